@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef BASE_IO_H
+#define BASE_IO_H
+/*
+ * Whole files and whole writes. Edges only.
+ */
+#include "base/err.h"
+#include "base/bytes.h"
+
+/* Reads a whole regular file into out (cleared first; its max is the bound): 0, -EFBIG, -EISDIR, -errno. */
+int io_read_file(int dirfd, const char *path, struct bytes *out, struct err *e);
+/* Writes all, resuming after short writes and EINTR. */
+int io_write_all(int fd, const void *v, size_t n);
+/* Replaces path by the content, all or nothing (write aside, fsync if durable, rename). */
+int io_replace_file(int dirfd, const char *path, const void *v, size_t n, unsigned mode, bool durable, struct err *e);
+/* mkdir -p. */
+int io_mkdirs(const char *path, unsigned mode, struct err *e);
+
+#endif
