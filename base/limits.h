@@ -27,7 +27,7 @@
 #define HTTP_WAITING_MAX   64
 #define SHIM_FRAME_MAX	   (128 * 1024) /* a message between daemon and shim */
 #define SHIM_LABEL_MAX	   512	/* what a shim keeps for the daemon, opaque to it */
-#define SHIM_WHY_MAX	   160
+#define SHIM_WHY_TEXT_MAX  160
 #define SHIM_STATUS_MAX	   128	/* STATUS= of sd_notify */
 #define LOG_LINE_MAX	   (64 * 1024) /* a longer line of an agent is cut in pieces */
 #define PROBE_REPLY_MAX	   4096 /* bytes of a probe's answer that are read */
