@@ -2,4 +2,10 @@
 # The daemon is a library plus main.c, so that tests and fuzzers link the daemon.
 noinst_LIBRARIES += libnode.a
 libnode_a_SOURCES = \
-	%D%/control.h %D%/http.h %D%/metrics.h %D%/mp.h %D%/store.h %D%/sysstat.h
+	%D%/control.h \
+	%D%/control_client.h \
+	%D%/http.h \
+	%D%/metrics.h \
+	%D%/mp.h \
+	%D%/store.h \
+	%D%/sysstat.h
