@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef NODE_NODE_H
+#define NODE_NODE_H
+/*
+ * The node: everything that this daemon holds, owned by the loop's thread. Its files:
+ *
+ *	main.c      arguments, signals, order of opening
+ *	roster.c    the agents and their replicas; what is wanted
+ *	runner.c    one replica: its core's outputs to edges, what edges tell back to the core
+ *	launch.c    one start: ids, ports, groups, filter, plan, shim
+ *	shimlink.c  the daemon's end of a shim's socket
+ *	adopt.c     after a restart of the daemon: who is there
+ *	change.c    what operators ask for (apply, scale, stop, …)
+ *	ops.c       operations, and waiting for them
+ *	report.c    what reading verbs answer
+ *	verbs.c     the table of verbs
+ *	sample.c    use of cpu, memory, … of replicas, read when asked
+ */
+#include <ev.h>
+
+#include "base/clock.h"
+#include "base/list.h"
+#include "base/map.h"
+#include "base/rng.h"
+#include "node/config.h"
+#include "node/control.h"
+#include "node/events.h"
+#include "node/http.h"
+#include "node/roster.h"
+#include "node/store.h"
+#include "supervisor/cgroup.h"
+#include "supervisor/seccomp.h"
+#include "supervisor/spawn.h"
+
+#define NODE_OPS_MAX 512
+
+struct node {
+	struct ev_loop *loop;
+	struct config *cfg;
+	struct now now; /* refreshed by node_now */
+	struct rng rng;
+	uint64_t gen;	   /* of this start of the daemon, as in run_dir/daemon.gen */
+	uint64_t next_run; /* (number of the start << 32) + a count: unique for ever */
+	char shim_path[4096];
+	struct store *store;
+	struct events *events;
+	struct control *control;
+	struct http *http;
+	struct cgroup *cgroup;
+	struct seccomp_cache *seccomp;
+	struct roster roster;
+	struct list ops; /* of struct op, oldest first, NODE_OPS_MAX */
+	size_t n_ops;
+	struct list waiters; /* of long polls */
+	int awaiting;	     /* shims found at start that did not answer yet */
+	bool serving;	     /* control and http are open */
+	bool draining;
+	bool store_failed; /* the last job of the store failed: said once */
+	int64_t started_wall_ms, started_mono_ms;
+	uint64_t spawns;
+	ev_prepare settle;   /* before each wait of the loop: agents whose replicas changed */
+	ev_timer poll_timer; /* waiters, once a while */
+	ev_timer serve_timer;
+	ev_timer run_dir_timer; /* run_dir wiped? */
+	ev_signal on_term, on_int, on_hup;
+};
+
+/* Reads the clocks and returns them. */
+struct now node_now(struct node *n);
+/* For messages and the store: jobs whose failure is told once, not each time. arg is the node. */
+void node_stored(void *arg, int rc, const char *error);
+
+/* An event for people: kept, logged, shown. agent and replica may be NULL. */
+void node_event(struct node *n, enum replica_severity severity, const char *kind, const char *agent, const char *replica,
+	const char *fmt, ...) PRINTF_LIKE(6, 7);
+
+#endif

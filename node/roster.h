@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef NODE_ROSTER_H
+#define NODE_ROSTER_H
+/*
+ * The agents that this node knows, and their replicas here. The roster says what is wanted; supervisor/plan.c says
+ * what follows from it; runners do it.
+ */
+#include "base/list.h"
+#include "base/map.h"
+#include "node/runner.h"
+#include "supervisor/plan.h"
+#include "supervisor/spec.h"
+
+struct node;
+
+struct agent {
+	struct map_node by_name; /* in roster.agents */
+	struct list dirty;	 /* in roster.dirty, when something changed since the last plan */
+	struct list order;	 /* in roster.order, sorted by name */
+	struct node *node;
+	char name[NAME_MAX_LEN + 1];
+	enum spec_scope scope;
+	char *file;		  /* scope node: where it is defined; owned */
+	struct agent_spec *spec;  /* a reference */
+	struct agent_spec *before; /* the definition that was replaced last (undo); a reference, or NULL */
+	int64_t version;
+	int64_t desired;
+	bool stopped, paused, removed;
+	int64_t changed_wall_ms;
+	struct runner **slots; /* owned; may have NULLs */
+	size_t n_slots;
+	bool deps_were_ready;
+	int64_t ready_slots; /* as of the last plan: a change wakes the agents that depend on this one */
+	ev_timer again;	     /* the plan asked to be called again */
+};
+
+struct roster {
+	struct map agents;
+	struct list order;
+	struct list dirty;
+	struct map runners; /* by file stem, also those of agents that are gone */
+	struct list starting; /* runners that wait for their turn to start */
+	int n_starting;	      /* shims under way to STARTED */
+	uint8_t uids[(SPAWN_DYNAMIC_MAX - SPAWN_DYNAMIC_MIN) / 8 + 1]; /* dynamic uids in use */
+};
+
+int roster_init(struct node *n, struct err *e);
+void roster_done(struct node *n);
+
+struct agent *roster_find(struct node *n, const char *name);
+/* Makes an agent that nothing is known of but its name. -EEXIST, -ENOSPC, -ENOMEM. */
+int roster_add(struct node *n, const char *name, enum spec_scope scope, struct agent **ret, struct err *e);
+/* Takes another reference of spec as the newest definition. */
+void roster_set_spec(struct agent *a, struct agent_spec *spec);
+/* Something about the agent changed: it is planned again before the loop waits. */
+void roster_mark(struct agent *a);
+/* Plans every marked agent, until none is. */
+void roster_settle(struct node *n);
+/* Replicas that are there and wanted, running, ready, of the newest definition. */
+struct roster_count {
+	int64_t desired, exist, running, ready, healthy, current, alive, failed;
+};
+void roster_count(const struct agent *a, struct roster_count *ret);
+/* Hands the definition and what is wanted to the store (scope cluster alone). */
+int roster_store(struct agent *a, store_done *done, void *arg);
+/* The runner of "web.0", "n1/web.0"; NULL. */
+struct runner *roster_runner(struct node *n, const char *id);
+/* The next runner that waits for its turn is started, while STARTING_MAX allows. */
+void roster_start_next(struct node *n);
+
+#endif

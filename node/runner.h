@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef NODE_RUNNER_H
+#define NODE_RUNNER_H
+/*
+ * One replica on this node: its core (supervisor/replica.h) and the edges that act for it: shim, probes, store, events.
+ */
+#include <ev.h>
+
+#include "base/list.h"
+#include "base/map.h"
+#include "node/shimlink.h"
+#include "node/store.h"
+#include "supervisor/cgroup.h"
+#include "supervisor/probe.h"
+#include "supervisor/replica.h"
+#include "supervisor/spawn.h"
+
+struct agent;
+struct node;
+
+#define RUNNER_STEM_MAX REPLICA_ID_MAX
+
+/* What a shim keeps for us; grows at its end only, `size` says how much there is. */
+struct runner_label {
+	uint32_t size, scope;
+	int32_t slot;
+	uint32_t uid, gid, n_ports;
+	int64_t version;
+	uint64_t run_hash, epoch;
+	int64_t restarts, tries;
+	uint16_t ports[PORTS_MAX];
+	char agent[NAME_MAX_LEN + 1];
+};
+
+/* What the store keeps of a replica; grows at its end only. */
+struct runner_record {
+	uint32_t size;
+	uint32_t uid;
+	uint64_t last_run; /* the newest run whose end is counted in `saved` */
+	uint32_t held;	   /* the operator stopped this one replica */
+	uint32_t n_ports;
+	uint16_t ports[PORTS_MAX];
+	uint8_t learned[64];
+	struct replica_saved saved;
+};
+
+struct runner_sample {
+	struct cgroup_usage usage;
+	int64_t at_mono_ms; /* 0: never */
+	int64_t base_cpu_us, base_mono_ms; /* where cpu_cores is measured from */
+	double cpu_cores;   /* -1: not known yet */
+};
+
+struct runner {
+	struct map_node by_stem; /* in roster.runners */
+	struct list waiting;	 /* in roster.starting */
+	struct list orphans;	 /* in roster.orphans */
+	struct node *node;
+	struct agent *agent; /* NULL: its agent is gone, it only has to end */
+	int slot;
+	char id[REPLICA_ID_MAX];
+	char stem[RUNNER_STEM_MAX];
+	struct replica core;
+	struct agent_spec *spec; /* of the run (or of the next one); a reference, what core.spec points to */
+	struct shimlink link;
+	uint64_t run;	   /* of the shim, 0: none */
+	uint64_t last_run; /* newest run whose end was taken */
+	uint64_t run_hash; /* of the definition that is running */
+	int64_t run_version;
+	uint64_t epoch;
+	uint32_t uid, gid;
+	bool has_uid;	  /* dynamic one allotted */
+	bool held;	  /* stopped by itself, not with its agent */
+	bool awaiting;	  /* found at start, did not answer yet: not planned */
+	bool launching;	  /* counted in roster.n_starting */
+	bool saving;	  /* a record is on its way to the store */
+	bool save_again;
+	struct probe *probes[HEALTH_WHICH_MAX];
+	uint32_t exec_ids[HEALTH_WHICH_MAX]; /* exec probes that are out; 0: none */
+	uint32_t next_exec_id;
+	uint16_t ports[PORTS_MAX];
+	size_t n_ports;
+	struct shim_refused refused;	/* of this run */
+	uint8_t learned[64];		/* of all runs */
+	uint64_t log_bytes, log_dropped_lines;
+	struct runner_sample sample;
+	ev_timer deadline;  /* the core's */
+	ev_timer emptying;  /* the shim is gone: kill until the group is empty */
+	int empty_tries;
+};
+
+int runner_new(struct node *n, struct agent *a, int slot, struct runner **ret, struct err *e);
+void runner_free(struct runner *r);
+/* The id and file stem of a slot of an agent. */
+void runner_name(const struct agent *a, const char *node, int slot, char id[REPLICA_ID_MAX], char stem[RUNNER_STEM_MAX]);
+
+/* Feeds the core and acts on what it says. */
+void runner_feed(struct runner *r, const struct replica_in *in);
+/* Shorthands of it. */
+void runner_run(struct runner *r);
+void runner_stop(struct runner *r, enum shim_why why, const char *why_text);
+void runner_restart(struct runner *r, enum shim_why why, const char *why_text);
+/* Takes another definition for the next run (and for probes now, when nothing has to be restarted for it). */
+void runner_take_spec(struct runner *r, struct agent_spec *spec);
+
+/* Whether the newest definition is what runs (or would). */
+bool runner_is_current(const struct runner *r);
+bool runner_is_alive(const struct runner *r); /* a process may be there: starting, running, stopping */
+
+/* The end of a run, from a message or a record: size bytes of struct shim_exit and what follows. Bad ones are refused. */
+int runner_exited(struct runner *r, const void *v, size_t size);
+/* The shim's socket closed: looks for the record; without one its group is killed until it is empty. */
+void runner_lost(struct runner *r);
+/* HELLO or STARTED of its shim. */
+void runner_hello(struct runner *r, const struct shim_hello *h, bool started, const void *label, size_t label_size);
+/* To the store; coalesced. */
+void runner_save(struct runner *r);
+void runner_restore(struct runner *r, const void *saved, size_t n);
+/* Path of its log. */
+char *runner_log_path(const struct runner *r, char *out, size_t n);
+
+/* node/launch.c: starts a shim now. Failures are fed to the core as a start that failed. */
+void launch_run(struct runner *r);
+/* A plan for a probe's command; 0 or -errno. */
+int launch_exec_plan(struct runner *r, const struct spec_strv *command, uint32_t exec_id, int64_t timeout_ms, struct bytes *out,
+	struct err *e);
+void launch_free_uid(struct node *n, struct runner *r);
+
+#endif

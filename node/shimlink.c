@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The daemon's end of a shim's socket.
+ */
+#include "node/shimlink.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "base/util.h"
+
+#define FRAME_IN_MAX  4096 /* the largest message of a shim is an exit with its label */
+#define READS_A_TURN  16
+
+/* One message read and told. Returns false when the link is closed. */
+static bool take_one(struct shimlink *l)
+{
+	_Alignas(8) char frame[FRAME_IN_MAX];
+	struct shim_msg head;
+	ssize_t n = recv(l->fd, frame, sizeof(frame), MSG_DONTWAIT);
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return false;
+	if (n <= 0) {
+		shimlink_close(l);
+		l->closed(l->arg);
+		return false;
+	}
+	if ((size_t)n < sizeof(head))
+		return true; /* no message of ours: ignored */
+	memcpy(&head, frame, sizeof(head));
+	if (head.size == (size_t)n - sizeof(head))
+		l->message(l->arg, head.type, frame + sizeof(head), head.size);
+	return l->fd >= 0;
+}
+
+static void on_io(struct ev_loop *loop, ev_io *w, int revents)
+{
+	struct shimlink *l = w->data;
+
+	(void)loop;
+	(void)revents;
+	for (int i = 0; i < READS_A_TURN; i++)
+		if (!take_one(l))
+			return;
+}
+
+void shimlink_init(struct shimlink *l, struct ev_loop *loop, shimlink_message *message, shimlink_closed *closed, void *arg)
+{
+	*l = (struct shimlink){.loop = loop, .fd = -1, .message = message, .closed = closed, .arg = arg};
+}
+
+void shimlink_attach(struct shimlink *l, int fd)
+{
+	assert(l->fd < 0 && fd >= 0);
+	l->fd = fd;
+	ev_io_init(&l->io, on_io, fd, EV_READ);
+	l->io.data = l;
+	ev_io_start(l->loop, &l->io);
+}
+
+int shimlink_connect(struct shimlink *l, const char *path, struct err *e)
+{
+	struct sockaddr_un to = {.sun_family = AF_UNIX};
+	AUTO_CLOSE int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	if (fd < 0)
+		return err_errno(e, "make a socket");
+	if (strlen(path) >= sizeof(to.sun_path))
+		return err_set(e, -ENAMETOOLONG, "connect '%s': longer than a socket's name may be (%zu)", path, sizeof(to.sun_path) - 1);
+	memcpy(to.sun_path, path, strlen(path) + 1);
+	if (connect(fd, (struct sockaddr *)&to, sizeof(to)) < 0)
+		return err_errno(e, "connect '%s'", path);
+	shimlink_attach(l, fd);
+	fd = -1;
+	return 0;
+}
+
+void shimlink_close(struct shimlink *l)
+{
+	if (l->fd < 0)
+		return;
+	ev_io_stop(l->loop, &l->io);
+	(void)close(l->fd); /* a socket: nothing is buffered on our side */
+	l->fd = -1;
+}
+
+int shimlink_send_framed(struct shimlink *l, const void *v, size_t n)
+{
+	if (l->fd < 0)
+		return -EPIPE;
+	return send(l->fd, v, n, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)n ? 0 : -errno;
+}
+
+int shimlink_send(struct shimlink *l, enum shim_msg_type type, const void *payload, uint32_t size)
+{
+	char frame[sizeof(struct shim_msg) + 1024];
+	struct shim_msg head = {.type = type, .size = size};
+
+	assert(size <= sizeof(frame) - sizeof(head));
+	memcpy(frame, &head, sizeof(head));
+	if (size)
+		memcpy(frame + sizeof(head), payload, size);
+	return shimlink_send_framed(l, frame, sizeof(head) + size);
+}

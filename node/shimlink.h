@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef NODE_SHIMLINK_H
+#define NODE_SHIMLINK_H
+/*
+ * The daemon's end of a shim's socket: whole messages in and out, checked before they are believed. It knows
+ * nothing of replicas.
+ */
+#include <ev.h>
+
+#include "base/err.h"
+#include "supervisor/shim_proto.h"
+
+/* Payload is borrowed for the call and `size` bytes long, as its header says. Called on the loop. */
+typedef void shimlink_message(void *arg, uint32_t type, const void *payload, uint32_t size);
+/* The other end is gone; the link is closed already. Called once. */
+typedef void shimlink_closed(void *arg);
+
+struct shimlink {
+	struct ev_loop *loop;
+	int fd; /* -1: closed */
+	ev_io io;
+	shimlink_message *message;
+	shimlink_closed *closed;
+	void *arg;
+};
+
+void shimlink_init(struct shimlink *l, struct ev_loop *loop, shimlink_message *message, shimlink_closed *closed, void *arg);
+/* Takes fd. */
+void shimlink_attach(struct shimlink *l, int fd);
+/* Connects to a shim's socket file: 0, -ECONNREFUSED (nobody there: stale), -errno. */
+int shimlink_connect(struct shimlink *l, const char *path, struct err *e);
+void shimlink_close(struct shimlink *l);
+/* One message; -EPIPE when closed, -EAGAIN when the shim does not read (nothing was sent). */
+int shimlink_send(struct shimlink *l, enum shim_msg_type type, const void *payload, uint32_t size);
+/* One message that is already framed (an exec plan). */
+int shimlink_send_framed(struct shimlink *l, const void *v, size_t n);
+
+#endif
