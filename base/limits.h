@@ -36,5 +36,7 @@
 #define STORE_QUEUE_MAX	   8192 /* jobs waiting for the storage thread */
 #define STARTING_MAX	   64	/* replicas being started at one time */
 #define OP_ID_MAX	   64
+#define MP_DEPTH_MAX	   32	/* nesting of a msgpack value; msgpack-c takes no more */
+#define MP_OBJECTS_MAX	   (2 * 1024 * 1024) /* values in one frame: 24 bytes each once read */
 
 #endif

@@ -6,6 +6,9 @@ libnode_a_SOURCES = \
 	%D%/control_client.h \
 	%D%/http.h \
 	%D%/metrics.h \
+	%D%/mp.c \
 	%D%/mp.h \
+	%D%/mp_json.c \
+	%D%/mp_write.c \
 	%D%/store.h \
 	%D%/sysstat.h
