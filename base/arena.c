@@ -9,11 +9,12 @@
 #include "base/mem.h"
 
 #define BLOCK_MIN 1024
+#define ALIGN	  16
 
 struct arena_block {
 	struct arena_block *next;
 	size_t used, cap;
-	_Alignas(16) char v[];
+	_Alignas(ALIGN) char v[];
 };
 
 void arena_init(struct arena *a, size_t max_bytes)
@@ -36,7 +37,8 @@ void arena_done(struct arena *a)
 
 static struct arena_block *grow(struct arena *a, size_t n)
 {
-	size_t cap = MAX((size_t)BLOCK_MIN, MAX(n, a->head ? a->head->cap * 2 : 0));
+	size_t want = a->head ? a->head->cap * 2 : BLOCK_MIN;
+	size_t cap = MAX(n, MIN(want, a->max_bytes - a->used_bytes)); /* no more than may ever be given */
 	struct arena_block *b = mem_alloc(sizeof(*b) + cap);
 
 	if (!b)
@@ -53,9 +55,9 @@ void *arena_alloc(struct arena *a, size_t n)
 	struct arena_block *b = a->head;
 	void *p;
 
-	if (n > a->max_bytes)
+	if (__builtin_add_overflow(n, ALIGN - 1, &n))
 		return NULL;
-	n = (n + 15) & ~(size_t)15;
+	n &= ~(size_t)(ALIGN - 1);
 	if (n > a->max_bytes - a->used_bytes)
 		return NULL;
 	if (!b || n > b->cap - b->used)
@@ -70,7 +72,7 @@ void *arena_alloc(struct arena *a, size_t n)
 
 char *arena_strndup(struct arena *a, const char *s, size_t n)
 {
-	char *d = arena_alloc(a, n + 1);
+	char *d = n < SIZE_MAX ? arena_alloc(a, n + 1) : NULL;
 
 	if (d)
 		memcpy(d, s, n);

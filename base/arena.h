@@ -15,7 +15,8 @@ struct arena {
 
 void arena_init(struct arena *a, size_t max_bytes);
 void arena_done(struct arena *a);
-void *arena_alloc(struct arena *a, size_t n) MUST_CHECK; /* zeroed, aligned; NULL when out of memory or past the bound */
+/* Zeroed, aligned; NULL when out of memory or past the bound. */
+void *arena_alloc(struct arena *a, size_t n) MUST_CHECK;
 char *arena_strndup(struct arena *a, const char *s, size_t n) MUST_CHECK;
 char *arena_strdup(struct arena *a, const char *s) MUST_CHECK;
 

@@ -10,6 +10,8 @@
 
 #include "base/mem.h"
 
+#define CAP_MIN 63
+
 void bytes_init(struct bytes *b, size_t max)
 {
 	*b = (struct bytes){.max = max};
@@ -36,13 +38,14 @@ int bytes_reserve(struct bytes *b, size_t more)
 
 	if (b->failed)
 		return -ENOMEM;
-	if (more > b->max - b->n) {
+	if (more > b->max - b->n || more > PTRDIFF_MAX) {
 		b->failed = true;
 		return -EMSGSIZE;
 	}
 	if (b->n + more < b->cap)
 		return 0;
-	cap = MAX(b->cap * 2, MAX(b->n + more + 1, (size_t)64));
+	cap = MAX(b->cap * 2, (size_t)CAP_MIN);
+	cap = MAX(MIN(cap, b->max), b->n + more) + 1; /* the NUL */
 	v = mem_realloc(b->v, cap);
 	if (!v) {
 		b->failed = true;

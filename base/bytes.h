@@ -9,7 +9,7 @@
 #include "base/util.h"
 
 struct bytes {
-	char *v;   /* owned; NUL-terminated after any successful append, the NUL not counted */
+	char *v; /* owned; NUL-terminated after any successful append, the NUL not counted */
 	size_t n;
 	size_t cap;
 	size_t max; /* n never passes it */
@@ -18,7 +18,7 @@ struct bytes {
 
 void bytes_init(struct bytes *b, size_t max);
 void bytes_done(struct bytes *b);
-void bytes_clear(struct bytes *b); /* keeps the memory, forgets the content and the failure */
+void bytes_clear(struct bytes *b);		 /* keeps the memory, forgets the content and the failure */
 int bytes_reserve(struct bytes *b, size_t more); /* 0, -ENOMEM or -EMSGSIZE */
 int bytes_add(struct bytes *b, const void *v, size_t n);
 int bytes_str(struct bytes *b, const char *s);

@@ -8,12 +8,26 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Ends a text that was too long with "…", between two characters of UTF-8. */
 static void cut_mark(char *text, int want)
 {
 	static const char mark[] = "…";
+	size_t at = ERR_TEXT_MAX - sizeof(mark);
 
-	if (want >= ERR_TEXT_MAX)
-		memcpy(text + ERR_TEXT_MAX - sizeof(mark), mark, sizeof(mark));
+	if (want < ERR_TEXT_MAX)
+		return;
+	while (at > 0 && ((unsigned char)text[at] & 0xc0) == 0x80)
+		at--;
+	memcpy(text + at, mark, sizeof(mark));
+}
+
+/* The arguments may point into e->text itself: everything is formatted beside it. */
+static void set_text(struct err *e, const char *fmt, va_list ap)
+{
+	char text[ERR_TEXT_MAX];
+
+	cut_mark(text, vsnprintf(text, sizeof(text), fmt, ap));
+	memcpy(e->text, text, strlen(text) + 1);
 }
 
 int err_set(struct err *e, int code, const char *fmt, ...)
@@ -25,7 +39,7 @@ int err_set(struct err *e, int code, const char *fmt, ...)
 		return code;
 	e->code = code;
 	va_start(ap, fmt);
-	cut_mark(e->text, vsnprintf(e->text, sizeof(e->text), fmt, ap));
+	set_text(e, fmt, ap);
 	va_end(ap);
 	return code;
 }

@@ -7,7 +7,8 @@
  *
  *	start web.0: open '/x': No such file or directory
  *
- * Every function accepts a NULL err and then only returns the code.
+ * Every function accepts a NULL err and then only returns the code (err_wrap, which has none then, -EIO). Arguments may
+ * point into the text they replace.
  */
 #include <stdarg.h>
 #include "base/util.h"

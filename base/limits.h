@@ -4,39 +4,40 @@
 /*
  * Every bound of the daemon in one place. What is full says so, and each of these has a test that fills it.
  */
-#define NAME_MAX_LEN	   63	/* an agent's, node's, port's or label's name, without the NUL */
-#define REPLICA_ID_MAX	   160	/* "node/agent.slot" with its NUL */
-#define AGENTS_MAX	   10000 /* agents a node holds, all scopes together */
-#define REPLICAS_MAX	   10000 /* replicas of one agent, and of one node */
-#define COMMAND_ARGS_MAX   256
-#define ENV_MAX		   256
-#define PORTS_MAX	   32
-#define LABELS_MAX	   64
-#define DEPENDS_MAX	   64
-#define PATHS_MAX	   64	/* read_only and writable together */
-#define SYSCALLS_MAX	   512	/* names in one profile */
-#define STRING_MAX	   4096 /* one string in a file of ours */
-#define AGENT_FILE_MAX	   (256 * 1024)
-#define CONFIG_FILE_MAX	   (256 * 1024)
-#define FAULTS_MAX	   100	/* told of one file; "… and more" after that */
-#define YAML_DEPTH_MAX	   16
-#define YAML_EVENTS_MAX	   20000
-#define CONTROL_FRAME_MAX  (16 * 1024 * 1024) /* a request or reply on the control socket */
-#define CONTROL_WAITERS_MAX 256	 /* requests that wait for something */
-#define HTTP_REPLY_MAX	   (16 * 1024 * 1024)
-#define HTTP_WAITING_MAX   64
-#define SHIM_FRAME_MAX	   (128 * 1024) /* a message between daemon and shim */
-#define SHIM_LABEL_MAX	   512	/* what a shim keeps for the daemon, opaque to it */
-#define SHIM_WHY_TEXT_MAX  160
-#define SHIM_STATUS_MAX	   128	/* STATUS= of sd_notify */
-#define LOG_LINE_MAX	   (64 * 1024) /* a longer line of an agent is cut in pieces */
-#define PROBE_REPLY_MAX	   4096 /* bytes of a probe's answer that are read */
-#define EVENTS_KEPT_MAX	   10000 /* events kept on disk, oldest dropped */
-#define EVENT_TEXT_MAX	   256
-#define STORE_QUEUE_MAX	   8192 /* jobs waiting for the storage thread */
-#define STARTING_MAX	   64	/* replicas being started at one time */
-#define OP_ID_MAX	   64
-#define MP_DEPTH_MAX	   32	/* nesting of a msgpack value; msgpack-c takes no more */
-#define MP_OBJECTS_MAX	   (2 * 1024 * 1024) /* values in one frame: 24 bytes each once read */
+/* clang-format off: a new bound must not move all the others */
+#define NAME_MAX_LEN	    63	  /* an agent's, node's, port's or label's name, without the NUL */
+#define REPLICA_ID_MAX	    160	  /* "node/agent.slot" with its NUL */
+#define AGENTS_MAX	    10000 /* agents a node holds, all scopes together */
+#define REPLICAS_MAX	    10000 /* replicas of one agent, and of one node */
+#define COMMAND_ARGS_MAX    256
+#define ENV_MAX		    256
+#define PORTS_MAX	    32
+#define LABELS_MAX	    64
+#define DEPENDS_MAX	    64
+#define PATHS_MAX	    64	 /* read_only and writable together */
+#define SYSCALLS_MAX	    512	 /* names in one profile */
+#define STRING_MAX	    4096 /* one string in a file of ours */
+#define AGENT_FILE_MAX	    (256 * 1024)
+#define CONFIG_FILE_MAX	    (256 * 1024)
+#define FAULTS_MAX	    100 /* told of one file; "… and more" after that */
+#define YAML_DEPTH_MAX	    16
+#define YAML_EVENTS_MAX	    20000
+#define CONTROL_FRAME_MAX   (16 * 1024 * 1024) /* a request or reply on the control socket */
+#define CONTROL_WAITERS_MAX 256		       /* requests that wait for something */
+#define HTTP_REPLY_MAX	    (16 * 1024 * 1024)
+#define HTTP_WAITING_MAX    64
+#define SHIM_FRAME_MAX	    (128 * 1024) /* a message between daemon and shim */
+#define SHIM_LABEL_MAX	    512		 /* what a shim keeps for the daemon, opaque to it */
+#define SHIM_WHY_TEXT_MAX   160
+#define SHIM_STATUS_MAX	    128		/* STATUS= of sd_notify */
+#define LOG_LINE_MAX	    (64 * 1024) /* a longer line of an agent is cut in pieces */
+#define PROBE_REPLY_MAX	    4096	/* bytes of a probe's answer that are read */
+#define EVENTS_KEPT_MAX	    10000	/* events kept on disk, oldest dropped */
+#define EVENT_TEXT_MAX	    256
+#define STORE_QUEUE_MAX	    8192 /* jobs waiting for the storage thread */
+#define STARTING_MAX	    64	 /* replicas being started at one time */
+#define OP_ID_MAX	    64
+#define MP_DEPTH_MAX	    32		      /* nesting of a msgpack value; msgpack-c takes no more */
+#define MP_OBJECTS_MAX	    (2 * 1024 * 1024) /* values in one frame: 24 bytes each once read */
 
 #endif

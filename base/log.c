@@ -37,6 +37,14 @@ void log_to(log_sink *to, enum log_level up_to)
 	most = up_to;
 }
 
+/* What an agent or a peer wrote must not make lines, or terminal sequences, of its own. */
+static void one_line(char *text)
+{
+	for (; *text; text++)
+		if ((unsigned char)*text < ' ' || *text == 0x7f)
+			*text = ' ';
+}
+
 void log_line(enum log_level level, const char *agent, const char *replica, const char *fmt, ...)
 {
 	char text[LINE_MAX_BYTES];
@@ -47,5 +55,6 @@ void log_line(enum log_level level, const char *agent, const char *replica, cons
 	va_start(ap, fmt);
 	(void)vsnprintf(text, sizeof(text), fmt, ap); /* a longer line is cut */
 	va_end(ap);
+	one_line(text);
 	sink(level, agent, replica, text);
 }

@@ -24,7 +24,7 @@ void map_done(struct map *m); /* the elements stay the caller's */
 /* 0, -EEXIST, -ENOSPC (bound) or -ENOMEM. */
 int map_add(struct map *m, struct map_node *node, const char *key) MUST_CHECK;
 struct map_node *map_get(const struct map *m, const char *key); /* NULL when absent */
-void map_del(struct map *m, struct map_node *node);		 /* must be in the map */
+void map_del(struct map *m, struct map_node *node);		/* must be in the map */
 /* The node after `at` in bucket order (NULL: the first); NULL at the end. Deleting `at` is allowed only once
  * its successor was fetched. */
 struct map_node *map_next(const struct map *m, const struct map_node *at);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The allocator with a fault in it. The countdown is a thread's own, so that it costs one decrement and needs
- * no lock; it is the only state at file scope in base/, and exists for tests/oom alone.
+ * no lock; it exists for tests/oom alone.
  */
 #include "base/mem.h"
 

@@ -7,7 +7,7 @@
  */
 #include "base/util.h"
 
-void *mem_alloc(size_t n) MUST_CHECK;		   /* not zeroed */
+void *mem_alloc(size_t n) MUST_CHECK;			/* not zeroed */
 void *mem_zalloc(size_t count, size_t size) MUST_CHECK; /* zeroed, checked for overflow */
 void *mem_realloc(void *p, size_t n) MUST_CHECK;
 char *mem_strdup(const char *s) MUST_CHECK;

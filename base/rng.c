@@ -37,10 +37,11 @@ uint64_t rng_u64(struct rng *r)
 
 uint64_t rng_below(struct rng *r, uint64_t bound)
 {
-	uint64_t floor = -bound % bound;
+	uint64_t floor;
 	unsigned __int128 m;
 
 	assert(bound > 0);
+	floor = -bound % bound;
 	do
 		m = (unsigned __int128)rng_u64(r) * bound;
 	while ((uint64_t)m < floor);

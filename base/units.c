@@ -142,15 +142,12 @@ char *units_duration(char *out, int64_t ms)
 char *units_size_short(char *out, int64_t bytes)
 {
 	for (size_t i = 0; i < ARRAY_LEN(sizes) - 1; i++) {
-		int64_t f = sizes[i].factor, tenths;
+		int64_t f = sizes[i].factor;
+		double v = (double)bytes / (double)f;
 
-		if (bytes < f)
+		if (bytes < f - f / 2048) /* from where "1024K" would be shown on, it is 1.0M */
 			continue;
-		tenths = bytes / (f / 10 ? f / 10 : 1);
-		if (tenths >= 1000)
-			(void)snprintf(out, UNITS_TEXT_MAX, "%" PRId64 "%s", bytes / f, sizes[i].name);
-		else
-			(void)snprintf(out, UNITS_TEXT_MAX, "%.1f%s", (double)bytes / (double)f, sizes[i].name);
+		(void)snprintf(out, UNITS_TEXT_MAX, v < 99.95 ? "%.1f%s" : "%.0f%s", v, sizes[i].name);
 		return out;
 	}
 	(void)snprintf(out, UNITS_TEXT_MAX, "%" PRId64 "B", bytes);
@@ -174,7 +171,8 @@ char *units_age(char *out, int64_t ms)
 
 char *units_time(char *out, int64_t wall_ms)
 {
-	time_t s = (time_t)(wall_ms / 1000);
+	int64_t ms = (wall_ms % 1000 + 1000) % 1000;
+	time_t s = (time_t)((wall_ms - ms) / 1000);
 	char head[UNITS_TEXT_MAX];
 	struct tm tm;
 
@@ -182,6 +180,6 @@ char *units_time(char *out, int64_t wall_ms)
 		(void)snprintf(out, UNITS_TEXT_MAX, "-");
 		return out;
 	}
-	(void)snprintf(out, UNITS_TEXT_MAX, "%.30s.%03dZ", head, (int)(wall_ms % 1000));
+	(void)snprintf(out, UNITS_TEXT_MAX, "%.30s.%03dZ", head, (int)ms);
 	return out;
 }

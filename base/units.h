@@ -9,11 +9,11 @@
 
 #define UNITS_TEXT_MAX 40
 
-int units_parse_size(const char *s, int64_t *ret_bytes);    /* 10M; K, M, G, T are powers of 1024; bytes without one */
-int units_parse_duration(const char *s, int64_t *ret_ms);   /* 100ms, 3s, 5m, 2h, 7d; a unit is required, but for 0 */
-int units_parse_milli(const char *s, int64_t *ret_milli);   /* 0.5 is 500, at most three decimals */
+int units_parse_size(const char *s, int64_t *ret_bytes);  /* 10M; K, M, G, T are powers of 1024; bytes without one */
+int units_parse_duration(const char *s, int64_t *ret_ms); /* 100ms, 3s, 5m, 2h, 7d; a unit is required, but for 0 */
+int units_parse_milli(const char *s, int64_t *ret_milli); /* 0.5 is 500, at most three decimals */
 int units_parse_percent(const char *s, int64_t *ret_percent); /* 25% */
-int units_parse_int(const char *s, int64_t *ret);	    /* decimal; no leading zero, plus or blank */
+int units_parse_int(const char *s, int64_t *ret);	      /* decimal; no leading zero, plus or blank */
 
 /* Shortest exact form that the parsers read back: 10M, 1500ms. Return `out`, of UNITS_TEXT_MAX bytes. */
 char *units_size(char *out, int64_t bytes);

@@ -11,16 +11,16 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define ARRAY_LEN(a)	   (sizeof(a) / sizeof((a)[0]))
-#define PRINTF_LIKE(f, a)  __attribute__((format(printf, f, a)))
-#define STRFTIME_LIKE(f)   __attribute__((format(strftime, f, 0)))
-#define MUST_CHECK	   __attribute__((warn_unused_result))
-#define NO_RETURN	   __attribute__((noreturn))
-#define UNUSED		   __attribute__((unused))
-#define FALLTHROUGH	   __attribute__((fallthrough))
-#define CLEANUP(fn)	   __attribute__((cleanup(fn)))
-#define MIN(a, b)	   ((a) < (b) ? (a) : (b))
-#define MAX(a, b)	   ((a) > (b) ? (a) : (b))
+#define ARRAY_LEN(a)		      (sizeof(a) / sizeof((a)[0]))
+#define PRINTF_LIKE(f, a)	      __attribute__((format(printf, f, a)))
+#define STRFTIME_LIKE(f)	      __attribute__((format(strftime, f, 0)))
+#define MUST_CHECK		      __attribute__((warn_unused_result))
+#define NO_RETURN		      __attribute__((noreturn))
+#define UNUSED			      __attribute__((unused))
+#define FALLTHROUGH		      __attribute__((fallthrough))
+#define CLEANUP(fn)		      __attribute__((cleanup(fn)))
+#define MIN(a, b)		      ((a) < (b) ? (a) : (b))
+#define MAX(a, b)		      ((a) > (b) ? (a) : (b))
 #define CONTAINER_OF(p, type, member) ((type *)(void *)((char *)(p)-offsetof(type, member)))
 
 static inline void util_free_at(void *p)

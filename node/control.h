@@ -39,7 +39,7 @@ bool control_is_gone(const struct control_request *rq);
  */
 int control_open(struct ev_loop *loop, const char *path, uint32_t allow_uid, control_handler *handler, void *arg,
 	struct control **ret, struct err *e);
-void control_close(struct control *c); /* ends what is kept with "the daemon is stopping" */
+void control_close(struct control *c);		      /* ends what is kept with "the daemon is stopping" */
 int control_rebind(struct control *c, struct err *e); /* the socket file was removed: make it again */
 struct control_stats {
 	uint64_t requests, refused_peers, bad_frames, dropped_full;

@@ -230,8 +230,7 @@ int mp_get_strz(const msgpack_object *map, const char *key, char *out, size_t n,
 	return 0;
 }
 
-int mp_get_int(
-	const msgpack_object *map, const char *key, int64_t *ret, int64_t min, int64_t max, struct err *e)
+int mp_get_int(const msgpack_object *map, const char *key, int64_t *ret, int64_t min, int64_t max, struct err *e)
 {
 	const msgpack_object *o = mp_get(map, key);
 	int64_t v;
@@ -242,8 +241,7 @@ int mp_get_int(
 		return err_set(e, -EINVAL, "%s: must be a whole number", key);
 	v = o->type == MSGPACK_OBJECT_POSITIVE_INTEGER && o->via.u64 > INT64_MAX ? INT64_MAX : o->via.i64;
 	if (v < min || v > max)
-		return err_set(
-			e, -EINVAL, "%s: must be from %lld to %lld", key, (long long)min, (long long)max);
+		return err_set(e, -EINVAL, "%s: must be from %lld to %lld", key, (long long)min, (long long)max);
 	*ret = v;
 	return 0;
 }

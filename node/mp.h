@@ -52,14 +52,13 @@ static inline const msgpack_object *mp_root(const struct mp_tree *t)
 
 /* Looking into a map. Absent or nil: NULL/default and 0; wrong type: -EINVAL, said in e as "KEY: …". */
 const msgpack_object *mp_get(const msgpack_object *map, const char *key);
-int mp_get_str(const msgpack_object *map, const char *key, const char **ret, size_t *ret_n,
-	struct err *e); /* not NUL-terminated */
-int mp_get_strz(const msgpack_object *map, const char *key, char *out, size_t n,
-	struct err *e); /* "" when absent; too long: -EINVAL */
-int mp_get_int(
-	const msgpack_object *map, const char *key, int64_t *ret, int64_t min, int64_t max, struct err *e);
-int mp_get_double(
-	const msgpack_object *map, const char *key, double *ret, struct err *e); /* takes integers too */
+/* Not NUL-terminated. */
+int mp_get_str(const msgpack_object *map, const char *key, const char **ret, size_t *ret_n, struct err *e);
+/* "" when absent; too long: -EINVAL. */
+int mp_get_strz(const msgpack_object *map, const char *key, char *out, size_t n, struct err *e);
+int mp_get_int(const msgpack_object *map, const char *key, int64_t *ret, int64_t min, int64_t max, struct err *e);
+/* Takes integers too. */
+int mp_get_double(const msgpack_object *map, const char *key, double *ret, struct err *e);
 int mp_get_bool(const msgpack_object *map, const char *key, bool *ret, struct err *e);
 /* Absent, nil: NULL; there and no map, or no array: -EINVAL. */
 int mp_get_map(const msgpack_object *map, const char *key, const msgpack_object **ret, struct err *e);

@@ -98,8 +98,7 @@ static void put_array(struct json *j, const msgpack_object_array *a)
 
 static void put_key(struct json *j, const msgpack_object *key)
 {
-	bool is_int =
-		key->type == MSGPACK_OBJECT_POSITIVE_INTEGER || key->type == MSGPACK_OBJECT_NEGATIVE_INTEGER;
+	bool is_int = key->type == MSGPACK_OBJECT_POSITIVE_INTEGER || key->type == MSGPACK_OBJECT_NEGATIVE_INTEGER;
 
 	if (key->type == MSGPACK_OBJECT_STR || key->type == MSGPACK_OBJECT_BIN) {
 		put_value(j, key);

@@ -40,8 +40,7 @@ static void pack_cleaned(struct mp_writer *w, const char *s, size_t n)
 		uint32_t c;
 		size_t k = utf8_decode(s + i, n - i, &c);
 
-		(void)msgpack_pack_str_body(
-			&w->packer, k ? s + i : UTF8_REPLACEMENT, k ? k : UTF8_REPLACEMENT_LEN);
+		(void)msgpack_pack_str_body(&w->packer, k ? s + i : UTF8_REPLACEMENT, k ? k : UTF8_REPLACEMENT_LEN);
 		i += k ? k : 1;
 	}
 }

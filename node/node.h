@@ -71,7 +71,7 @@ struct now node_now(struct node *n);
 void node_stored(void *arg, int rc, const char *error);
 
 /* An event for people: kept, logged, shown. agent and replica may be NULL. */
-void node_event(struct node *n, enum replica_severity severity, const char *kind, const char *agent, const char *replica,
-	const char *fmt, ...) PRINTF_LIKE(6, 7);
+void node_event(struct node *n, enum replica_severity severity, const char *kind, const char *agent,
+	const char *replica, const char *fmt, ...) PRINTF_LIKE(6, 7);
 
 #endif

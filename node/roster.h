@@ -20,8 +20,8 @@ struct agent {
 	struct node *node;
 	char name[NAME_MAX_LEN + 1];
 	enum spec_scope scope;
-	char *file;		  /* scope node: where it is defined; owned */
-	struct agent_spec *spec;  /* a reference */
+	char *file;		   /* scope node: where it is defined; owned */
+	struct agent_spec *spec;   /* a reference */
 	struct agent_spec *before; /* the definition that was replaced last (undo); a reference, or NULL */
 	int64_t version;
 	int64_t desired;
@@ -38,7 +38,7 @@ struct roster {
 	struct map agents;
 	struct list order;
 	struct list dirty;
-	struct map runners; /* by file stem, also those of agents that are gone */
+	struct map runners;   /* by file stem, also those of agents that are gone */
 	struct list starting; /* runners that wait for their turn to start */
 	int n_starting;	      /* shims under way to STARTED */
 	uint8_t uids[(SPAWN_DYNAMIC_MAX - SPAWN_DYNAMIC_MIN) / 8 + 1]; /* dynamic uids in use */

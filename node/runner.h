@@ -46,9 +46,9 @@ struct runner_record {
 
 struct runner_sample {
 	struct cgroup_usage usage;
-	int64_t at_mono_ms; /* 0: never */
+	int64_t at_mono_ms;		   /* 0: never */
 	int64_t base_cpu_us, base_mono_ms; /* where cpu_cores is measured from */
-	double cpu_cores;   /* -1: not known yet */
+	double cpu_cores;		   /* -1: not known yet */
 };
 
 struct runner {
@@ -69,30 +69,31 @@ struct runner {
 	int64_t run_version;
 	uint64_t epoch;
 	uint32_t uid, gid;
-	bool has_uid;	  /* dynamic one allotted */
-	bool held;	  /* stopped by itself, not with its agent */
-	bool awaiting;	  /* found at start, did not answer yet: not planned */
-	bool launching;	  /* counted in roster.n_starting */
-	bool saving;	  /* a record is on its way to the store */
+	bool has_uid;	/* dynamic one allotted */
+	bool held;	/* stopped by itself, not with its agent */
+	bool awaiting;	/* found at start, did not answer yet: not planned */
+	bool launching; /* counted in roster.n_starting */
+	bool saving;	/* a record is on its way to the store */
 	bool save_again;
 	struct probe *probes[HEALTH_WHICH_MAX];
 	uint32_t exec_ids[HEALTH_WHICH_MAX]; /* exec probes that are out; 0: none */
 	uint32_t next_exec_id;
 	uint16_t ports[PORTS_MAX];
 	size_t n_ports;
-	struct shim_refused refused;	/* of this run */
-	uint8_t learned[64];		/* of all runs */
+	struct shim_refused refused; /* of this run */
+	uint8_t learned[64];	     /* of all runs */
 	uint64_t log_bytes, log_dropped_lines;
 	struct runner_sample sample;
-	ev_timer deadline;  /* the core's */
-	ev_timer emptying;  /* the shim is gone: kill until the group is empty */
+	ev_timer deadline; /* the core's */
+	ev_timer emptying; /* the shim is gone: kill until the group is empty */
 	int empty_tries;
 };
 
 int runner_new(struct node *n, struct agent *a, int slot, struct runner **ret, struct err *e);
 void runner_free(struct runner *r);
 /* The id and file stem of a slot of an agent. */
-void runner_name(const struct agent *a, const char *node, int slot, char id[REPLICA_ID_MAX], char stem[RUNNER_STEM_MAX]);
+void runner_name(
+	const struct agent *a, const char *node, int slot, char id[REPLICA_ID_MAX], char stem[RUNNER_STEM_MAX]);
 
 /* Feeds the core and acts on what it says. */
 void runner_feed(struct runner *r, const struct replica_in *in);
@@ -122,8 +123,8 @@ char *runner_log_path(const struct runner *r, char *out, size_t n);
 /* node/launch.c: starts a shim now. Failures are fed to the core as a start that failed. */
 void launch_run(struct runner *r);
 /* A plan for a probe's command; 0 or -errno. */
-int launch_exec_plan(struct runner *r, const struct spec_strv *command, uint32_t exec_id, int64_t timeout_ms, struct bytes *out,
-	struct err *e);
+int launch_exec_plan(struct runner *r, const struct spec_strv *command, uint32_t exec_id, int64_t timeout_ms,
+	struct bytes *out, struct err *e);
 void launch_free_uid(struct node *n, struct runner *r);
 
 #endif

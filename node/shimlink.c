@@ -12,8 +12,8 @@
 
 #include "base/util.h"
 
-#define FRAME_IN_MAX  4096 /* the largest message of a shim is an exit with its label */
-#define READS_A_TURN  16
+#define FRAME_IN_MAX 4096 /* the largest message of a shim is an exit with its label */
+#define READS_A_TURN 16
 
 /* One message read and told. Returns false when the link is closed. */
 static bool take_one(struct shimlink *l)
@@ -48,7 +48,8 @@ static void on_io(struct ev_loop *loop, ev_io *w, int revents)
 			return;
 }
 
-void shimlink_init(struct shimlink *l, struct ev_loop *loop, shimlink_message *message, shimlink_closed *closed, void *arg)
+void shimlink_init(
+	struct shimlink *l, struct ev_loop *loop, shimlink_message *message, shimlink_closed *closed, void *arg)
 {
 	*l = (struct shimlink){.loop = loop, .fd = -1, .message = message, .closed = closed, .arg = arg};
 }
@@ -70,7 +71,8 @@ int shimlink_connect(struct shimlink *l, const char *path, struct err *e)
 	if (fd < 0)
 		return err_errno(e, "make a socket");
 	if (strlen(path) >= sizeof(to.sun_path))
-		return err_set(e, -ENAMETOOLONG, "connect '%s': longer than a socket's name may be (%zu)", path, sizeof(to.sun_path) - 1);
+		return err_set(e, -ENAMETOOLONG, "connect '%s': longer than a socket's name may be (%zu)", path,
+			sizeof(to.sun_path) - 1);
 	memcpy(to.sun_path, path, strlen(path) + 1);
 	if (connect(fd, (struct sockaddr *)&to, sizeof(to)) < 0)
 		return err_errno(e, "connect '%s'", path);

@@ -24,7 +24,8 @@ struct shimlink {
 	void *arg;
 };
 
-void shimlink_init(struct shimlink *l, struct ev_loop *loop, shimlink_message *message, shimlink_closed *closed, void *arg);
+void shimlink_init(
+	struct shimlink *l, struct ev_loop *loop, shimlink_message *message, shimlink_closed *closed, void *arg);
 /* Takes fd. */
 void shimlink_attach(struct shimlink *l, int fd);
 /* Connects to a shim's socket file: 0, -ECONNREFUSED (nobody there: stale), -errno. */

@@ -39,8 +39,8 @@ struct store_agent {
 };
 
 struct store_replica {
-	const char *id;	      /* "web.0" or "n1/web.0" */
-	const void *saved;    /* msgpack of what node/runner.c wants back, opaque here */
+	const char *id;	   /* "web.0" or "n1/web.0" */
+	const void *saved; /* msgpack of what node/runner.c wants back, opaque here */
 	size_t saved_len;
 };
 
@@ -48,7 +48,7 @@ struct store_event {
 	int64_t seq; /* rises for ever on this node */
 	int64_t wall_ms;
 	const char *severity, *kind, *agent, *replica, *text; /* agent, replica, may be NULL */
-	const void *data; /* msgpack map, or NULL */
+	const void *data;				      /* msgpack map, or NULL */
 	size_t data_len;
 };
 
@@ -56,7 +56,8 @@ struct store_event {
 int store_load_agents(struct store *s, int (*fn)(void *arg, const struct store_agent *a), void *arg, struct err *e);
 int store_load_replicas(struct store *s, int (*fn)(void *arg, const struct store_replica *r), void *arg, struct err *e);
 /* The newest `max` events, oldest first. */
-int store_load_events(struct store *s, int64_t max, int (*fn)(void *arg, const struct store_event *ev), void *arg, struct err *e);
+int store_load_events(
+	struct store *s, int64_t max, int (*fn)(void *arg, const struct store_event *ev), void *arg, struct err *e);
 int64_t store_meta(struct store *s, const char *key, int64_t fallback); /* at start */
 /* The node's UUID, made at first open; 36 characters. */
 const char *store_node_id(const struct store *s);

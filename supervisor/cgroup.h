@@ -35,15 +35,16 @@ struct cgroup_steps {
 };
 
 /* `group` is the replica's file stem ("web.0"). A limit that this host cannot enforce is -ENOTSUP, said in e. */
-int cgroup_steps(const struct cgroup *cg, const char *group, const struct spec_resources *r, struct cgroup_steps *ret, struct err *e);
+int cgroup_steps(const struct cgroup *cg, const char *group, const struct spec_resources *r, struct cgroup_steps *ret,
+	struct err *e);
 void cgroup_steps_done(struct cgroup_steps *s);
 
 struct cgroup_usage {
-	int64_t cpu_us;	    /* used in the life of the group; -1: cannot be read */
+	int64_t cpu_us;	      /* used in the life of the group; -1: cannot be read */
 	int64_t memory_bytes; /* working set: without page cache that could go */
 	int64_t pids;
 	int64_t io_read_bytes, io_write_bytes; /* -1: not known here */
-	int64_t throttled_us; /* -1 */
+	int64_t throttled_us;		       /* -1 */
 	uint64_t oom_kills;
 };
 

@@ -13,19 +13,19 @@
 struct plan_slot {
 	int slot;
 	enum replica_state state;
-	bool exists;	 /* a replica object is there */
-	bool wanted;	 /* it was told to run */
+	bool exists; /* a replica object is there */
+	bool wanted; /* it was told to run */
 	bool ready;
-	bool current;	 /* runs (or would run) the newest definition */
+	bool current;		/* runs (or would run) the newest definition */
 	int64_t ready_since_ms; /* CLOCK_MONOTONIC; 0: not ready */
 };
 
 struct plan_view {
-	int64_t desired;     /* slots 0 … desired-1 are wanted */
-	bool stopped;	     /* the operator stopped the agent */
-	bool removed;	     /* it is going away: stop all, then forget */
-	bool deps_ready;     /* everything in depends_on is ready */
-	bool paused;	     /* a rollout under way is paused */
+	int64_t desired; /* slots 0 … desired-1 are wanted */
+	bool stopped;	 /* the operator stopped the agent */
+	bool removed;	 /* it is going away: stop all, then forget */
+	bool deps_ready; /* everything in depends_on is ready */
+	bool paused;	 /* a rollout under way is paused */
 	const struct agent_spec *spec;
 	const struct plan_slot *slots; /* sorted by slot, no gaps before the highest */
 	size_t n_slots;

@@ -19,13 +19,28 @@
 #include "supervisor/spec.h"
 
 enum replica_state {
-	REPLICA_PENDING, REPLICA_STARTING, REPLICA_RUNNING, REPLICA_BACKOFF, REPLICA_STOPPING, REPLICA_STOPPED, REPLICA_FAILED,
-	REPLICA_LOST, REPLICA_STATE_MAX
+	REPLICA_PENDING,
+	REPLICA_STARTING,
+	REPLICA_RUNNING,
+	REPLICA_BACKOFF,
+	REPLICA_STOPPING,
+	REPLICA_STOPPED,
+	REPLICA_FAILED,
+	REPLICA_LOST,
+	REPLICA_STATE_MAX
 };
 
 enum replica_reason {
-	REASON_NONE, REASON_EXITED, REASON_SIGNAL, REASON_OOM, REASON_SECCOMP, REASON_HEALTH, REASON_STOPPED, REASON_FENCED,
-	REASON_START_FAILED, REASON_MAX
+	REASON_NONE,
+	REASON_EXITED,
+	REASON_SIGNAL,
+	REASON_OOM,
+	REASON_SECCOMP,
+	REASON_HEALTH,
+	REASON_STOPPED,
+	REASON_FENCED,
+	REASON_START_FAILED,
+	REASON_MAX
 };
 
 /* How the last run ended, in people's words; what the JSON calls last_exit. */
@@ -38,42 +53,42 @@ struct replica_exit {
 };
 
 enum replica_in_type {
-	REPLICA_IN_RUN,		/* it is wanted (again): clears a failure, counts start anew */
-	REPLICA_IN_STOP,	/* it is not wanted; why/why_text */
-	REPLICA_IN_RESTART,	/* stop it, then start it: asked by an operator or an update; why/why_text */
-	REPLICA_IN_SPEC,	/* another definition counts from now on (what is running goes on as it is) */
-	REPLICA_IN_STARTED,	/* the agent's exec succeeded: pid */
-	REPLICA_IN_EXITED,	/* the run ended (START_FAILED too): exit */
-	REPLICA_IN_SHIM_LOST,	/* the shim is gone without a record: its group was emptied */
-	REPLICA_IN_ADOPTED,	/* found running (or stopping) after a restart of the daemon: pid, hello */
-	REPLICA_IN_NOTIFY,	/* sd_notify: notify */
-	REPLICA_IN_PROBE,	/* a probe came back: which, ok, took_ms, text */
-	REPLICA_IN_TICK,	/* the deadline came */
+	REPLICA_IN_RUN,	      /* it is wanted (again): clears a failure, counts start anew */
+	REPLICA_IN_STOP,      /* it is not wanted; why/why_text */
+	REPLICA_IN_RESTART,   /* stop it, then start it: asked by an operator or an update; why/why_text */
+	REPLICA_IN_SPEC,      /* another definition counts from now on (what is running goes on as it is) */
+	REPLICA_IN_STARTED,   /* the agent's exec succeeded: pid */
+	REPLICA_IN_EXITED,    /* the run ended (START_FAILED too): exit */
+	REPLICA_IN_SHIM_LOST, /* the shim is gone without a record: its group was emptied */
+	REPLICA_IN_ADOPTED,   /* found running (or stopping) after a restart of the daemon: pid, hello */
+	REPLICA_IN_NOTIFY,    /* sd_notify: notify */
+	REPLICA_IN_PROBE,     /* a probe came back: which, ok, took_ms, text */
+	REPLICA_IN_TICK,      /* the deadline came */
 	REPLICA_IN_MAX
 };
 
 struct replica_in {
 	enum replica_in_type type;
-	enum shim_why why;	  /* STOP, RESTART */
-	const char *why_text;	  /* STOP, RESTART; borrowed for the call */
-	const struct agent_spec *spec; /* SPEC; borrowed: the caller keeps it alive until replaced */
-	int pid;		  /* STARTED, ADOPTED */
-	const struct shim_exit *exit;	/* EXITED; borrowed */
-	const struct shim_hello *hello; /* ADOPTED; borrowed */
+	enum shim_why why;		  /* STOP, RESTART */
+	const char *why_text;		  /* STOP, RESTART; borrowed for the call */
+	const struct agent_spec *spec;	  /* SPEC; borrowed: the caller keeps it alive until replaced */
+	int pid;			  /* STARTED, ADOPTED */
+	const struct shim_exit *exit;	  /* EXITED; borrowed */
+	const struct shim_hello *hello;	  /* ADOPTED; borrowed */
 	const struct shim_notify *notify; /* NOTIFY; borrowed */
-	enum health_which which;  /* PROBE */
-	bool ok;		  /* PROBE */
-	int64_t took_ms;	  /* PROBE */
-	const char *text;	  /* PROBE: what went wrong; borrowed */
+	enum health_which which;	  /* PROBE */
+	bool ok;			  /* PROBE */
+	int64_t took_ms;		  /* PROBE */
+	const char *text;		  /* PROBE: what went wrong; borrowed */
 };
 
 enum replica_out_type {
-	REPLICA_OUT_START,	/* make a run */
-	REPLICA_OUT_STOP,	/* tell the shim: signal, timeout_ms, why, why_text */
-	REPLICA_OUT_PROBE,	/* run the probe `which` now; answered by IN_PROBE (also on timeout, which the edge keeps) */
+	REPLICA_OUT_START, /* make a run */
+	REPLICA_OUT_STOP,  /* tell the shim: signal, timeout_ms, why, why_text */
+	REPLICA_OUT_PROBE, /* run the probe `which` now; answered by IN_PROBE (also on timeout, which the edge keeps) */
 	REPLICA_OUT_PROBE_CANCEL, /* an answer of `which` no longer matters */
-	REPLICA_OUT_SAVE,	/* what must be known after a restart of the daemon has changed */
-	REPLICA_OUT_EVENT,	/* something people want to read: severity, kind, text */
+	REPLICA_OUT_SAVE,	  /* what must be known after a restart of the daemon has changed */
+	REPLICA_OUT_EVENT,	  /* something people want to read: severity, kind, text */
 	REPLICA_OUT_MAX
 };
 
@@ -88,7 +103,7 @@ struct replica_out {
 	int64_t timeout_ms;
 	enum shim_why why;
 	enum replica_severity severity;
-	const char *kind;	/* a static string: "started", "exited", "backoff", "failed", "unhealthy", … */
+	const char *kind;	   /* a static string: "started", "exited", "backoff", "failed", "unhealthy", … */
 	char text[EVENT_TEXT_MAX]; /* STOP: why_text; EVENT: the sentence */
 };
 
@@ -108,9 +123,9 @@ struct replica {
 	int pid;
 	int64_t since_mono_ms, since_wall_ms; /* of the state */
 	int64_t started_mono_ms;
-	int64_t next_ms;	       /* backoff: when it is started again; DEADLINE_NEVER otherwise */
-	int64_t restarts;	       /* over the life of the replica: what status shows */
-	int64_t tries;		       /* failed runs in a row: position in the backoff; heals after a good run */
+	int64_t next_ms;  /* backoff: when it is started again; DEADLINE_NEVER otherwise */
+	int64_t restarts; /* over the life of the replica: what status shows */
+	int64_t tries;	  /* failed runs in a row: position in the backoff; heals after a good run */
 	int64_t failed_at_ms[REPLICA_EXITS_KEPT];
 	size_t failed_n;
 	struct health liveness, readiness;

@@ -15,13 +15,14 @@ int seccomp_cache_new(const char *profile_dir, struct seccomp_cache **ret, struc
 void seccomp_cache_free(struct seccomp_cache *c);
 
 struct seccomp_filter {
-	int fd;		/* memfd of struct sock_filter[]; borrowed from the cache; -1: no filter */
-	bool kill;	/* SHIM_FLAG_SECCOMP_KILL */
-	bool learn;	/* SHIM_FLAG_SECCOMP_LEARN */
+	int fd;	    /* memfd of struct sock_filter[]; borrowed from the cache; -1: no filter */
+	bool kill;  /* SHIM_FLAG_SECCOMP_KILL */
+	bool learn; /* SHIM_FLAG_SECCOMP_LEARN */
 };
 
 /* The filter for a sandbox; compiled on first use. An unknown syscall or group in allow/deny is -EINVAL, named. */
-int seccomp_filter_for(struct seccomp_cache *c, const struct spec_sandbox *s, struct seccomp_filter *ret, struct err *e);
+int seccomp_filter_for(
+	struct seccomp_cache *c, const struct spec_sandbox *s, struct seccomp_filter *ret, struct err *e);
 /* Checks the names of allow and deny without a cache (covey check). Returns the first that is unknown, or NULL. */
 const char *seccomp_unknown_name(const struct spec_strv *names);
 /* Name of a syscall by number ("mount"), or "syscall 423"; written to out, which is returned. */

@@ -37,13 +37,13 @@
 
 enum shim_msg_type {
 	/* daemon → shim */
-	SHIM_PLAN = 1,	/* struct shim_plan and its blob; the first message of a run */
-	SHIM_QUERY,	/* nothing; answered by HELLO */
-	SHIM_SIGNAL,	/* struct shim_stop, timeout_ms unused: just the signal to the agent's main process */
-	SHIM_STOP,	/* struct shim_stop: signal, then SIGKILL to the whole group after timeout_ms (0: at once) */
-	SHIM_EXEC,	/* struct shim_plan (exec_id set) and its blob: run a probe's command beside the agent */
-	SHIM_LABEL,	/* opaque bytes ≤ SHIM_LABEL_MAX, replaces what the plan brought */
-	SHIM_REBIND,	/* nothing: run_dir was wiped, make the sockets again */
+	SHIM_PLAN = 1, /* struct shim_plan and its blob; the first message of a run */
+	SHIM_QUERY,    /* nothing; answered by HELLO */
+	SHIM_SIGNAL,   /* struct shim_stop, timeout_ms unused: just the signal to the agent's main process */
+	SHIM_STOP,     /* struct shim_stop: signal, then SIGKILL to the whole group after timeout_ms (0: at once) */
+	SHIM_EXEC,     /* struct shim_plan (exec_id set) and its blob: run a probe's command beside the agent */
+	SHIM_LABEL,    /* opaque bytes ≤ SHIM_LABEL_MAX, replaces what the plan brought */
+	SHIM_REBIND,   /* nothing: run_dir was wiped, make the sockets again */
 	/* shim → daemon */
 	SHIM_HELLO = 64, /* struct shim_hello, then the label */
 	SHIM_STARTED,	 /* struct shim_hello, then the label: the agent's exec succeeded */
@@ -98,7 +98,7 @@ struct shim_rlimit {
 #define SHIM_FLAG_V2		 (1u << 6) /* group_dir is cgroup v2: cgroup.kill, memory.events */
 #define SHIM_FLAG_ARMED		 (1u << 7) /* SHIM_FD_LEASE counts */
 #define SHIM_FLAG_LOCK_MEMORY	 (1u << 8) /* mlockall */
-#define SHIM_FLAG_LANDLOCK	 (1u << 9) /* writes outside of `writable` mounts are refused by Landlock, where there is one */
+#define SHIM_FLAG_LANDLOCK	 (1u << 9) /* Landlock, where there is one, refuses writes outside of `writable` mounts */
 
 struct shim_plan {
 	uint32_t size;	  /* of this struct, as the sender knows it */
@@ -108,7 +108,7 @@ struct shim_plan {
 	uint32_t exec_id; /* of SHIM_EXEC; else 0 */
 	uint32_t flags;
 	uint32_t uid, gid;
-	uint64_t cap_keep; /* mask of capabilities kept */
+	uint64_t cap_keep;   /* mask of capabilities kept */
 	uint32_t timeout_ms; /* of SHIM_EXEC */
 	uint32_t umask;
 	/* strings: offsets into the blob */
@@ -140,12 +140,12 @@ enum shim_state { SHIM_PREPARING, SHIM_RUNNING, SHIM_STOPPING, SHIM_EMPTYING, SH
 struct shim_hello {
 	uint32_t size, version;
 	uint64_t run;
-	uint32_t state; /* enum shim_state */
-	int32_t pid;	/* the agent's, in the host's pid namespace; 0 while preparing */
+	uint32_t state;	    /* enum shim_state */
+	int32_t pid;	    /* the agent's, in the host's pid namespace; 0 while preparing */
 	uint64_t pid_start; /* field 22 of /proc/PID/stat: against reuse of the pid */
 	int64_t started_wall_ms, started_boot_ms;
-	uint32_t ready;	    /* READY=1 was said */
-	uint32_t watchdog;  /* WATCHDOG=1 was said ever */
+	uint32_t ready;		  /* READY=1 was said */
+	uint32_t watchdog;	  /* WATCHDOG=1 was said ever */
 	int64_t watchdog_boot_ms; /* … and last then */
 	uint64_t log_bytes, log_dropped_lines;
 	uint64_t refused_total;
@@ -163,7 +163,15 @@ struct shim_stop {
 };
 
 /* Why an agent was stopped, as the daemon told the shim. */
-enum shim_why { SHIM_WHY_NONE, SHIM_WHY_STOPPED, SHIM_WHY_HEALTH, SHIM_WHY_RESTART, SHIM_WHY_UPDATE, SHIM_WHY_WATCHDOG, SHIM_WHY_MAX };
+enum shim_why {
+	SHIM_WHY_NONE,
+	SHIM_WHY_STOPPED,
+	SHIM_WHY_HEALTH,
+	SHIM_WHY_RESTART,
+	SHIM_WHY_UPDATE,
+	SHIM_WHY_WATCHDOG,
+	SHIM_WHY_MAX
+};
 
 struct shim_notify {
 	uint32_t size;
@@ -185,19 +193,33 @@ struct shim_refused {
 
 struct shim_exec_done {
 	uint32_t size, exec_id;
-	int32_t status;	   /* as from waitpid; -1 with error set: it could not be started */
-	int32_t error;	   /* errno */
+	int32_t status; /* as from waitpid; -1 with error set: it could not be started */
+	int32_t error;	/* errno */
 	uint32_t timed_out;
-	uint32_t stage;	   /* enum shim_stage of the error */
+	uint32_t stage; /* enum shim_stage of the error */
 	int64_t took_ms;
-	char output[128];  /* the first bytes it wrote, NUL-terminated */
+	char output[128]; /* the first bytes it wrote, NUL-terminated */
 };
 
 /* Where a start failed. */
 enum shim_stage {
-	SHIM_STAGE_NONE, SHIM_STAGE_PLAN, SHIM_STAGE_SOCKET, SHIM_STAGE_CGROUP, SHIM_STAGE_LOG, SHIM_STAGE_FORK,
-	SHIM_STAGE_JOIN, SHIM_STAGE_RLIMIT, SHIM_STAGE_NAMESPACE, SHIM_STAGE_MOUNT, SHIM_STAGE_DIRECTORY, SHIM_STAGE_USER,
-	SHIM_STAGE_CAPABILITIES, SHIM_STAGE_LANDLOCK, SHIM_STAGE_SECCOMP, SHIM_STAGE_EXEC, SHIM_STAGE_MAX
+	SHIM_STAGE_NONE,
+	SHIM_STAGE_PLAN,
+	SHIM_STAGE_SOCKET,
+	SHIM_STAGE_CGROUP,
+	SHIM_STAGE_LOG,
+	SHIM_STAGE_FORK,
+	SHIM_STAGE_JOIN,
+	SHIM_STAGE_RLIMIT,
+	SHIM_STAGE_NAMESPACE,
+	SHIM_STAGE_MOUNT,
+	SHIM_STAGE_DIRECTORY,
+	SHIM_STAGE_USER,
+	SHIM_STAGE_CAPABILITIES,
+	SHIM_STAGE_LANDLOCK,
+	SHIM_STAGE_SECCOMP,
+	SHIM_STAGE_EXEC,
+	SHIM_STAGE_MAX
 };
 
 enum shim_exit_kind { SHIM_EXITED = 1, SHIM_SIGNALED, SHIM_START_FAILED, SHIM_FENCED, SHIM_EXIT_KIND_MAX };
@@ -208,13 +230,13 @@ struct shim_exit {
 	uint32_t version;
 	uint32_t kind; /* enum shim_exit_kind */
 	uint64_t run;
-	int32_t code;	/* EXITED */
-	int32_t signal; /* SIGNALED */
-	uint32_t stage;	/* START_FAILED */
-	int32_t error;	/* START_FAILED: errno */
-	uint32_t why;	/* enum shim_why of the stop that was under way; NONE: on its own, or from outside */
+	int32_t code;	    /* EXITED */
+	int32_t signal;	    /* SIGNALED */
+	uint32_t stage;	    /* START_FAILED */
+	int32_t error;	    /* START_FAILED: errno */
+	uint32_t why;	    /* enum shim_why of the stop that was under way; NONE: on its own, or from outside */
 	uint32_t escalated; /* the stop had to use SIGKILL after its timeout */
-	uint64_t oom_kills;	/* in the group during this run */
+	uint64_t oom_kills; /* in the group during this run */
 	int32_t pid;
 	uint32_t label_size;
 	int64_t started_wall_ms, ended_wall_ms;
@@ -222,7 +244,7 @@ struct shim_exit {
 	int64_t user_us, system_us;
 	int64_t rss_max_bytes;
 	uint64_t log_dropped_lines;
-	uint64_t leftovers;	/* processes killed after the main one had ended */
+	uint64_t leftovers; /* processes killed after the main one had ended */
 	int32_t refused_nr_last;
 	uint32_t killed_by_seccomp; /* the refused call was answered by SIGSYS */
 	struct shim_refused refused;

@@ -22,9 +22,9 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
-#define CHILD_STACK_BYTES  16384
-#define SHIM_STACK_BYTES   16384 /* all of a shim's stack is locked: see libraries on memory in doc/ARCHITECTURE.md */
-#define PLAN_SNDBUF_BYTES  (SHIM_FRAME_MAX + 4096)
+#define CHILD_STACK_BYTES 16384
+#define SHIM_STACK_BYTES  16384 /* all of a shim's stack is locked: see libraries on memory in doc/ARCHITECTURE.md */
+#define PLAN_SNDBUF_BYTES (SHIM_FRAME_MAX + 4096)
 
 int spawn_reserve_fds(struct err *e)
 {
@@ -63,7 +63,7 @@ static int child_main(void *arg)
 	}
 	for (int fd = SHIM_FD_CONTROL; fd < SHIM_FD_NEXT; fd++)
 		(void)fcntl(fd, F_SETFD, 0); /* open and ours: cannot fail */
-	(void)execve(c->path, argv, envp); /* returns only on failure, told below */
+	(void)execve(c->path, argv, envp);   /* returns only on failure, told below */
 	c->error = errno;
 	_exit(127);
 }
@@ -125,7 +125,8 @@ static int socket_with_plan(const struct bytes *plan, int sv[2], struct err *e)
 	return rc;
 }
 
-int spawn_shim(const char *shim_path, const struct bytes *plan, int filter_fd, int lease_fd, int *ret_fd, int *ret_pid, struct err *e)
+int spawn_shim(const char *shim_path, const struct bytes *plan, int filter_fd, int lease_fd, int *ret_fd, int *ret_pid,
+	struct err *e)
 {
 	int sv[2], pid, rc = socket_with_plan(plan, sv, e);
 
@@ -151,7 +152,8 @@ int spawn_shim(const char *shim_path, const struct bytes *plan, int filter_fd, i
 	return 0;
 }
 
-int spawn_user(const char *user, uint32_t *ret_uid, uint32_t *ret_gid, uint32_t *groups, size_t *n_groups, bool *ret_dynamic, struct err *e)
+int spawn_user(const char *user, uint32_t *ret_uid, uint32_t *ret_gid, uint32_t *groups, size_t *n_groups,
+	bool *ret_dynamic, struct err *e)
 {
 	gid_t found[64];
 	int n = ARRAY_LEN(found);

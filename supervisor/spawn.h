@@ -53,8 +53,8 @@ int spawn_shim(const char *shim_path, const struct bytes *plan, int filter_fd, i
 	struct err *e);
 
 /* Resolves `user:` to ids. dynamic: ret_dynamic is set, and the caller allots one from the range below. */
-int spawn_user(const char *user, uint32_t *ret_uid, uint32_t *ret_gid, uint32_t *groups, size_t *n_groups, bool *ret_dynamic,
-	struct err *e);
+int spawn_user(const char *user, uint32_t *ret_uid, uint32_t *ret_gid, uint32_t *groups, size_t *n_groups,
+	bool *ret_dynamic, struct err *e);
 #define SPAWN_DYNAMIC_MIN 61184 /* systemd's range for DynamicUser= */
 #define SPAWN_DYNAMIC_MAX 65519
 

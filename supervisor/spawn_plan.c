@@ -14,8 +14,8 @@
 #include "base/mem.h"
 #include "supervisor/capability.h"
 
-#define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-#define TOLD_MAX     (PORTS_MAX + 8)
+#define DEFAULT_PATH	  "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+#define TOLD_MAX	  (PORTS_MAX + 8)
 #define AGENT_STACK_BYTES (8u << 20)
 
 /* The packet under construction: `at` is where the blob begins in `out`. */
@@ -39,7 +39,7 @@ static uint32_t blob_array(struct blob *b, const void *v, size_t n, size_t size)
 	static const char zero[8];
 	size_t pad = -(b->out->n - b->at) & 7;
 
-	(void)bytes_add(b->out, zero, pad);	/* as above */
+	(void)bytes_add(b->out, zero, pad); /* as above */
 	(void)bytes_add(b->out, v, n * size);
 	return (uint32_t)(b->out->n - b->at - n * size);
 }
@@ -83,7 +83,8 @@ static void tell_all(struct told *t, const struct spawn_run *run, char epoch[24]
 		tell_port(t, &run->ports[i]);
 }
 
-static int add_expanded(struct blob *b, const char *key, const char *s, const struct spec_pairs *vars, shim_str *ret, struct err *e)
+static int add_expanded(
+	struct blob *b, const char *key, const char *s, const struct spec_pairs *vars, shim_str *ret, struct err *e)
 {
 	AUTO_FREE char *value = NULL;
 	AUTO_FREE char *whole = NULL;
@@ -100,7 +101,8 @@ static int add_expanded(struct blob *b, const char *key, const char *s, const st
 	return 0;
 }
 
-static int add_argv(struct blob *b, const struct spec_strv *command, const struct told *t, struct shim_plan *plan, struct err *e)
+static int add_argv(
+	struct blob *b, const struct spec_strv *command, const struct told *t, struct shim_plan *plan, struct err *e)
 {
 	struct spec_pairs vars = {t->n, (struct spec_pair *)t->v};
 	shim_str at[COMMAND_ARGS_MAX];
@@ -132,7 +134,8 @@ static bool is_set(const struct spec_pairs *env, const char *key)
 	return false;
 }
 
-static int add_env(struct blob *b, const struct spawn_run *run, const struct told *t, struct shim_plan *plan, struct err *e)
+static int add_env(
+	struct blob *b, const struct spawn_run *run, const struct told *t, struct shim_plan *plan, struct err *e)
 {
 	struct spec_pairs vars = {t->n, (struct spec_pair *)t->v};
 	const struct spec_pairs *env = &run->spec->env;
@@ -150,7 +153,8 @@ static int add_env(struct blob *b, const struct spawn_run *run, const struct tol
 	}
 	for (size_t i = 0; i < t->n; i++)
 		at[n++] = env_pair(b, t->v[i].key, t->v[i].value);
-	(void)snprintf(notify, sizeof(notify), "%s/shims/%s.notify", run->run_dir, run->file_stem); /* bounded at config */
+	(void)snprintf(
+		notify, sizeof(notify), "%s/shims/%s.notify", run->run_dir, run->file_stem); /* bounded at config */
 	at[n++] = env_pair(b, "NOTIFY_SOCKET", notify);
 	plan->env_n = (uint32_t)n;
 	plan->env_at = blob_array(b, at, n, sizeof(at[0]));
@@ -162,7 +166,8 @@ static void add_ops(struct blob *b, const struct cgroup_steps *steps, struct shi
 	struct shim_op ops[ARRAY_LEN(steps->v)];
 
 	for (size_t i = 0; i < steps->n; i++)
-		ops[i] = (struct shim_op){steps->v[i].type, blob_str(b, steps->v[i].path), blob_str(b, steps->v[i].value)};
+		ops[i] = (struct shim_op){
+			steps->v[i].type, blob_str(b, steps->v[i].path), blob_str(b, steps->v[i].value)};
 	plan->ops_n = (uint32_t)steps->n;
 	plan->ops_at = blob_array(b, ops, steps->n, sizeof(ops[0]));
 	plan->kill_dir = blob_str(b, steps->kill_dir);
@@ -174,7 +179,8 @@ static void add_ops(struct blob *b, const struct cgroup_steps *steps, struct shi
 /* Whether `path` would be hidden by a private tmp. */
 static bool is_under_tmp(const char *path)
 {
-	return strncmp(path, "/tmp/", 5) == 0 || strncmp(path, "/var/tmp/", 9) == 0 || strncmp(path, "/dev/shm/", 9) == 0;
+	return strncmp(path, "/tmp/", 5) == 0 || strncmp(path, "/var/tmp/", 9) == 0 ||
+	       strncmp(path, "/dev/shm/", 9) == 0;
 }
 
 static void add_mounts(struct blob *b, const struct spawn_run *run, struct shim_plan *plan)
@@ -187,13 +193,15 @@ static void add_mounts(struct blob *b, const struct spawn_run *run, struct shim_
 	for (size_t i = 0; i < s->read_only.n && i < PATHS_MAX; i++)
 		m[n++] = (struct shim_mount){SHIM_MOUNT_READ_ONLY, blob_str(b, s->read_only.v[i]), 0};
 	for (size_t i = 0; s->private_tmp && i < ARRAY_LEN(private); i++)
-		m[n++] = (struct shim_mount){SHIM_MOUNT_TMPFS, blob_str(b, private[i]), blob_str(b, "mode=1777,size=25%")};
+		m[n++] = (struct shim_mount){
+			SHIM_MOUNT_TMPFS, blob_str(b, private[i]), blob_str(b, "mode=1777,size=25%")};
 	for (size_t i = 0; i < s->writable.n && i < PATHS_MAX; i++)
 		m[n++] = (struct shim_mount){SHIM_MOUNT_WRITABLE, blob_str(b, s->writable.v[i]), 0};
 	if (s->private_tmp && is_under_tmp(run->run_dir)) {
 		char notify[4096];
 
-		(void)snprintf(notify, sizeof(notify), "%s/shims/%s.notify", run->run_dir, run->file_stem); /* as in add_env */
+		(void)snprintf(
+			notify, sizeof(notify), "%s/shims/%s.notify", run->run_dir, run->file_stem); /* as in add_env */
 		m[n++] = (struct shim_mount){SHIM_MOUNT_WRITABLE, blob_str(b, notify), 0};
 	}
 	plan->mounts_n = (uint32_t)n;
@@ -258,8 +266,8 @@ static void add_common(struct blob *b, const struct spawn_run *run, struct shim_
 	set_flags(run, plan);
 }
 
-static int write_plan(enum shim_msg_type type, const struct spawn_run *run, const struct spec_strv *command, struct shim_plan *plan,
-	struct bytes *out, struct err *e)
+static int write_plan(enum shim_msg_type type, const struct spawn_run *run, const struct spec_strv *command,
+	struct shim_plan *plan, struct bytes *out, struct err *e)
 {
 	struct shim_msg head = {.type = type};
 	struct blob b = {.out = out};
@@ -310,8 +318,8 @@ int spawn_plan(const struct spawn_run *run, struct bytes *out, struct err *e)
 	return write_plan(SHIM_PLAN, run, &run->spec->command, &plan, out, e);
 }
 
-int spawn_exec_plan(const struct spawn_run *run, const struct spec_strv *command, uint32_t exec_id, int64_t timeout_ms, struct bytes *out,
-	struct err *e)
+int spawn_exec_plan(const struct spawn_run *run, const struct spec_strv *command, uint32_t exec_id, int64_t timeout_ms,
+	struct bytes *out, struct err *e)
 {
 	struct shim_plan plan = plan_of(run);
 

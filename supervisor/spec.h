@@ -16,7 +16,14 @@ enum spec_scope { SPEC_SCOPE_CLUSTER, SPEC_SCOPE_NODE, SPEC_SCOPE_MAX };
 enum spec_when { SPEC_ALWAYS, SPEC_ON_FAILURE, SPEC_NEVER, SPEC_WHEN_MAX };
 enum spec_backoff { SPEC_FIXED, SPEC_LINEAR, SPEC_EXPONENTIAL, SPEC_BACKOFF_MAX };
 enum spec_seccomp { SPEC_SECCOMP_DEFAULT, SPEC_SECCOMP_STRICT, SPEC_SECCOMP_OFF, SPEC_SECCOMP_LEARN, SPEC_SECCOMP_MAX };
-enum spec_probe_kind { SPEC_PROBE_NONE, SPEC_PROBE_HTTP, SPEC_PROBE_TCP, SPEC_PROBE_EXEC, SPEC_PROBE_NOTIFY, SPEC_PROBE_MAX };
+enum spec_probe_kind {
+	SPEC_PROBE_NONE,
+	SPEC_PROBE_HTTP,
+	SPEC_PROBE_TCP,
+	SPEC_PROBE_EXEC,
+	SPEC_PROBE_NOTIFY,
+	SPEC_PROBE_MAX
+};
 
 struct spec_strv {
 	size_t n;
@@ -43,21 +50,21 @@ struct spec_ports {
 };
 
 struct spec_resources {
-	int64_t cpu_milli;	 /* 500 is half a core; 0: no limit */
-	int64_t cpu_weight;	 /* 1..10000; 100 */
-	const char *cpuset;	 /* NULL: all */
-	int64_t memory_max_bytes;  /* 0: no limit */
-	int64_t memory_high_bytes; /* 0: none */
-	int64_t swap_max_bytes;	 /* -1: not said */
-	int64_t pids_max;	 /* 0: no limit */
-	int64_t nofile;		 /* 1024 */
-	int64_t io_weight;	 /* 1..10000; 0: not said */
-	int64_t io_max_bps;	 /* bytes a second, read and write each; 0: no limit */
+	int64_t cpu_milli;				 /* 500 is half a core; 0: no limit */
+	int64_t cpu_weight;				 /* 1..10000; 100 */
+	const char *cpuset;				 /* NULL: all */
+	int64_t memory_max_bytes;			 /* 0: no limit */
+	int64_t memory_high_bytes;			 /* 0: none */
+	int64_t swap_max_bytes;				 /* -1: not said */
+	int64_t pids_max;				 /* 0: no limit */
+	int64_t nofile;					 /* 1024 */
+	int64_t io_weight;				 /* 1..10000; 0: not said */
+	int64_t io_max_bps;				 /* bytes a second, read and write each; 0: no limit */
 	int64_t reserve_cpu_milli, reserve_memory_bytes; /* what placement counts with */
 };
 
 struct spec_sandbox {
-	enum spec_seccomp seccomp; /* the base of a custom profile */
+	enum spec_seccomp seccomp;		      /* the base of a custom profile */
 	struct spec_strv seccomp_allow, seccomp_deny; /* names of syscalls or @groups */
 	bool no_new_privileges;
 	struct spec_strv capabilities; /* kept: CAP_NET_BIND_SERVICE, …; none by default */
@@ -80,7 +87,7 @@ struct spec_probe {
 	enum spec_probe_kind kind;
 	const char *port_name; /* http, tcp: a name of `ports`, or NULL and port set */
 	uint16_t port;
-	const char *path;	/* http */
+	const char *path;	  /* http */
 	struct spec_strv command; /* exec */
 	int64_t every_ms, timeout_ms, after_ms;
 	int64_t failures, successes; /* in a row, until the verdict changes */
@@ -130,7 +137,7 @@ struct agent_spec {
 
 /* One thing wrong with a file, told as FILE:LINE: KEY: text. */
 struct spec_fault {
-	int line;     /* 1…; 0: the file as a whole */
+	int line;      /* 1…; 0: the file as a whole */
 	char key[128]; /* dotted path, may be empty */
 	char text[256];
 };
@@ -145,7 +152,8 @@ struct spec_faults {
  * Parses and checks one agent file. All faults of the file are found in one go. Returns 0 and sets *ret (one
  * reference, the caller's), or -EINVAL with faults->n > 0, or -ENOMEM. `scope` decides which keys are refused.
  */
-int spec_parse(const char *text, size_t len, enum spec_scope scope, struct agent_spec **ret, struct spec_faults *faults);
+int spec_parse(
+	const char *text, size_t len, enum spec_scope scope, struct agent_spec **ret, struct spec_faults *faults);
 /* The same for a file by name: not readable, a directory, too large are faults of line 0. */
 int spec_load(const char *path, enum spec_scope scope, struct agent_spec **ret, struct spec_faults *faults);
 struct agent_spec *spec_ref(struct agent_spec *s);
@@ -156,7 +164,8 @@ void spec_unref(struct agent_spec *s); /* NULL is fine */
  * agent outside of v (already running), or NULL when there is none. Faults go to faults[i] of the definition.
  */
 typedef const struct spec_strv *spec_find_deps(void *arg, const char *name);
-int spec_check_all(struct agent_spec *const *v, size_t n, spec_find_deps *find, void *arg, struct spec_faults *const *faults);
+int spec_check_all(
+	struct agent_spec *const *v, size_t n, spec_find_deps *find, void *arg, struct spec_faults *const *faults);
 
 /* Names of the enums, as in the file; NULL past the end. */
 const char *spec_kind_name(enum spec_kind k);

@@ -1,9 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-# A test program: tests/unit/NAME.c with cmocka, linked with the floors it needs.
+# A test program is one line: tests/unit/NAME (pure or cheap) or tests/edge/NAME (real cgroups, processes, sockets), made
+# of the .c file of that name with cmocka and linked with every floor. Exit status 77: this host lacks what it names.
 TEST_LIBS = libnode.a libsupervisor.a libsupervisor_core.a libbase.a $(EV_LIBS) $(NNG_LIBS) $(MSGPACK_LIBS) $(CGROUP_LIBS) \
 	$(SECCOMP_LIBS) $(SQLITE_LIBS) $(YAML_LIBS) $(SYSTEMD_LIBS) $(CMOCKA_LIBS) -lpthread -lm
+LDADD = $(TEST_LIBS)
 
-check_PROGRAMS += tests/unit/test_mp
-TESTS += tests/unit/test_mp
-tests_unit_test_mp_SOURCES = %D%/unit/test_mp.c
-tests_unit_test_mp_LDADD = $(TEST_LIBS)
+test_programs =
+test_programs += %D%/unit/test_bytes
+test_programs += %D%/unit/test_mp
+
+check_PROGRAMS += $(test_programs)
+TESTS += $(test_programs)
+EXTRA_DIST += %D%/lib/oom.h %D%/lib/test.h %D%/lib/tmpdir.h %D%/lib/wait.h

@@ -429,8 +429,7 @@ static void any_bytes(void **state)
 		size_t n = rng_below(&rng, sizeof(v) + 1);
 
 		for (size_t i = 0; i < n; i++)
-			v[i] = (unsigned char)(rng_below(&rng, 2) ? rng_u64(&rng)
-								  : 0x80 + rng_below(&rng, 96));
+			v[i] = (unsigned char)(rng_below(&rng, 2) ? rng_u64(&rng) : 0x80 + rng_below(&rng, 96));
 		if (mp_read(&t, v, n, NULL) < 0)
 			continue;
 		good++;

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TESTS_LIB_WAIT_H
+#define TESTS_LIB_WAIT_H
+/*
+ * Waiting for an event, never for a time: the condition is looked at every few milliseconds, and the bound is so
+ * generous that only a real fault reaches it. On a loaded machine a test becomes slower, not red.
+ */
+#include <stdint.h>
+#include <time.h>
+
+#include "tests/lib/test.h"
+
+#define WAIT_BOUND_S 30
+
+static inline int64_t wait_mono_ms(void)
+{
+	struct timespec t;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &t); /* cannot fail on Linux */
+	return t.tv_sec * 1000LL + t.tv_nsec / 1000000;
+}
+
+static inline void wait_pause(void)
+{
+	(void)nanosleep(&(struct timespec){.tv_nsec = 3000000}, NULL); /* a shorter pause does no harm */
+}
+
+/* Until cond holds; the test fails, naming cond, after bound_s seconds. */
+#define WAIT_UNTIL(cond, bound_s)                                                       \
+	do {                                                                            \
+		int64_t wait_end = wait_mono_ms() + (int64_t)(bound_s)*1000;            \
+		while (!(cond)) {                                                       \
+			if (wait_mono_ms() > wait_end)                                  \
+				fail_msg("waited %d s for: %s", (int)(bound_s), #cond); \
+			wait_pause();                                                   \
+		}                                                                       \
+	} while (0)
+
+#endif
