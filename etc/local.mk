@@ -1,1 +1,3 @@
 # SPDX-License-Identifier: Apache-2.0
+seccompdir = $(datadir)/covey/seccomp
+dist_seccomp_DATA = $(seccomp_profiles)

@@ -6,7 +6,19 @@ libsupervisor_core_a_SOURCES = \
 libsupervisor_a_SOURCES = \
 	%D%/capability.c \
 	%D%/capability.h \
+	%D%/seccomp_impl.h \
+	%D%/seccomp_names.c \
+	%D%/seccomp_profile.c \
 	%D%/spawn.c \
 	%D%/spawn_plan.c \
 	%D%/cgroup.h %D%/logs.h %D%/probe.h %D%/seccomp.h %D%/shim_proto.h %D%/spawn.h %D%/spec.h
 libsupervisor_a_CFLAGS = $(AM_CFLAGS)
+
+# The profiles of etc/seccomp are built in.
+seccomp_profiles = etc/seccomp/default.profile etc/seccomp/groups.profile etc/seccomp/strict.profile
+nodist_libsupervisor_a_SOURCES = %D%/seccomp_builtin.c
+CLEANFILES += %D%/seccomp_builtin.c
+EXTRA_DIST += %D%/seccomp_builtin.awk
+%D%/seccomp_builtin.c: %D%/seccomp_builtin.awk $(seccomp_profiles)
+	$(AM_V_GEN)$(MKDIR_P) %D% && \
+	( cd $(srcdir) && $(AWK) -f %D%/seccomp_builtin.awk $(seccomp_profiles) ) >$@.new && mv $@.new $@

@@ -8,6 +8,7 @@ LDADD = $(TEST_LIBS)
 test_programs =
 test_programs += %D%/unit/test_bytes
 test_programs += %D%/unit/test_mp
+test_programs += %D%/unit/test_seccomp_profile
 
 check_PROGRAMS += $(test_programs)
 TESTS += $(test_programs)
