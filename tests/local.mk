@@ -6,10 +6,19 @@ TEST_LIBS = libnode.a libsupervisor.a libsupervisor_core.a libbase.a $(EV_LIBS) 
 LDADD = $(TEST_LIBS)
 
 test_programs =
+test_programs += %D%/unit/test_arena
 test_programs += %D%/unit/test_bytes
+test_programs += %D%/unit/test_err
+test_programs += %D%/unit/test_io
+test_programs += %D%/unit/test_list
+test_programs += %D%/unit/test_log
+test_programs += %D%/unit/test_map
 test_programs += %D%/unit/test_mp
+test_programs += %D%/unit/test_rng
 test_programs += %D%/unit/test_seccomp_profile
+test_programs += %D%/unit/test_sm
+test_programs += %D%/unit/test_units
 
 check_PROGRAMS += $(test_programs)
 TESTS += $(test_programs)
-EXTRA_DIST += %D%/lib/oom.h %D%/lib/test.h %D%/lib/tmpdir.h %D%/lib/wait.h
+EXTRA_DIST += %D%/lib/faults.h %D%/lib/oom.h %D%/lib/test.h %D%/lib/tmpdir.h %D%/lib/wait.h
