@@ -34,8 +34,9 @@
 #define PROBE_REPLY_MAX	    4096	/* bytes of a probe's answer that are read */
 #define EVENTS_KEPT_MAX	    10000	/* events kept on disk, oldest dropped */
 #define EVENT_TEXT_MAX	    256
-#define STORE_QUEUE_MAX	    8192 /* jobs waiting for the storage thread */
-#define STARTING_MAX	    64	 /* replicas being started at one time */
+#define STORE_QUEUE_MAX	    8192	       /* jobs waiting for the storage thread */
+#define STORE_BYTES_MAX	    (64 * 1024 * 1024) /* and their content */
+#define STARTING_MAX	    64		       /* replicas being started at one time */
 #define OP_ID_MAX	    64
 #define MP_DEPTH_MAX	    32		      /* nesting of a msgpack value; msgpack-c takes no more */
 #define MP_OBJECTS_MAX	    (2 * 1024 * 1024) /* values in one frame: 24 bytes each once read */

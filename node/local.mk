@@ -4,11 +4,20 @@ noinst_LIBRARIES += libnode.a
 libnode_a_SOURCES = \
 	%D%/control.h \
 	%D%/control_client.h \
+	%D%/datalock.h \
+	%D%/events.h \
 	%D%/http.h \
 	%D%/metrics.h \
 	%D%/mp.c \
 	%D%/mp.h \
 	%D%/mp_json.c \
 	%D%/mp_write.c \
+	%D%/nng_setup.h \
+	%D%/store.c \
 	%D%/store.h \
+	%D%/store_backup.c \
+	%D%/store_load.c \
+	%D%/store_priv.h \
+	%D%/store_schema.c \
+	%D%/store_thread.c \
 	%D%/sysstat.h

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef NODE_STORE_PRIV_H
+#define NODE_STORE_PRIV_H
+/*
+ * What the files of the store share. Three threads of thought, two threads: the loop owns `thread_started`,
+ * the queue and its figures are under `lock`, the database and its statements under `db_lock` (the storage
+ * thread holds it while it commits; the loop takes it to read at start only).
+ */
+#include <pthread.h>
+#include <sqlite3.h>
+
+#include "base/list.h"
+#include "node/store.h"
+
+#define STORE_APPLICATION_ID 0x436f7679 /* "Covy" */
+#define STORE_ERROR_MAX	     256
+#define STORE_LAZY_MS	     200 /* an event alone waits this long for company */
+#define STORE_LAZY_MAX	     256 /* events that wait at most */
+#define STORE_WAL_FRAMES     512 /* checkpoint from here on: 2 MiB of log */
+#define STORE_TRIM_EVERY     64
+#define STORE_COMMITS_KEPT   128 /* for the median of the commit's time */
+
+enum store_kind {
+	STORE_PUT_AGENT,
+	STORE_DEL_AGENT,
+	STORE_PUT_REPLICA,
+	STORE_DEL_REPLICA,
+	STORE_PUT_EVENT,
+	STORE_PUT_META,
+	STORE_BACKUP, /* the first that is no row */
+	STORE_SYNC,
+	STORE_KIND_MAX
+};
+
+struct store_job {
+	struct list link;
+	enum store_kind kind;
+	store_done *done;
+	void *arg;
+	int rc;
+	char error[STORE_ERROR_MAX];
+	size_t size; /* of the whole job, counted against STORE_BYTES_MAX */
+	union {
+		struct store_agent agent;
+		struct store_replica replica;
+		struct store_event event;
+		struct {
+			const char *key;
+			int64_t value;
+		} meta;
+		const char *path;
+	} u;
+	size_t used; /* of v */
+	char v[];    /* what u points to */
+};
+
+enum store_stmt {
+	STORE_STMT_KIND_LAST = STORE_PUT_META, /* one each of the kinds that are rows, and: */
+	STORE_STMT_BEGIN,
+	STORE_STMT_COMMIT,
+	STORE_STMT_ROLLBACK,
+	STORE_STMT_TRIM,
+	STORE_STMT_MAX
+};
+
+struct store {
+	struct ev_loop *loop;
+	ev_async wake;	  /* completions are there */
+	char *dir, *path; /* owned */
+	char node_id[37];
+	bool thread_started, completing;
+	pthread_t thread;
+
+	pthread_mutex_t lock;
+	pthread_cond_t work;
+	struct list queue, finished; /* of struct store_job */
+	size_t n_queued, queued_bytes, n_urgent;
+	bool stopping;
+	struct store_stats st;
+	int64_t commit_us[STORE_COMMITS_KEPT];
+
+	pthread_mutex_t db_lock;
+	sqlite3 *db;
+	sqlite3_stmt *stmts[STORE_STMT_MAX];
+	int wal_frames;
+	int untrimmed; /* events since the last trim */
+	int64_t newest_seq;
+	bool suspect; /* the thread's own; st.suspect is what others read */
+	bool checkpoint_said;
+};
+
+/* store_schema.c: opens, checks, makes. On failure s->db may be set; the caller closes. */
+int store_schema_open(struct store *s, struct err *e);
+/* What an SQLite failure means: -ENOSPC, -EIO, -ENOMEM, -EUCLEAN, -EBUSY …, with a sentence. */
+int store_schema_fault(const struct store *s, struct err *e);
+/* An fsync failed: nothing that was written since can be trusted to be on disk. */
+bool store_schema_is_fsync(const struct store *s);
+
+/* store_thread.c */
+void *store_thread_main(void *arg);
+/* store_backup.c */
+int store_backup_run(struct store *s, const char *path, struct err *e);
+
+#endif

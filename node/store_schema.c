@@ -1,0 +1,380 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The file behind the store: made once and whole, checked at each start, and what SQLite's failures mean in a
+ * sentence.
+ *
+ * A new database is written aside, made durable and renamed, so that a covey.db that is there is always a
+ * complete one: an empty file is damage, never a first start (SQLite alone would take it for an empty
+ * database). For the same reason a write-ahead log without its database is refused: it would be replayed into
+ * the new one.
+ */
+#include "node/store_priv.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+
+#include "base/mem.h"
+
+#define BUSY_WAIT_MS 1000
+#define LOCK_PENDING 0x40000000 /* where SQLite's locks begin (sqlite3 os.h, PENDING_BYTE) */
+#define LOCK_LEN     512
+#define SQL_LINE_MAX 512
+#define HEADER_BYTES 100 /* of an SQLite file */
+
+/* The first two must come before the file is touched: the lock is then taken with the first read and kept. */
+static const char pragmas[] = "PRAGMA locking_mode=EXCLUSIVE;"
+			      "PRAGMA cache_size=-256;"
+			      "PRAGMA mmap_size=0;"
+			      "PRAGMA temp_store=MEMORY;"
+			      "PRAGMA trusted_schema=OFF;"
+			      "PRAGMA synchronous=FULL;";
+
+static const char tables[] = "CREATE TABLE identity(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;"
+			     "CREATE TABLE meta(key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;"
+			     "CREATE TABLE agents(name TEXT PRIMARY KEY, version INTEGER NOT NULL, text BLOB "
+			     "NOT NULL, desired INTEGER NOT NULL,"
+			     " stopped INTEGER NOT NULL, paused INTEGER NOT NULL, removed INTEGER NOT NULL, "
+			     "changed_wall_ms INTEGER NOT NULL);"
+			     "CREATE TABLE replicas(id TEXT PRIMARY KEY, saved BLOB NOT NULL) WITHOUT ROWID;"
+			     "CREATE TABLE events(seq INTEGER PRIMARY KEY, wall_ms INTEGER NOT NULL, "
+			     "severity TEXT NOT NULL, kind TEXT NOT NULL,"
+			     " agent TEXT, replica TEXT, text TEXT NOT NULL, data BLOB);";
+
+static const char *const statements[] = {
+	[STORE_PUT_AGENT] = "REPLACE INTO agents VALUES(?,?,?,?,?,?,?,?)",
+	[STORE_DEL_AGENT] = "DELETE FROM agents WHERE name=?",
+	[STORE_PUT_REPLICA] = "REPLACE INTO replicas VALUES(?,?)",
+	[STORE_DEL_REPLICA] = "DELETE FROM replicas WHERE id=?",
+	[STORE_PUT_EVENT] = "REPLACE INTO events VALUES(?,?,?,?,?,?,?,?)",
+	[STORE_PUT_META] = "REPLACE INTO meta VALUES(?,?)",
+	[STORE_STMT_BEGIN] = "BEGIN IMMEDIATE",
+	[STORE_STMT_COMMIT] = "COMMIT",
+	[STORE_STMT_ROLLBACK] = "ROLLBACK",
+	[STORE_STMT_TRIM] = "DELETE FROM events WHERE seq<=?",
+};
+_Static_assert(ARRAY_LEN(statements) == STORE_STMT_MAX, "a statement for each");
+
+static bool no_space(const struct store *s)
+{
+	int no = sqlite3_system_errno(s->db);
+
+	return (sqlite3_extended_errcode(s->db) & 0xff) == SQLITE_IOERR &&
+	       (no == ENOSPC || no == EDQUOT || no == EFBIG);
+}
+
+bool store_schema_is_fsync(const struct store *s)
+{
+	int code = sqlite3_extended_errcode(s->db);
+
+	return code == SQLITE_IOERR_FSYNC || code == SQLITE_IOERR_DIR_FSYNC;
+}
+
+/* The pid that holds SQLite's lock, 0 when it cannot be told. The file must not be open in this process then.
+ */
+static int holder(const char *path)
+{
+	struct flock fl = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = LOCK_PENDING, .l_len = LOCK_LEN};
+	AUTO_CLOSE int fd = open(path, O_RDWR | O_CLOEXEC);
+
+	if (fd < 0 || fcntl(fd, F_GETLK, &fl) < 0 || fl.l_type == F_UNLCK)
+		return 0;
+	return fl.l_pid;
+}
+
+int store_schema_fault(const struct store *s, struct err *e)
+{
+	int code = sqlite3_extended_errcode(s->db);
+
+	if (store_schema_is_fsync(s))
+		return err_set(e, -EIO,
+			"the disk failed to make '%s' durable (fsync): check the disk, then restart coveyd", s->path);
+	if (no_space(s))
+		return err_set(e, -ENOSPC, "no room to write '%s': free some space on its disk", s->path);
+	switch (code & 0xff) {
+	case SQLITE_FULL:
+		return err_set(e, -ENOSPC, "no room to write '%s': free some space on its disk", s->path);
+	case SQLITE_NOMEM:
+		return err_set(e, -ENOMEM, "out of memory while working on '%s'", s->path);
+	case SQLITE_CORRUPT:
+	case SQLITE_NOTADB:
+		return err_set(e, -EUCLEAN,
+			"'%s' is damaged (%s): move it away and restore a backup with \"covey restore\", or "
+			"start anew without it",
+			s->path, sqlite3_errmsg(s->db));
+	case SQLITE_BUSY:
+	case SQLITE_LOCKED:
+		return err_set(e, -EBUSY, "'%s' is locked by another process: end what uses it", s->path);
+	case SQLITE_READONLY:
+	case SQLITE_PERM:
+	case SQLITE_CANTOPEN:
+		return err_set(e, -EACCES, "cannot write '%s' (%s): check its owner, mode and file system", s->path,
+			sqlite3_errmsg(s->db));
+	case SQLITE_IOERR:
+		return err_set(e, -EIO, "the disk failed on '%s': %s", s->path, sqlite3_errmsg(s->db));
+	default:
+		return err_set(e, -EIO, "'%s': %s", s->path, sqlite3_errmsg(s->db));
+	}
+}
+
+static int run(struct store *s, const char *sql, struct err *e)
+{
+	return sqlite3_exec(s->db, sql, NULL, NULL, NULL) == SQLITE_OK ? 0 : store_schema_fault(s, e);
+}
+
+static int query_int(struct store *s, const char *sql, int64_t *ret, struct err *e)
+{
+	sqlite3_stmt *st = NULL;
+	int rc = sqlite3_prepare_v2(s->db, sql, -1, &st, NULL);
+
+	if (rc == SQLITE_OK)
+		rc = sqlite3_step(st);
+	if (rc == SQLITE_ROW)
+		*ret = sqlite3_column_int64(st, 0);
+	rc = rc == SQLITE_ROW ? 0 : store_schema_fault(s, e);
+	(void)sqlite3_finalize(st); /* repeats the failure that was told already */
+	return rc;
+}
+
+/* A random UUID (RFC 9562, version 4). */
+static int make_id(char out[37], struct err *e)
+{
+	unsigned char r[16];
+	char *p = out;
+
+	if (getrandom(r, sizeof(r), 0) != (ssize_t)sizeof(r))
+		return err_errno(e, "random bytes for the node's id");
+	r[6] = (unsigned char)((r[6] & 0x0f) | 0x40);
+	r[8] = (unsigned char)((r[8] & 0x3f) | 0x80);
+	for (size_t i = 0; i < sizeof(r); i++) {
+		if (i == 4 || i == 6 || i == 8 || i == 10)
+			*p++ = '-';
+		p += snprintf(p, 3, "%02x", r[i]);
+	}
+	return 0;
+}
+
+static int fill_new(struct store *s, const char *path, struct err *e)
+{
+	char sql[SQL_LINE_MAX], id[37];
+	int rc = make_id(id, e);
+
+	if (rc < 0)
+		return rc;
+	if (sqlite3_open_v2(path, &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK)
+		return store_schema_fault(s, e);
+	(void)sqlite3_extended_result_codes(s->db, 1); /* cannot fail on an open one */
+	(void)snprintf(sql, sizeof(sql),
+		"PRAGMA application_id=%d; PRAGMA user_version=%d; INSERT INTO identity "
+		"VALUES('node_id','%s'); COMMIT;",
+		STORE_APPLICATION_ID, STORE_SCHEMA_VERSION, id);
+	rc = run(s, "PRAGMA page_size=4096; PRAGMA cache_size=-256; PRAGMA synchronous=FULL; BEGIN;", e);
+	if (rc == 0)
+		rc = run(s, tables, e);
+	if (rc == 0)
+		rc = run(s, sql, e);
+	return rc;
+}
+
+static int fsync_dir(const char *dir, struct err *e)
+{
+	AUTO_CLOSE int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0 || fsync(fd) < 0)
+		return err_errno(e, "make '%s' durable", dir);
+	return 0;
+}
+
+static void remove_aside(const char *aside)
+{
+	char journal[4096];
+
+	(void)snprintf(journal, sizeof(journal), "%s-journal", aside);
+	(void)unlink(journal); /* absent, mostly; if it stays, creating says so */
+	(void)unlink(aside);   /* likewise */
+}
+
+static int make_new(struct store *s, struct err *e)
+{
+	AUTO_FREE char *aside = mem_printf("%s.new", s->path);
+	int fd, rc;
+
+	if (!aside)
+		return err_set(e, -ENOMEM, "out of memory while opening the store");
+	remove_aside(aside);
+	fd = open(aside, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return err_errno(e, "create '%s'", aside);
+	(void)close(fd); /* nothing was written through it */
+	rc = fill_new(s, aside, e);
+	(void)sqlite3_close(s->db); /* committed, or given up */
+	s->db = NULL;
+	if (rc == 0 && rename(aside, s->path) < 0)
+		rc = err_errno(e, "rename '%s'", aside);
+	if (rc == 0)
+		return fsync_dir(s->dir, e);
+	remove_aside(aside);
+	return rc;
+}
+
+/* Before SQLite sees it: is there a file, and can it be a whole one? */
+static int find_or_make(struct store *s, struct err *e)
+{
+	AUTO_FREE char *wal = mem_printf("%s-wal", s->path);
+	struct stat st;
+
+	if (!wal)
+		return err_set(e, -ENOMEM, "out of memory while opening the store");
+	if (stat(s->path, &st) == 0) {
+		if (!S_ISREG(st.st_mode))
+			return err_set(e, -EINVAL, "'%s' is not a regular file: move it away", s->path);
+		if (st.st_size < HEADER_BYTES)
+			return err_set(e, -EUCLEAN,
+				"'%s' is truncated to %lld bytes: restore a backup, or move it and '%s' away "
+				"to start anew",
+				s->path, (long long)st.st_size, wal);
+		return 0;
+	}
+	if (errno != ENOENT)
+		return err_errno(e, "stat '%s'", s->path);
+	if (stat(wal, &st) == 0)
+		return err_set(e, -EUCLEAN,
+			"'%s' is missing but its log '%s' is there: restore the file, or move the log away "
+			"to start anew",
+			s->path, wal);
+	return make_new(s, e);
+}
+
+static int check_version(struct store *s, struct err *e)
+{
+	int64_t app, version;
+	int rc = query_int(s, "PRAGMA application_id", &app, e);
+
+	if (rc == 0)
+		rc = query_int(s, "PRAGMA user_version", &version, e);
+	if (rc < 0)
+		return rc;
+	if (app != STORE_APPLICATION_ID)
+		return err_set(e, -EUCLEAN, "'%s' is another program's database: move it away", s->path);
+	if (version > STORE_SCHEMA_VERSION)
+		return err_set(e, -EPROTO,
+			"'%s' was written by a newer covey (schema %lld, this one knows %d): install that "
+			"version again",
+			s->path, (long long)version, STORE_SCHEMA_VERSION);
+	if (version < 1)
+		return err_set(e, -EUCLEAN, "'%s' has no schema version: it is damaged; restore a backup", s->path);
+	return 0;
+}
+
+static int check_whole(struct store *s, struct err *e)
+{
+	sqlite3_stmt *st = NULL;
+	const unsigned char *said;
+	int rc = sqlite3_prepare_v2(s->db, "PRAGMA quick_check(1)", -1, &st, NULL);
+
+	if (rc == SQLITE_OK)
+		rc = sqlite3_step(st);
+	said = rc == SQLITE_ROW ? sqlite3_column_text(st, 0) : NULL;
+	if (said && strcmp((const char *)said, "ok") == 0)
+		rc = 0;
+	else if (said)
+		rc = err_set(e, -EUCLEAN,
+			"'%s' is damaged (%.120s): move it away and restore a backup, or start anew without "
+			"it",
+			s->path, said);
+	else
+		rc = store_schema_fault(s, e);
+	(void)sqlite3_finalize(st); /* repeats the failure that was told already */
+	return rc;
+}
+
+static int read_id(struct store *s, struct err *e)
+{
+	sqlite3_stmt *st = NULL;
+	int rc = sqlite3_prepare_v2(s->db, "SELECT value FROM identity WHERE key='node_id'", -1, &st, NULL);
+
+	if (rc == SQLITE_OK)
+		rc = sqlite3_step(st);
+	if (rc == SQLITE_ROW && sqlite3_column_bytes(st, 0) == (int)sizeof(s->node_id) - 1) {
+		memcpy(s->node_id, sqlite3_column_text(st, 0), sizeof(s->node_id));
+		rc = 0;
+	} else if (rc == SQLITE_ROW || rc == SQLITE_DONE) {
+		rc = err_set(e, -EUCLEAN, "'%s' has no node id: it is damaged; restore a backup", s->path);
+	} else {
+		rc = store_schema_fault(s, e);
+	}
+	(void)sqlite3_finalize(st); /* repeats the failure that was told already */
+	return rc;
+}
+
+static int prepare_all(struct store *s, struct err *e)
+{
+	for (int i = 0; i < STORE_STMT_MAX; i++)
+		if (sqlite3_prepare_v3(s->db, statements[i], -1, SQLITE_PREPARE_PERSISTENT, &s->stmts[i], NULL) !=
+			SQLITE_OK)
+			return store_schema_fault(s, e);
+	return 0;
+}
+
+static int on_wal(void *arg, sqlite3 *db, const char *name, int frames)
+{
+	struct store *s = arg;
+
+	(void)db;   /* ours */
+	(void)name; /* there is only main */
+	s->wal_frames = frames;
+	return SQLITE_OK;
+}
+
+/* Reads the newest event, and how many there are beyond the bound comes from it: sequences are never reused.
+ */
+static int read_newest(struct store *s, struct err *e)
+{
+	s->untrimmed = STORE_TRIM_EVERY;
+	return query_int(s, "SELECT coalesce(max(seq),0) FROM events", &s->newest_seq, e);
+}
+
+static int open_checked(struct store *s, struct err *e)
+{
+	int rc;
+
+	if (sqlite3_open_v2(s->path, &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK)
+		return store_schema_fault(s, e);
+	(void)sqlite3_extended_result_codes(s->db, 1); /* cannot fail on an open one */
+	(void)sqlite3_busy_timeout(s->db, BUSY_WAIT_MS);
+	rc = run(s, pragmas, e);
+	if (rc == 0)
+		rc = check_version(s, e);
+	if (rc == 0)
+		rc = run(s, "PRAGMA journal_mode=WAL; BEGIN IMMEDIATE; COMMIT;", e);
+	if (rc == 0)
+		rc = check_whole(s, e);
+	if (rc == 0)
+		rc = read_id(s, e);
+	if (rc == 0)
+		rc = read_newest(s, e);
+	if (rc == 0)
+		rc = prepare_all(s, e);
+	/* Checkpoints are ours: SQLite's own swallow an fsync error, and the next one would reset the log. */
+	(void)sqlite3_wal_hook(s->db, on_wal, s);
+	return rc;
+}
+
+int store_schema_open(struct store *s, struct err *e)
+{
+	int pid, rc = find_or_make(s, e);
+
+	if (rc == 0)
+		rc = open_checked(s, e);
+	if (rc != -EBUSY)
+		return rc;
+	(void)sqlite3_close(s->db); /* the question below must not drop locks of ours */
+	s->db = NULL;
+	pid = holder(s->path);
+	if (pid > 0)
+		return err_set(e, -EBUSY, "'%s' is locked by process %d: end it first", s->path, pid);
+	return rc;
+}
