@@ -29,8 +29,11 @@ typedef void control_handler(void *arg, struct control_request *rq, const char *
 /* Reply `result` is one packed value. */
 void control_reply(struct control_request *rq, const struct bytes *result);
 void control_refuse(struct control_request *rq, const char *code, const char *fmt, ...) PRINTF_LIKE(3, 4);
+/* The refusal of `apply`: code "faults", the sentence, and beside it `faults`, one packed array. */
+void control_refuse_faults(struct control_request *rq, const struct bytes *faults, const char *fmt, ...)
+	PRINTF_LIKE(3, 4);
 const struct control_peer *control_peer(const struct control_request *rq);
-/* Called when the peer of a kept request went away (then it must still be ended: the answer goes nowhere). */
+/* Whether the peer of a kept request went away: it must still be ended, the answer goes nowhere. Looked at on a timer. */
 bool control_is_gone(const struct control_request *rq);
 
 /*

@@ -26,5 +26,7 @@ typedef void http_handler(void *arg, const char *path, const char *query, struct
 int http_open(struct ev_loop *loop, const char *bind_host, uint16_t port, const char *node_name, http_handler *handler,
 	void *arg, struct http **ret, struct err *e);
 void http_close(struct http *h);
+/* The port that is bound, when 0 was asked for. */
+uint16_t http_port(const struct http *h);
 
 #endif
