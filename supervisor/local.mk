@@ -6,7 +6,10 @@ libsupervisor_core_a_SOURCES = \
 libsupervisor_a_SOURCES = \
 	%D%/capability.c \
 	%D%/capability.h \
+	%D%/seccomp.c \
+	%D%/seccomp_compile.c \
 	%D%/seccomp_impl.h \
+	%D%/seccomp_learn.c \
 	%D%/seccomp_names.c \
 	%D%/seccomp_profile.c \
 	%D%/spawn.c \

@@ -37,7 +37,8 @@ struct seccomp_cond {
 };
 
 struct seccomp_profile {
-	bool kill;
+	bool kill;			/* on-refusal */
+	bool open;			/* seccomp: off with a `deny`: what has no other verdict is let through */
 	uint8_t verdict[SECCOMP_CALLS]; /* enum seccomp_verdict */
 	size_t n_conds;
 	struct seccomp_cond conds[SECCOMP_CONDS_MAX]; /* any one that holds lets its call through */
@@ -56,6 +57,8 @@ static inline void seccomp_set_add(struct seccomp_set *s, int nr)
 /* seccomp_names.c: number of a call here; -ENOSYS: known, but not one of this architecture's calls below
  * SECCOMP_CALLS; -EINVAL: no such call anywhere. */
 int seccomp_call_nr(const char *name);
+/* The highest number that has a name here; what is above is younger than this program. */
+int seccomp_newest_nr(void);
 
 /* seccomp_profile.c. `file` is for messages, which begin with FILE:LINE:. Groups are added to `groups`; a NULL
  * profile means that the file may define groups alone. */
@@ -68,10 +71,12 @@ void seccomp_profile_put(struct seccomp_profile *p, const struct seccomp_set *ca
 /* The three files that are built in: "groups", "default", "strict"; NULL for another name. */
 const char *seccomp_builtin(const char *name);
 
-/* seccomp_compile.c: a memfd of struct sock_filter[], or -errno. Learning notifies of every call. */
-int seccomp_compile(const struct seccomp_profile *p, bool learn, struct err *e);
+/* seccomp_compile.c: a sealed memfd of struct sock_filter[] (the caller closes), or -errno. */
+int seccomp_compile(const struct seccomp_profile *p, struct err *e);
+int seccomp_compile_learn(struct err *e); /* notifies of every call */
 
-/* seccomp.c: the groups and the profile `name` as they are now on this host (borrowed until the next call). */
+/* seccomp.c: the profile `name` ("default", "strict") and its groups as they are on this host now; borrowed until the
+ * next call. */
 int seccomp_cache_load(struct seccomp_cache *c, const char *name, const struct seccomp_groups **ret_groups,
 	const struct seccomp_profile **ret_profile, struct err *e);
 

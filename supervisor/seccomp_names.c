@@ -51,6 +51,11 @@ int seccomp_call_nr(const char *name)
 	return nr >= 0 && nr < SECCOMP_CALLS ? nr : -ENOSYS;
 }
 
+int seccomp_newest_nr(void)
+{
+	return newer[ARRAY_LEN(newer) - 1].nr;
+}
+
 char *seccomp_call_name(int nr, char *out, size_t n)
 {
 	AUTO_FREE char *known = seccomp_syscall_resolve_num_arch(SCMP_ARCH_NATIVE, nr);

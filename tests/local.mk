@@ -7,6 +7,7 @@ LDADD = $(TEST_LIBS)
 
 test_programs =
 test_programs += %D%/unit/test_arena
+test_programs += %D%/edge/test_seccomp
 test_programs += %D%/unit/test_bytes
 test_programs += %D%/unit/test_err
 test_programs += %D%/unit/test_io
