@@ -7,7 +7,8 @@
  * answer later (it waits for something), within CONTROL_WAITERS_MAX.
  *
  * Request: {"v": 1, "verb": "status", "args": {…}}
- * Reply:   {"ok": true, "result": …} or {"ok": false, "code": "refused" | "usage" | "unknown" | "full", "error": "a sentence"}
+ * Reply:   {"ok": true, "result": …} or {"ok": false, "code": "refused" | "usage" | "unknown" | "full", "error": "a
+ * sentence"}
  */
 #include <ev.h>
 
@@ -33,7 +34,10 @@ void control_refuse(struct control_request *rq, const char *code, const char *fm
 void control_refuse_faults(struct control_request *rq, const struct bytes *faults, const char *fmt, ...)
 	PRINTF_LIKE(3, 4);
 const struct control_peer *control_peer(const struct control_request *rq);
-/* Whether the peer of a kept request went away: it must still be ended, the answer goes nowhere. Looked at on a timer. */
+/*
+ * Whether the peer of a kept request went away: it must still be ended, the answer goes nowhere. Looked at on a
+ * timer.
+ */
 bool control_is_gone(const struct control_request *rq);
 
 /*
@@ -50,7 +54,7 @@ struct control_stats {
 };
 void control_stats(const struct control *c, struct control_stats *ret);
 
-/* A request that did not come over the socket (HTTP): answered through done, once, from the loop; ok false: error text. */
+/* A request that did not come over the socket (HTTP): answered through done, once, from the loop; not ok: the error. */
 typedef void control_answer(void *arg, bool ok, const struct bytes *packed_result, const char *error);
 struct control_request *control_request_new(struct control *c, control_answer *done, void *arg);
 

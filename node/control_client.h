@@ -18,7 +18,8 @@ int control_client_open(const char *path, struct control_client **ret, struct er
 
 /*
  * Sends {"v": 1, "verb": verb, "args": packed_args} (NULL: an empty map) and waits for the reply, which is put whole
- * into ret_reply (cleared first; its max is the bound): {"ok": …}, to be read with mp_read. timeout_ms: < 0 waits for ever.
+ * into ret_reply (cleared first; its max is the bound): {"ok": …}, to be read with mp_read. timeout_ms: < 0 waits for
+ * ever.
  *
  * -EMSGSIZE, -ENOMEM: nothing was sent. After the request has left, the outcome is unknown: -ETIMEDOUT (no reply in
  * time), -ECONNRESET (the daemon went away, or refused this peer), -EPROTO (a reply that is none), -EFBIG (too large).

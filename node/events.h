@@ -42,7 +42,10 @@ int events_query(const struct events *ev, const struct events_query *q,
 	int (*fn)(void *arg, const struct store_event *e), void *arg, int64_t *ret_last, struct err *e);
 char *events_id(const struct events *ev, int64_t seq, char *out); /* into out, of EVENT_ID_MAX; returns it */
 
-/* Called for every event from then on, on the loop, from inside events_emit: it may unwatch itself, and must not emit. */
+/*
+ * Called for every event from then on, on the loop, from inside events_emit: it may unwatch itself, and must not
+ * emit.
+ */
 struct events_watch {
 	struct list link;
 	void (*fn)(void *arg, const struct store_event *e);

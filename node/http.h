@@ -3,9 +3,9 @@
 #define NODE_HTTP_H
 /*
  * The reading edge for machines: nng's HTTP server. /metrics (Prometheus text), /health/live, /health/ready, and
- * /v1/VERB for each verb marked `read`, as JSON rendered from the same msgpack. GET and HEAD only; the Host header must be
- * an address, localhost, the node's name or the bound host (against DNS rebinding); nothing shows environment values.
- * nng's threads hand the request over; the loop renders; the answer goes back through the request's aio.
+ * /v1/VERB for each verb marked `read`, as JSON rendered from the same msgpack. GET and HEAD only; the Host header
+ * must be an address, localhost, the node's name or the bound host (against DNS rebinding); nothing shows environment
+ * values. nng's threads hand the request over; the loop renders; the answer goes back through the request's aio.
  */
 #include <ev.h>
 

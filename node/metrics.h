@@ -40,7 +40,7 @@ struct metrics_node {
 	double loop_lag_max_ms;
 };
 
-/* Begins with the node's figures, then one call a metric family inside: agents and replicas are walked once a family. */
+/* Begins with the node's figures, then one call a metric family inside: agents and replicas are walked for each. */
 void metrics_render(const struct metrics_node *node, const struct metrics_agent *agents, size_t n_agents,
 	const struct metrics_replica *replicas, size_t n_replicas, struct bytes *out);
 

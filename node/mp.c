@@ -24,7 +24,7 @@ struct walk {
 
 /* What follows a first byte of 0xc0 … 0xdf: `len` bytes that hold a length or count, then `fixed` more bytes.
  */
-enum form { FORM_NONE, FORM_PLAIN, FORM_BYTES, FORM_ARRAY, FORM_MAP };
+enum form { FORM_NONE, FORM_PLAIN, FORM_BYTES, FORM_ARRAY, FORM_MAP, FORM_MAX };
 
 static const struct {
 	unsigned char form, len, fixed;

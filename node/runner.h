@@ -108,7 +108,7 @@ void runner_take_spec(struct runner *r, struct agent_spec *spec);
 bool runner_is_current(const struct runner *r);
 bool runner_is_alive(const struct runner *r); /* a process may be there: starting, running, stopping */
 
-/* The end of a run, from a message or a record: size bytes of struct shim_exit and what follows. Bad ones are refused. */
+/* The end of a run, from a message or a record: size bytes of struct shim_exit and what follows. Bad ones: refused. */
 int runner_exited(struct runner *r, const void *v, size_t size);
 /* The shim's socket closed: looks for the record; without one its group is killed until it is empty. */
 void runner_lost(struct runner *r);

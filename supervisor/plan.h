@@ -31,7 +31,7 @@ struct plan_view {
 	size_t n_slots;
 };
 
-enum plan_move_type { PLAN_CREATE, PLAN_RUN, PLAN_STOP, PLAN_REPLACE, PLAN_FORGET };
+enum plan_move_type { PLAN_CREATE, PLAN_RUN, PLAN_STOP, PLAN_REPLACE, PLAN_FORGET, PLAN_MOVE_MAX };
 
 struct plan_move {
 	enum plan_move_type type;

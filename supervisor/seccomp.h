@@ -11,7 +11,10 @@
 
 struct seccomp_cache; /* compiled profiles by content; one a daemon */
 
-/* Files NAME.profile in profile_dir (copied) are used instead of what is built in, as they are when a filter is asked for. */
+/*
+ * Files NAME.profile in profile_dir (copied) are used instead of what is built in, as they are when a filter is asked
+ * for.
+ */
 int seccomp_cache_new(const char *profile_dir, struct seccomp_cache **ret, struct err *e);
 void seccomp_cache_free(struct seccomp_cache *c);
 

@@ -13,7 +13,7 @@
  *
  *	daemon: writes PLAN into its end of a socketpair, execs covey-shim with the other end as SHIM_FD_CONTROL
  *	shim:   binds run_dir/shims/ID.sock, then reads run_dir/daemon.gen: if it is not the plan's, another daemon
- *	        has taken over meanwhile and did not know of us: exits, having started nothing (so no replica runs twice)
+ *	        has taken over meanwhile and did not know of us: exits, having started nothing (no replica runs twice)
  *	shim:   prepares cgroups, starts the agent, says STARTED (or leaves an exit record START_FAILED)
  *	shim:   drains output, answers, forwards sd_notify, enforces a stop it was told of, all without a daemon too
  *	agent ends: shim kills what is left in the group until it is empty, writes ID.RUN.exit, says EXIT, exits
@@ -51,6 +51,7 @@ enum shim_msg_type {
 	SHIM_REFUSED,	 /* struct shim_refused: the counts so far; at most one a second */
 	SHIM_EXEC_DONE,	 /* struct shim_exec_done */
 	SHIM_EXIT,	 /* struct shim_exit as in the record; the last message */
+	SHIM_MSG_MAX
 };
 
 struct shim_msg {
@@ -66,7 +67,7 @@ typedef uint32_t shim_str;
  * writes the list. MKDIR, WRITE: done by the shim before it forks (an existing directory is fine). JOIN: done by
  * the child, by writing "0" to the file. INTO: the directory given to clone3(CLONE_INTO_CGROUP).
  */
-enum shim_op_type { SHIM_OP_MKDIR = 1, SHIM_OP_WRITE, SHIM_OP_JOIN, SHIM_OP_INTO };
+enum shim_op_type { SHIM_OP_MKDIR = 1, SHIM_OP_WRITE, SHIM_OP_JOIN, SHIM_OP_INTO, SHIM_OP_MAX };
 #define SHIM_OP_OPTIONAL 0x100 /* or'ed in: a failure is ignored */
 
 struct shim_op {
@@ -76,7 +77,7 @@ struct shim_op {
 };
 
 /* One mount of the sandbox, in order, in the agent's own mount namespace. */
-enum shim_mount_type { SHIM_MOUNT_TMPFS = 1, SHIM_MOUNT_READ_ONLY, SHIM_MOUNT_WRITABLE };
+enum shim_mount_type { SHIM_MOUNT_TMPFS = 1, SHIM_MOUNT_READ_ONLY, SHIM_MOUNT_WRITABLE, SHIM_MOUNT_MAX };
 
 struct shim_mount {
 	uint32_t type;
@@ -98,7 +99,7 @@ struct shim_rlimit {
 #define SHIM_FLAG_V2		 (1u << 6) /* group_dir is cgroup v2: cgroup.kill, memory.events */
 #define SHIM_FLAG_ARMED		 (1u << 7) /* SHIM_FD_LEASE counts */
 #define SHIM_FLAG_LOCK_MEMORY	 (1u << 8) /* mlockall */
-#define SHIM_FLAG_LANDLOCK	 (1u << 9) /* Landlock, where there is one, refuses writes outside of `writable` mounts */
+#define SHIM_FLAG_LANDLOCK	 (1u << 9) /* Landlock, where there is one, refuses writes outside of `writable` */
 
 struct shim_plan {
 	uint32_t size;	  /* of this struct, as the sender knows it */

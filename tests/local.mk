@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-# A test program is one line: tests/unit/NAME (pure or cheap) or tests/edge/NAME (real cgroups, processes, sockets), made
-# of the .c file of that name with cmocka and linked with every floor. Exit status 77: this host lacks what it names.
-TEST_LIBS = libnode.a libsupervisor.a libsupervisor_core.a libbase.a $(EV_LIBS) $(NNG_LIBS) $(MSGPACK_LIBS) $(CGROUP_LIBS) \
-	$(SECCOMP_LIBS) $(SQLITE_LIBS) $(YAML_LIBS) $(SYSTEMD_LIBS) $(CMOCKA_LIBS) -lpthread -lm
+# A test program is one line: tests/unit/NAME (pure or cheap) or tests/edge/NAME (real cgroups, processes, sockets),
+# made of the .c file of that name with cmocka and linked with every floor. Exit status 77: this host lacks what it
+# names.
+TEST_LIBS = libnode.a libsupervisor.a libsupervisor_core.a libbase.a $(EV_LIBS) $(NNG_LIBS) $(MSGPACK_LIBS) \
+	$(CGROUP_LIBS) $(SECCOMP_LIBS) $(SQLITE_LIBS) $(YAML_LIBS) $(SYSTEMD_LIBS) $(CMOCKA_LIBS) -lpthread -lm
 LDADD = $(TEST_LIBS)
 
 test_programs =
@@ -22,4 +23,35 @@ test_programs += %D%/unit/test_units
 
 check_PROGRAMS += $(test_programs)
 TESTS += $(test_programs)
-EXTRA_DIST += %D%/lib/faults.h %D%/lib/oom.h %D%/lib/test.h %D%/lib/tmpdir.h %D%/lib/wait.h
+EXTRA_DIST += %D%/lib/faults.h
+EXTRA_DIST += %D%/lib/oom.h
+EXTRA_DIST += %D%/lib/test.h
+EXTRA_DIST += %D%/lib/tmpdir.h
+EXTRA_DIST += %D%/lib/wait.h
+
+# Style is a test: each of these proves first that it can fail (tests/lint/lib.sh).
+lint_programs =
+lint_programs += %D%/lint/floors.sh
+lint_programs += %D%/lint/format.sh
+lint_programs += %D%/lint/hardening.sh
+lint_programs += %D%/lint/man.sh
+lint_programs += %D%/lint/names.sh
+lint_programs += %D%/lint/purity.sh
+lint_programs += %D%/lint/tidy.sh
+lint_programs += %D%/lint/words.sh
+TESTS += $(lint_programs)
+EXTRA_DIST += $(lint_programs) %D%/lint/lib.sh %D%/lint/tidy.awk
+
+if SANITIZED
+lint_sanitized = yes
+endif
+AM_TESTS_ENVIRONMENT = \
+	TOP='$(abs_top_srcdir)'; BUILD='$(abs_top_builddir)'; LINT_CC='$(CC)'; LINT_SANITIZED='$(lint_sanitized)'; \
+	LINT_CPPFLAGS='-I$(abs_top_builddir) $(MSGPACK_CFLAGS)'; LINT_PROGRAMS='$(sbin_PROGRAMS) $(bin_PROGRAMS)'; \
+	export TOP BUILD LINT_CC LINT_SANITIZED LINT_CPPFLAGS LINT_PROGRAMS;
+
+.PHONY: lint
+lint: all
+	@$(AM_TESTS_ENVIRONMENT) red=0; for l in $(lint_programs); do \
+		$(srcdir)/$$l || [ $$? -eq 77 ] || red=1; \
+	done; exit $$red

@@ -2,9 +2,9 @@
 #ifndef TESTS_LIB_FAULTS_H
 #define TESTS_LIB_FAULTS_H
 /*
- * Fail the n-th write or fsync. Including this file (in the one .c file of a test program) puts functions of these names in
- * front of libc's, for the program and for the libraries it loads (SQLite too), on all threads. pwrite counts as a write,
- * fdatasync as an fsync.
+ * Fail the n-th write or fsync. Including this file (in the one .c file of a test program) puts functions of these
+ * names in front of libc's, for the program and for the libraries it loads (SQLite too), on all threads. pwrite
+ * counts as a write, fdatasync as an fsync.
  *
  *	fault_set(FAULT_WRITE, 3, ENOSPC);	the third write from now on fails, and all after it
  *	…

@@ -2,8 +2,8 @@
 #ifndef TESTS_LIB_OOM_H
 #define TESTS_LIB_OOM_H
 /*
- * Fail every allocation once (SQLite's way): the body runs with the first allocation failing, then the second, and so on,
- * until a run ends without reaching the one that should fail. mem_fail_at counts this thread's calls alone.
+ * Fail every allocation once (SQLite's way): the body runs with the first allocation failing, then the second, and so
+ * on, until a run ends without reaching the one that should fail. mem_fail_at counts this thread's calls alone.
  *
  *	OOM_LOOP(o) {
  *		rc = thing_make(&t);
@@ -24,7 +24,7 @@ struct oom {
 	bool hit;	 /* it was reached */
 };
 
-/* Ends the failing for this run; whether an allocation did fail. Call it before what must not fail (clean-up, asserts). */
+/* Ends the failing for this run; tells whether one did fail. Call it before what must not fail: asserts, cleanup. */
 static inline bool oom_hit(struct oom *o)
 {
 	if (mem_fail_at(0))
