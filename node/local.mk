@@ -4,7 +4,9 @@ noinst_LIBRARIES += libnode.a
 libnode_a_SOURCES = \
 	%D%/control.h \
 	%D%/control_client.h \
+	%D%/datalock.c \
 	%D%/datalock.h \
+	%D%/events.c \
 	%D%/events.h \
 	%D%/http.h \
 	%D%/metrics.h \
@@ -12,6 +14,7 @@ libnode_a_SOURCES = \
 	%D%/mp.h \
 	%D%/mp_json.c \
 	%D%/mp_write.c \
+	%D%/nng_setup.c \
 	%D%/nng_setup.h \
 	%D%/store.c \
 	%D%/store.h \

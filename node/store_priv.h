@@ -17,7 +17,7 @@
 #define STORE_LAZY_MS	     200 /* an event alone waits this long for company */
 #define STORE_LAZY_MAX	     256 /* events that wait at most */
 #define STORE_WAL_FRAMES     512 /* checkpoint from here on: 2 MiB of log */
-#define STORE_TRIM_EVERY     64
+#define STORE_TRIM_RUN	     64	 /* events dropped at a time */
 #define STORE_COMMITS_KEPT   128 /* for the median of the commit's time */
 
 enum store_kind {
@@ -83,9 +83,8 @@ struct store {
 	sqlite3 *db;
 	sqlite3_stmt *stmts[STORE_STMT_MAX];
 	int wal_frames;
-	int untrimmed; /* events since the last trim */
-	int64_t newest_seq;
-	bool suspect; /* the thread's own; st.suspect is what others read */
+	int64_t n_events; /* rows of events */
+	bool suspect;	  /* the thread's own; st.suspect is what others read */
 	bool checkpoint_said;
 };
 

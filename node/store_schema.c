@@ -54,7 +54,7 @@ static const char *const statements[] = {
 	[STORE_STMT_BEGIN] = "BEGIN IMMEDIATE",
 	[STORE_STMT_COMMIT] = "COMMIT",
 	[STORE_STMT_ROLLBACK] = "ROLLBACK",
-	[STORE_STMT_TRIM] = "DELETE FROM events WHERE seq<=?",
+	[STORE_STMT_TRIM] = "DELETE FROM events WHERE seq IN (SELECT seq FROM events ORDER BY seq LIMIT ?)",
 };
 _Static_assert(ARRAY_LEN(statements) == STORE_STMT_MAX, "a statement for each");
 
@@ -329,14 +329,6 @@ static int on_wal(void *arg, sqlite3 *db, const char *name, int frames)
 	return SQLITE_OK;
 }
 
-/* Reads the newest event, and how many there are beyond the bound comes from it: sequences are never reused.
- */
-static int read_newest(struct store *s, struct err *e)
-{
-	s->untrimmed = STORE_TRIM_EVERY;
-	return query_int(s, "SELECT coalesce(max(seq),0) FROM events", &s->newest_seq, e);
-}
-
 static int open_checked(struct store *s, struct err *e)
 {
 	int rc;
@@ -355,7 +347,7 @@ static int open_checked(struct store *s, struct err *e)
 	if (rc == 0)
 		rc = read_id(s, e);
 	if (rc == 0)
-		rc = read_newest(s, e);
+		rc = query_int(s, "SELECT count(*) FROM events", &s->n_events, e);
 	if (rc == 0)
 		rc = prepare_all(s, e);
 	/* Checkpoints are ours: SQLite's own swallow an fsync error, and the next one would reset the log. */

@@ -117,25 +117,22 @@ static int run_row(struct store *s, const struct store_job *j, struct err *e)
 		return 0;
 	bind_job(st, j);
 	rc = step(s, st, e);
-	if (rc == 0 && j->kind == STORE_PUT_EVENT) {
-		s->newest_seq = MAX(s->newest_seq, j->u.event.seq);
-		s->untrimmed++;
-	}
+	s->n_events += rc == 0 && j->kind == STORE_PUT_EVENT;
 	return rc;
 }
 
-/* Sequences are never used twice, so what is older than the newest less the bound is what is beyond the
- * bound. */
+/* Drops the oldest, a run at a time, so that the bound holds and not each event costs a search. */
 static int trim(struct store *s, struct err *e)
 {
+	int64_t drop = s->n_events - EVENTS_KEPT_MAX + STORE_TRIM_RUN;
 	int rc;
 
-	if (s->untrimmed < STORE_TRIM_EVERY)
+	if (s->n_events <= EVENTS_KEPT_MAX)
 		return 0;
-	bind_int(s->stmts[STORE_STMT_TRIM], 1, s->newest_seq - EVENTS_KEPT_MAX + STORE_TRIM_EVERY);
+	bind_int(s->stmts[STORE_STMT_TRIM], 1, drop);
 	rc = step(s, s->stmts[STORE_STMT_TRIM], e);
 	if (rc == 0)
-		s->untrimmed = 0;
+		s->n_events -= drop;
 	return rc;
 }
 
@@ -148,6 +145,7 @@ static void roll_back(struct store *s)
 /* Jobs from `first` up to `end`, all or none. */
 static int transact(struct store *s, struct list *first, const struct list *end, struct err *e)
 {
+	int64_t n_events = s->n_events;
 	int rc = step(s, s->stmts[STORE_STMT_BEGIN], e);
 
 	for (struct list *p = first; rc == 0 && p != end; p = p->next)
@@ -156,8 +154,10 @@ static int transact(struct store *s, struct list *first, const struct list *end,
 		rc = trim(s, e);
 	if (rc == 0)
 		rc = step(s, s->stmts[STORE_STMT_COMMIT], e);
-	if (rc < 0)
+	if (rc < 0) {
 		roll_back(s);
+		s->n_events = n_events;
+	}
 	return rc;
 }
 
