@@ -10,11 +10,20 @@
  *	             ↓          ↓          ↓
  *	          backoff ← ─ ─ ┘       (start again, when a restart or an update was meant)
  *	             ↓
- *	           failed (limit reached, or when: never / on-failure says so: then stopped)
+ *	           failed (limit reached, or it failed and when: never; a good end that is not followed by another
+ *	                   run: stopped)
+ *
+ * What a restart counts and when the counts heal is told in restart.h. A good end: exit code 0, or the death by
+ * TERM, INT, HUP, PIPE or the stop signal, as under systemd. An end that was asked for (stop, restart, update)
+ * counts nowhere; one by the liveness probe counts as a failed run. LOST is for clusters to show: no replica of
+ * this node enters it.
+ *
+ * A start that the edge drops before it made the run (stopped meanwhile) is answered by SHIM_LOST.
  */
 #include "base/clock.h"
 #include "base/rng.h"
 #include "supervisor/health.h"
+#include "supervisor/restart.h"
 #include "supervisor/shim_proto.h"
 #include "supervisor/spec.h"
 
@@ -53,12 +62,16 @@ struct replica_exit {
 };
 
 enum replica_in_type {
-	REPLICA_IN_RUN,	      /* it is wanted (again): clears a failure, counts start anew */
-	REPLICA_IN_STOP,      /* it is not wanted; why/why_text */
-	REPLICA_IN_RESTART,   /* stop it, then start it: asked by an operator or an update; why/why_text */
-	REPLICA_IN_SPEC,      /* another definition counts from now on (what is running goes on as it is) */
-	REPLICA_IN_STARTED,   /* the agent's exec succeeded: pid */
-	REPLICA_IN_EXITED,    /* the run ended (START_FAILED too): exit */
+	REPLICA_IN_RUN,	    /* it is wanted (again): clears a failure, counts start anew */
+	REPLICA_IN_STOP,    /* it is not wanted; why/why_text */
+	REPLICA_IN_RESTART, /* stop it, then start it: asked by an operator or an update; why/why_text */
+	/* Another definition counts from now on, its policy and its probes. What is running goes on; where the run_hash
+	 * differs, say it just before the RESTART. */
+	REPLICA_IN_SPEC,
+	REPLICA_IN_STARTED, /* the agent's exec succeeded: pid */
+	/* The run ended (START_FAILED too): exit, refused_name. Saying it twice is harmless. In PENDING: it ended while
+	 * no daemon was there. */
+	REPLICA_IN_EXITED,
 	REPLICA_IN_SHIM_LOST, /* the shim is gone without a record: its group was emptied */
 	REPLICA_IN_ADOPTED,   /* found running (or stopping) after a restart of the daemon: pid, hello */
 	REPLICA_IN_NOTIFY,    /* sd_notify: notify */
@@ -74,6 +87,7 @@ struct replica_in {
 	const struct agent_spec *spec;	  /* SPEC; borrowed: the caller keeps it alive until replaced */
 	int pid;			  /* STARTED, ADOPTED */
 	const struct shim_exit *exit;	  /* EXITED; borrowed */
+	const char *refused_name;	  /* EXITED: name of the syscall exit->refused_nr_last, or NULL; borrowed */
 	const struct shim_hello *hello;	  /* ADOPTED; borrowed */
 	const struct shim_notify *notify; /* NOTIFY; borrowed */
 	enum health_which which;	  /* PROBE */
@@ -112,33 +126,32 @@ struct replica_outs {
 	struct replica_out v[REPLICA_OUTS_MAX];
 };
 
-#define REPLICA_EXITS_KEPT 16 /* times of failed runs kept for `limit`; a greater limit counts with these */
-
 struct replica {
 	const struct agent_spec *spec; /* borrowed, see IN_SPEC */
 	int state;		       /* enum replica_state, moved by sm_move alone */
-	bool wanted;		       /* RUN or STOP was said last */
-	bool again;		       /* stopping in order to start again */
-	bool manual;		       /* the restart under way was asked for: not counted as a failure */
+	bool wanted; /* RUN or STOP was said last. In STOPPING: it is to start again; in STOPPED: it is done */
+	bool manual; /* STOPPING: the start that follows was asked for, and counts nowhere */
 	int pid;
 	int64_t since_mono_ms, since_wall_ms; /* of the state */
 	int64_t started_mono_ms;
 	int64_t next_ms;  /* backoff: when it is started again; DEADLINE_NEVER otherwise */
-	int64_t restarts; /* over the life of the replica: what status shows */
-	int64_t tries;	  /* failed runs in a row: position in the backoff; heals after a good run */
-	int64_t failed_at_ms[REPLICA_EXITS_KEPT];
-	size_t failed_n;
+	int64_t restarts; /* by itself, over the life of the replica: what status shows */
+	struct restart_history history;
+	uint64_t ended_run; /* the newest run whose end is known */
 	struct health liveness, readiness;
-	bool notify_ready;
+	bool notify_ready; /* READY=1 was said in this run */
 	char status[SHIM_STATUS_MAX];
 	struct replica_exit last_exit;
 	struct rng rng;
 };
 
-/* What survives a restart of the daemon beside the shim itself: restored before the first step. */
+/* What survives a restart of the daemon beside the shim itself: restored before the first step. Every one of its
+ * changes is told by OUT_SAVE, which comes before the START that follows from it. */
 struct replica_saved {
 	int64_t restarts, tries;
+	uint64_t ended_run;
 	bool failed; /* had given up */
+	bool done;   /* had ended well, and is not to run again by itself */
 	struct replica_exit last_exit;
 };
 
@@ -153,12 +166,18 @@ void replica_check(const struct replica *r); /* aborts when an invariant is brok
 /* One line for a golden trace: state, pid, tries, health. Returns out. */
 char *replica_dump(const struct replica *r, char *out, size_t n);
 
-/* What people and the JSON see. */
+/* What people and the JSON see. Health is the worse of both probes' levels; running without any probe is healthy, not
+ * running is unknown. */
 enum health_level replica_health(const struct replica *r);
 bool replica_is_ready(const struct replica *r); /* readiness (or running, without one): what depends_on waits for */
 const char *replica_state_name(enum replica_state s);
 const char *replica_reason_name(enum replica_reason r);
 /* Turns an exit record into words: "killed at its memory limit of 256M", "exited with code 3", … */
-void replica_explain_exit(const struct agent_spec *spec, const struct shim_exit *x, struct replica_exit *ret);
+void replica_explain_exit(
+	const struct agent_spec *spec, const struct shim_exit *x, const char *refused_name, struct replica_exit *ret);
+/* "KILL", "RTMIN+3"; written to out, which is returned. */
+char *replica_signal_name(int signal, char *out, size_t n);
+/* "400ms", "4.2s", "2m05s": how people say a time; writes UNITS_TEXT_MAX bytes at most, returns out. */
+char *replica_span(char *out, int64_t ms);
 
 #endif
