@@ -2,7 +2,19 @@
 # Core: pure, no clock, no descriptor, no heap. Edge: the rest.
 noinst_LIBRARIES += libsupervisor_core.a libsupervisor.a
 libsupervisor_core_a_SOURCES = \
-	%D%/health.h %D%/plan.h %D%/replica.h
+	%D%/health.c \
+	%D%/health.h \
+	%D%/plan.c \
+	%D%/plan.h \
+	%D%/replica.c \
+	%D%/replica.h \
+	%D%/replica_end.c \
+	%D%/replica_explain.c \
+	%D%/replica_impl.h \
+	%D%/replica_probe.c \
+	%D%/replica_view.c \
+	%D%/restart.c \
+	%D%/restart.h
 libsupervisor_a_SOURCES = \
 	%D%/capability.c \
 	%D%/capability.h \

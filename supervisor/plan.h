@@ -14,9 +14,10 @@ struct plan_slot {
 	int slot;
 	enum replica_state state;
 	bool exists; /* a replica object is there */
-	bool wanted; /* it was told to run */
+	bool wanted; /* struct replica's: it was told to run */
+	bool held;   /* the operator stopped this replica alone: it rests until started */
 	bool ready;
-	bool current;		/* runs (or would run) the newest definition */
+	bool current; /* runs (or would run) the newest definition; false too when it is to be restarted in turn */
 	int64_t ready_since_ms; /* CLOCK_MONOTONIC; 0: not ready */
 };
 
@@ -27,11 +28,18 @@ struct plan_view {
 	bool deps_ready; /* everything in depends_on is ready */
 	bool paused;	 /* a rollout under way is paused */
 	const struct agent_spec *spec;
-	const struct plan_slot *slots; /* sorted by slot, no gaps before the highest */
+	const struct plan_slot *slots; /* slots[i].slot is i; those without a replica have exists false */
 	size_t n_slots;
 };
 
-enum plan_move_type { PLAN_CREATE, PLAN_RUN, PLAN_STOP, PLAN_REPLACE, PLAN_FORGET, PLAN_MOVE_MAX };
+enum plan_move_type {
+	PLAN_CREATE, /* make a replica object, not yet running */
+	PLAN_RUN,    /* tell it to run, with the newest definition; may follow CREATE in the same list */
+	PLAN_STOP,
+	PLAN_REPLACE, /* tell it the newest definition, then RESTART */
+	PLAN_FORGET,  /* nothing of it runs: drop the object */
+	PLAN_MOVE_MAX
+};
 
 struct plan_move {
 	enum plan_move_type type;
