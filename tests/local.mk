@@ -25,6 +25,9 @@ test_programs += %D%/unit/test_list
 test_programs += %D%/unit/test_log
 test_programs += %D%/unit/test_map
 test_programs += %D%/unit/test_mp
+test_programs += %D%/unit/test_replica
+test_programs += %D%/unit/test_replica_adopt
+test_programs += %D%/unit/test_replica_health
 test_programs += %D%/unit/test_rng
 test_programs += %D%/unit/test_seccomp_profile
 test_programs += %D%/unit/test_sm
@@ -37,8 +40,10 @@ TESTS += $(test_programs)
 EXTRA_DIST += %D%/lib/faults.h
 EXTRA_DIST += %D%/lib/oom.h
 EXTRA_DIST += %D%/lib/store_bed.h
+EXTRA_DIST += %D%/lib/replica_story.h
 EXTRA_DIST += %D%/lib/test.h
 EXTRA_DIST += %D%/lib/tmpdir.h
+EXTRA_DIST += %D%/lib/trace.h
 EXTRA_DIST += %D%/lib/wait.h
 
 # Style is a test: each of these proves first that it can fail (tests/lint/lib.sh).

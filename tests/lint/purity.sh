@@ -10,6 +10,7 @@
 pure_libc='mem(cpy|move|set|cmp|chr|rchr|mem)|strn?(len|cmp|casecmp)|str(r?chr|chrnul|str|c?spn|pbrk|toll?|toull?)
 	|stpcpy|v?snprintf|bsearch|qsort|l?labs|abs|abort|strerror|strsignal|sigabbrev_np|strerrorname_np
 	|__assert_fail|__stack_chk_fail|__[a-z]+_chk|__[a-z]+(di|ti)[0-9]|__isoc[0-9]+_[a-z]+|__errno_location
+	|__libc_current_sigrt(min|max)
 	|floor|ceil|round|lround|llround|fmin|fmax|exp|exp2|log|log2|pow|sqrt|fabs|ldexp|_GLOBAL_OFFSET_TABLE_'
 # base/ without arena, bytes, io, log, map, mem.
 pure_base='err|list|rng|sm|units|utf8'

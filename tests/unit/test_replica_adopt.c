@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * supervisor/replica: what a daemon finds after its restart, told as golden traces: shims, records of runs that ended
+ * meanwhile, what was saved.
+ */
+#include "tests/lib/replica_story.h"
+
+static void test_the_same_end_is_heard_twice(void **state)
+{
+	struct story s;
+
+	(void)state;
+	story_begin(&s);
+	story_run(&s, 0);
+	story_started(&s, 0, 41);
+	story_exit(&s, 10, (struct shim_exit){.run = 7, .kind = SHIM_EXITED, .code = 1});
+	story_tick(&s, 110);
+	story_exit(&s, 111, (struct shim_exit){.run = 7, .kind = SHIM_EXITED, .code = 1});
+	story_exit(&s, 112, (struct shim_exit){.run = 6, .kind = SHIM_EXITED, .code = 1});
+	TRACE_IS(&s.t,
+		"[     0] run\n"
+		"         -> start\n"
+		"         = starting\n"
+		"[     0] started, pid 41\n"
+		"         -> info started: started, pid 41\n"
+		"         = running, pid 41, healthy, ready\n"
+		"[    10] run 7 ended\n"
+		"         -> save\n"
+		"         -> warning exited: exited with code 1 after 10ms; starts again in 100ms (try 1 of 3 in 1m)\n"
+		"         = backoff until 110, tries 1\n"
+		"[   110] tick\n"
+		"         -> start\n"
+		"         = starting, tries 1\n"
+		"[   111] run 7 ended\n"
+		"[   112] run 6 ended\n");
+}
+
+static void test_found_running_after_a_restart_of_the_daemon(void **state)
+{
+	struct story s;
+
+	(void)state;
+	story_begin(&s);
+	s.spec.liveness = story_probe(SPEC_PROBE_NOTIFY);
+	s.spec.readiness = story_probe(SPEC_PROBE_NOTIFY);
+	story_at(&s, 100000);
+	story_adopted(&s, 100000, 41,
+		(struct shim_hello){.state = SHIM_RUNNING,
+			.ready = 1,
+			.started_boot_ms = 81000,
+			.started_wall_ms = 9,
+			.status = "up"});
+	assert_int_equal(s.r.started_mono_ms, 80000);
+	assert_int_equal(s.r.since_wall_ms, 9);
+	story_run(&s, 100001);
+	assert_int_equal(replica_deadline_ms(&s.r), 106000);
+	story_exited(&s, 100500, 3);
+	TRACE_IS(&s.t,
+		"[100000] shim found, pid 41\n"
+		"         -> debug adopted: found running, pid 41; taken over as it is\n"
+		"         = running, pid 41, unknown, ready, 'up'\n"
+		"[100001] run\n"
+		"[100500] run 1 ended\n"
+		"         -> save\n"
+		"         -> warning exited: exited with code 3 after 20s; starts again in 100ms (try 1 of 3 in 1m)\n"
+		"         = backoff until 100600, tries 1\n");
+}
+
+static void test_found_stopping_after_a_restart_of_the_daemon(void **state)
+{
+	static const enum shim_why whys[] = {SHIM_WHY_STOPPED, SHIM_WHY_RESTART, SHIM_WHY_HEALTH};
+	struct story s;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(whys); i++) {
+		struct trace t;
+
+		if (i > 0)
+			t = s.t;
+		story_begin(&s);
+		if (i > 0)
+			s.t = t;
+		story_adopted(&s, 0, 41, (struct shim_hello){.state = SHIM_STOPPING, .why = whys[i]});
+		story_stopped(&s, 5, whys[i], "");
+	}
+	TRACE_IS(&s.t,
+		"[     0] shim found, pid 41\n"
+		"         -> debug adopted: found stopping, pid 41; taken over as it is\n"
+		"         = stopping, pid 41\n"
+		"[     5] run 1 ended\n"
+		"         -> save\n"
+		"         -> info stopped: stopped\n"
+		"         = stopped\n"
+		"[     0] shim found, pid 41\n"
+		"         -> debug adopted: found stopping, pid 41; taken over as it is\n"
+		"         = stopping to start again, pid 41\n"
+		"[     5] run 1 ended\n"
+		"         -> save\n"
+		"         -> start\n"
+		"         -> info restarted: stopped; starts again now\n"
+		"         = starting\n"
+		"[     0] shim found, pid 41\n"
+		"         -> debug adopted: found stopping, pid 41; taken over as it is\n"
+		"         = stopping to start again, pid 41\n"
+		"[     5] run 1 ended\n"
+		"         -> save\n"
+		"         -> warning exited: unhealthy; ended after 5ms; starts again in 100ms (try 1 of 3 in 1m)\n"
+		"         = backoff until 105, tries 1\n");
+}
+
+static void test_ended_while_no_daemon_was_there(void **state)
+{
+	struct story s;
+
+	(void)state;
+	story_begin(&s);
+	story_exit(&s, 0, (struct shim_exit){.kind = SHIM_EXITED, .code = 3, .ran_ms = 4000});
+	TRACE_IS(&s.t,
+		"[     0] run 1 ended\n"
+		"         -> save\n"
+		"         -> warning exited: exited with code 3 after 4s; starts again in 100ms (try 1 of 3 in 1m)\n"
+		"         = backoff until 100, tries 1\n");
+	story_begin(&s);
+	story_stopped(&s, 0, SHIM_WHY_STOPPED, "asked by an operator");
+	TRACE_IS(&s.t, "[     0] run 1 ended\n"
+		       "         -> save\n"
+		       "         -> info stopped: stopped: asked by an operator\n"
+		       "         = stopped\n");
+	story_begin(&s);
+	story_stopped(&s, 0, SHIM_WHY_UPDATE, "");
+	TRACE_IS(&s.t, "[     0] run 1 ended\n"
+		       "         -> save\n"
+		       "         -> start\n"
+		       "         -> info restarted: stopped; starts again now\n"
+		       "         = starting\n");
+}
+
+static void test_found_running_although_it_is_stopped(void **state)
+{
+	struct story s;
+
+	(void)state;
+	story_begin(&s);
+	story_stop(&s, 0, "");
+	story_adopted(&s, 1, 41, (struct shim_hello){.state = SHIM_RUNNING});
+	story_adopted(&s, 2, 41, (struct shim_hello){.state = SHIM_RUNNING});
+	story_shim_lost(&s, 3);
+	TRACE_IS(&s.t, "[     0] stop\n"
+		       "         -> save\n"
+		       "         -> info stopped: stopped\n"
+		       "         = stopped\n"
+		       "[     1] shim found, pid 41\n"
+		       "         -> debug adopted: found running, pid 41; taken over as it is\n"
+		       "         -> stop by TERM within 10000 (stopped: found running although it is stopped)\n"
+		       "         = stopping, pid 41\n"
+		       "[     2] shim found, pid 41\n"
+		       "[     3] shim lost\n"
+		       "         -> save\n"
+		       "         -> info stopped: stopped; its shim ended without a record\n"
+		       "         = stopped\n");
+}
+
+/* What was saved leads to the same replica. */
+static void test_saved_and_restored(void **state)
+{
+	struct replica_saved saved, again;
+	struct replica r;
+	struct story s;
+
+	(void)state;
+	story_begin(&s);
+	s.spec.restart.limit = 2;
+	story_run(&s, 0);
+	story_started(&s, 0, 41);
+	story_exited(&s, 10, 1);
+	replica_save(&s.r, &saved);
+	assert_int_equal(saved.restarts, 1);
+	assert_int_equal(saved.tries, 1);
+	assert_int_equal(saved.ended_run, 1);
+	assert_false(saved.failed || saved.done);
+	assert_string_equal(saved.last_exit.text, "exited with code 1");
+
+	story_tick(&s, 110);
+	story_exited(&s, 120, 1);
+	replica_save(&s.r, &saved);
+	assert_true(saved.failed);
+	replica_init(&r, &s.spec, 2, s.now);
+	replica_restore(&r, &saved);
+	replica_check(&r);
+	assert_int_equal(r.state, REPLICA_FAILED);
+	assert_true(r.wanted);
+	replica_save(&r, &again);
+	assert_memory_equal(&again.last_exit, &saved.last_exit, sizeof(saved.last_exit));
+	assert_int_equal(again.restarts, saved.restarts);
+	assert_int_equal(again.tries, saved.tries);
+	assert_int_equal(again.ended_run, saved.ended_run);
+	assert_true(again.failed && !again.done);
+}
+
+static void test_done_stays_done_over_a_restart_of_the_daemon(void **state)
+{
+	struct replica_saved saved;
+	struct story s;
+
+	(void)state;
+	story_begin(&s);
+	s.spec.restart.when = SPEC_ON_FAILURE;
+	story_run(&s, 0);
+	story_started(&s, 0, 41);
+	story_exited(&s, 10, 0);
+	replica_save(&s.r, &saved);
+	assert_true(saved.done && !saved.failed);
+	replica_init(&s.r, &s.spec, 2, s.now);
+	replica_restore(&s.r, &saved);
+	replica_check(&s.r);
+	assert_int_equal(s.r.state, REPLICA_STOPPED);
+	assert_true(s.r.wanted);
+	story_stop(&s, 20, "");
+	replica_save(&s.r, &saved);
+	assert_false(saved.done);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_the_same_end_is_heard_twice),
+		cmocka_unit_test(test_found_running_after_a_restart_of_the_daemon),
+		cmocka_unit_test(test_found_stopping_after_a_restart_of_the_daemon),
+		cmocka_unit_test(test_ended_while_no_daemon_was_there),
+		cmocka_unit_test(test_found_running_although_it_is_stopped),
+		cmocka_unit_test(test_saved_and_restored),
+		cmocka_unit_test(test_done_stays_done_over_a_restart_of_the_daemon),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
