@@ -37,7 +37,7 @@ test_programs += %D%/unit/test_units
 
 check_PROGRAMS += $(test_programs)
 TESTS += $(test_programs)
-EXTRA_DIST += %D%/lib/faults.h
+EXTRA_DIST += %D%/lib/fail_io.h
 EXTRA_DIST += %D%/lib/oom.h
 EXTRA_DIST += %D%/lib/store_bed.h
 EXTRA_DIST += %D%/lib/replica_story.h
@@ -45,6 +45,24 @@ EXTRA_DIST += %D%/lib/test.h
 EXTRA_DIST += %D%/lib/tmpdir.h
 EXTRA_DIST += %D%/lib/trace.h
 EXTRA_DIST += %D%/lib/wait.h
+
+# A fuzz target is tests/fuzz/fuzz_NAME.c, with LLVMFuzzerTestOneInput and its corpus in tests/fuzz/corpus/NAME: a program
+# of libFuzzer's with --enable-fuzzers (dev/fuzz), else a test that replays the corpus. Its lines here:
+#   fuzz_programs += %D%/fuzz/fuzz_NAME
+#   tests_fuzz_fuzz_NAME_SOURCES = %D%/fuzz/fuzz_NAME.c $(fuzz_main)
+#   tests_fuzz_fuzz_NAME_LDFLAGS = $(fuzz_ldflags)
+fuzz_programs =
+fuzz_ldflags = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+EXTRA_DIST += %D%/fuzz/corpus
+if FUZZERS
+fuzz_main =
+else
+fuzz_main = %D%/fuzz/replay.c
+TESTS += $(fuzz_programs)
+endif
+check_PROGRAMS += $(fuzz_programs)
+.PHONY: fuzzers
+fuzzers: $(fuzz_programs)
 
 # Style is a test: each of these proves first that it can fail (tests/lint/lib.sh).
 lint_programs =

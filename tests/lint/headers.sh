@@ -4,7 +4,7 @@
 . "$(dirname "$0")/lib.sh"
 
 # Defines functions, for the one file of a test program that includes it.
-once='^tests/lib/faults\.h$'
+once='^tests/lib/fail_io\.h$'
 
 compile_twice() { # HEADER
 	printf '#include "%s"\n#include "%s"\n' "$1" "$1" |

@@ -35,10 +35,10 @@ lint_check() {
 			}
 		}' $files
 	for file in $(lint_files '*.c' -- base gossip consensus scheduler supervisor node); do
-		object=$BUILD/${file%.c}.o
-		[ -f "$object" ] || continue
 		module=${file##*/}
 		module=${module%.c}
+		object=$(ls "$BUILD/${file%.c}.o" "$BUILD/${file%/*}"/*-"$module.o" 2>/dev/null | head -1)
+		[ -n "$object" ] || continue
 		module=${module%%_*}
 		for symbol in $(nm -g --defined-only "$object" | awk '$2 == "T" { print $3 }'); do
 			case $symbol in

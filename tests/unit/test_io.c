@@ -9,7 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "tests/lib/faults.h"
+#include "tests/lib/fail_io.h"
 #include "tests/lib/oom.h"
 #include "tests/lib/tmpdir.h"
 

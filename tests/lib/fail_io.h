@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef TESTS_LIB_FAULTS_H
-#define TESTS_LIB_FAULTS_H
+#ifndef TESTS_LIB_FAIL_IO_H
+#define TESTS_LIB_FAIL_IO_H
 /*
  * Fail the n-th write or fsync. Including this file (in the one .c file of a test program) puts functions of these
  * names in front of libc's, for the program and for the libraries it loads (SQLite too), on all threads. pwrite
