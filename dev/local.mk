@@ -1,1 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
+EXTRA_DIST += %D%/build
+EXTRA_DIST += %D%/down
+EXTRA_DIST += %D%/fuzz
+EXTRA_DIST += %D%/lib/common.sh
+EXTRA_DIST += %D%/lib/local.sh
+EXTRA_DIST += %D%/lib/packages.sh
+EXTRA_DIST += %D%/lint
+EXTRA_DIST += %D%/test
+EXTRA_DIST += %D%/up
+EXTRA_DIST += .ci/run

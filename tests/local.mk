@@ -35,8 +35,15 @@ test_programs += %D%/unit/test_store
 test_programs += %D%/unit/test_store_faults
 test_programs += %D%/unit/test_units
 
+# Those with threads, for the thread sanitizer.
+threaded_programs =
+threaded_programs += %D%/unit/test_store
+threaded_programs += %D%/unit/test_store_faults
+
 check_PROGRAMS += $(test_programs)
 TESTS += $(test_programs)
+EXTRA_DIST += %D%/dist/configure.sh
+EXTRA_DIST += %D%/e2e/smoke.sh
 EXTRA_DIST += %D%/lib/fail_io.h
 EXTRA_DIST += %D%/lib/oom.h
 EXTRA_DIST += %D%/lib/store_bed.h
@@ -46,13 +53,18 @@ EXTRA_DIST += %D%/lib/tmpdir.h
 EXTRA_DIST += %D%/lib/trace.h
 EXTRA_DIST += %D%/lib/wait.h
 
-# A fuzz target is tests/fuzz/fuzz_NAME.c, with LLVMFuzzerTestOneInput and its corpus in tests/fuzz/corpus/NAME: a program
-# of libFuzzer's with --enable-fuzzers (dev/fuzz), else a test that replays the corpus. Its lines here:
+# A fuzz target is tests/fuzz/fuzz_NAME.c, with LLVMFuzzerTestOneInput and its corpus in tests/fuzz/corpus/NAME: a
+# program of libFuzzer's with --enable-fuzzers (dev/fuzz), else a test that replays the corpus. Its lines here:
 #   fuzz_programs += %D%/fuzz/fuzz_NAME
 #   tests_fuzz_fuzz_NAME_SOURCES = %D%/fuzz/fuzz_NAME.c $(fuzz_main)
 #   tests_fuzz_fuzz_NAME_LDFLAGS = $(fuzz_ldflags)
 fuzz_programs =
 fuzz_ldflags = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+
+fuzz_programs += %D%/fuzz/fuzz_mp
+tests_fuzz_fuzz_mp_SOURCES = %D%/fuzz/fuzz_mp.c $(fuzz_main)
+tests_fuzz_fuzz_mp_LDFLAGS = $(fuzz_ldflags)
+
 EXTRA_DIST += %D%/fuzz/corpus
 if FUZZERS
 fuzz_main =

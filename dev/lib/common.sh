@@ -19,8 +19,8 @@ dev_die() {
 	exit 1
 }
 
-# dev_configure DIR [options]: DIR is ready for make. Options count when it is configured the first time. Several builds of
-# one tree may start at a time: only one of them makes configure.
+# dev_configure DIR [options]: DIR is ready for make. Options count when it is configured the first time. Several
+# builds of one tree may start at a time: only one of them makes configure.
 dev_configure() {
 	mkdir -p "$1"
 	dev_dir=$(cd "$1" && pwd)

@@ -18,9 +18,15 @@ packages_of() {
 packages_missing() { # GROUP…
 	for packages_group; do
 		for package in $(packages_of "$packages_group"); do
-			[ "$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || printf '%s ' "$package"
+			[ "$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null)" = installed ] ||
+				printf '%s ' "$package"
 		done
 	done
+}
+
+packages_install() {
+	DEBIAN_FRONTEND=noninteractive apt-get -q update &&
+		DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends install $missing
 }
 
 packages_need() { # GROUP…
@@ -33,8 +39,7 @@ packages_need() { # GROUP…
 	fi
 	echo "installing Debian packages: $missing"
 	packages_log=$(mktemp)
-	if DEBIAN_FRONTEND=noninteractive apt-get -q update >"$packages_log" 2>&1 &&
-		DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends install $missing >>"$packages_log" 2>&1; then
+	if packages_install >"$packages_log" 2>&1; then
 		rm -f "$packages_log"
 		return 0
 	fi

@@ -1,0 +1,63 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# The two commands of the README for real, in a directory of their own: dev/up starts the example agents, the status,
+# the metrics and the JSON say so, a second dev/up changes nothing, dev/down leaves nothing. Needs root.
+set -eu
+top=$(cd "$(dirname "$0")/../.." && pwd)
+[ "$(id -u)" -eq 0 ] || { echo "skipped, this host lacks: root"; exit 77; }
+work=$(mktemp -d /tmp/covey-smoke-XXXXXX)
+down() {
+	"$top/dev/down" --dir "$work/state" || true
+	rm -rf "$work"
+}
+trap down EXIT
+trap 'exit 1' HUP INT TERM
+
+fault() {
+	echo "$0:1: $*" >&2
+	exit 1
+}
+
+said() { # PATTERN: in the last output
+	grep -Eq "$1" "$work/out" || fault "'$1' is not in: $(cat "$work/out")"
+}
+
+"$top/dev/up" --dir "$work/state" | tee "$work/out"
+said '^metrics:  http://127'
+said '^stop: '
+socket=$work/state/run/covey.sock
+covey() {
+	"$top/build/covey" --socket "$socket" "$@"
+}
+pids() {
+	covey status --json | tr ',{' '\n\n' | sed -n 's/^ *"pid" *: *\([0-9]*\).*/\1/p' | sort -n
+}
+
+covey status >"$work/out"
+said running
+covey status --json >"$work/out"
+said '"format" *: *1'
+url=$(grep -o 'bind: [0-9.:]*' "$work/state/coveyd.yaml" | cut -d' ' -f2)
+curl -fsS "http://$url/metrics" >"$work/out"
+said '^# TYPE covey'
+curl -fsS "http://$url/health/ready" >/dev/null
+before=$(pids)
+[ -n "$before" ] || fault 'no agent has a pid'
+
+echo '== again'
+"$top/dev/up" --dir "$work/state" >"$work/out"
+said 'runs already'
+[ "$(pids)" = "$before" ] || fault 'a second dev/up started agents anew'
+
+echo '== the daemon is killed'
+kill -KILL "$(cat "$work/state/coveyd.pid")"
+"$top/dev/up" --dir "$work/state" >"$work/out"
+[ "$(pids)" = "$before" ] || fault 'agents did not outlive the daemon'
+
+echo '== down'
+"$top/dev/down" --dir "$work/state"
+for pid in $before; do
+	[ ! -d "/proc/$pid" ] || fault "agent $pid still runs"
+done
+[ ! -d "$work/state" ] || fault "left behind: $(ls -R "$work/state")"
+"$top/dev/down" --dir "$work/state"
