@@ -1,1 +1,4 @@
 # SPDX-License-Identifier: Apache-2.0
+dist_doc_DATA += %D%/ARCHITECTURE.md
+dist_doc_DATA += %D%/TESTING.md
+dist_doc_DATA += README.md

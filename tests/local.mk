@@ -65,6 +65,10 @@ fuzz_programs += %D%/fuzz/fuzz_mp
 tests_fuzz_fuzz_mp_SOURCES = %D%/fuzz/fuzz_mp.c $(fuzz_main)
 tests_fuzz_fuzz_mp_LDFLAGS = $(fuzz_ldflags)
 
+fuzz_programs += %D%/fuzz/fuzz_profile
+tests_fuzz_fuzz_profile_SOURCES = %D%/fuzz/fuzz_profile.c $(fuzz_main)
+tests_fuzz_fuzz_profile_LDFLAGS = $(fuzz_ldflags)
+
 EXTRA_DIST += %D%/fuzz/corpus
 if FUZZERS
 fuzz_main =
