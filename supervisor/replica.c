@@ -157,6 +157,7 @@ static void say_asked(struct step *s, const char *kind, const char *doing)
 static void on_stop(struct step *s)
 {
 	struct replica *r = s->r;
+	bool was_wanted = r->wanted;
 
 	r->wanted = false;
 	switch (r->state) {
@@ -168,17 +169,17 @@ static void on_stop(struct step *s)
 	case REPLICA_STOPPING:
 		r->manual = false;
 		break;
+	case REPLICA_PENDING:
 	case REPLICA_BACKOFF:
 	case REPLICA_FAILED:
 		restart_forget(&r->history);
-		FALLTHROUGH;
-	case REPLICA_PENDING:
 		replica_move(s, REPLICA_STOPPED);
 		replica_emit_save(s);
 		say_asked(s, "stopped", "stopped");
 		break;
 	case REPLICA_STOPPED:
-		replica_emit_save(s); /* it may have been done by itself, and is not any more */
+		if (was_wanted)
+			replica_emit_save(s); /* no longer done */
 		break;
 	default:
 		break;
@@ -222,27 +223,43 @@ static void runs(struct step *s, int pid, int64_t since_ms)
 	health_start(&r->readiness, HEALTH_READINESS, &r->spec->readiness, s->now.mono_ms);
 }
 
+/* It was stopped before it was found: then it is to end, whatever it was to do. */
+static void stop_unwanted(struct step *s)
+{
+	s->r->wanted = false;
+	s->r->manual = false;
+	if (s->r->state != REPLICA_STOPPING)
+		replica_stop_run(s, SHIM_WHY_STOPPED, "found running although it is stopped");
+}
+
+static bool is_unwanted(const struct replica *r)
+{
+	return r->state == REPLICA_STOPPED && !r->wanted;
+}
+
 static void on_started(struct step *s)
 {
 	struct replica *r = s->r;
+	bool unwanted = is_unwanted(r);
 
 	switch (r->state) {
-	case REPLICA_STARTING:
-		runs(s, s->in->pid, s->now.mono_ms);
-		replica_event(s, SEVERITY_INFO, "started", "started, pid %d", r->pid);
-		replica_arm_notify(s);
-		break;
 	case REPLICA_STOPPING:
 	case REPLICA_RUNNING:
 		r->pid = s->in->pid;
+		return;
+	case REPLICA_STARTING:
+		runs(s, s->in->pid, s->now.mono_ms);
+		replica_event(s, SEVERITY_INFO, "started", "started, pid %d", r->pid);
 		break;
-	default: /* a run that was not asked for here; the plan stops it if it is not wanted */
+	default:
 		runs(s, s->in->pid, s->now.mono_ms);
 		replica_event(
 			s, SEVERITY_WARNING, "started", "found started although it was not asked for, pid %d", r->pid);
-		replica_arm_notify(s);
 		break;
 	}
+	replica_arm_notify(s);
+	if (unwanted)
+		stop_unwanted(s);
 }
 
 /* The old daemon had told it to stop, for hello->why. */
@@ -294,7 +311,7 @@ static void adopt(struct step *s)
 static void on_adopted(struct step *s)
 {
 	struct replica *r = s->r;
-	bool unwanted = r->state == REPLICA_STOPPED && !r->wanted;
+	bool unwanted = is_unwanted(r);
 
 	if (r->state == REPLICA_RUNNING || r->state == REPLICA_STOPPING ||
 		(r->state == REPLICA_STARTING && s->in->hello->state == SHIM_PREPARING)) {
@@ -302,10 +319,8 @@ static void on_adopted(struct step *s)
 		return;
 	}
 	adopt(s);
-	if (unwanted && r->state != REPLICA_STOPPING) {
-		r->wanted = false;
-		replica_stop_run(s, SHIM_WHY_STOPPED, "found running although it is stopped");
-	}
+	if (unwanted)
+		stop_unwanted(s);
 }
 
 void replica_step(struct replica *r, const struct replica_in *in, struct now now, struct replica_outs *outs)

@@ -125,7 +125,7 @@ static void run_ended(struct step *s, uint32_t why, int64_t ran_ms)
 
 	switch (r->state) {
 	case REPLICA_STOPPING:
-		if (!r->wanted)
+		if (!r->wanted || r->last_exit.reason == REASON_FENCED)
 			rest(s);
 		else if (r->manual)
 			restart_asked(s);

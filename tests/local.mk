@@ -28,6 +28,7 @@ test_programs += %D%/unit/test_mp
 test_programs += %D%/unit/test_replica
 test_programs += %D%/unit/test_replica_adopt
 test_programs += %D%/unit/test_replica_health
+test_programs += %D%/unit/test_replica_table
 test_programs += %D%/unit/test_rng
 test_programs += %D%/unit/test_seccomp_profile
 test_programs += %D%/unit/test_sm
