@@ -139,7 +139,7 @@ static bool answered_ok(struct health *h)
 	h->ok_in_row++;
 	if ((h->level == HEALTH_UNKNOWN || h->level == HEALTH_UNHEALTHY) && h->ok_in_row < h->probe->successes)
 		return false;
-	if (h->level == HEALTH_UNKNOWN)
+	if (h->level == HEALTH_UNKNOWN && h->which == HEALTH_READINESS)
 		h->next_ms = h->asked_ms + h->probe->every_ms; /* no longer eager */
 	if (slow)
 		(void)snprintf(h->text, sizeof(h->text), "answered after %lld ms", (long long)h->took_ms); /* fits */

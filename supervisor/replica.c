@@ -194,6 +194,7 @@ static void on_restart(struct step *s)
 	case REPLICA_STARTING:
 	case REPLICA_RUNNING:
 		restart_forget(&r->history);
+		replica_emit_save(s);
 		replica_stop_run(s, s->in->why ? s->in->why : SHIM_WHY_RESTART, s->in->why_text);
 		r->manual = true;
 		say_asked(s, "restarting", "stopping, to start again");
@@ -223,6 +224,13 @@ static void runs(struct step *s, int pid, int64_t since_ms)
 	health_start(&r->readiness, HEALTH_READINESS, &r->spec->readiness, s->now.mono_ms);
 }
 
+/* A run that was not known of, in a state that has none: that it had given up or was done is no longer so. */
+static void found(struct step *s, enum replica_state was)
+{
+	if (was == REPLICA_FAILED || was == REPLICA_STOPPED)
+		replica_emit_save(s);
+}
+
 /* It was stopped before it was found: then it is to end, whatever it was to do. */
 static void stop_unwanted(struct step *s)
 {
@@ -240,9 +248,10 @@ static bool is_unwanted(const struct replica *r)
 static void on_started(struct step *s)
 {
 	struct replica *r = s->r;
+	enum replica_state was = (enum replica_state)r->state;
 	bool unwanted = is_unwanted(r);
 
-	switch (r->state) {
+	switch (was) {
 	case REPLICA_STOPPING:
 	case REPLICA_RUNNING:
 		r->pid = s->in->pid;
@@ -257,6 +266,7 @@ static void on_started(struct step *s)
 			s, SEVERITY_WARNING, "started", "found started although it was not asked for, pid %d", r->pid);
 		break;
 	}
+	found(s, was);
 	replica_arm_notify(s);
 	if (unwanted)
 		stop_unwanted(s);
@@ -311,6 +321,7 @@ static void adopt(struct step *s)
 static void on_adopted(struct step *s)
 {
 	struct replica *r = s->r;
+	enum replica_state was = (enum replica_state)r->state;
 	bool unwanted = is_unwanted(r);
 
 	if (r->state == REPLICA_RUNNING || r->state == REPLICA_STOPPING ||
@@ -319,6 +330,7 @@ static void on_adopted(struct step *s)
 		return;
 	}
 	adopt(s);
+	found(s, was);
 	if (unwanted)
 		stop_unwanted(s);
 }

@@ -15,7 +15,7 @@
 
 /* What the shim was doing, as "start failed: … 'detail': error". */
 static const char *const stages[] = {
-	[SHIM_STAGE_NONE] = "start",
+	[SHIM_STAGE_NONE] = "unknown step",
 	[SHIM_STAGE_PLAN] = "read the plan",
 	[SHIM_STAGE_SOCKET] = "make the shim's socket",
 	[SHIM_STAGE_CGROUP] = "prepare cgroup",

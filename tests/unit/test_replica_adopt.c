@@ -151,6 +151,7 @@ static void test_found_running_although_it_is_stopped(void **state)
 		       "         = stopped\n"
 		       "[     1] shim found, pid 41\n"
 		       "         -> debug adopted: found running, pid 41; taken over as it is\n"
+		       "         -> save\n"
 		       "         -> stop by TERM within 10000 (stopped: found running although it is stopped)\n"
 		       "         = stopping, pid 41\n"
 		       "[     2] shim found, pid 41\n"
