@@ -1,1 +1,31 @@
 # SPDX-License-Identifier: Apache-2.0
+# The command is a library plus main.c, so that tests link the command.
+noinst_LIBRARIES += libcli.a
+libcli_a_SOURCES = \
+	%D%/call.c \
+	%D%/call.h \
+	%D%/change.c \
+	%D%/cli.c \
+	%D%/cli.h \
+	%D%/cmd_apply.c \
+	%D%/cmd_change.c \
+	%D%/cmd_cluster.c \
+	%D%/cmd_follow.c \
+	%D%/cmd_status.c \
+	%D%/cmd_tell.c \
+	%D%/cmd_top.c \
+	%D%/commands.c \
+	%D%/diff.c \
+	%D%/diff.h \
+	%D%/field.c \
+	%D%/field.h \
+	%D%/help.c \
+	%D%/options.c \
+	%D%/options.h \
+	%D%/table.c \
+	%D%/table.h \
+	%D%/text.c \
+	%D%/view.c \
+	%D%/view.h \
+	%D%/when.c \
+	%D%/when.h

@@ -1,1 +1,3 @@
 # SPDX-License-Identifier: Apache-2.0
+dist_man_MANS += %D%/covey.1
+dist_man_MANS += %D%/coveyd.8

@@ -2,8 +2,9 @@
 # A test program is one line: tests/unit/NAME (pure or cheap) or tests/edge/NAME (real cgroups, processes, sockets),
 # made of the .c file of that name with cmocka and linked with every floor. Exit status 77: this host lacks what it
 # names.
-TEST_LIBS = libtest.a libnode.a libsupervisor.a libsupervisor_core.a libbase.a $(EV_LIBS) $(NNG_LIBS) $(MSGPACK_LIBS) \
-	$(CGROUP_LIBS) $(SECCOMP_LIBS) $(SQLITE_LIBS) $(YAML_LIBS) $(SYSTEMD_LIBS) $(CMOCKA_LIBS) -lpthread -lm
+TEST_LIBS = libtest.a libcli.a libnode.a libsupervisor.a libsupervisor_core.a libbase.a $(EV_LIBS) $(NNG_LIBS) \
+	$(MSGPACK_LIBS) $(CGROUP_LIBS) $(SECCOMP_LIBS) $(SQLITE_LIBS) $(YAML_LIBS) $(SYSTEMD_LIBS) \
+	$(CMOCKA_LIBS) -lpthread -lm
 LDADD = $(TEST_LIBS)
 
 # What test programs share and is more than a header.
@@ -18,6 +19,7 @@ test_programs += %D%/edge/test_store_kill
 test_programs += %D%/unit/test_arena
 test_programs += %D%/edge/test_seccomp
 test_programs += %D%/unit/test_bytes
+test_programs += %D%/unit/test_diff
 test_programs += %D%/unit/test_err
 test_programs += %D%/unit/test_explain
 test_programs += %D%/unit/test_health
@@ -39,6 +41,7 @@ test_programs += %D%/unit/test_seccomp_profile
 test_programs += %D%/unit/test_sm
 test_programs += %D%/unit/test_store
 test_programs += %D%/unit/test_store_faults
+test_programs += %D%/unit/test_table
 test_programs += %D%/unit/test_units
 
 # Those with threads, for the thread sanitizer.

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Commands about nodes, the cluster and the store. They are sent as they are: what a node alone cannot do, its
+ * daemon says.
+ */
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/io.h"
+#include "cli/call.h"
+#include "cli/field.h"
+
+enum cli_status cmd_node(struct cli *c)
+{
+	AUTO_ARGS struct args a;
+
+	args_init(&a, 2);
+	mp_key_str(&a.w, "node", cli_arg(c, 0));
+	mp_key_str(&a.w, "op", cli_op(c));
+	return change_run(c, c->command->name, &a, cli_arg(c, 0), NULL, NULL);
+}
+
+enum cli_status cmd_cluster(struct cli *c)
+{
+	AUTO_ARGS struct args a;
+
+	args_init(&a, 1);
+	mp_key_str(&a.w, "op", cli_op(c));
+	return change_run(c, c->command->name, &a, c->command->name, NULL, NULL);
+}
+
+static enum cli_status forced(struct cli *c)
+{
+	AUTO_ARGS struct args a;
+
+	args_init(&a, 2);
+	mp_key_bool(&a.w, "force", cli_has(c, OPT_FORCE));
+	mp_key_str(&a.w, "op", cli_op(c));
+	return change_run(c, c->command->name, &a, c->command->name, NULL, NULL);
+}
+
+enum cli_status cmd_reset(struct cli *c)
+{
+	if (!cli_has(c, OPT_FORCE) &&
+		!cli_confirm(c, "This empties the node's data_dir: definitions, events and logs are gone."))
+		return cli_fail(CLI_REFUSED, "not confirmed, nothing was done");
+	return forced(c);
+}
+
+/* --force is the command's own "I know"; on a terminal it is asked for once more. */
+enum cli_status cmd_recover(struct cli *c)
+{
+	if (!cli_has(c, OPT_FORCE))
+		return cli_usage(c, "recover needs --force: decisions that only the lost voters know will be lost");
+	if (!cli_confirm(c, "Decisions that only the lost voters know will be lost."))
+		return cli_fail(CLI_REFUSED, "not confirmed, nothing was done");
+	return forced(c);
+}
+
+enum cli_status cmd_voters(struct cli *c)
+{
+	AUTO_ARGS struct args a;
+	AUTO_REPLY struct reply r = {0};
+	enum cli_status status;
+	char text[1024];
+
+	args_init(&a, 0);
+	status = call_read(c, "voters", &a, &r);
+	if (status != CLI_DONE || call_print_json(c, &r, &status))
+		return status;
+	for (uint32_t i = 0; i < field_n(r.result, "voters"); i++) {
+		const msgpack_object *o = field_at(r.result, "voters", i);
+
+		if (o->type == MSGPACK_OBJECT_STR)
+			(void)bytes_fmt(&c->out, "%.*s\n", (int)o->via.str.size, o->via.str.ptr); /* cli_flush tells */
+	}
+	if (*field_text(r.result, "text", text, sizeof(text)))
+		(void)bytes_fmt(&c->out, "%s\n", text); /* as above */
+	return cli_flush(c);
+}
+
+static enum cli_status pki_sign(struct cli *c)
+{
+	struct bytes csr = {.max = 64 * 1024};
+	AUTO_ARGS struct args a;
+	struct err e;
+	enum cli_status status;
+
+	args_init(&a, 3);
+	mp_key_str(&a.w, "action", "sign");
+	mp_key_str(&a.w, "op", cli_op(c));
+	mp_str(&a.w, "csr");
+	if (io_read_file(AT_FDCWD, cli_arg(c, 1), &csr, &e) < 0) {
+		status = cli_fail(CLI_REFUSED, "%s", e.text);
+	} else {
+		mp_strn(&a.w, csr.v, csr.n);
+		status = change_run(c, "pki", &a, "pki", NULL, NULL);
+	}
+	bytes_done(&csr);
+	return status;
+}
+
+enum cli_status cmd_pki(struct cli *c)
+{
+	const char *action = cli_arg(c, 0), *arg = cli_arg(c, 1);
+	bool is_init = strcmp(action, "init") == 0;
+	AUTO_ARGS struct args a;
+
+	args_init(&a, 3); /* before any return: it is done with at each */
+	if (!is_init && strcmp(action, "issue") != 0 && strcmp(action, "sign") != 0)
+		return cli_usage(c, "there is no 'pki %.40s'", action);
+	if (is_init != !arg)
+		return cli_usage(c, is_init ? "pki init takes no argument" : "pki %s needs an argument", action);
+	if (strcmp(action, "sign") == 0)
+		return pki_sign(c);
+	mp_key_str(&a.w, "action", action);
+	mp_key_str(&a.w, "node", arg);
+	mp_key_str(&a.w, "op", cli_op(c));
+	return change_run(c, "pki", &a, "pki", NULL, NULL);
+}
+
+/* The daemon's working directory is not ours: paths are sent whole. */
+static bool absolute(const char *path, char *out, size_t n)
+{
+	char cwd[PATH_MAX];
+
+	if (path[0] == '/')
+		return (size_t)snprintf(out, n, "%s", path) < n;
+	return getcwd(cwd, sizeof(cwd)) && (size_t)snprintf(out, n, "%s/%s", cwd, path) < n;
+}
+
+enum cli_status cmd_backup(struct cli *c)
+{
+	AUTO_ARGS struct args a;
+	AUTO_REPLY struct reply r = {0};
+	char path[PATH_MAX];
+	enum cli_status status;
+
+	args_init(&a, 1);
+	if (!absolute(cli_arg(c, 0), path, sizeof(path)))
+		return cli_fail(CLI_REFUSED, "'%.200s' is no path that can be made whole", cli_arg(c, 0));
+	mp_key_str(&a.w, "path", path);
+	status = call_read(c, "backup", &a, &r);
+	if (status != CLI_DONE)
+		return status;
+	(void)bytes_fmt(
+		&c->out, "%s: %lld bytes\n", path, (long long)field_int(r.result, "bytes", 0)); /* cli_flush tells */
+	return cli_flush(c);
+}
+
+enum cli_status cmd_restore(struct cli *c)
+{
+	AUTO_ARGS struct args a;
+	char path[PATH_MAX];
+
+	args_init(&a, 2);
+	if (!absolute(cli_arg(c, 0), path, sizeof(path)))
+		return cli_fail(CLI_REFUSED, "'%.200s' is no path that can be made whole", cli_arg(c, 0));
+	mp_key_str(&a.w, "path", path);
+	mp_key_str(&a.w, "op", cli_op(c));
+	return change_run(c, "restore", &a, "restore", NULL, NULL);
+}
