@@ -26,6 +26,22 @@ libsupervisor_a_SOURCES = \
 	%D%/seccomp_profile.c \
 	%D%/spawn.c \
 	%D%/spawn_plan.c \
+	%D%/spec_all.c \
+	%D%/spec_check.c \
+	%D%/spec_expand.c \
+	%D%/spec_fault.c \
+	%D%/spec_hash.c \
+	%D%/spec_hash.h \
+	%D%/spec_parse.c \
+	%D%/spec_table.c \
+	%D%/spec_table.h \
+	%D%/spec_words.c \
+	%D%/spec_words.h \
+	%D%/yaml.c \
+	%D%/yaml.h \
+	%D%/yaml_node.c \
+	%D%/yaml_table.c \
+	%D%/yaml_type.c \
 	%D%/cgroup.h %D%/logs.h %D%/probe.h %D%/seccomp.h %D%/shim_proto.h %D%/spawn.h %D%/spec.h
 libsupervisor_a_CFLAGS = $(AM_CFLAGS)
 

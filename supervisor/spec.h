@@ -132,14 +132,15 @@ struct agent_spec {
 	const char *metrics_port_name, *metrics_path; /* NULL: none */
 	const char *text; /* the file as it was given, kept for the store and for the shown difference */
 	size_t text_len;
-	uint64_t run_hash; /* over all that a running replica would have to be restarted for */
+	uint64_t run_hash; /* over all that a running replica would have to be restarted for; the same in every build */
+	int name_line, depends_on_line; /* where the file says it, for faults over several files; 0: not there */
 };
 
 /* One thing wrong with a file, told as FILE:LINE: KEY: text. */
 struct spec_fault {
 	int line;      /* 1…; 0: the file as a whole */
 	char key[128]; /* dotted path, may be empty */
-	char text[256];
+	char text[320];
 };
 
 struct spec_faults {
@@ -147,6 +148,17 @@ struct spec_faults {
 	size_t total; /* found */
 	struct spec_fault v[FAULTS_MAX];
 };
+
+/* Appends a fault, or only counts it when FAULTS_MAX are kept. What a terminal would obey is written as '?'. */
+void spec_fault_add(struct spec_faults *f, int line, const char *key, const char *fmt, ...) PRINTF_LIKE(4, 5);
+/* Orders by line, faults of one line as they were found. */
+void spec_fault_sort(struct spec_faults *f);
+/* "FILE:LINE: KEY: text", without LINE or KEY where there is none. Returns out, of SPEC_FAULT_TEXT_MAX bytes. */
+char *spec_fault_text(const char *file, const struct spec_fault *f, char *out, size_t n);
+#define SPEC_FAULT_TEXT_MAX 4608
+
+/* Turns the failure of io_read_file into a fault of the whole file: returns -EINVAL. */
+int spec_fault_of_read(struct spec_faults *f, const struct err *e, size_t max_bytes);
 
 /*
  * Parses and checks one agent file. All faults of the file are found in one go. Returns 0 and sets *ret (one
@@ -166,6 +178,9 @@ void spec_unref(struct agent_spec *s); /* NULL is fine */
 typedef const struct spec_strv *spec_find_deps(void *arg, const char *name);
 int spec_check_all(
 	struct agent_spec *const *v, size_t n, spec_find_deps *find, void *arg, struct spec_faults *const *faults);
+
+/* A name of an agent: [a-z]([a-z0-9-]{0,61}[a-z0-9])? */
+bool spec_name_is_valid(const char *name);
 
 /* Names of the enums, as in the file; NULL past the end. */
 const char *spec_kind_name(enum spec_kind k);
