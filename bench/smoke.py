@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A few agents of every contender that is installed: started, one killed and replaced, stopped, nothing left."""
+import cgroups
+from contender import Failed
+from covey import Covey, CoveyDefault
+import measure
+from peers import Bare, PEERS, Plain
+import procs
+
+N = 5
+SKIPPED = 77
+
+
+def one(env, cls, tell):
+    with cls(env, N) as c:
+        started = c.start()
+        if not procs.cpu_ns(c.supervisors()) or not procs.pss(c.supervisors()):
+            raise Failed(f"{cls.name}: no memory or time of its own was found")
+        [replaced] = measure.deaths(c, 1)
+        if sum(s.starts for s in c.board.all()) != N + 1:
+            raise Failed(f"{cls.name}: not exactly one agent was started again")
+        if cls is Bare and cgroups.count(c.group) != N:
+            raise Failed(f"{cls.name}: has {cgroups.count(c.group)} groups, not {N}")
+        stopped = c.stop_all()
+    tell(f"{cls.name}: started in {started:.0f} ms, replaced in {replaced:.1f} ms, stopped in {stopped:.0f} ms")
+
+
+def run(env, tell):
+    """0: all did; 1: one failed; 77: one is not installed (the others did)."""
+    missing = []
+    for cls in (Bare, Plain, *PEERS):
+        if cls.missing():
+            missing += cls.missing()
+        else:
+            one(env, cls, tell)
+    if Covey.ready(env.build):
+        one(env, Covey, tell)
+        one(env, CoveyDefault, tell)
+    left = procs.descendants(env.guard)
+    left.pop(env.worker, None)
+    if left:
+        raise Failed(f"left behind: {left}")
+    if missing:
+        tell(f"not installed: {', '.join(missing)}")
+        return SKIPPED
+    return 0
