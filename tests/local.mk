@@ -105,6 +105,10 @@ lint_programs += %D%/lint/words.sh
 TESTS += $(lint_programs)
 EXTRA_DIST += $(lint_programs) %D%/lint/lib.sh %D%/lint/tidy.awk
 
+# The benchmarks' harness starts and stops the floor and the peers (bench/).
+TESTS += %D%/edge/test_bench_smoke.sh
+EXTRA_DIST += %D%/edge/test_bench_smoke.sh %D%/edge/bench_figures.py
+
 if SANITIZED
 lint_sanitized = yes
 endif
