@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+EXTRA_DIST += %D%/bench
 EXTRA_DIST += %D%/build
 EXTRA_DIST += %D%/down
 EXTRA_DIST += %D%/fuzz
