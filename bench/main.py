@@ -26,6 +26,7 @@ from sessions import Plan, Runner  # noqa: E402
 import smoke  # noqa: E402
 
 SKIPPED = 77
+SMOKED = [c.name for c in (Bare, Plain, *PEERS)]
 
 
 def arguments(argv):
@@ -129,7 +130,7 @@ def work(args, root, shm, guard):
     env = Env(root, shm, args.build, guard, args.verbose)
     try:
         if args.smoke:
-            return smoke.run(env, tell)
+            return smoke.run(env, args.only or SMOKED, tell)
         return measure(args, env, tell)
     except Failed as e:
         tell(e)

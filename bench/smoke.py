@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A few agents of every contender that is installed: started, one killed and replaced, stopped, nothing left."""
+"""A few agents of the floor and of every peer that is installed: started, one killed and replaced, stopped, nothing left.
+
+covey is taken along when it is named (--only covey): its own tests are elsewhere.
+"""
 import cgroups
 from contender import Failed
 from covey import Covey, CoveyDefault
@@ -25,17 +28,16 @@ def one(env, cls, tell):
     tell(f"{cls.name}: started in {started:.0f} ms, replaced in {replaced:.1f} ms, stopped in {stopped:.0f} ms")
 
 
-def run(env, tell):
+def run(env, named, tell):
     """0: all did; 1: one failed; 77: one is not installed (the others did)."""
     missing = []
-    for cls in (Bare, Plain, *PEERS):
+    for cls in (Bare, Plain, *PEERS, Covey, CoveyDefault):
+        if cls.name not in named:
+            continue
         if cls.missing():
             missing += cls.missing()
         else:
             one(env, cls, tell)
-    if Covey.ready(env.build):
-        one(env, Covey, tell)
-        one(env, CoveyDefault, tell)
     left = procs.descendants(env.guard)
     left.pop(env.worker, None)
     if left:
