@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A few agents of the floor and of every peer that is installed: started, one killed and replaced, stopped, nothing left.
+"""A few agents of the floor and each installed peer: started, one killed and replaced, stopped, nothing left.
 
 covey is taken along when it is named (--only covey): its own tests are elsewhere.
 """
