@@ -24,6 +24,7 @@
 #define YAML_EVENTS_MAX	    20000
 #define CONTROL_FRAME_MAX   (16 * 1024 * 1024) /* a request or reply on the control socket */
 #define CONTROL_WAITERS_MAX 256		       /* requests that wait for something */
+#define CONTROL_PEERS_MAX   512
 #define HTTP_REPLY_MAX	    (16 * 1024 * 1024)
 #define HTTP_WAITING_MAX    64
 #define SHIM_FRAME_MAX	    (128 * 1024) /* a message between daemon and shim */

@@ -2,8 +2,14 @@
 # The daemon is a library plus main.c, so that tests and fuzzers link the daemon.
 noinst_LIBRARIES += libnode.a
 libnode_a_SOURCES = \
+	%D%/control.c \
 	%D%/control.h \
+	%D%/control_client.c \
 	%D%/control_client.h \
+	%D%/control_peers.c \
+	%D%/control_priv.h \
+	%D%/control_request.c \
+	%D%/control_socket.c \
 	%D%/datalock.c \
 	%D%/datalock.h \
 	%D%/events.c \

@@ -10,10 +10,13 @@ LDADD = $(TEST_LIBS)
 # What test programs share and is more than a header.
 check_LIBRARIES += libtest.a
 libtest_a_SOURCES = \
+	%D%/lib/control_bed.c \
+	%D%/lib/control_bed.h \
 	%D%/lib/fault_vfs.c \
 	%D%/lib/fault_vfs.h
 
 test_programs =
+test_programs += %D%/edge/test_control
 test_programs += %D%/edge/test_datalock
 test_programs += %D%/edge/test_store_kill
 test_programs += %D%/unit/test_arena
