@@ -3,6 +3,9 @@
 noinst_LIBRARIES += libnode.a
 libnode_a_SOURCES = \
 	%D%/control.c \
+	%D%/config.c \
+	%D%/config.h \
+	%D%/config_addr.c \
 	%D%/control.h \
 	%D%/control_client.c \
 	%D%/control_client.h \

@@ -23,6 +23,7 @@ test_programs += %D%/unit/test_arena
 test_programs += %D%/edge/test_seccomp
 test_programs += %D%/unit/test_bytes
 test_programs += %D%/unit/test_diff
+test_programs += %D%/unit/test_config
 test_programs += %D%/unit/test_err
 test_programs += %D%/unit/test_explain
 test_programs += %D%/unit/test_health
