@@ -102,7 +102,36 @@ static enum cli_status log_step(struct cli *c, struct follow *f, struct log_plac
 		return status;
 	log_take(c, p, r.result);
 	*ret_more |= field_bool(r.result, "more");
-	return cli_flush(c);
+	return cli_has(c, OPT_JSON) ? CLI_DONE : cli_flush(c);
+}
+
+/* What was gathered in c->out, as one document: {"format": 1, "replica": "web.0", "lines": ["…"]} */
+static enum cli_status log_json(struct cli *c)
+{
+	const char *replica = cli_arg(c, 0);
+	msgpack_object name = {.type = MSGPACK_OBJECT_STR, .via.str = {(uint32_t)strlen(replica), replica}};
+	struct bytes log = c->out;
+	enum cli_status status;
+
+	bytes_init(&c->out, CLI_OUT_MAX);
+	/* cli_flush tells what failed. */
+	(void)bytes_str(&c->out, "{\"format\":1,\"replica\":");
+	(void)mp_to_json(&name, 0, &c->out);
+	(void)bytes_str(&c->out, ",\"lines\":[");
+	for (size_t at = 0; at < log.n;) {
+		const char *end = memchr(log.v + at, '\n', log.n - at);
+		size_t n = end ? (size_t)(end - log.v) - at : log.n - at;
+		msgpack_object line = {.type = MSGPACK_OBJECT_STR, .via.str = {(uint32_t)n, log.v + at}};
+
+		(void)bytes_str(&c->out, at ? "," : "");
+		(void)mp_to_json(&line, 0, &c->out);
+		at += n + 1;
+	}
+	(void)bytes_str(&c->out, "]}\n");
+	c->out.failed |= log.failed;
+	status = cli_flush(c);
+	bytes_done(&log);
+	return status;
 }
 
 enum cli_status cmd_logs(struct cli *c)
@@ -110,14 +139,16 @@ enum cli_status cmd_logs(struct cli *c)
 	struct follow f = {.on = cli_has(c, OPT_FOLLOW)};
 	struct log_place p = {.lines = c->opt.lines};
 	enum cli_status status;
-	bool more;
+	bool more, json = cli_has(c, OPT_JSON);
 
+	if (json && f.on)
+		return cli_usage(c, "--json and --follow exclude each other: a document has an end");
 	if (p.lines < 0 && f.on)
 		p.lines = FOLLOW_LINES;
 	do
 		status = log_step(c, &f, &p, &more);
 	while (status == CLI_DONE && more);
-	return status;
+	return status == CLI_DONE && json ? log_json(c) : status;
 }
 
 /* Events. */

@@ -177,7 +177,7 @@ static void draw(struct cli *c)
 	enum call_end end;
 
 	args_init(&a, 0);
-	end = call_daemon(c, "top", &a, c->opt.timeout_ms, &r, &e);
+	end = call_daemon(c, "top", &a, EVERY_MS, &r, &e);
 	/* What fails is seen, and drawn anew soon: hence the (void)s. */
 	if (end == CALL_OK)
 		screen.failed |= view_top(r.result, &v, &screen) < 0;

@@ -29,3 +29,9 @@ libcli_a_SOURCES = \
 	%D%/view.h \
 	%D%/when.c \
 	%D%/when.h
+
+CLI_LIBS = libcli.a libnode.a libsupervisor.a libsupervisor_core.a libbase.a \
+	$(MSGPACK_LIBS) $(SECCOMP_LIBS) $(YAML_LIBS)
+bin_PROGRAMS += covey
+covey_SOURCES = %D%/main.c
+covey_LDADD = $(CLI_LIBS)

@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Commands that change something: what is asked, what is printed, what the command waits for and exits with. A
+ * connection that breaks at each point is part of it.
+ */
+#include "tests/lib/talk.h"
+
+static void change(struct mp_writer *w, const char *text)
+{
+	result(w);
+	mp_map(w, 2);
+	mp_key_str(w, "op", "o1");
+	mp_str(w, "changes");
+	mp_array(w, 1);
+	mp_map(w, 4);
+	mp_key_str(w, "agent", "web");
+	mp_key_str(w, "change", "scaled");
+	mp_key_int(w, "version", 4);
+	mp_key_str(w, "text", text);
+}
+
+static void a_change_is_waited_for(void **state)
+{
+	static const struct step steps[] = {{change, "scaled from 2 to 5"}, {waiting, "waiting for web.3"}, {done, ""}};
+
+	(void)state;
+	AUTO_HEARD struct heard h = TALK(steps, "scale", "web", "5", "--op", "o1");
+	came(&h, CLI_DONE, "web: scaled from 2 to 5\n", "");
+	assert_string_equal(h.asked.v, "scale {\"agent\":\"web\",\"n\":5,\"op\":\"o1\"}\n"
+				       "wait {\"op\":\"o1\",\"wait_ms\":2000}\n"
+				       "wait {\"op\":\"o1\",\"wait_ms\":2000}\n");
+}
+
+static void no_wait_returns_once_decided(void **state)
+{
+	static const struct step steps[] = {{change, NULL}};
+
+	(void)state;
+	AUTO_HEARD struct heard h = TALK(steps, "stop", "web.1", "--no-wait", "--op", "o1");
+	came(&h, CLI_DONE, "web: scaled\n", "");
+	assert_string_equal(h.asked.v, "stop {\"target\":\"web.1\",\"op\":\"o1\"}\n");
+}
+
+static void each_change_has_an_id_of_its_own(void **state)
+{
+	static const struct step steps[] = {{change, NULL}};
+
+	(void)state;
+	AUTO_HEARD struct heard a = TALK(steps, "stop", "--all", "--no-wait"),
+				b = TALK(steps, "stop", "--all", "--no-wait");
+	starts(a.asked.v, "stop {\"all\":true,\"op\":\"");
+	assert_int_equal(a.asked.n, strlen("stop {\"all\":true,\"op\":\"0123456789abcdef\"}\n"));
+	assert_string_not_equal(a.asked.v, b.asked.v);
+}
+
+static void progress_is_for_terminals(void **state)
+{
+	static const struct step steps[] = {
+		{change, "scaled"}, {waiting, "waiting for web.3 (backoff: exited with code 1)"}, {done, ""}};
+	static const char *const argv[] = {"scale", "web", "5", NULL};
+
+	(void)state;
+	AUTO_HEARD struct heard wide = converse(steps, ARRAY_LEN(steps), &(struct run){.columns = 100, .argv = argv});
+	AUTO_HEARD struct heard narrow = converse(steps, ARRAY_LEN(steps), &(struct run){.columns = 30, .argv = argv});
+	assert_non_null(strstr(
+		wide.ran.out.v, "\r\033[Kweb: 2 of 5 ready; waiting for web.3 (backoff: exited with code 1)\r\033[K"));
+	assert_non_null(strstr(narrow.ran.out.v, "\r\033[Kweb: 2 of 5 ready; waiting f…\r\033[K"));
+	assert_int_equal(wide.ran.status, CLI_DONE);
+}
+
+static void what_fails_is_told(void **state)
+{
+	static const struct step steps[] = {{change, "scaled"}, {failed, "web.3 gave up: exited with code 1"}};
+
+	(void)state;
+	AUTO_HEARD struct heard h = TALK(steps, "scale", "web", "5");
+	came(&h, CLI_REFUSED, "web: scaled\n", "covey: web: 2 of 5 ready; web.3 gave up: exited with code 1\n");
+}
+
+static void the_timeout_is_kept(void **state)
+{
+	static const struct step steps[] = {{change, "scaled"}, {waiting, "waiting for web.3"}};
+
+	(void)state;
+	AUTO_HEARD struct heard h = TALK(steps, "scale", "web", "5", "--timeout", "1ms");
+	came(&h, CLI_STILL_GOING, "web: scaled\n",
+		"covey: still going on after 1ms: web: 2 of 5 ready; waiting for web.3\n");
+}
+
+static void refused_before_anything(void **state)
+{
+	static const struct step steps[] = {{refuse, "web is of agents_dir: remove /etc/covey/agents.d/web.yaml"}};
+
+	(void)state;
+	AUTO_HEARD struct heard h = TALK(steps, "remove", "web", "--op", "o1");
+	came(&h, CLI_REFUSED, "", "covey: web is of agents_dir: remove /etc/covey/agents.d/web.yaml\n");
+	assert_string_equal(h.asked.v, "remove {\"agent\":\"web\",\"op\":\"o1\"}\n");
+}
+
+/* Nobody knows whether it was decided. */
+static void lost_before_the_answer(void **state)
+{
+	static const struct step steps[] = {{NULL, NULL}};
+
+	(void)state;
+	AUTO_HEARD struct heard h = TALK(steps, "scale", "web", "5", "--op", "night-shift");
+	assert_int_equal(h.ran.status, CLI_UNKNOWN);
+	assert_non_null(strstr(h.ran.err.v, "repeat the command with --op night-shift, which is safe\n"));
+	assert_string_equal(h.ran.out.v, "");
+}
+
+/* It is decided, and the daemon is back soon. */
+static void lost_while_waiting(void **state)
+{
+	static const struct step steps[] = {{change, "scaled"}, {NULL, NULL}, {waiting, ""}, {NULL, NULL}, {done, ""}};
+
+	(void)state;
+	AUTO_HEARD struct heard h = TALK(steps, "scale", "web", "5");
+	came(&h, CLI_DONE, "web: scaled\n", "");
+}
+
+static void lost_for_good_while_waiting(void **state)
+{
+	static const struct step steps[] = {{change, "scaled"}, {NULL, NULL}};
+
+	(void)state;
+	AUTO_HEARD struct heard h = TALK(steps, "scale", "web", "5", "--timeout", "300ms", "--op", "o1");
+	assert_int_equal(h.ran.status, CLI_UNKNOWN);
+	assert_non_null(strstr(h.ran.err.v, "--op o1"));
+}
+
+static void each_change_asks_for_what_it_is(void **state)
+{
+	static const struct step steps[] = {{told, "this node is a cluster of one"}};
+	static const struct {
+		const char *argv[8], *asked;
+	} v[] = {
+		{{"start", "web"}, "start {\"target\":\"web\",\"op\":\"o1\"}\n"},
+		{{"restart", "web.0"}, "restart {\"target\":\"web.0\",\"op\":\"o1\"}\n"},
+		{{"rollout", "undo", "web"}, "rollout {\"action\":\"undo\",\"agent\":\"web\",\"op\":\"o1\"}\n"},
+		{{"drain", "n2"}, "drain {\"node\":\"n2\",\"op\":\"o1\"}\n"},
+		{{"undrain", "n2"}, "undrain {\"node\":\"n2\",\"op\":\"o1\"}\n"},
+		{{"forget", "n2"}, "forget {\"node\":\"n2\",\"op\":\"o1\"}\n"},
+		{{"init"}, "init {\"op\":\"o1\"}\n"},
+		{{"leave"}, "leave {\"op\":\"o1\"}\n"},
+		{{"reset"}, "reset {\"force\":false,\"op\":\"o1\"}\n"},
+		{{"recover", "--force"}, "recover {\"force\":true,\"op\":\"o1\"}\n"},
+		{{"pki", "init"}, "pki {\"action\":\"init\",\"node\":null,\"op\":\"o1\"}\n"},
+		{{"pki", "issue", "n2"}, "pki {\"action\":\"issue\",\"node\":\"n2\",\"op\":\"o1\"}\n"},
+		{{"restore", "/x"}, "restore {\"path\":\"/x\",\"op\":\"o1\"}\n"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(v); i++) {
+		const char *const argv[] = {"--op", "o1", v[i].argv[0], v[i].argv[1], v[i].argv[2], NULL};
+		AUTO_HEARD struct heard h = converse(steps, ARRAY_LEN(steps), &(struct run){.argv = argv});
+
+		came(&h, CLI_DONE, "this node is a cluster of one\n", "");
+		assert_string_equal(h.asked.v, v[i].asked);
+	}
+}
+
+static void dangerous_ones_ask_on_a_terminal(void **state)
+{
+	static const struct step steps[] = {{told, "done"}};
+	static const char *const reset[] = {"reset", NULL}, *const recover[] = {"recover", "--force", NULL},
+				 *const forced[] = {"reset", "--force", NULL};
+
+	(void)state;
+	AUTO_HEARD struct heard no = converse(steps, 1, &(struct run){.columns = 80, .in = "no\n", .argv = reset});
+	AUTO_HEARD struct heard yes = converse(steps, 1, &(struct run){.columns = 80, .in = "yes\n", .argv = reset});
+	AUTO_HEARD struct heard also = converse(steps, 1, &(struct run){.columns = 80, .in = "y\n", .argv = recover});
+	AUTO_HEARD struct heard unasked = converse(steps, 1, &(struct run){.columns = 80, .argv = forced});
+	assert_int_equal(no.ran.status, CLI_REFUSED);
+	assert_string_equal(no.asked.v, "");
+	assert_int_equal(yes.ran.status, CLI_DONE);
+	starts(yes.asked.v, "reset ");
+	assert_int_equal(also.ran.status, CLI_REFUSED);
+	assert_string_equal(also.asked.v, "");
+	assert_int_equal(unasked.ran.status, CLI_DONE);
+	assert_null(strstr(unasked.ran.out.v, "Type yes"));
+}
+
+static void backed_up(struct mp_writer *w, const char *text)
+{
+	result(w);
+	mp_map(w, 2);
+	mp_key_str(w, "path", text);
+	mp_key_int(w, "bytes", 4096);
+}
+
+static void backup_says_where_and_how_much(void **state)
+{
+	static const struct step steps[] = {{backed_up, "/var/backups/covey.db"}};
+
+	(void)state;
+	AUTO_HEARD struct heard h = TALK(steps, "backup", "/var/backups/covey.db");
+	AUTO_HEARD struct heard relative = TALK(steps, "backup", "covey.db");
+	came(&h, CLI_DONE, "/var/backups/covey.db: 4096 bytes\n", "");
+	assert_string_equal(h.asked.v, "backup {\"path\":\"/var/backups/covey.db\"}\n");
+	starts(relative.asked.v, "backup {\"path\":\"/");
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_change_is_waited_for),
+		cmocka_unit_test(no_wait_returns_once_decided),
+		cmocka_unit_test(each_change_has_an_id_of_its_own),
+		cmocka_unit_test(progress_is_for_terminals),
+		cmocka_unit_test(what_fails_is_told),
+		cmocka_unit_test(the_timeout_is_kept),
+		cmocka_unit_test(refused_before_anything),
+		cmocka_unit_test(lost_before_the_answer),
+		cmocka_unit_test(lost_while_waiting),
+		cmocka_unit_test(lost_for_good_while_waiting),
+		cmocka_unit_test(each_change_asks_for_what_it_is),
+		cmocka_unit_test(dangerous_ones_ask_on_a_terminal),
+		cmocka_unit_test(backup_says_where_and_how_much),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
