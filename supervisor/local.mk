@@ -18,6 +18,7 @@ libsupervisor_core_a_SOURCES = \
 libsupervisor_a_SOURCES = \
 	%D%/capability.c \
 	%D%/capability.h \
+	%D%/probe.c \
 	%D%/seccomp.c \
 	%D%/seccomp_compile.c \
 	%D%/seccomp_impl.h \

@@ -25,6 +25,7 @@ test_programs += %D%/edge/test_cli_read
 test_programs += %D%/edge/test_datalock
 test_programs += %D%/edge/test_store_kill
 test_programs += %D%/unit/test_arena
+test_programs += %D%/edge/test_probe
 test_programs += %D%/edge/test_seccomp
 test_programs += %D%/unit/test_bytes
 test_programs += %D%/unit/test_diff
