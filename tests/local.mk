@@ -13,7 +13,9 @@ libtest_a_SOURCES = \
 	%D%/lib/control_bed.c \
 	%D%/lib/control_bed.h \
 	%D%/lib/fault_vfs.c \
-	%D%/lib/fault_vfs.h
+	%D%/lib/fault_vfs.h \
+	%D%/lib/shimkit.c \
+	%D%/lib/shimkit.h
 
 test_programs =
 test_programs += %D%/edge/test_control
@@ -23,6 +25,7 @@ test_programs += %D%/edge/test_cli_files
 test_programs += %D%/edge/test_cli_follow
 test_programs += %D%/edge/test_cli_read
 test_programs += %D%/edge/test_datalock
+test_programs += %D%/edge/test_shim
 test_programs += %D%/edge/test_store_kill
 test_programs += %D%/unit/test_arena
 test_programs += %D%/edge/test_probe

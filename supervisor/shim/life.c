@@ -1,0 +1,399 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The life of a run: preparing, running, stopping, emptying, and the record at its end. All of it happens without a
+ * daemon too. Nothing here waits: what cannot be done yet is tried again at a time (life_deadline_ms).
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+#include "supervisor/shim/os.h"
+#include "supervisor/shim/shim.h"
+#include "supervisor/shim/text.h"
+
+#define PREPARE_PAUSE_MS  10
+#define PREPARE_MAX_MS	  10000 /* an older shim, or processes that do not die: then it is a failed start */
+#define KILL_PAUSE_MAX_MS 100
+#define RECORD_PAUSE_MS	  1000
+
+static void finish(struct shim *s)
+{
+	int rc;
+
+	group_settle(&s->group);
+	logpump_finish(&s->log);
+	s->record.log_dropped_lines = s->log.file.dropped;
+	s->record.oom_kills = group_oom_kills(s->oom_path) - s->oom_base;
+	s->record.label_size = s->label_size;
+	if (s->record.ended_wall_ms == 0)
+		s->record.ended_wall_ms = os_now_ms(CLOCK_REALTIME);
+	rc = record_write(s);
+	if (rc < 0 && s->control < 0) { /* nobody knows yet: stay until somebody does */
+		s->next_try_ms = os_now_ms(CLOCK_MONOTONIC) + RECORD_PAUSE_MS;
+		return;
+	}
+	control_send_owed(s);
+	sockets_close(s);
+	(void)control_send_labelled(s, SHIM_EXIT, &s->record, sizeof(s->record)); /* the record says it too */
+	s->finished = true;
+}
+
+static void count_leftovers(struct shim *s, unsigned n)
+{
+	if (n > s->listed)
+		s->record.leftovers += n - s->listed;
+	s->listed = n;
+}
+
+/* One round of SIGKILL; the end, once nothing is left. */
+static void kill_round(struct shim *s)
+{
+	int n = group_kill(&s->group, -1), pause = 1 << MIN(s->tries, 7u);
+
+	s->tries++;
+	if (s->agent.pid)
+		(void)kill(s->agent.pid, SIGKILL); /* ours and not reaped */
+	if (s->ended && !s->record.escalated && s->record.kind != SHIM_FENCED)
+		count_leftovers(s, (unsigned)n);
+	if (s->ended && s->init_pid)
+		(void)kill(s->init_pid, SIGKILL); /* as above; its namespace ends with it */
+	if (s->ended && n == 0 && s->init_pid == 0) {
+		s->next_try_ms = 0;
+		finish(s);
+		return;
+	}
+	s->next_try_ms = os_now_ms(CLOCK_MONOTONIC) + MIN(pause, KILL_PAUSE_MAX_MS);
+}
+
+/* The agent is no more, or never was: what is left of it goes too. */
+static void end(struct shim *s)
+{
+	s->ended = true;
+	s->state = SHIM_EMPTYING;
+	s->stop_at_ms = 0;
+	s->tries = 0;
+	s->listed = 0;
+	frame_free(&s->plan_frame);
+	os_close(&s->agent_out);
+	probe_abandon(s);
+	kill_round(s);
+}
+
+static void fail(struct shim *s, uint32_t stage, int error, const char *detail)
+{
+	struct text t = TEXT_OVER(s->record.detail);
+
+	s->record.kind = SHIM_START_FAILED;
+	s->record.stage = stage;
+	s->record.error = error;
+	text_str(&t, detail ? detail : "");
+	end(s);
+}
+
+static void fence(struct shim *s, enum fuse_verdict verdict)
+{
+	struct text t = TEXT_OVER(s->record.detail);
+
+	if (s->ended || s->record.kind == SHIM_FENCED)
+		return;
+	s->record.kind = SHIM_FENCED;
+	text_str(&t, fusejudge_text(verdict));
+	s->state = SHIM_STOPPING;
+	s->tries = 0;
+	s->stop_at_ms = 0;
+	s->killing = true;
+	if (s->agent.pid)
+		kill_round(s);
+	else
+		end(s);
+}
+
+/* Preparing, in this order; each step returns 0, -EAGAIN to be tried again a little later, or what is wrong. */
+
+static int open_sockets(struct shim *s, struct plan *p, const char **ret_detail)
+{
+	int rc = sockets_open(s);
+
+	(void)p;
+	*ret_detail = s->dir_run;
+	return rc == -EADDRINUSE ? -EAGAIN : rc;
+}
+
+/* Another daemon has come and did not find us when it looked: it starts this replica itself. */
+static int check_generation(struct shim *s, struct plan *p, const char **ret_detail)
+{
+	char v[32];
+	uint64_t gen;
+	ssize_t n = os_read_file(AT_FDCWD, s->gen_path, v, sizeof(v));
+
+	(void)p;
+	*ret_detail = s->gen_path;
+	if (n < 16 || !text_to_hex64(v, 16, &gen) || gen != s->gen)
+		return -ESTALE;
+	return 0;
+}
+
+static int make_groups(struct shim *s, struct plan *p, const char **ret_detail)
+{
+	(void)s;
+	return group_make(p, ret_detail);
+}
+
+static int empty_group(struct shim *s, struct plan *p, const char **ret_detail)
+{
+	(void)p;
+	*ret_detail = s->group.dir;
+	if (group_kill(&s->group, -1) > 0)
+		return -EAGAIN;
+	if (s->tries > 0)
+		group_settle(&s->group);
+	s->oom_base = group_oom_kills(s->oom_path);
+	return 0;
+}
+
+static int open_log(struct shim *s, struct plan *p, const char **ret_detail)
+{
+	bool stamps = s->flags & SHIM_FLAG_LOG_TIMESTAMPS;
+	int rc = logpump_open(&s->log, s->log_path, stamps, p->p.log_max_bytes, p->p.log_keep, &s->agent_out);
+
+	*ret_detail = s->log_path;
+	if (rc == 0)
+		(void)fchown(s->agent_out, p->p.uid, p->p.gid); /* so that it may open /dev/stdout */
+	return rc;
+}
+
+static int arm(struct shim *s, struct plan *p, const char **ret_detail)
+{
+	enum fuse_verdict verdict;
+	int rc = 0;
+
+	(void)p;
+	*ret_detail = "lease";
+	if (s->flags & SHIM_FLAG_ARMED) {
+		rc = fuse_open(&s->fuse);
+		if (rc < 0)
+			return rc;
+		fuse_first_in_line();
+		verdict = fuse_look(&s->fuse);
+		if (verdict != FUSE_HOLDS) {
+			fence(s, verdict);
+			return -ECANCELED;
+		}
+	}
+	*ret_detail = "pid namespace";
+	return s->flags & SHIM_FLAG_NEW_PIDNS ? pidns_open(s) : 0;
+}
+
+static const struct {
+	enum shim_stage stage;
+	int (*run)(struct shim *s, struct plan *p, const char **ret_detail);
+} prepare_steps[] = {
+	{SHIM_STAGE_SOCKET, open_sockets},
+	{SHIM_STAGE_SOCKET, check_generation},
+	{SHIM_STAGE_CGROUP, make_groups},
+	{SHIM_STAGE_CGROUP, empty_group},
+	{SHIM_STAGE_LOG, open_log},
+	{SHIM_STAGE_NAMESPACE, arm},
+};
+
+/* Field 22 of /proc/PID/stat; the name in field 2 may hold anything but ends at the last ')'. */
+static uint64_t start_time(int pid)
+{
+	char path[32], v[400];
+	struct text t = TEXT_OVER(path);
+	const char *at;
+	size_t used;
+
+	text_str(&t, "/proc/");
+	text_u64(&t, (uint64_t)pid);
+	text_str(&t, "/stat");
+	if (os_read_file(AT_FDCWD, path, v, sizeof(v)) <= 0)
+		return 0;
+	at = strrchr(v, ')');
+	for (int field = 2; at && field < 22; field++) {
+		at = strchr(at, ' ');
+		if (at)
+			at++;
+	}
+	return at ? text_to_u64(at, strlen(at), &used) : 0;
+}
+
+/* What need not be done before the agent runs. */
+static void settle_in(const struct shim *s)
+{
+	(void)os_write_file(
+		AT_FDCWD, "/proc/self/oom_score_adj", "-1000"); /* where that is not allowed we may be killed */
+	if (s->flags & SHIM_FLAG_LOCK_MEMORY && !(s->flags & SHIM_FLAG_ARMED))
+		(void)mlockall(MCL_CURRENT); /* as above: may be swapped */
+}
+
+static void started(struct shim *s)
+{
+	s->started_mono_ns = os_now_ns(CLOCK_MONOTONIC);
+	s->record.started_wall_ms = os_now_ms(CLOCK_REALTIME);
+	s->hello.started_boot_ms = os_now_ms(CLOCK_BOOTTIME);
+	s->record.pid = s->agent.pid;
+	s->hello.pid_start = start_time(s->agent.pid);
+	if (s->state == SHIM_PREPARING)
+		s->state = SHIM_RUNNING;
+	control_say(s, OWED_STARTED);
+	settle_in(s);
+}
+
+static void start_agent(struct shim *s, const struct plan *p)
+{
+	struct start_how how = {.plan = p,
+		.out_fd = s->agent_out,
+		.group_dir = s->group.dir,
+		.may_wait = !(s->flags & SHIM_FLAG_ARMED)};
+	struct start_report report;
+	int rc = start_task(&s->agent, &how, &report);
+
+	os_close(&s->agent_out);
+	frame_free(&s->plan_frame);
+	if (rc < 0)
+		fail(s, report.stage, report.error, report.detail);
+	else if (s->agent.starting < 0)
+		started(s);
+}
+
+void life_begin(struct shim *s)
+{
+	const char *detail = "";
+	struct plan p;
+	int rc = planread_plan(s->plan_frame.payload, s->plan_frame.size, &p, &detail);
+
+	while (rc == 0 && s->step < ARRAY_LEN(prepare_steps)) {
+		rc = prepare_steps[s->step].run(s, &p, &detail);
+		if (rc == 0) {
+			s->step++;
+			s->tries = 0;
+		}
+	}
+	if (rc == 0) {
+		start_agent(s, &p);
+	} else if (rc == -EAGAIN && os_now_ms(CLOCK_MONOTONIC) < s->began_ms + PREPARE_MAX_MS) {
+		s->tries++;
+		s->next_try_ms = os_now_ms(CLOCK_MONOTONIC) + MIN(s->tries, (unsigned)PREPARE_PAUSE_MS);
+	} else if (rc == -ESTALE) {
+		sockets_close(s);
+		s->finished = true;
+	} else if (rc != -ECANCELED) {
+		fail(s, prepare_steps[s->step].stage, rc == -EAGAIN ? EBUSY : -rc, detail);
+	}
+}
+
+void life_go_on(struct shim *s)
+{
+	struct start_report report;
+	int rc = start_go_on(&s->agent, &report);
+
+	if (rc == -EAGAIN)
+		return;
+	if (rc == 0)
+		started(s);
+	else if (s->record.kind || s->record.why) /* ended by us on its way */
+		end(s);
+	else
+		fail(s, report.stage, report.error, report.detail);
+}
+
+void life_child(struct shim *s, int pid, int status, const void *rusage)
+{
+	if (pid == s->init_pid) {
+		int verdict = WIFEXITED(status) ? WEXITSTATUS(status) - PIDNS_EXIT_FUSE : 0;
+
+		s->init_pid = 0;
+		if (verdict > FUSE_HOLDS && verdict < FUSE_VERDICT_MAX)
+			fence(s, (enum fuse_verdict)verdict);
+	}
+	if (pid == s->agent.pid) {
+		if (s->agent.starting >= 0)
+			life_go_on(s);
+		s->agent.pid = 0;
+		if (s->ended)
+			return;
+		record_died(s, status, rusage);
+		start_forget(&s->agent);
+		end(s);
+	} else if (s->ended && !s->finished) {
+		s->next_try_ms = os_now_ms(CLOCK_MONOTONIC);
+	}
+}
+
+void life_signal(struct shim *s, int sig)
+{
+	if (s->agent.pid && s->agent.starting < 0 && sig > 0 && sig < 65)
+		(void)kill(s->agent.pid, sig); /* ours and not reaped */
+}
+
+/* Before there is an agent a stop is its end at once. */
+static void stop_preparing(struct shim *s, const struct shim_stop *stop)
+{
+	s->record.kind = SHIM_SIGNALED;
+	s->record.signal = stop->signal;
+	s->state = SHIM_STOPPING;
+	if (s->agent.pid)
+		(void)kill(s->agent.pid, SIGKILL); /* ours and not reaped; its end is seen by life_go_on */
+	else
+		end(s);
+}
+
+void life_stop(struct shim *s, const struct shim_stop *stop)
+{
+	int64_t at = os_now_ms(CLOCK_MONOTONIC) + stop->timeout_ms;
+
+	if (s->ended)
+		return; /* it ended by itself, and that is how it is told */
+	if (stop->why > SHIM_WHY_NONE && stop->why < SHIM_WHY_MAX) {
+		s->record.why = stop->why;
+		memcpy(s->record.why_text, stop->why_text, sizeof(s->record.why_text));
+	}
+	if (s->state == SHIM_PREPARING) {
+		stop_preparing(s, stop);
+		return;
+	}
+	life_signal(s, stop->signal);
+	s->state = SHIM_STOPPING;
+	if (s->stop_at_ms == 0 || at < s->stop_at_ms)
+		s->stop_at_ms = at;
+	life_time(s, os_now_ms(CLOCK_MONOTONIC));
+}
+
+void life_fuse(struct shim *s)
+{
+	enum fuse_verdict verdict = fuse_look(&s->fuse);
+
+	if (verdict != FUSE_HOLDS)
+		fence(s, verdict);
+}
+
+void life_time(struct shim *s, int64_t now_ms)
+{
+	if (!s->ended && s->stop_at_ms && now_ms >= s->stop_at_ms) {
+		s->stop_at_ms = 0;
+		s->killing = true;
+		s->record.escalated = 1;
+		s->tries = 0;
+		kill_round(s);
+		return;
+	}
+	if (s->next_try_ms == 0 || now_ms < s->next_try_ms)
+		return;
+	s->next_try_ms = 0;
+	if (s->ended || s->killing)
+		kill_round(s);
+	else
+		life_begin(s);
+}
+
+int64_t life_deadline_ms(const struct shim *s)
+{
+	if (s->ended || s->stop_at_ms == 0)
+		return s->next_try_ms;
+	return s->next_try_ms && s->next_try_ms < s->stop_at_ms ? s->next_try_ms : s->stop_at_ms;
+}

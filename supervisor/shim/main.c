@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * covey-shim: the parent of one replica. Started by coveyd, which says over SHIM_FD_CONTROL what is to run
+ * (supervisor/shim_proto.h); from then on it needs no daemon: it prepares the sandbox, starts the agent, drains its
+ * output, carries out a stop, and leaves a record of how it ended. Its own memory is what a thousand of them cost, so
+ * it uses neither heap nor stdio, and gets along with a stack of 16 kB, of which the kernel's randomizing may take
+ * half.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+#include "supervisor/shim/kernel.h"
+#include "supervisor/shim/os.h"
+#include "supervisor/shim/shim.h"
+#include "supervisor/shim/text.h"
+
+/* Only what the daemon meant for us stays open, and nothing of it in an agent. */
+static void take_descriptors(void)
+{
+	(void)syscall(SYS_close_range, SHIM_FD_NEXT, ~0u, 0); /* the daemon did it too */
+	(void)syscall(SYS_close_range, SHIM_FD_CONTROL, SHIM_FD_NEXT - 1, K_CLOSE_RANGE_CLOEXEC);
+}
+
+static int take_signals(void)
+{
+	sigset_t all, ours;
+
+	sigfillset(&all);
+	(void)sigprocmask(SIG_SETMASK, &all, NULL); /* cannot fail; nobody's signal but SIGKILL ends a shim */
+	sigemptyset(&ours);
+	sigaddset(&ours, SIGCHLD);
+	sigaddset(&ours, SIGUSR1);
+	return signalfd(-1, &ours, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+static void shim_init(struct shim *s)
+{
+	memset(s, 0, sizeof(*s));
+	s->control = SHIM_FD_CONTROL;
+	s->listener = s->notify_fd = s->agent_out = s->init_pipe = s->log.pipe = s->log.file.fd = -1;
+	start_none(&s->agent);
+	fuse_none(&s->fuse);
+	for (int i = 0; i < GROUP_PROBES; i++)
+		probe_none(&s->probes[i]);
+	s->record = (struct shim_exit){.magic = SHIM_MAGIC, .size = sizeof(s->record), .version = SHIM_PROTO_VERSION};
+	s->record.refused.size = sizeof(s->record.refused);
+	s->began_ms = os_now_ms(CLOCK_MONOTONIC);
+}
+
+static void keep(const struct plan *p, struct text *t, shim_str at, const char **ret)
+{
+	const char *v = planread_str(p, at);
+
+	*ret = NULL;
+	if (!v)
+		return;
+	*ret = t->v + t->n;
+	text_mem(t, v, strlen(v) + 1);
+}
+
+static size_t kept_size(const struct plan *p)
+{
+	const shim_str all[] = {
+		p->p.file_stem, p->p.dir_run, p->p.log_path, p->p.gen_path, p->p.kill_dir, p->p.oom_path};
+	size_t n = 1;
+
+	for (size_t i = 0; i < ARRAY_LEN(all); i++)
+		n += all[i] ? strlen(planread_str(p, all[i])) + 1 : 0;
+	return n;
+}
+
+/* What of the plan is needed after the start; the rest of it is given back then. */
+static int keep_plan(struct shim *s, const struct plan *p)
+{
+	struct text t = TEXT_OVER(s->strings);
+	size_t need = kept_size(p);
+
+	if (need > sizeof(s->strings)) {
+		t.v = os_map(need, false); /* for good */
+		t.cap = need;
+		if (!t.v)
+			return -ENOMEM;
+	}
+	keep(p, &t, p->p.file_stem, &s->stem);
+	keep(p, &t, p->p.dir_run, &s->dir_run);
+	keep(p, &t, p->p.log_path, &s->log_path);
+	keep(p, &t, p->p.gen_path, &s->gen_path);
+	keep(p, &t, p->p.kill_dir, &s->group.dir);
+	keep(p, &t, p->p.oom_path, &s->oom_path);
+	MUST(!t.cut);
+	s->group.v2 = p->p.flags & SHIM_FLAG_V2;
+	s->flags = p->p.flags;
+	s->uid = p->p.uid;
+	s->gen = p->p.gen;
+	s->record.run = p->p.run;
+	s->label_size = p->p.label_size;
+	memcpy(s->label, p->blob + p->p.label, s->label_size);
+	return 0;
+}
+
+/* A plan that cannot be read has no name to leave a record under: the daemon alone is told. */
+static int refuse_plan(struct shim *s, int error, const char *what)
+{
+	struct text t = TEXT_OVER(s->record.detail);
+
+	s->record.kind = SHIM_START_FAILED;
+	s->record.stage = SHIM_STAGE_PLAN;
+	s->record.error = -error;
+	text_str(&t, what);
+	(void)control_send_labelled(s, SHIM_EXIT, &s->record, sizeof(s->record)); /* whoever is there hears it */
+	return 1;
+}
+
+int main(void)
+{
+	const char *what = "plan";
+	static struct shim s;
+	struct plan p;
+	int rc;
+
+	take_descriptors();
+	shim_init(&s);
+	s.signal_fd = take_signals();
+	(void)umask(0);					 /* every mode below is said in full */
+	(void)prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); /* cannot fail */
+	rc = control_wait_plan(&s);
+	if (rc == 0)
+		rc = planread_plan(s.plan_frame.payload, s.plan_frame.size, &p, &what);
+	if (rc == 0)
+		rc = keep_plan(&s, &p);
+	if (rc < 0 || s.signal_fd < 0)
+		return refuse_plan(&s, rc < 0 ? rc : -EMFILE, what);
+	life_begin(&s);
+	while (!s.finished)
+		loop_turn(&s);
+	return 0;
+}

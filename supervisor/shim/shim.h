@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SUPERVISOR_SHIM_SHIM_H
+#define SUPERVISOR_SHIM_SHIM_H
+/*
+ * One run of one replica: all that the shim holds. Every byte is there a thousand times, so it is kept within a page;
+ * what is only needed for a while is mapped and given back (os_map).
+ *
+ *	main.c     reads the plan, turns the loop
+ *	loop.c     which descriptors and times are waited for
+ *	life.c     preparing → running → stopping → emptying → the record
+ *	control.c  the daemon's messages      sockets.c  ID.sock, ID.notify
+ *	start.c    clone; child.c, sandbox.c  what the child does       group.c   cgroups
+ *	logpump.c  the agent's output         notify.c   its sd_notify  refuse.c  its refused system calls
+ *	probe.c    commands beside it         fuse.c     its lease      pidns.c   init of its pid namespace
+ *	record.c   how it ended, on disk
+ */
+#include "base/limits.h"
+#include "supervisor/shim/fuse.h"
+#include "supervisor/shim/group.h"
+#include "supervisor/shim/logpump.h"
+#include "supervisor/shim/start.h"
+#include "supervisor/shim_proto.h"
+
+#define SHIM_STRINGS_KEPT 1024 /* usual paths together; longer ones get a mapping of their own */
+
+/* A message of the daemon's too large for the stack, while it is needed. */
+struct frame {
+	void *v; /* NULL: none */
+	size_t mapped;
+	const void *payload;
+	size_t size;
+};
+
+enum {
+	OWED_STARTED = 1,
+	OWED_HELLO = 2,
+	OWED_NOTIFY = 4,
+	OWED_REFUSED = 8
+}; /* to be sent when the daemon reads again */
+
+enum probe_phase { PROBE_FREE, PROBE_STARTING, PROBE_RUNNING, PROBE_ENDED, PROBE_PHASE_MAX };
+
+/* A probe's command. ENDED: its group is being emptied, its result may still be owed. */
+struct probe {
+	enum probe_phase phase;
+	struct task task;
+	int out; /* its output; -1 */
+	bool owed;
+	uint32_t out_n;
+	int64_t started_ms, deadline_ms; /* CLOCK_MONOTONIC */
+	struct shim_exec_done done;
+};
+
+struct shim {
+	/* who; strings are kept in `strings` */
+	const char *stem, *dir_run, *log_path, *gen_path;
+	uint64_t gen;
+	uint32_t flags, uid;
+	uint32_t label_size;
+	char label[SHIM_LABEL_MAX];
+	struct frame plan_frame; /* until the start */
+
+	/* life */
+	enum shim_state state;
+	bool ended;	      /* the agent has: `record` says how */
+	bool finished;	      /* nothing is left to do */
+	bool killing;	      /* SIGKILL is being sent until all are gone */
+	unsigned step, tries; /* of preparing; of killing */
+	unsigned listed;      /* processes seen when it was last tried to empty the group */
+	int64_t next_try_ms;  /* CLOCK_MONOTONIC; 0: none */
+	int64_t stop_at_ms;   /* SIGKILL to the group is due; 0: no stop is under way */
+	int64_t began_ms;     /* preparing */
+	int64_t started_mono_ns;
+	struct task agent;
+	int agent_out; /* the agent's end of its output, until it has it */
+	int init_pid;  /* pid 1 of its pid namespace; 0: none */
+	int init_pipe;
+	struct group group;
+	const char *oom_path;
+	uint64_t oom_base;
+	struct shim_exit record;
+	struct shim_hello hello; /* what only the hello tells: times, pid_start */
+
+	/* the daemon */
+	int listener, control, notify_fd, signal_fd;
+	uint64_t sock_ino;
+	unsigned owed;
+	bool control_full; /* the daemon does not read at present */
+	int64_t refused_told_ms, notify_told_ms;
+
+	struct shim_notify notify;
+	struct logpump log;
+	struct fuse fuse;
+	struct probe probes[GROUP_PROBES];
+	char strings[SHIM_STRINGS_KEPT];
+};
+
+/* life.c */
+void life_begin(struct shim *s); /* with plan_frame set and read */
+void life_go_on(struct shim *s); /* the agent's start has moved on */
+void life_child(struct shim *s, int pid, int status, const void *rusage);
+void life_stop(struct shim *s, const struct shim_stop *stop);
+void life_signal(struct shim *s, int sig);
+void life_fuse(struct shim *s);
+void life_time(struct shim *s, int64_t now_ms);
+int64_t life_deadline_ms(const struct shim *s); /* 0: none */
+
+/* record.c */
+int record_write(struct shim *s);
+void record_died(struct shim *s, int status, const void *rusage);
+
+/* sockets.c */
+int sockets_open(struct shim *s);   /* -EADDRINUSE: another shim of this replica is not gone yet */
+void sockets_check(struct shim *s); /* makes them again if they are gone */
+void sockets_close(struct shim *s);
+
+/* control.c */
+int control_wait_plan(struct shim *s);
+void control_accept(struct shim *s);
+void control_read(struct shim *s);
+void control_send_owed(struct shim *s);
+int64_t control_deadline_ms(const struct shim *s); /* 0: none */
+/* 0, -EAGAIN when the daemon does not read, -ENOTCONN without one. */
+int control_send(struct shim *s, uint32_t type, const void *v, size_t n);
+int control_send_labelled(struct shim *s, uint32_t type, const void *v, size_t n);
+void control_say(struct shim *s, unsigned owed); /* now, or as soon as it can be sent */
+void frame_free(struct frame *f);
+
+/* notify.c */
+void notify_read(struct shim *s);
+/* refuse.c */
+void refuse_read(struct shim *s, const struct task *t);
+/* probe.c */
+void probe_none(struct probe *p);
+void probe_exec(struct shim *s, const struct frame *f);
+void probe_go_on(struct shim *s, struct probe *p);
+void probe_output(struct probe *p);
+bool probe_child(struct shim *s, int pid, int status); /* whether it was one of theirs */
+void probe_time(struct shim *s, int64_t now_ms);
+int64_t probe_deadline_ms(const struct shim *s); /* 0: none */
+void probe_tell(struct shim *s);		 /* what is owed */
+void probe_abandon(struct shim *s);
+
+/* pidns.c */
+int pidns_open(struct shim *s); /* from here on children are in it */
+#define PIDNS_EXIT_FUSE 86	/* an init that ended everything because of its fuse; + enum fuse_verdict */
+
+/* loop.c */
+void loop_turn(struct shim *s);
+
+#endif
