@@ -45,16 +45,16 @@ struct config {
 };
 
 /*
- * Reads a file; path NULL: defaults alone. Returns 0 and sets *ret (the caller's, config_free), or -EINVAL with faults, or
- * -ENOMEM. All faults are told in one go; those of reading the file are of line 0.
+ * Reads a file; path NULL: defaults alone. Returns 0 and sets *ret (the caller's, config_free), or -EINVAL with faults,
+ * or -ENOMEM. All faults are told in one go; those of reading the file are of line 0.
  */
 int config_load(const char *path, struct config **ret, struct spec_faults *faults);
 /* The same for a text; base: the absolute directory that relative paths are relative to. */
 int config_parse(const char *text, size_t len, const char *base, struct config **ret, struct spec_faults *faults);
 void config_free(struct config *c); /* NULL is fine */
 
-/* "10.0.0.1:7947", "[::1]:80", a host's name when `names`; without a port: fallback. The host is copied into a. 0, -EINVAL
- * or -ENOMEM. */
+/* "10.0.0.1:7947", "[::1]:80", a host's name when `names`; without a port: fallback. The host is copied into a.
+ * Returns 0, -EINVAL or -ENOMEM. */
 int config_parse_addr(const char *s, uint16_t fallback, bool names, struct arena *a, struct config_addr *ret);
 
 /* The table of keys, for the man page's test. */

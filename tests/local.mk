@@ -59,6 +59,7 @@ test_programs += %D%/unit/test_store
 test_programs += %D%/unit/test_store_faults
 test_programs += %D%/unit/test_table
 test_programs += %D%/unit/test_units
+test_programs += %D%/unit/test_yaml
 
 # Those with threads, for the thread sanitizer.
 threaded_programs =
@@ -90,9 +91,15 @@ EXTRA_DIST += %D%/lib/wait.h
 fuzz_programs =
 fuzz_ldflags = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
 
+fuzz_programs += %D%/fuzz/fuzz_config
+tests_fuzz_fuzz_config_SOURCES = %D%/fuzz/fuzz_config.c $(fuzz_main)
+tests_fuzz_fuzz_config_LDFLAGS = $(fuzz_ldflags)
 fuzz_programs += %D%/fuzz/fuzz_mp
 tests_fuzz_fuzz_mp_SOURCES = %D%/fuzz/fuzz_mp.c $(fuzz_main)
 tests_fuzz_fuzz_mp_LDFLAGS = $(fuzz_ldflags)
+fuzz_programs += %D%/fuzz/fuzz_spec
+tests_fuzz_fuzz_spec_SOURCES = %D%/fuzz/fuzz_spec.c $(fuzz_main)
+tests_fuzz_fuzz_spec_LDFLAGS = $(fuzz_ldflags)
 
 fuzz_programs += %D%/fuzz/fuzz_profile
 tests_fuzz_fuzz_profile_SOURCES = %D%/fuzz/fuzz_profile.c $(fuzz_main)
