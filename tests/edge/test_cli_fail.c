@@ -32,6 +32,8 @@ static void without_a_daemon(void **state)
 		assert_memory_equal(r.err.v, "covey: ", 7);
 		assert_ptr_equal(strchr(r.err.v, '\n'), r.err.v + r.err.n - 1); /* one sentence */
 	}
+	AUTO_RAN struct ran follow = RUN(nowhere, "events", "-f");
+	assert_int_equal(follow.status, CLI_NO_DAEMON); /* only one that was there is waited for */
 	AUTO_RAN struct ran change = RUN(nowhere, "stop", "web"), text = RUN(nowhere, "version"),
 			    json = RUN(nowhere, "version", "--json");
 	assert_int_equal(change.status, CLI_NO_DAEMON);

@@ -49,6 +49,18 @@ static void apply_shows_what_it_replaced(void **state)
 		"60]\\nreplicas: 3\\n\"}],\"op\":\"o1\"}\nwait {\"op\":\"o1\",\"wait_ms\":2000}\n");
 }
 
+/* A plan is shown, and nothing is waited for. */
+static void a_plan_is_not_waited_for(void **state)
+{
+	static const struct step steps[] = {{applied, "-"}};
+	static const char *const argv[] = {"apply", "-", "--dry-run", NULL};
+
+	(void)state;
+	AUTO_HEARD struct heard h = converse(steps, ARRAY_LEN(steps), &(struct run){.in = web, .argv = argv});
+	assert_int_equal(h.ran.status, CLI_DONE);
+	assert_null(strstr(h.asked.v, "wait "));
+}
+
 static void directories_are_read_in_order(void **state)
 {
 	static const struct step steps[] = {{told, "would"}};
@@ -154,6 +166,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(apply_shows_what_it_replaced),
+		cmocka_unit_test(a_plan_is_not_waited_for),
 		cmocka_unit_test(directories_are_read_in_order),
 		cmocka_unit_test(a_fault_anywhere_stops_all),
 		cmocka_unit_test(what_is_no_file_is_told),

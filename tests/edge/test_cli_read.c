@@ -25,7 +25,7 @@ static void ok(struct mp_writer *w)
 	mp_str(w, "result");
 }
 
-static void pack_replica(struct mp_writer *w, int slot, const char *state, bool ended)
+static void pack_replica(struct mp_writer *w, int slot, const char *state)
 {
 	char id[16];
 
@@ -42,14 +42,10 @@ static void pack_replica(struct mp_writer *w, int slot, const char *state, bool 
 	mp_key_int(w, "memory_bytes", 10485760);
 	mp_key_int(w, "memory_limit_bytes", 268435456);
 	mp_str(w, "last_exit");
-	if (!ended) {
-		mp_nil(w);
-		return;
-	}
 	mp_map(w, 3);
-	mp_key_str(w, "reason", "oom");
-	mp_key_str(w, "text", "killed at its memory limit of 256M");
-	mp_key_time(w, "at", wall_ms() - AGO_MS);
+	mp_key_str(w, "reason", slot ? "oom" : "exited");
+	mp_key_str(w, "text", slot ? "killed at its memory limit of 256M" : "exited with code 1");
+	mp_key_time(w, "at", wall_ms() - AGO_MS - (slot ? 0 : 86400000));
 }
 
 static void pack_status(struct mp_writer *w, int64_t alive)
@@ -73,8 +69,8 @@ static void pack_status(struct mp_writer *w, int64_t alive)
 	mp_key_str(w, "pending_reason", NULL);
 	mp_str(w, "replicas");
 	mp_array(w, 2);
-	pack_replica(w, 0, "running", false);
-	pack_replica(w, 1, "running", true);
+	pack_replica(w, 0, "running");
+	pack_replica(w, 1, "running");
 	mp_map(w, 5);
 	mp_key_str(w, "name", "db");
 	mp_key_str(w, "state", "pending");
@@ -121,7 +117,8 @@ static void status_when_piped(void **state)
 	assert_non_null(strstr(one.out.v,
 		"\n\nREPLICA  NODE  STATE    HEALTH      PID  RESTARTS    AGE   CPU      MEMORY"
 		"  LAST EXIT\n"
-		"web.0    n1    running  healthy    4711         0  3h12m  0.12  10.0M/256M  -\n"
+		"web.0    n1    running  healthy    4711         0  3h12m  0.12  10.0M/256M  exited with code 1, 1d03h "
+		"ago\n"
 		"web.1    n1    running  unhealthy  4712         3  3h12m  0.12  10.0M/256M  killed at"));
 }
 
