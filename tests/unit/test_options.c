@@ -13,8 +13,8 @@
 #include "cli/cli.h"
 #include "cli/when.h"
 
-#define ARGS(...)  ((char *[]){__VA_ARGS__})
-#define PARSE(...) options_parse((int)ARRAY_LEN(ARGS(__VA_ARGS__)), ARGS(__VA_ARGS__), &o, &e)
+#define ARGS(...)  ((const char *[]){__VA_ARGS__})
+#define PARSE(...) options_parse((int)ARRAY_LEN(ARGS(__VA_ARGS__)), (char *const *)ARGS(__VA_ARGS__), &o, &e)
 
 static void options_stand_anywhere(void **state)
 {
