@@ -1,209 +1,242 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The control socket on the loop. One receive of nng is under way at a time; its callback puts the frame into a bounded
- * inbox and wakes the loop. A full inbox takes no further frame until the loop has emptied it: peers wait in nng.
+ * The control socket: opened, closed, made again; who comes is let in or not; and whose turn it is, each time the loop
+ * is woken by what nng's threads have noted.
  */
 #include "node/control_priv.h"
 
 #include <errno.h>
-#include <nng/protocol/reqrep0/rep.h>
 #include <string.h>
 
 #include "base/log.h"
 #include "base/mem.h"
 
-#define SEND_QUEUE 256
-#define SEND_MS	   1000
+#define FLUSH_S	       1   /* for the last answers to leave, all together */
+#define ACCEPT_PAUSE_S 0.1 /* after an accept that failed for want of descriptors or memory */
 
 /* On a thread of nng's. */
-static void on_frame(void *arg)
+static void on_accept(void *arg)
 {
 	struct control *c = arg;
-	int rv = nng_aio_result(c->aio);
-	bool again;
 
-	if (rv == NNG_ECLOSED || rv == NNG_ECANCELED)
-		return;
 	pthread_mutex_lock(&c->lock);
-	if (rv == 0)
-		c->inbox[c->n_inbox++] = nng_aio_get_msg(c->aio);
-	again = c->n_inbox < CONTROL_INBOX_MAX;
-	c->receiving = again;
+	c->accepted = true;
 	pthread_mutex_unlock(&c->lock);
 	ev_async_send(c->loop, &c->wake);
-	if (again)
-		nng_recv_aio(c->socket, c->aio);
 }
 
-static size_t take_inbox(struct control *c, nng_msg *v[CONTROL_INBOX_MAX])
+static void let_in(struct control *c, nng_stream *s)
 {
-	bool again;
-	size_t n;
+	struct control_peer who = {.pid = -1};
+	bool known = control_peer_ask(s, &who);
+
+	if (!known || !control_peer_may(c, &who)) {
+		c->st.refused_peers++;
+		nng_stream_free(s);
+		log_warn("control: pid %d, uid %u may not, closing its connection", who.pid, who.uid);
+		return;
+	}
+	if (c->n_conns >= CONTROL_PEERS_MAX) {
+		c->st.dropped_full++;
+		nng_stream_free(s);
+		log_warn("control: %zu are connected, closing the connection of pid %d", c->n_conns, who.pid);
+		return;
+	}
+	if (control_conn_new(c, s, &who) < 0)
+		log_warn("control: out of memory, closing the connection of pid %d", who.pid);
+}
+
+static void accept_next(struct control *c)
+{
+	if (c->listener && !c->closing)
+		nng_stream_listener_accept(c->listener, c->accept);
+}
+
+static void end_accept(struct control *c)
+{
+	int rv = nng_aio_result(c->accept);
+
+	if (rv == 0)
+		let_in(c, nng_aio_get_output(c->accept, 0));
+	if (rv == NNG_ENOFILES || rv == NNG_ENOMEM) {
+		log_warn("control: cannot accept a connection (%s), trying again", nng_strerror(rv));
+		ev_timer_set(&c->accept_again, ACCEPT_PAUSE_S, 0);
+		ev_timer_start(c->loop, &c->accept_again);
+		return;
+	}
+	accept_next(c);
+}
+
+static void on_accept_again(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	(void)loop;    /* it is c's */
+	(void)revents; /* only one kind */
+	accept_next(w->data);
+}
+
+static bool take_accepted(struct control *c)
+{
+	bool accepted;
 
 	pthread_mutex_lock(&c->lock);
-	n = c->n_inbox;
-	memcpy(v, c->inbox, n * sizeof(v[0]));
-	c->n_inbox = 0;
-	again = !c->receiving && !c->closing;
-	c->receiving = c->receiving || again;
+	accepted = c->accepted;
+	c->accepted = false;
 	pthread_mutex_unlock(&c->lock);
-	if (again)
-		nng_recv_aio(c->socket, c->aio);
-	return n;
+	return accepted;
 }
 
-static void note_who_left(struct control *c)
+/* The next connection that something fired for; NULL: none. */
+static struct control_conn *take_ready(struct control *c, unsigned *ret_fired)
 {
-	struct control_peer who;
+	struct control_conn *k = NULL;
 
-	if (!control_peers_left(&c->peers))
-		return;
-	LIST_FOREACH (p, &c->waiting) {
-		struct control_request *rq = LIST_ENTRY(p, struct control_request, link);
-
-		if (rq->msg && !rq->gone)
-			rq->gone = !control_peers_find(&c->peers, nng_msg_get_pipe(rq->msg).id, &who);
+	pthread_mutex_lock(&c->lock);
+	if (!list_is_empty(&c->ready)) {
+		k = LIST_ENTRY(c->ready.next, struct control_conn, ready);
+		list_del(&k->ready);
+		*ret_fired = k->fired;
+		k->fired = 0;
 	}
+	pthread_mutex_unlock(&c->lock);
+	return k;
 }
 
 static void on_wake(struct ev_loop *loop, ev_async *w, int revents)
 {
 	struct control *c = w->data;
-	nng_msg *v[CONTROL_INBOX_MAX];
-	size_t n = take_inbox(c, v);
+	struct control_conn *k;
+	unsigned fired;
 
-	(void)loop;    /* it is c's */
 	(void)revents; /* only one kind */
-	note_who_left(c);
-	for (size_t i = 0; i < n; i++) {
-		char verb[CONTROL_VERB_MAX];
-		const msgpack_object *args;
-		struct control_request *rq = control_request_read(c, v[i], verb, &args);
-
-		if (rq)
-			c->handler(c->arg, rq, verb, args);
+	if (take_accepted(c))
+		end_accept(c);
+	for (int i = 0; i < CONTROL_PEERS_MAX; i++) { /* bounded: others on the loop have their turn too */
+		k = take_ready(c, &fired);
+		if (!k)
+			return;
+		control_conn_turn(k, fired);
 	}
-}
-
-static int open_socket(struct control *c)
-{
-	int rv = nng_rep0_open_raw(&c->socket);
-
-	if (rv != 0)
-		return rv;
-	rv = nng_socket_set_size(c->socket, NNG_OPT_RECVMAXSZ, CONTROL_FRAME_MAX);
-	if (rv == 0)
-		rv = nng_socket_set_int(c->socket, NNG_OPT_SENDBUF, SEND_QUEUE);
-	if (rv == 0)
-		rv = nng_socket_set_ms(c->socket, NNG_OPT_SENDTIMEO, SEND_MS);
-	if (rv == 0)
-		rv = control_peers_watch(&c->peers, c->socket);
-	if (rv == 0)
-		rv = nng_aio_alloc(&c->aio, on_frame, c);
-	if (rv != 0)
-		(void)nng_close(c->socket); /* just opened */
-	return rv;
+	ev_async_send(loop, w);
 }
 
 static void free_control(struct control *c)
 {
-	control_peers_done(&c->peers);
+	nng_aio_free(c->accept);
+	(void)pthread_cond_destroy(&c->fired);
 	(void)pthread_mutex_destroy(&c->lock);
 	free(c->path);
 	free(c);
 }
 
-static struct control *new_control(struct ev_loop *loop, const char *path, uint32_t allow_uid)
+static int init_sync(struct control *c)
+{
+	pthread_condattr_t attr;
+	int rc;
+
+	if (pthread_condattr_init(&attr) != 0)
+		return -ENOMEM;
+	(void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC); /* a valid clock */
+	rc = pthread_cond_init(&c->fired, &attr);
+	(void)pthread_condattr_destroy(&attr); /* cannot fail on an initialised one */
+	if (rc == 0)
+		(void)pthread_mutex_init(&c->lock, NULL); /* cannot fail with default attributes */
+	return -rc;
+}
+
+static struct control *new_control(struct ev_loop *loop, const char *path)
 {
 	struct control *c = mem_zalloc(1, sizeof(*c));
 
 	if (!c)
 		return NULL;
-	if (control_peers_init(&c->peers, loop, &c->wake, allow_uid) < 0) {
+	if (init_sync(c) < 0) {
 		free(c);
 		return NULL;
 	}
-	(void)pthread_mutex_init(&c->lock, NULL); /* cannot fail with default attributes */
+	list_init(&c->conns);
+	list_init(&c->ready);
 	list_init(&c->waiting);
 	c->loop = loop;
+	c->gid = CONTROL_NOBODY;
 	ev_async_init(&c->wake, on_wake);
 	c->wake.data = c;
+	ev_timer_init(&c->accept_again, on_accept_again, 0, 0);
+	c->accept_again.data = c;
 	c->path = mem_strdup(path);
-	if (c->path)
+	if (c->path && nng_aio_alloc(&c->accept, on_accept, c) == 0)
 		return c;
 	free_control(c);
 	return NULL;
 }
 
-static void close_socket(struct control *c)
-{
-	(void)nng_close(c->socket); /* once; its listeners with it; waits for the pipes' callbacks */
-	nng_aio_stop(c->aio);
-	nng_aio_free(c->aio);
-	for (size_t i = 0; i < c->n_inbox; i++)
-		nng_msg_free(c->inbox[i]);
-}
-
 int control_open(struct ev_loop *loop, const char *path, uint32_t allow_uid, control_handler *handler, void *arg,
 	struct control **ret, struct err *e)
 {
-	struct control *c = new_control(loop, path, allow_uid);
-	int rv, rc;
+	struct control *c = new_control(loop, path);
+	int rc;
 
 	if (!c)
 		return err_set(e, -ENOMEM, "out of memory for the control socket");
+	c->allow_uid = allow_uid;
 	c->handler = handler;
 	c->arg = arg;
-	rv = open_socket(c);
-	if (rv != 0) {
+	rc = control_socket_listen(c, e);
+	if (rc < 0) {
 		free_control(c);
-		return err_set(e, rv == NNG_ENOMEM ? -ENOMEM : -EIO, "control socket: %s", nng_strerror(rv));
+		return rc;
 	}
 	ev_async_start(loop, &c->wake);
-	c->receiving = true;
-	nng_recv_aio(c->socket, c->aio);
-	rc = control_socket_listen(c, e);
-	if (rc == 0) {
-		*ret = c;
-		return 0;
-	}
-	close_socket(c);
-	ev_async_stop(loop, &c->wake);
-	free_control(c);
-	return rc;
+	accept_next(c);
+	*ret = c;
+	return 0;
+}
+
+/* Who was accepted just before, and has not been seen, asks again. */
+static void close_listener(struct control *c)
+{
+	control_socket_close(c);
+	if (take_accepted(c) && nng_aio_result(c->accept) == 0)
+		nng_stream_free(nng_aio_get_output(c->accept, 0));
+	ev_timer_stop(c->loop, &c->accept_again);
 }
 
 void control_close(struct control *c)
 {
-	bool answered;
+	struct timespec until;
 
 	if (!c)
 		return;
 	c->closing = true;
-	answered = !list_is_empty(&c->waiting);
-	(void)unlink(c->path); /* nobody new; gone already is as good */
+	close_listener(c);
 	while (!list_is_empty(&c->waiting))
 		control_refuse(
 			LIST_ENTRY(c->waiting.next, struct control_request, link), "refused", "the daemon is stopping");
-	if (answered) /* closing drops what was not sent; who has its answer leaves */
-		control_peers_await_none(&c->peers, CONTROL_CLOSE_MS);
-	close_socket(c);
+	(void)clock_gettime(CLOCK_MONOTONIC, &until); /* cannot fail for this clock */
+	until.tv_sec += FLUSH_S;
+	while (!list_is_empty(&c->conns)) {
+		struct control_conn *k = LIST_ENTRY(c->conns.next, struct control_conn, link);
+
+		control_conn_flush(k, &until);
+		control_conn_free(k);
+	}
 	ev_async_stop(c->loop, &c->wake);
 	free_control(c);
 }
 
 int control_rebind(struct control *c, struct err *e)
 {
-	return control_socket_listen(c, e);
+	int rc;
+
+	if (access(c->path, F_OK) == 0)
+		return err_set(e, -EEXIST, "'%s' is there", c->path);
+	close_listener(c);
+	rc = control_socket_listen(c, e);
+	if (rc == 0)
+		accept_next(c);
+	return rc;
 }
 
 void control_stats(const struct control *c, struct control_stats *ret)
 {
-	struct control_peers *p = (struct control_peers *)&c->peers; /* its lock is no part of its state */
-
 	*ret = c->st;
-	pthread_mutex_lock(&p->lock);
-	ret->refused_peers = p->refused;
-	ret->dropped_full += p->full;
-	pthread_mutex_unlock(&p->lock);
 }

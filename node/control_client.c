@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The command's end of the control socket: nng's ipc framing (the "SP" header of 8 bytes each way, then messages of a
- * type byte, a length of 8 and, for req/rep, a request id of 4) written out on a plain socket.
+ * The command's end of the control socket, on a plain socket without nng: it starts no thread.
  */
 #include "node/control_client.h"
 
@@ -16,23 +15,16 @@
 
 #include "base/limits.h"
 #include "base/mem.h"
+#include "node/control_frame.h"
 #include "node/mp.h"
 
-#define HELLO_BYTES   8
-#define HELLO_MS      5000
-#define FRAME_MESSAGE 1
-#define HEAD_BYTES    13	  /* type, length, request id */
-#define ID_BYTES      4		  /* counted in the length */
-#define ID_MARK	      0x80000000u /* the last of a chain of ids: there is only one */
+#define HELLO_MS 5000
+#define ID_MARK	 0x80000000u /* in every id */
 
 struct control_client {
 	int fd; /* -1: used up */
 	uint32_t id;
 };
-
-/* Protocol numbers of nng: req 0x30, rep 0x31. */
-static const unsigned char hello_req[HELLO_BYTES] = {0, 'S', 'P', 0, 0, 0x30, 0, 0};
-static const unsigned char hello_rep[HELLO_BYTES] = {0, 'S', 'P', 0, 0, 0x31, 0, 0};
 
 static int64_t mono_ms(void)
 {
@@ -146,9 +138,9 @@ static int connect_to(const char *path, int *ret_fd, struct err *e)
 
 static int shake_hands(int fd, const char *path, struct err *e)
 {
-	unsigned char theirs[HELLO_BYTES];
+	unsigned char theirs[CONTROL_HELLO_BYTES];
 	int64_t deadline = mono_ms() + HELLO_MS;
-	int rc = send_all(fd, hello_req, sizeof(hello_req), deadline);
+	int rc = send_all(fd, control_hello_req, sizeof(control_hello_req), deadline);
 
 	if (rc == 0)
 		rc = recv_all(fd, theirs, sizeof(theirs), deadline);
@@ -159,7 +151,7 @@ static int shake_hands(int fd, const char *path, struct err *e)
 			e, -ECONNREFUSED, "the daemon at '%s' closed the connection: it is stopping, or full", path);
 	if (rc < 0)
 		return err_set(e, rc, "talk to '%s': %s", path, strerror(-rc));
-	if (memcmp(theirs, hello_rep, sizeof(theirs)) != 0)
+	if (memcmp(theirs, control_hello_rep, sizeof(theirs)) != 0)
 		return err_set(e, -EPROTO, "what listens at '%s' is no coveyd", path);
 	return 0;
 }
@@ -197,31 +189,15 @@ void control_client_close(struct control_client *c)
 	free(c);
 }
 
-static void put_be(unsigned char *to, uint64_t v, int bytes)
-{
-	for (int i = bytes - 1; i >= 0; i--, v >>= 8)
-		to[i] = (unsigned char)v;
-}
-
-static uint64_t get_be(const unsigned char *from, int bytes)
-{
-	uint64_t v = 0;
-
-	for (int i = 0; i < bytes; i++)
-		v = v << 8 | from[i];
-	return v;
-}
-
-/* The whole frame; its length is filled in last. */
+/* The whole frame; its head is filled in last. */
 static int pack(struct bytes *out, uint32_t id, const char *verb, const struct bytes *args)
 {
-	unsigned char head[HEAD_BYTES] = {FRAME_MESSAGE};
+	static const unsigned char room[CONTROL_HEAD_BYTES];
 	struct mp_writer w;
 
-	if (strlen(verb) > STRING_MAX || (args && args->n > out->max - STRING_MAX - 2 * HEAD_BYTES))
+	if (strlen(verb) > STRING_MAX || (args && args->n > CONTROL_FRAME_MAX - 2 * STRING_MAX))
 		return -EMSGSIZE;
-	put_be(head + HEAD_BYTES - ID_BYTES, id, ID_BYTES);
-	(void)bytes_add(out, head, sizeof(head)); /* `failed` tells */
+	(void)bytes_add(out, room, sizeof(room)); /* `failed` tells */
 	mp_writer_init(&w, out);
 	mp_map(&w, 3);
 	mp_key_int(&w, "v", 1);
@@ -233,32 +209,27 @@ static int pack(struct bytes *out, uint32_t id, const char *verb, const struct b
 		mp_map(&w, 0);
 	if (out->failed)
 		return -ENOMEM;
-	put_be((unsigned char *)out->v + 1, out->n - (HEAD_BYTES - ID_BYTES), 8);
+	control_frame_head((unsigned char *)out->v, id, out->n - sizeof(room));
 	return 0;
 }
 
 static int receive(struct control_client *c, int64_t deadline_ms, struct bytes *ret_reply)
 {
-	unsigned char head[HEAD_BYTES];
+	unsigned char head[CONTROL_HEAD_BYTES];
+	struct control_frame f;
 	int rc = recv_all(c->fd, head, sizeof(head), deadline_ms);
-	uint64_t n;
 
 	if (rc < 0)
 		return rc;
-	n = get_be(head + 1, 8);
-	if (head[0] != FRAME_MESSAGE || n < ID_BYTES || get_be(head + HEAD_BYTES - ID_BYTES, ID_BYTES) != c->id)
+	if (control_frame_look(head, sizeof(head), &f, NULL) < 0 || f.id != c->id)
 		return -EPROTO;
-	n -= ID_BYTES;
-	if (n > ret_reply->max)
-		return -EFBIG;
-	rc = bytes_reserve(ret_reply, (size_t)n);
-	if (rc < 0)
-		return -EFBIG; /* memory: the reply is lost all the same */
-	rc = recv_all(c->fd, ret_reply->v, (size_t)n, deadline_ms);
+	if (bytes_reserve(ret_reply, f.body_bytes) < 0)
+		return -EFBIG; /* or no memory: the reply is lost all the same */
+	rc = recv_all(c->fd, ret_reply->v, f.body_bytes, deadline_ms);
 	if (rc < 0)
 		return rc;
-	ret_reply->n = (size_t)n;
-	ret_reply->v[n] = '\0';
+	ret_reply->n = f.body_bytes;
+	ret_reply->v[ret_reply->n] = '\0';
 	return 0;
 }
 

@@ -4,83 +4,96 @@
 /*
  * What the files of the control socket share:
  *
- *	control.c          the loop's side: frames in, requests to the handler, opening and closing
+ *	control.c          opening, closing, whose turn it is
+ *	control_conn.c     one connection: bytes in, frames out of them, one answer at a time
+ *	control_frame.c    what the bytes mean
+ *	control_peer.c     who may
  *	control_request.c  one request, and its answer
- *	control_peers.c    who is connected, who may be; nng's side of it
- *	control_socket.c   the socket file: stale, live, its mode and group
+ *	control_socket.c   the socket's file
+ *
+ * All of it runs on the loop but for the callbacks of nng's aios, which note what fired under `lock` and wake the loop.
  */
 #include <nng/nng.h>
 #include <pthread.h>
+#include <time.h>
 
 #include "base/limits.h"
 #include "base/list.h"
 #include "node/control.h"
 
-#define CONTROL_INBOX_MAX     16 /* frames between nng and the loop; then peers wait */
-#define CONTROL_LISTENERS_MAX 8	 /* each time the file was made again */
-#define CONTROL_VERB_MAX      32
-#define CONTROL_CLOSE_MS      500 /* for the last answers to leave */
+#define CONTROL_VERB_MAX 32
+#define CONTROL_NOBODY	 ((uint32_t)-1)
 
-struct control_peers {
-	pthread_mutex_t lock;
-	pthread_cond_t none;	 /* nobody is connected any more */
-	uint32_t gid, allow_uid; /* (uint32_t)-1: none */
-	size_t n;
-	bool left; /* somebody did, since it was last asked */
-	uint64_t refused, full;
-	struct {
-		uint32_t pipe;
-		struct control_peer who;
-	} v[CONTROL_PEERS_MAX];
-	struct ev_loop *loop; /* woken through `wake` when somebody left */
-	ev_async *wake;
-};
+#define CONTROL_FIRED_RX   1u
+#define CONTROL_FIRED_TX   2u
+#define CONTROL_FIRED_TURN 4u
 
 struct control {
 	struct ev_loop *loop;
 	ev_async wake;
-	char *path; /* owned */
+	ev_timer accept_again; /* after a failure that takes time */
+	char *path;	       /* owned */
 	control_handler *handler;
 	void *arg;
-	nng_socket socket;
-	nng_listener listeners[CONTROL_LISTENERS_MAX]; /* the last one has the file */
-	size_t n_listeners;
+	nng_stream_listener *listener; /* NULL: none */
+	nng_aio *accept;
 	bool closing;
-	struct control_peers peers;
+	uint32_t gid, allow_uid; /* CONTROL_NOBODY: none */
+	struct list conns;	 /* of struct control_conn */
+	size_t n_conns;
 	struct list waiting; /* of struct control_request */
 	struct control_stats st;
-	nng_aio *aio;
 
-	pthread_mutex_t lock; /* of what follows */
-	nng_msg *inbox[CONTROL_INBOX_MAX];
-	size_t n_inbox;
-	bool receiving; /* the aio is under way */
+	pthread_mutex_t lock; /* of what follows, and of `ready` and `fired` of each connection */
+	pthread_cond_t fired; /* somebody's `fired` changed */
+	struct list ready;    /* of struct control_conn */
+	bool accepted;
+};
+
+struct control_conn {
+	struct control *control;
+	struct list link, ready;
+	unsigned fired;
+	nng_stream *stream;
+	nng_aio *rx, *tx;
+	bool rx_busy, tx_busy, said_hello, dead;
+	struct control_peer peer;
+	struct bytes in;  /* what came and is no request yet */
+	struct bytes out; /* what goes, from out_at on */
+	size_t in_at, out_at;
+	struct control_request *request; /* the one that is being worked on */
 };
 
 struct control_request {
 	struct control *control;
 	struct list link;
+	struct control_conn *conn; /* NULL: gone, or it came over HTTP */
 	struct control_peer peer;
-	bool gone;
-	nng_msg *msg; /* owned; NULL when it came over HTTP */
+	uint32_t id;
+	struct bytes body; /* what tree lies in */
 	struct mp_tree tree;
 	control_answer *done;
 	void *arg;
 };
 
-/* control_peers.c */
-int control_peers_init(struct control_peers *p, struct ev_loop *loop, ev_async *wake, uint32_t allow_uid);
-void control_peers_done(struct control_peers *p);
-int control_peers_watch(struct control_peers *p, nng_socket s); /* 0 or an nng error */
-bool control_peers_find(struct control_peers *p, uint32_t pipe, struct control_peer *ret);
-bool control_peers_left(struct control_peers *p); /* since the last call */
-void control_peers_await_none(struct control_peers *p, int ms);
+/* control_conn.c */
+int control_conn_new(struct control *c, nng_stream *stream, const struct control_peer *who); /* takes stream */
+void control_conn_free(struct control_conn *k);
+void control_conn_turn(struct control_conn *k, unsigned fired); /* may free it */
+/* The answer to its request, head included: taken. `failed` closes the connection. */
+void control_conn_answer(struct control_conn *k, struct bytes *frame);
+void control_conn_flush(struct control_conn *k, const struct timespec *until); /* waits for its answer to leave */
+void control_conn_fire(struct control_conn *k, unsigned what);		       /* from any thread */
 
-/* control_socket.c: c->socket is open. */
+/* control_peer.c */
+bool control_peer_ask(nng_stream *s, struct control_peer *ret);
+bool control_peer_may(const struct control *c, const struct control_peer *who);
+
+/* control_socket.c: c->listener, listening; there must be none. */
 int control_socket_listen(struct control *c, struct err *e);
+void control_socket_close(struct control *c);
 
-/* control_request.c: takes msg in any case; NULL when it was answered or dropped already. */
-struct control_request *control_request_read(
-	struct control *c, nng_msg *msg, char verb[CONTROL_VERB_MAX], const msgpack_object **ret_args);
+/* control_request.c: a whole frame; it may be answered before this returns. body is taken. */
+void control_request_take(struct control_conn *k, uint32_t id, struct bytes *body);
 
 #endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One request: read from a frame, kept, ended by exactly one answer. The frame is kept as long: its header is the way
- * back, and the arguments lie in its body.
+ * One request: read from a frame, kept, ended by exactly one answer.
  */
 #include "node/control_priv.h"
 
@@ -12,12 +11,10 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "node/control_frame.h"
 
 #define PROTOCOL_VERSION 1
 #define TEXT_MAX_BYTES	 1024
-
-/* {"ok": true, "result": … */
-static const char head_ok[] = "\x82\xa2ok\xc3\xa6result";
 
 static const msgpack_object no_args = {.type = MSGPACK_OBJECT_MAP};
 
@@ -38,51 +35,48 @@ static void request_free(struct control_request *rq)
 	list_del(&rq->link);
 	rq->control->st.waiting--;
 	mp_done(&rq->tree);
-	nng_msg_free(rq->msg); /* NULL is fine */
+	bytes_done(&rq->body);
 	free(rq);
 }
 
-/* Takes reply. The header of the request leads back to its peer. */
-static void send_msg(struct control *c, const nng_msg *request, nng_msg *reply)
+/* A frame with room for its head, which send_frame fills in. */
+static void frame_init(struct bytes *frame, struct mp_writer *w)
 {
-	nng_msg *rq = (nng_msg *)request; /* nng knows no const here */
-	int rv = nng_msg_header_append(reply, nng_msg_header(rq), nng_msg_header_len(rq));
+	static const unsigned char room[CONTROL_HEAD_BYTES];
 
-	if (rv == 0)
-		rv = nng_sendmsg(c->socket, reply, NNG_FLAG_NONBLOCK);
-	if (rv == NNG_EAGAIN) /* nng moves the queue on by itself; it does not wait for a peer to read */
-		rv = nng_sendmsg(c->socket, reply, 0);
-	if (rv == 0)
-		return;
-	nng_msg_free(reply);
-	(void)nng_pipe_close(nng_msg_get_pipe(rq)); /* rather a lost connection than a client that waits for ever */
-	log_warn("control: an answer could not be sent (%s), closing the connection", nng_strerror(rv));
+	bytes_init(frame, CONTROL_HEAD_BYTES + CONTROL_FRAME_MAX);
+	(void)bytes_add(frame, room, sizeof(room)); /* `failed` tells */
+	mp_writer_init(w, frame);
 }
 
-/* Two runs of bytes as one reply, in memory of nng's own. */
-static void send_bytes(
-	struct control *c, const nng_msg *request, const char *head, size_t n_head, const struct bytes *rest)
+/* Takes frame. */
+static void send_frame(struct control_conn *k, uint32_t id, struct bytes *frame)
 {
-	nng_msg *reply = NULL;
-
-	if (nng_msg_alloc(&reply, 0) == 0 && nng_msg_append(reply, head, n_head) == 0 &&
-		(!rest || !rest->n || nng_msg_append(reply, rest->v, rest->n) == 0)) {
-		send_msg(c, request, reply);
-		return;
-	}
-	nng_msg_free(reply);
-	(void)nng_pipe_close(nng_msg_get_pipe(request)); /* as above */
-	log_warn("control: out of memory for an answer, closing the connection");
+	if (!frame->failed)
+		control_frame_head((unsigned char *)frame->v, id, frame->n - CONTROL_HEAD_BYTES);
+	control_conn_answer(k, frame);
 }
 
-/* {"ok": false, "code": …, "error": …, and "faults": … when there are some}. */
-static void send_refusal(
-	struct control *c, const nng_msg *request, const char *code, const char *text, const struct bytes *faults)
+static void send_result(struct control_conn *k, uint32_t id, const struct bytes *result)
 {
-	struct bytes out = {.max = CONTROL_FRAME_MAX};
+	struct bytes frame;
 	struct mp_writer w;
 
-	mp_writer_init(&w, &out);
+	frame_init(&frame, &w);
+	mp_map(&w, 2);
+	mp_key_bool(&w, "ok", true);
+	mp_str(&w, "result");
+	mp_raw(&w, result);
+	send_frame(k, id, &frame);
+}
+
+static void send_refusal(
+	struct control_conn *k, uint32_t id, const char *code, const char *text, const struct bytes *faults)
+{
+	struct bytes frame;
+	struct mp_writer w;
+
+	frame_init(&frame, &w);
 	mp_map(&w, faults ? 4 : 3);
 	mp_key_bool(&w, "ok", false);
 	mp_key_str(&w, "code", code);
@@ -91,11 +85,7 @@ static void send_refusal(
 		mp_str(&w, "faults");
 		mp_raw(&w, faults);
 	}
-	if (out.failed)
-		(void)nng_pipe_close(nng_msg_get_pipe(request)); /* rather than a client that waits for ever */
-	else
-		send_bytes(c, request, out.v, out.n, NULL);
-	bytes_done(&out);
+	send_frame(k, id, &frame);
 }
 
 void control_reply(struct control_request *rq, const struct bytes *result)
@@ -108,8 +98,8 @@ void control_reply(struct control_request *rq, const struct bytes *result)
 	}
 	if (rq->done)
 		rq->done(rq->arg, true, result, NULL);
-	else if (!rq->gone)
-		send_bytes(rq->control, rq->msg, head_ok, sizeof(head_ok) - 1, result);
+	else if (rq->conn)
+		send_result(rq->conn, rq->id, result);
 	request_free(rq);
 }
 
@@ -121,8 +111,8 @@ static void refuse(
 	(void)vsnprintf(text, sizeof(text), fmt, ap); /* cut when longer */
 	if (rq->done)
 		rq->done(rq->arg, false, NULL, text);
-	else if (!rq->gone)
-		send_refusal(rq->control, rq->msg, code, text, faults);
+	else if (rq->conn)
+		send_refusal(rq->conn, rq->id, code, text, faults);
 	request_free(rq);
 }
 
@@ -140,7 +130,7 @@ void control_refuse_faults(struct control_request *rq, const struct bytes *fault
 	va_list ap;
 
 	va_start(ap, fmt);
-	refuse(rq, "faults", faults->failed ? NULL : faults, fmt, ap);
+	refuse(rq, "faults", faults->failed || !faults->n ? NULL : faults, fmt, ap);
 	va_end(ap);
 }
 
@@ -151,7 +141,7 @@ const struct control_peer *control_peer(const struct control_request *rq)
 
 bool control_is_gone(const struct control_request *rq)
 {
-	return rq->gone;
+	return !rq->conn && !rq->done;
 }
 
 struct control_request *control_request_new(struct control *c, control_answer *done, void *arg)
@@ -167,7 +157,7 @@ struct control_request *control_request_new(struct control *c, control_answer *d
 		return NULL;
 	rq->done = done;
 	rq->arg = arg;
-	rq->peer = (struct control_peer){.uid = (uint32_t)-1, .gid = (uint32_t)-1, .http = true};
+	rq->peer = (struct control_peer){.uid = CONTROL_NOBODY, .gid = CONTROL_NOBODY, .http = true};
 	c->st.requests++;
 	return rq;
 }
@@ -177,7 +167,7 @@ static int parse(
 {
 	const msgpack_object *root, *args;
 	int64_t version = PROTOCOL_VERSION;
-	int rc = mp_read(&rq->tree, nng_msg_body(rq->msg), nng_msg_len(rq->msg), e);
+	int rc = mp_read(&rq->tree, rq->body.v, rq->body.n, e);
 
 	if (rc < 0)
 		return rc;
@@ -198,38 +188,40 @@ static int parse(
 	return 0;
 }
 
-struct control_request *control_request_read(
-	struct control *c, nng_msg *msg, char verb[CONTROL_VERB_MAX], const msgpack_object **ret_args)
+static void dispatch(struct control_request *rq)
 {
-	uint32_t pipe = nng_msg_get_pipe(msg).id;
-	struct control_request *rq;
+	struct control *c = rq->control;
+	const msgpack_object *args = &no_args;
+	char verb[CONTROL_VERB_MAX];
 	struct err e;
 
+	if (parse(rq, verb, &args, &e) == 0) {
+		c->handler(c->arg, rq, verb, args);
+		return;
+	}
+	c->st.bad_frames++;
+	log_warn("control: a bad request of pid %d, uid %u (%s), refusing it", rq->peer.pid, rq->peer.uid, e.text);
+	control_refuse(rq, "usage", "%s", e.text);
+}
+
+void control_request_take(struct control_conn *k, uint32_t id, struct bytes *body)
+{
+	struct control *c = k->control;
+	bool full = c->st.waiting >= CONTROL_WAITERS_MAX;
+	struct control_request *rq = full ? NULL : request_new(c);
+
 	c->st.requests++;
-	if (c->st.waiting >= CONTROL_WAITERS_MAX) {
-		c->st.dropped_full++;
-		send_refusal(c, msg, "full", "too many requests are waiting: try again later", NULL);
-		nng_msg_free(msg);
-		return NULL;
-	}
-	rq = request_new(c);
 	if (!rq) {
-		send_refusal(c, msg, "full", "out of memory: try again later", NULL);
-		nng_msg_free(msg);
-		return NULL;
+		c->st.dropped_full++;
+		bytes_done(body);
+		send_refusal(
+			k, id, "full", full ? "too many requests are waiting: try again later" : "out of memory", NULL);
+		return;
 	}
-	rq->msg = msg;
-	rq->gone = !control_peers_find(&c->peers, pipe, &rq->peer);
-	if (rq->gone) { /* it asked and left: nobody wants the answer, so nothing is done */
-		request_free(rq);
-		return NULL;
-	}
-	if (parse(rq, verb, ret_args, &e) < 0) {
-		c->st.bad_frames++;
-		log_warn("control: a bad request of pid %d, uid %u (%s), refusing it", rq->peer.pid, rq->peer.uid,
-			e.text);
-		control_refuse(rq, "usage", "%s", e.text);
-		return NULL;
-	}
-	return rq;
+	rq->conn = k;
+	k->request = rq;
+	rq->peer = k->peer;
+	rq->id = id;
+	rq->body = *body;
+	dispatch(rq);
 }

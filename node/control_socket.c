@@ -3,9 +3,6 @@
  * The socket's file. nng binds, sets the mode and listens; between bind and the mode the file has what umask leaves, so
  * umask leaves nothing to others. The group comes last and the mode that lets it in after that: at no instant may
  * anybody connect who may not in the end.
- *
- * Closing a listener of nng's closes its connections and unlinks its path, whoever's file is there by then. So when the
- * file has to be made again the former listeners stay, for the sake of who is connected, and end with the socket.
  */
 #include "node/control_priv.h"
 
@@ -62,11 +59,8 @@ static int clear_way(const char *path, struct err *e)
 static int let_in(struct control *c, struct err *e)
 {
 	const struct group *g = getgrnam(GROUP);
-	uint32_t gid = g ? (uint32_t)g->gr_gid : (uint32_t)-1;
 
-	pthread_mutex_lock(&c->peers.lock);
-	c->peers.gid = gid;
-	pthread_mutex_unlock(&c->peers.lock);
+	c->gid = g ? (uint32_t)g->gr_gid : CONTROL_NOBODY;
 	if (g && lchown(c->path, (uid_t)-1, g->gr_gid) < 0)
 		return err_errno(e, "give '%s' to the group " GROUP, c->path);
 	if (chmod(c->path, MODE) < 0)
@@ -90,56 +84,52 @@ static int say_nng(int rv, const char *path, struct err *e)
 	return err_set(e, code, "listen at '%s': %s", path, nng_strerror(rv));
 }
 
-static int start(struct control *c, nng_listener *ret, struct err *e)
+static int start(struct control *c, struct err *e)
 {
 	AUTO_FREE char *url = mem_printf("ipc://%s", c->path);
-	nng_listener l;
+	nng_stream_listener *l = NULL;
 	mode_t was;
 	int rv;
 
 	if (!url)
 		return err_set(e, -ENOMEM, "out of memory for the control socket");
-	rv = nng_listener_create(&l, c->socket, url);
+	rv = nng_stream_listener_alloc(&l, url);
 	if (rv != 0)
 		return say_nng(rv, c->path, e);
-	rv = nng_listener_set_int(l, NNG_OPT_IPC_PERMISSIONS, MODE_FIRST);
+	rv = nng_stream_listener_set_int(l, NNG_OPT_IPC_PERMISSIONS, MODE_FIRST);
 	was = umask(0777 & ~MODE_FIRST);
 	if (rv == 0)
-		rv = nng_listener_start(l, 0);
+		rv = nng_stream_listener_listen(l);
 	(void)umask(was);
 	if (rv != 0) {
-		(void)nng_listener_close(l); /* never started */
+		nng_stream_listener_free(l);
 		return say_nng(rv, c->path, e);
 	}
-	*ret = l;
+	c->listener = l;
 	return 0;
-}
-
-/* Room for one more: the oldest goes, and who came through it. */
-static void make_room(struct control *c)
-{
-	if (c->n_listeners < CONTROL_LISTENERS_MAX)
-		return;
-	(void)nng_listener_close(c->listeners[0]); /* it is there, and is closed once */
-	c->n_listeners--;
-	memmove(c->listeners, c->listeners + 1, c->n_listeners * sizeof(c->listeners[0]));
 }
 
 int control_socket_listen(struct control *c, struct err *e)
 {
-	nng_listener l;
-	int rc;
+	int rc = clear_way(c->path, e);
 
-	make_room(c);
-	rc = clear_way(c->path, e);
-	if (rc == 0)
-		rc = start(c, &l, e);
+	if (rc < 0)
+		return rc;
+	rc = start(c, e);
 	if (rc < 0)
 		return rc;
 	rc = let_in(c, e);
 	if (rc < 0)
-		(void)nng_listener_close(l); /* just started */
-	else
-		c->listeners[c->n_listeners++] = l;
+		control_socket_close(c);
 	return rc;
+}
+
+void control_socket_close(struct control *c)
+{
+	if (!c->listener)
+		return;
+	nng_stream_listener_close(c->listener); /* unlinks its path, whoever's file is there by now */
+	nng_aio_wait(c->accept);		/* it was under way, or had ended */
+	nng_stream_listener_free(c->listener);
+	c->listener = NULL;
 }

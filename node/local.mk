@@ -9,7 +9,10 @@ libnode_a_SOURCES = \
 	%D%/control.h \
 	%D%/control_client.c \
 	%D%/control_client.h \
-	%D%/control_peers.c \
+	%D%/control_conn.c \
+	%D%/control_frame.c \
+	%D%/control_frame.h \
+	%D%/control_peer.c \
 	%D%/control_priv.h \
 	%D%/control_request.c \
 	%D%/control_socket.c \
