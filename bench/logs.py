@@ -31,6 +31,8 @@ class Writer:
         while self.board.ended() < 1:
             if time.monotonic() > end:
                 self.fail(f"took {self.board.slot(0).bytes} bytes in 120 s and no more")
+            if self.children[0].poll() is not None:
+                self.fail(f"ended with {self.children[0].returncode}")
             time.sleep(0.005)
 
 
@@ -56,7 +58,7 @@ class Cat(Piped):
 class S6Log(Piped):
     name = "s6"
     needs = ("s6-log",)
-    pipe = f"exec s6-log -b t n{KEEP} s{SIZE} main"
+    pipe = f"exec s6-log -b t n{KEEP} s{SIZE} ./main"
 
 
 class Svlogd(Piped):

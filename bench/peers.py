@@ -4,6 +4,7 @@
 None of the peers sets limits, makes cgroups, or loads a filter here; with `logs` each keeps what its agents write the
 way it offers (a logger a service, or a file). Run scripts are two lines of sh, as both manuals have them.
 """
+import glob
 import os
 import signal
 import time
@@ -52,6 +53,9 @@ class Scanned(Contender):
     def log_config(self, path):
         """What the logger wants to find in its directory."""
 
+    def logs_kept(self):
+        return len(glob.glob(os.path.join(self.services, "*", "log", "main", "current")))
+
     @staticmethod
     def script(path, command):
         with open(path, "w", encoding="ascii") as f:
@@ -62,7 +66,7 @@ class Scanned(Contender):
 class S6(Scanned):
     name = "s6"
     needs = ("s6-svscan", "s6-supervise", "s6-log")
-    logger = "s6-log -b t n3 s10485760 main"
+    logger = "s6-log -b t n3 s10485760 ./main"
 
     def launch(self):
         self.spawn(["s6-svscan", "-c", str(2 * self.n + 100), "-t", "0", self.services])

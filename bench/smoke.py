@@ -3,11 +3,13 @@
 
 covey is taken along when it is named (--only covey): its own tests are elsewhere.
 """
+import time
+
 import cgroups
 from contender import Failed
 from covey import Covey, CoveyDefault
 import measure
-from peers import Bare, PEERS, Plain
+from peers import Bare, PEERS, Plain, Scanned
 import procs
 
 N = 5
@@ -28,6 +30,17 @@ def one(env, cls, tell):
     tell(f"{cls.name}: started in {started:.0f} ms, replaced in {replaced:.1f} ms, stopped in {stopped:.0f} ms")
 
 
+def logged(env, cls):
+    """With a logger a service: each of them is there and has made its file."""
+    with cls(env, N, logs=True) as c:
+        c.start()
+        end = time.monotonic() + 20
+        while c.logs_kept() < N or len(c.supervisors()) < 2 * N + 1:
+            if time.monotonic() > end:
+                c.fail(f"{c.logs_kept()} logs and {len(c.supervisors())} processes")
+            time.sleep(0.02)
+
+
 def run(env, named, tell):
     """0: all did; 1: one failed; 77: one is not installed (the others did)."""
     missing = []
@@ -38,6 +51,8 @@ def run(env, named, tell):
             missing += cls.missing()
         else:
             one(env, cls, tell)
+            if issubclass(cls, Scanned):
+                logged(env, cls)
     left = procs.descendants(env.guard)
     left.pop(env.worker, None)
     if left:
