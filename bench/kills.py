@@ -8,6 +8,7 @@ reason), and exits that are *unknown* (an end that covey never told, or told oth
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import time
@@ -22,6 +23,7 @@ ENDING = range(10, 14)  # end by themselves, with a code that changes, and are s
 ONCE = range(14, 16)  # end by themselves and stay; started again by command
 TOGGLED = range(16, 20)  # stopped and started by command
 N = 20
+EXIT_RE = re.compile(r"exited with code (\d+)")
 SETTLE_S = 20
 LOST, DOUBLED, RESTARTED, UNKNOWN = "lost", "doubled", "restarted", "unknown"
 
@@ -166,10 +168,14 @@ class Kills(Covey):
         for line in self.covey(*args).stdout.splitlines():
             event = json.loads(line)
             self.last_event = event["id"]
-            code = (event.get("data") or {}).get("code")
-            name = event.get("agent")
-            if code is not None and name and name.startswith("b"):
-                self.exits[int(name[1:])].append(code)
+            self.note_event(event)
+
+    def note_event(self, event):
+        """An exit is told once, in the words of `covey explain`: "exited with code 3 after …"."""
+        told = EXIT_RE.search(event.get("text") or "")
+        name = event.get("agent") or ""
+        if told and event.get("replica") and name.startswith("b"):
+            self.exits[int(name[1:])].append(int(told.group(1)))
 
     def compare_exits(self):
         """The codes that agents noted as they ended against the codes that events told, in order."""

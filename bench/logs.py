@@ -74,7 +74,7 @@ class Svlogd(Piped):
 
 class CoveyWriter(Writer, Covey):
     name = "covey"
-    more = f"logs: {{max_size: {SIZE >> 20}M, keep: {KEEP}}}\n"
+    more = f"logs: {{max_size: {SIZE >> 20}M, keep: {KEEP}, timestamps: yes}}\n"
 
     def __init__(self, env, size):
         super().__init__(env, 1, ("spam", str(size)))
