@@ -74,9 +74,8 @@ void replica_move(struct step *s, enum replica_state to)
 			health_stop(replica_probe_of(r, (enum health_which)w));
 		}
 	}
-	if (to != REPLICA_RUNNING && to != REPLICA_STOPPING)
+	if (to != REPLICA_RUNNING && to != REPLICA_STOPPING) {
 		r->pid = 0;
-	if (to == REPLICA_BACKOFF || to == REPLICA_STOPPED || to == REPLICA_FAILED) {
 		r->notify_ready = false;
 		r->status[0] = '\0';
 	}
@@ -97,8 +96,6 @@ void replica_start(struct step *s)
 	replica_move(s, REPLICA_STARTING);
 	s->r->wanted = true;
 	s->r->started_mono_ms = s->now.mono_ms;
-	s->r->notify_ready = false;
-	s->r->status[0] = '\0';
 	replica_emit(s, REPLICA_OUT_START);
 }
 

@@ -98,6 +98,9 @@ static inline void trace_is(struct trace *t, const char *expected, const char *f
 	t->v[0] = '\0';
 }
 
+/* The story so far is told elsewhere. */
+#define TRACE_CLEAR(t) ((t)->n = 0)
+
 #define TRACE_IS(t, expected) trace_is(t, expected, __FILE__, __LINE__)
 
 #endif

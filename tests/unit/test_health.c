@@ -100,17 +100,18 @@ static void test_readiness_is_eager_until_ready(void **state)
 {
 	struct spec_probe p = probe(SPEC_PROBE_TCP);
 	struct health h = {0};
-	int64_t at_ms = 0;
+	const int64_t from_ms = 1000000;
+	int64_t at_ms = from_ms;
 	int asked = 0;
 
 	(void)state;
 	p.successes = 1;
-	health_start(&h, HEALTH_READINESS, &p, 0);
-	for (; at_ms < 40000; asked++) {
+	health_start(&h, HEALTH_READINESS, &p, from_ms);
+	for (; at_ms < from_ms + 40000; asked++) {
 		assert_int_equal(h.level, HEALTH_UNKNOWN);
 		assert_int_equal(h.failed_in_row, 0);
 		assert_false(answer(&h, false, 1, at_ms));
-		assert_in_range(health_deadline_ms(&h) - at_ms, 50, MAX(50, at_ms / 4));
+		assert_in_range(health_deadline_ms(&h) - at_ms, 50, MAX(50, (at_ms - from_ms) / 4));
 		at_ms = health_deadline_ms(&h);
 	}
 	assert_in_range(asked, 20, 35);
@@ -135,11 +136,11 @@ static void test_an_answer_that_never_comes_is_a_failure(void **state)
 	p.failures = 1;
 	health_start(&h, HEALTH_LIVENESS, &p, 0);
 	assert_false(health_is_overdue(&h, 100000));
-	health_asked(&h, 0, 0);
-	assert_int_equal(health_deadline_ms(&h), 3000 + HEALTH_ANSWER_GRACE_MS);
-	assert_false(health_is_overdue(&h, 7999));
-	assert_true(health_is_overdue(&h, 8000));
-	assert_true(health_overdue(&h, 8000));
+	health_asked(&h, 0, 1000);
+	assert_int_equal(health_deadline_ms(&h), 4000 + HEALTH_ANSWER_GRACE_MS);
+	assert_false(health_is_overdue(&h, 8999));
+	assert_true(health_is_overdue(&h, 9000));
+	assert_true(health_overdue(&h, 9000));
 	assert_int_equal(h.level, HEALTH_UNHEALTHY);
 	assert_int_equal(h.took_ms, 8000);
 	assert_false(h.asking);
@@ -167,8 +168,10 @@ static void test_watchdog(void **state)
 	assert_string_equal(h.text, "no WATCHDOG=1 for 30s");
 	assert_int_equal(h.failed, 1);
 	assert_int_equal(health_deadline_ms(&h), DEADLINE_NEVER);
-	p.every_ms = INT64_MAX / 2;
 	assert_true(health_watch(&h, true, 60001));
+	assert_int_equal(health_deadline_ms(&h), 90001);
+	p.every_ms = INT64_MAX / 2;
+	assert_false(health_watch(&h, true, 60001));
 	assert_int_equal(health_deadline_ms(&h), DEADLINE_NEVER);
 }
 
@@ -210,33 +213,38 @@ static void test_no_probe_does_nothing(void **state)
 /* Each field that changes what is asked begins it anew; an equal one only moves the pointer. */
 static void test_another_definition(void **state)
 {
-	static const char *const one[] = {"true", NULL}, *const other[] = {"false", NULL},
-				 *const two[] = {"true", "x", NULL};
-	struct spec_probe base = probe(SPEC_PROBE_EXEC), v[12];
+	static const char *one[] = {"test", "x", NULL}, *other[] = {"test", "y", NULL}, *two[] = {"test", NULL};
+	static const char *same[] = {"test", "x", NULL};
+	char path[] = "/x";
+	struct spec_probe base = probe(SPEC_PROBE_EXEC), v[13];
 	struct health h = {0};
 
 	(void)state;
-	base.command = (struct spec_strv){1, (const char **)one};
+	base.command = (struct spec_strv){2, one};
+	base.path = "/x";
 	for (size_t i = 0; i < ARRAY_LEN(v); i++)
 		v[i] = base;
-	v[0].kind = SPEC_PROBE_TCP;
-	v[1].port = 1;
-	v[2].port_name = "http";
-	v[3].path = "/";
-	v[4].command = (struct spec_strv){1, (const char **)other};
-	v[5].command = (struct spec_strv){2, (const char **)two};
-	v[6].every_ms++;
-	v[7].timeout_ms++;
-	v[8].after_ms++;
-	v[9].failures++;
-	v[10].successes++;
+	v[0].command.v = same;
+	v[0].path = path;
+	v[1].kind = SPEC_PROBE_TCP;
+	v[2].port = 1;
+	v[3].port_name = "http";
+	v[4].path = "/y";
+	v[5].path = NULL;
+	v[6].command.v = other;
+	v[7].command = (struct spec_strv){1, two};
+	v[8].every_ms++;
+	v[9].timeout_ms++;
+	v[10].after_ms++;
+	v[11].failures++;
+	v[12].successes++;
 	assert_false(health_respec(&h, &base, 0)); /* no run */
 	for (size_t i = 0; i < ARRAY_LEN(v); i++) {
 		health_start(&h, HEALTH_LIVENESS, &base, 0);
 		health_asked(&h, 0, 0);
-		assert_int_equal(health_respec(&h, &v[i], 1), i != 11);
+		assert_int_equal(health_respec(&h, &v[i], 1), i != 0);
 		assert_ptr_equal(h.probe, &v[i]);
-		assert_int_equal(h.asking, i == 11);
+		assert_int_equal(h.asking, i == 0);
 	}
 }
 

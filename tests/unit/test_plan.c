@@ -60,7 +60,7 @@ static const char *moves_at(const struct plan_view *view, int64_t now_ms, size_t
 		[PLAN_FORGET] = "forget"};
 	static struct trace t;
 	struct plan_move v[64];
-	struct plan_moves ret = {.cap = cap, .v = v};
+	struct plan_moves ret = {.n = 7, .more = true, .cap = cap, .v = v}; /* of the call before */
 
 	_Static_assert(ARRAY_LEN(names) == PLAN_MOVE_MAX, "a name for each move");
 	t.n = 0;
@@ -162,6 +162,8 @@ static void test_rolls_one_by_one(void **state)
 	assert_string_equal(moves(&v), "replace 2");
 	v = view_of("Rwr Rwr Rwr", 3);
 	assert_string_equal(moves(&v), "");
+	v = view_of("Rwro Rwro X", 2); /* one that leaves is not missed */
+	assert_string_equal(moves(&v), "replace 0");
 }
 
 static void test_the_next_only_after_min_healthy(void **state)

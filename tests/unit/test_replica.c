@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * supervisor/replica: lives of a replica, told as golden traces: restart policies, stops and restarts. The model for
- * tests of a core.
+ * supervisor/replica: lives of a replica, told as golden traces: starts, ends, restart policies. The model for tests of
+ * a core.
  */
 #include "tests/lib/replica_story.h"
 
@@ -230,264 +230,6 @@ static void test_policy_never(void **state)
 		"         = stopped\n");
 }
 
-static void test_stop_and_run_again(void **state)
-{
-	struct story s;
-
-	(void)state;
-	story_begin(&s);
-	story_run(&s, 0);
-	story_started(&s, 0, 41);
-	story_stop(&s, 1000, "asked by an operator");
-	story_stopped(&s, 1010, SHIM_WHY_STOPPED, "asked by an operator");
-	story_run(&s, 2000);
-	story_started(&s, 2000, 42);
-	TRACE_IS(&s.t, "[     0] run\n"
-		       "         -> start\n"
-		       "         = starting\n"
-		       "[     0] started, pid 41\n"
-		       "         -> info started: started, pid 41\n"
-		       "         = running, pid 41, healthy, ready\n"
-		       "[  1000] stop\n"
-		       "         -> stop by TERM within 10000 (stopped: asked by an operator)\n"
-		       "         -> info stopping: stopping: asked by an operator\n"
-		       "         = stopping, pid 41\n"
-		       "[  1010] run 1 ended\n"
-		       "         -> save\n"
-		       "         -> info stopped: stopped: asked by an operator\n"
-		       "         = stopped\n"
-		       "[  2000] run\n"
-		       "         -> save\n"
-		       "         -> start\n"
-		       "         = starting\n"
-		       "[  2000] started, pid 42\n"
-		       "         -> info started: started, pid 42\n"
-		       "         = running, pid 42, healthy, ready\n");
-}
-
-static void test_stop_then_run_before_it_has_stopped(void **state)
-{
-	struct story s;
-
-	(void)state;
-	story_begin(&s);
-	story_run(&s, 0);
-	story_started(&s, 0, 41);
-	story_stop(&s, 1000, "");
-	story_run(&s, 1005);
-	story_stopped(&s, 1010, SHIM_WHY_STOPPED, "");
-	TRACE_IS(&s.t, "[     0] run\n"
-		       "         -> start\n"
-		       "         = starting\n"
-		       "[     0] started, pid 41\n"
-		       "         -> info started: started, pid 41\n"
-		       "         = running, pid 41, healthy, ready\n"
-		       "[  1000] stop\n"
-		       "         -> stop by TERM within 10000 (stopped: )\n"
-		       "         -> info stopping: stopping\n"
-		       "         = stopping, pid 41\n"
-		       "[  1005] run\n"
-		       "         = stopping to start again, pid 41\n"
-		       "[  1010] run 1 ended\n"
-		       "         -> save\n"
-		       "         -> start\n"
-		       "         -> info restarted: stopped; starts again now\n"
-		       "         = starting\n");
-}
-
-static void test_stop_while_starting(void **state)
-{
-	struct story s;
-
-	(void)state;
-	story_begin(&s);
-	story_run(&s, 0);
-	story_stop(&s, 1, "scaled down");
-	story_started(&s, 2, 41);
-	story_stopped(&s, 3, SHIM_WHY_STOPPED, "scaled down");
-	story_run(&s, 10);
-	story_stop(&s, 11, "scaled down");
-	story_shim_lost(&s, 11);
-	TRACE_IS(&s.t, "[     0] run\n"
-		       "         -> start\n"
-		       "         = starting\n"
-		       "[     1] stop\n"
-		       "         -> stop by TERM within 10000 (stopped: scaled down)\n"
-		       "         -> info stopping: stopping: scaled down\n"
-		       "         = stopping\n"
-		       "[     2] started, pid 41\n"
-		       "         = stopping, pid 41\n"
-		       "[     3] run 1 ended\n"
-		       "         -> save\n"
-		       "         -> info stopped: stopped: scaled down\n"
-		       "         = stopped\n"
-		       "[    10] run\n"
-		       "         -> save\n"
-		       "         -> start\n"
-		       "         = starting\n"
-		       "[    11] stop\n"
-		       "         -> stop by TERM within 10000 (stopped: scaled down)\n"
-		       "         -> info stopping: stopping: scaled down\n"
-		       "         = stopping\n"
-		       "[    11] shim lost\n"
-		       "         -> save\n"
-		       "         -> info stopped: stopped before it had started\n"
-		       "         = stopped\n");
-}
-
-static void test_stop_in_backoff_and_when_failed(void **state)
-{
-	struct story s;
-
-	(void)state;
-	story_begin(&s);
-	s.spec.restart.limit = 2;
-	story_run(&s, 0);
-	story_started(&s, 0, 41);
-	story_exited(&s, 10, 1);
-	story_stop(&s, 20, "");
-	story_run(&s, 30);
-	story_started(&s, 30, 42);
-	story_exited(&s, 40, 1);
-	story_tick(&s, 140);
-	story_started(&s, 140, 43);
-	story_exited(&s, 150, 1);
-	story_stop(&s, 160, "");
-	TRACE_IS(&s.t,
-		"[     0] run\n"
-		"         -> start\n"
-		"         = starting\n"
-		"[     0] started, pid 41\n"
-		"         -> info started: started, pid 41\n"
-		"         = running, pid 41, healthy, ready\n"
-		"[    10] run 1 ended\n"
-		"         -> save\n"
-		"         -> warning exited: exited with code 1 after 10ms; starts again in 100ms (try 1 of 2 in 1m)\n"
-		"         = backoff until 110, tries 1\n"
-		"[    20] stop\n"
-		"         -> save\n"
-		"         -> info stopped: stopped\n"
-		"         = stopped\n"
-		"[    30] run\n"
-		"         -> save\n"
-		"         -> start\n"
-		"         = starting\n"
-		"[    30] started, pid 42\n"
-		"         -> info started: started, pid 42\n"
-		"         = running, pid 42, healthy, ready\n"
-		"[    40] run 2 ended\n"
-		"         -> save\n"
-		"         -> warning exited: exited with code 1 after 10ms; starts again in 100ms (try 1 of 2 in 1m)\n"
-		"         = backoff until 140, tries 1\n"
-		"[   140] tick\n"
-		"         -> start\n"
-		"         = starting, tries 1\n"
-		"[   140] started, pid 43\n"
-		"         -> info started: started, pid 43\n"
-		"         = running, pid 43, tries 1, healthy, ready\n"
-		"[   150] run 3 ended\n"
-		"         -> save\n"
-		"         -> error failed: exited with code 1 after 10ms; given up: ended 2 times in 1m\n"
-		"         = failed, tries 2\n"
-		"[   160] stop\n"
-		"         -> save\n"
-		"         -> info stopped: stopped\n"
-		"         = stopped\n");
-}
-
-static void test_restart_when_asked_counts_nowhere(void **state)
-{
-	struct story s;
-
-	(void)state;
-	story_begin(&s);
-	story_run(&s, 0);
-	story_started(&s, 0, 41);
-	story_restart(&s, 500, "asked by an operator");
-	story_restart(&s, 501, "asked by an operator");
-	story_stopped(&s, 510, SHIM_WHY_RESTART, "asked by an operator");
-	story_started(&s, 512, 42);
-	assert_int_equal(s.r.restarts, 0);
-	TRACE_IS(&s.t, "[     0] run\n"
-		       "         -> start\n"
-		       "         = starting\n"
-		       "[     0] started, pid 41\n"
-		       "         -> info started: started, pid 41\n"
-		       "         = running, pid 41, healthy, ready\n"
-		       "[   500] restart\n"
-		       "         -> save\n"
-		       "         -> stop by TERM within 10000 (restart: asked by an operator)\n"
-		       "         -> info restarting: stopping, to start again: asked by an operator\n"
-		       "         = stopping to start again, pid 41\n"
-		       "[   501] restart\n"
-		       "[   510] run 1 ended\n"
-		       "         -> save\n"
-		       "         -> start\n"
-		       "         -> info restarted: stopped: asked by an operator; starts again now\n"
-		       "         = starting\n"
-		       "[   512] started, pid 42\n"
-		       "         -> info started: started, pid 42\n"
-		       "         = running, pid 42, healthy, ready\n");
-}
-
-static void test_restart_in_backoff_starts_now(void **state)
-{
-	struct story s;
-
-	(void)state;
-	story_begin(&s);
-	story_run(&s, 0);
-	story_started(&s, 0, 41);
-	story_exited(&s, 10, 1);
-	story_restart(&s, 20, "");
-	assert_int_equal(s.r.restarts, 1);
-	TRACE_IS(&s.t,
-		"[     0] run\n"
-		"         -> start\n"
-		"         = starting\n"
-		"[     0] started, pid 41\n"
-		"         -> info started: started, pid 41\n"
-		"         = running, pid 41, healthy, ready\n"
-		"[    10] run 1 ended\n"
-		"         -> save\n"
-		"         -> warning exited: exited with code 1 after 10ms; starts again in 100ms (try 1 of 3 in 1m)\n"
-		"         = backoff until 110, tries 1\n"
-		"[    20] restart\n"
-		"         -> save\n"
-		"         -> start\n"
-		"         = starting\n");
-}
-
-static void test_stop_during_a_restart_is_final(void **state)
-{
-	struct story s;
-
-	(void)state;
-	story_begin(&s);
-	story_run(&s, 0);
-	story_started(&s, 0, 41);
-	story_restart(&s, 500, "");
-	story_stop(&s, 501, "");
-	story_stopped(&s, 510, SHIM_WHY_RESTART, "");
-	TRACE_IS(&s.t, "[     0] run\n"
-		       "         -> start\n"
-		       "         = starting\n"
-		       "[     0] started, pid 41\n"
-		       "         -> info started: started, pid 41\n"
-		       "         = running, pid 41, healthy, ready\n"
-		       "[   500] restart\n"
-		       "         -> save\n"
-		       "         -> stop by TERM within 10000 (restart: )\n"
-		       "         -> info restarting: stopping, to start again\n"
-		       "         = stopping to start again, pid 41\n"
-		       "[   501] stop\n"
-		       "         = stopping, pid 41\n"
-		       "[   510] run 1 ended\n"
-		       "         -> save\n"
-		       "         -> info stopped: stopped\n"
-		       "         = stopped\n");
-}
-
 static void test_shim_is_killed(void **state)
 {
 	struct story s;
@@ -538,6 +280,88 @@ static void test_shim_is_killed(void **state)
 		       "         = stopped, tries 2\n");
 }
 
+static void test_why_after_a_shim_was_killed(void **state)
+{
+	struct story s;
+
+	(void)state;
+	story_begin(&s);
+	story_run(&s, 0);
+	story_shim_lost(&s, 3);
+	assert_int_equal(s.r.last_exit.reason, REASON_START_FAILED);
+	story_tick(&s, 103);
+	story_started(&s, 105, 41);
+	story_shim_lost(&s, 5105);
+	assert_int_equal(s.r.last_exit.reason, REASON_SIGNAL);
+	assert_int_equal(s.r.last_exit.signal, SIGKILL);
+	assert_int_equal(s.r.last_exit.code, -1);
+	assert_int_equal(s.r.last_exit.at_wall_ms, s.now.wall_ms);
+	story_tick(&s, 5305);
+	story_stop(&s, 5306, "");
+	story_shim_lost(&s, 5307);
+	assert_int_equal(s.r.last_exit.reason, REASON_STOPPED);
+}
+
+static void since(const struct story *s, int64_t mono_ms)
+{
+	assert_int_equal(s->r.since_mono_ms, mono_ms);
+	assert_int_equal(s->r.since_wall_ms, mono_ms + 1000000);
+}
+
+static void test_since_when_a_state_is(void **state)
+{
+	struct story s;
+
+	(void)state;
+	story_begin(&s);
+	since(&s, 0);
+	story_run(&s, 5);
+	since(&s, 5);
+	assert_int_equal(s.r.started_mono_ms, 5);
+	story_started(&s, 7, 41);
+	since(&s, 7);
+	assert_int_equal(s.r.started_mono_ms, 7);
+	story_started(&s, 8, 42);
+	since(&s, 7);
+	assert_int_equal(s.r.pid, 42);
+	story_exited(&s, 9, 1);
+	since(&s, 9);
+}
+
+static void test_what_counts_as_a_good_end(void **state)
+{
+	static const struct {
+		int code, signal;
+		bool good;
+	} ends[] = {
+		{0, 0, true},
+		{1, 0, false},
+		{0, SIGTERM, true},
+		{0, SIGINT, true},
+		{0, SIGHUP, true},
+		{0, SIGPIPE, true},
+		{0, SIGUSR2, true}, /* the stop signal */
+		{0, SIGUSR1, false},
+		{0, SIGKILL, false},
+		{0, SIGABRT, false},
+	};
+	struct story s;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(ends); i++) {
+		story_begin(&s);
+		s.spec.restart.when = SPEC_ON_FAILURE;
+		s.spec.stop_signal = ends[i].signal == SIGKILL ? SIGKILL : SIGUSR2;
+		story_run(&s, 0);
+		story_started(&s, 0, 41);
+		if (ends[i].signal)
+			story_killed(&s, 10, ends[i].signal);
+		else
+			story_exited(&s, 10, ends[i].code);
+		assert_int_equal(s.r.state, ends[i].good ? REPLICA_STOPPED : REPLICA_BACKOFF);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -546,14 +370,10 @@ int main(void)
 		cmocka_unit_test(test_a_good_run_heals_the_backoff),
 		cmocka_unit_test(test_policy_on_failure),
 		cmocka_unit_test(test_policy_never),
-		cmocka_unit_test(test_stop_and_run_again),
-		cmocka_unit_test(test_stop_then_run_before_it_has_stopped),
-		cmocka_unit_test(test_stop_while_starting),
-		cmocka_unit_test(test_stop_in_backoff_and_when_failed),
-		cmocka_unit_test(test_restart_when_asked_counts_nowhere),
-		cmocka_unit_test(test_restart_in_backoff_starts_now),
-		cmocka_unit_test(test_stop_during_a_restart_is_final),
 		cmocka_unit_test(test_shim_is_killed),
+		cmocka_unit_test(test_why_after_a_shim_was_killed),
+		cmocka_unit_test(test_since_when_a_state_is),
+		cmocka_unit_test(test_what_counts_as_a_good_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

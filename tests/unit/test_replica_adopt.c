@@ -51,6 +51,7 @@ static void test_found_running_after_a_restart_of_the_daemon(void **state)
 			.started_wall_ms = 9,
 			.status = "up"});
 	assert_int_equal(s.r.started_mono_ms, 80000);
+	assert_int_equal(s.r.since_mono_ms, 80000);
 	assert_int_equal(s.r.since_wall_ms, 9);
 	story_run(&s, 100001);
 	assert_int_equal(replica_deadline_ms(&s.r), 106000);
@@ -64,6 +65,29 @@ static void test_found_running_after_a_restart_of_the_daemon(void **state)
 		"         -> save\n"
 		"         -> warning exited: exited with code 3 after 20s; starts again in 100ms (try 1 of 3 in 1m)\n"
 		"         = backoff until 100600, tries 1\n");
+}
+
+static void test_found_preparing_after_a_restart_of_the_daemon(void **state)
+{
+	struct story s;
+
+	(void)state;
+	story_begin(&s);
+	story_adopted(&s, 10, 41, (struct shim_hello){.state = SHIM_PREPARING});
+	assert_int_equal(s.r.started_mono_ms, 10);
+	story_adopted(&s, 20, 42, (struct shim_hello){.state = SHIM_PREPARING}); /* met once more */
+	story_started(&s, 30, 43);
+	story_adopted(&s, 40, 44, (struct shim_hello){.state = SHIM_RUNNING}); /* met once more */
+	TRACE_IS(&s.t, "[    10] shim found, pid 41\n"
+		       "         -> debug adopted: found starting, pid 41; taken over as it is\n"
+		       "         = starting, pid 41\n"
+		       "[    20] shim found, pid 42\n"
+		       "         = starting, pid 42\n"
+		       "[    30] started, pid 43\n"
+		       "         -> info started: started, pid 43\n"
+		       "         = running, pid 43, healthy, ready\n"
+		       "[    40] shim found, pid 44\n"
+		       "         = running, pid 44, healthy, ready\n");
 }
 
 static void test_found_stopping_after_a_restart_of_the_daemon(void **state)
@@ -226,6 +250,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_the_same_end_is_heard_twice),
 		cmocka_unit_test(test_found_running_after_a_restart_of_the_daemon),
+		cmocka_unit_test(test_found_preparing_after_a_restart_of_the_daemon),
 		cmocka_unit_test(test_found_stopping_after_a_restart_of_the_daemon),
 		cmocka_unit_test(test_ended_while_no_daemon_was_there),
 		cmocka_unit_test(test_found_running_although_it_is_stopped),

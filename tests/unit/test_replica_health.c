@@ -194,6 +194,100 @@ static void test_notify_makes_ready_and_feeds_the_watchdog(void **state)
 		       "         = running, pid 42, tries 1, unhealthy, 'bye'\n");
 }
 
+static void test_each_run_says_ready_anew(void **state)
+{
+	struct story s;
+
+	(void)state;
+	story_begin(&s);
+	s.spec.restart.initial_ms = 0;
+	s.spec.readiness = story_probe(SPEC_PROBE_NOTIFY);
+	story_run(&s, 0);
+	story_started(&s, 0, 41);
+	story_notify(&s, 10, (struct shim_notify){.ready = 1, .status = "up"}, "READY=1");
+	story_exited(&s, 20, 1);
+	story_started(&s, 30, 42);
+	story_stop(&s, 40, "");
+	story_notify(&s, 41, (struct shim_notify){.stopping = 1, .status = "bye"}, "STOPPING=1");
+	TRACE_IS(&s.t,
+		"[     0] run\n"
+		"         -> start\n"
+		"         = starting\n"
+		"[     0] started, pid 41\n"
+		"         -> info started: started, pid 41\n"
+		"         = running, pid 41, unknown\n"
+		"[    10] notify READY=1\n"
+		"         -> info ready: ready\n"
+		"         = running, pid 41, healthy, ready, 'up'\n"
+		"[    20] run 1 ended\n"
+		"         -> save\n"
+		"         -> start\n"
+		"         -> warning exited: exited with code 1 after 20ms; starts again now (try 1 of 3 in 1m)\n"
+		"         = starting, tries 1\n"
+		"[    30] started, pid 42\n"
+		"         -> info started: started, pid 42\n"
+		"         = running, pid 42, tries 1, unknown\n"
+		"[    40] stop\n"
+		"         -> stop by TERM within 10000 (stopped: )\n"
+		"         -> info stopping: stopping\n"
+		"         = stopping, pid 42, tries 1\n"
+		"[    41] notify STOPPING=1\n"
+		"         = stopping, pid 42, tries 1, 'bye'\n");
+}
+
+static void test_slow_is_degraded(void **state)
+{
+	struct story s;
+
+	(void)state;
+	story_begin(&s);
+	s.spec.readiness = story_probe(SPEC_PROBE_TCP);
+	story_run(&s, 0);
+	story_started(&s, 0, 41);
+	story_tick(&s, 0);
+	story_answer(&s, 1, HEALTH_READINESS, true, 1, "");
+	TRACE_CLEAR(&s.t);
+	story_next(&s);
+	story_answer(&s, 2600, HEALTH_READINESS, true, 600, "");
+	story_next(&s);
+	story_answer(&s, 4600, HEALTH_READINESS, true, 1, "");
+	TRACE_IS(&s.t, "[  2000] tick\n"
+		       "         -> probe readiness\n"
+		       "[  2600] readiness answers \n"
+		       "         -> info degraded: readiness: degraded: answered after 600 ms\n"
+		       "         = running, pid 41, degraded, ready\n"
+		       "[  3896] tick\n"
+		       "         -> probe readiness\n"
+		       "[  4600] readiness answers \n"
+		       "         -> info healthy: readiness: healthy\n"
+		       "         = running, pid 41, healthy, ready\n");
+}
+
+static void test_another_watchdog_while_running(void **state)
+{
+	struct agent_spec other;
+	struct story s;
+
+	(void)state;
+	story_begin(&s);
+	s.spec.liveness = story_probe(SPEC_PROBE_NOTIFY);
+	s.spec.readiness = story_probe(SPEC_PROBE_NOTIFY);
+	other = s.spec;
+	other.liveness.every_ms = 1000;
+	story_run(&s, 0);
+	story_started(&s, 0, 41);
+	story_spec(&s, 5, &other);
+	assert_int_equal(replica_deadline_ms(&s.r), DEADLINE_NEVER); /* not ready yet */
+	story_notify(&s, 10, (struct shim_notify){.ready = 1}, "READY=1");
+	assert_int_equal(replica_deadline_ms(&s.r), 3010);
+	story_spec(&s, 20, &s.spec);
+	assert_int_equal(replica_deadline_ms(&s.r), 6020);
+	assert_true(replica_is_ready(&s.r));
+	other.readiness.every_ms++;
+	story_spec(&s, 30, &other);
+	assert_true(replica_is_ready(&s.r));
+}
+
 static void test_another_definition_while_running(void **state)
 {
 	struct agent_spec other;
@@ -278,6 +372,9 @@ int main(void)
 		cmocka_unit_test(test_readiness_comes_and_goes),
 		cmocka_unit_test(test_an_answer_never_comes),
 		cmocka_unit_test(test_notify_makes_ready_and_feeds_the_watchdog),
+		cmocka_unit_test(test_each_run_says_ready_anew),
+		cmocka_unit_test(test_slow_is_degraded),
+		cmocka_unit_test(test_another_watchdog_while_running),
 		cmocka_unit_test(test_another_definition_while_running),
 		cmocka_unit_test(test_health_is_the_worse_of_both),
 	};

@@ -112,7 +112,7 @@ static void test_limit_within_its_time(void **state)
 {
 	static const int64_t quick[] = {1, 2, 3, 4}, spread[] = {0, 30000, 60000, 90000, 120000},
 			     edge[] = {0, 30000, 59999};
-	static const int64_t late[] = {0, 100000, 100001, 100002};
+	static const int64_t late[] = {0, 100000, 100001, 100002}, sliding[] = {0, 50000, 70000, 75000};
 	struct spec_restart p = policy(SPEC_FIXED);
 
 	(void)state;
@@ -120,6 +120,7 @@ static void test_limit_within_its_time(void **state)
 	assert_int_equal(given_up_at(&p, 0, spread, ARRAY_LEN(spread)), 0);
 	assert_int_equal(given_up_at(&p, 0, edge, ARRAY_LEN(edge)), 3);
 	assert_int_equal(given_up_at(&p, 0, late, ARRAY_LEN(late)), 4);
+	assert_int_equal(given_up_at(&p, 0, sliding, ARRAY_LEN(sliding)), 4);
 	p.limit = 1;
 	assert_int_equal(given_up_at(&p, 0, quick, ARRAY_LEN(quick)), 1);
 	p.limit = 0;
@@ -143,6 +144,23 @@ static void test_a_limit_greater_than_what_is_kept(void **state)
 	assert_int_equal(given_up_at(&p, 0, slower, 100), 0);
 	p.limit = RESTART_KEPT;
 	assert_int_equal(given_up_at(&p, 0, slower, 100), RESTART_KEPT);
+}
+
+/* Never more than are kept, the newest of them. */
+static void test_the_history_is_bounded(void **state)
+{
+	struct spec_restart p = policy(SPEC_FIXED);
+	struct restart_history h = {0};
+
+	(void)state;
+	p.limit = 0;
+	for (int64_t i = 1; i <= 40; i++) {
+		assert_int_equal(restart_decide(&p, &h, false, 0, i), RESTART_AGAIN);
+		assert_int_equal(h.n, MIN(i, (int64_t)RESTART_KEPT));
+		assert_int_equal(h.at_ms[h.n - 1], i);
+		assert_int_equal(h.at_ms[0], MAX(i - RESTART_KEPT + 1, (int64_t)1));
+	}
+	assert_int_equal(h.tries, 40);
 }
 
 /* tries after four short runs and then one of ran_ms. */
@@ -209,6 +227,7 @@ int main(void)
 		cmocka_unit_test(test_jitter_takes_off_up_to_its_share),
 		cmocka_unit_test(test_limit_within_its_time),
 		cmocka_unit_test(test_a_limit_greater_than_what_is_kept),
+		cmocka_unit_test(test_the_history_is_bounded),
 		cmocka_unit_test(test_a_good_run_heals),
 		cmocka_unit_test(test_when),
 	};
