@@ -166,8 +166,8 @@ static void test_garbage(void **state)
 
 	(void)state;
 	v[0].x.kind = 77;
-	v[1].x = (struct shim_exit){.kind = SHIM_SIGNALED, .signal = 9999, .why = 99};
-	v[2].x = (struct shim_exit){.kind = SHIM_START_FAILED, .stage = 1000, .error = 12345};
+	v[1].x = (struct shim_exit){.kind = SHIM_SIGNALED, .signal = 9999, .why = SHIM_WHY_MAX};
+	v[2].x = (struct shim_exit){.kind = SHIM_START_FAILED, .stage = SHIM_STAGE_MAX, .error = 12345};
 	TRACE_IS_TOLD(&spec, v,
 		"signal -1 0: ended in a way that its record does not tell (kind 77)\n"
 		"signal -1 9999: killed by signal 9999 (not sent by covey)\n"
@@ -189,7 +189,7 @@ static void test_garbage(void **state)
 
 static void test_names_and_spans(void **state)
 {
-	static const int64_t spans[] = {-1, 0, 1, 999, 1000, 1050, 1500, 4250, 9999, 10000, 61000};
+	static const int64_t spans[] = {-1, 0, 1, 999, 1000, 1050, 1100, 1500, 4250, 9999, 10000, 61000};
 	char out[UNITS_TEXT_MAX];
 	static struct trace t;
 
@@ -203,7 +203,7 @@ static void test_names_and_spans(void **state)
 	assert_string_equal(replica_state_name(REPLICA_LOST), "lost");
 	for (size_t i = 0; i < ARRAY_LEN(spans); i++)
 		trace_add(&t, "%s ", replica_span(out, spans[i]));
-	TRACE_IS(&t, "0ms 0ms 1ms 999ms 1s 1s 1.5s 4.2s 9.9s 10s 1m01s ");
+	TRACE_IS(&t, "0ms 0ms 1ms 999ms 1s 1s 1.1s 1.5s 4.2s 9.9s 10s 1m01s ");
 }
 
 int main(void)
