@@ -41,6 +41,7 @@ test_programs += %D%/unit/test_events
 test_programs += %D%/unit/test_io
 test_programs += %D%/unit/test_list
 test_programs += %D%/unit/test_log
+test_programs += %D%/unit/test_man
 test_programs += %D%/unit/test_map
 test_programs += %D%/unit/test_mp
 test_programs += %D%/unit/test_options
