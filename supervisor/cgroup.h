@@ -34,30 +34,38 @@ struct cgroup_steps {
 	bool v2;
 };
 
-/* `group` is the replica's file stem ("web.0"). A limit that this host cannot enforce is -ENOTSUP, said in e. */
+/*
+ * `group` is the replica's file stem ("web.0"), or a group inside of it ("web.0/probe", with no limits). A limit that
+ * this host cannot enforce is -ENOTSUP, said in e. Only what is asked for is written: the group must be new (or had the
+ * same limits), so remove it before a start with other ones.
+ */
 int cgroup_steps(const struct cgroup *cg, const char *group, const struct spec_resources *r, struct cgroup_steps *ret,
 	struct err *e);
 void cgroup_steps_done(struct cgroup_steps *s);
 
+/* -1: not known here. Counters run from the making of the group. */
 struct cgroup_usage {
-	int64_t cpu_us;	      /* used in the life of the group; -1: cannot be read */
-	int64_t memory_bytes; /* working set: without page cache that could go */
-	int64_t pids;
-	int64_t io_read_bytes, io_write_bytes; /* -1: not known here */
-	int64_t throttled_us;		       /* -1 */
+	int64_t cpu_us;
+	int64_t memory_bytes; /* working set: what is charged, without page cache that could go at once */
+	int64_t pids;	      /* processes and threads, as its limit counts them */
+	int64_t io_read_bytes,
+		io_write_bytes; /* of disks; on v1 without io limits a sum over living processes, may fall */
+	int64_t throttled_us;
 	uint64_t oom_kills;
 };
 
+/* Seven small reads. -ENOENT: there is no such group. */
 int cgroup_usage(const struct cgroup *cg, const char *group, struct cgroup_usage *ret, struct err *e);
-/* Pids in the group (≤ max are written), or -errno; 0 when it is not there. */
+/* How many pids of the group (and of groups inside) were written, ≤ max, or -errno; 0 when it is not there. */
 int cgroup_pids(const struct cgroup *cg, const char *group, int *pids, size_t max);
-/* SIGKILLs everything in it, once; returns how many were there, or -errno. Repeat until 0. */
+/* SIGKILLs everything in it, once; returns how many were there, or -errno. Repeat until 0. Nothing new can start in
+ * the group afterwards, until cgroup_steps are done again. */
 int cgroup_kill(const struct cgroup *cg, const char *group);
 /* Removes the group everywhere: 0, also when it is not there; -EBUSY while processes are in it. */
 int cgroup_remove(const struct cgroup *cg, const char *group, struct err *e);
 /* Calls fn for each replica's group that exists; for adoption and clean-up. */
 int cgroup_each(const struct cgroup *cg, void (*fn)(void *arg, const char *group), void *arg);
-/* Removes the whole subtree (all groups must be empty). */
+/* Removes the whole subtree (all groups must be empty); cg is good for cgroup_close alone then. */
 int cgroup_destroy(struct cgroup *cg, struct err *e);
 
 #endif

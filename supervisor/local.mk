@@ -19,6 +19,16 @@ libsupervisor_a_SOURCES = \
 	%D%/capability.c \
 	%D%/capability.h \
 	%D%/probe.c \
+	%D%/cgroup.c \
+	%D%/cgroup.h \
+	%D%/cgroup_find.c \
+	%D%/cgroup_impl.h \
+	%D%/cgroup_lib.c \
+	%D%/cgroup_lib.h \
+	%D%/cgroup_read.c \
+	%D%/cgroup_steps.c \
+	%D%/cgroup_v1.c \
+	%D%/cgroup_v2.c \
 	%D%/seccomp.c \
 	%D%/seccomp_compile.c \
 	%D%/seccomp_impl.h \
@@ -44,6 +54,7 @@ libsupervisor_a_SOURCES = \
 	%D%/yaml_table.c \
 	%D%/yaml_type.c \
 	%D%/cgroup.h %D%/logs.h %D%/probe.h %D%/seccomp.h %D%/shim_proto.h %D%/spawn.h %D%/spec.h
+	%D%/logs.h %D%/probe.h %D%/seccomp.h %D%/shim_proto.h %D%/spawn.h %D%/spec.h
 libsupervisor_a_CFLAGS = $(AM_CFLAGS)
 
 # The profiles of etc/seccomp are built in.

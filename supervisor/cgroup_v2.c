@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Cgroups v2: one group a replica, its controllers switched on from the top down to the subtree's own directory. A
+ * directory whose children have controllers may hold no process itself: when the daemon sits in it, the daemon moves
+ * into a leaf beside the replicas first ("_daemon").
+ */
+#include "supervisor/cgroup_impl.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define LEAF "_daemon"
+
+static const char *const controllers[] = {"cpu", "memory", "pids", "cpuset", "io"};
+
+static const struct where {
+	const char *controller, *file;
+} where[] = {
+	[CGROUP_LIMIT_CPU] = {"cpu", "cpu.max"},
+	[CGROUP_LIMIT_CPU_WEIGHT] = {"cpu", "cpu.weight"},
+	[CGROUP_LIMIT_CPUSET] = {"cpuset", "cpuset.cpus"},
+	[CGROUP_LIMIT_MEMORY] = {"memory", "memory.max"},
+	[CGROUP_LIMIT_MEMORY_HIGH] = {"memory", "memory.high"},
+	[CGROUP_LIMIT_SWAP] = {"memory", "memory.swap.max"},
+	[CGROUP_LIMIT_PIDS] = {"pids", "pids.max"},
+	[CGROUP_LIMIT_IO_WEIGHT] = {"io", "io.weight"}, /* or io.bfq.weight */
+	[CGROUP_LIMIT_IO_MAX] = {"io", "io.max"},
+};
+_Static_assert(ARRAY_LEN(where) == CGROUP_LIMIT_MAX, "a place for each limit");
+
+/* Moves this process from `level` into a leaf of it; whether it was there. */
+static bool move_to_leaf(int root, const char *level)
+{
+	char text[512], want[CGROUP_GROUP_MAX + 8], leaf[CGROUP_GROUP_MAX + 16];
+
+	if (cgroup_read(AT_FDCWD, "/proc/self", "cgroup", text, sizeof(text)) <= 0)
+		return false;
+	(void)snprintf(want, sizeof(want), "0::/%s\n", strcmp(level, ".") == 0 ? "" : level); /* was checked */
+	if (!strstr(text, want))
+		return false;
+	(void)snprintf(leaf, sizeof(leaf), "%s/" LEAF, level); /* as above */
+	if (mkdirat(root, leaf, 0755) < 0 && errno != EEXIST)
+		return false;
+	return cgroup_write(root, leaf, "cgroup.procs", "0") == 0;
+}
+
+/* Switches the controllers on for the children of `level`. What does not work shows in `can`. */
+static void enable(int root, const char *level)
+{
+	char there[512], on[512], value[32];
+
+	if (cgroup_read(root, level, "cgroup.controllers", there, sizeof(there)) < 0)
+		return;
+	if (cgroup_read(root, level, "cgroup.subtree_control", on, sizeof(on)) < 0)
+		return;
+	for (size_t i = 0; i < ARRAY_LEN(controllers); i++) {
+		if (!cgroup_has_word(there, controllers[i]) || cgroup_has_word(on, controllers[i]))
+			continue;
+		(void)snprintf(value, sizeof(value), "+%s", controllers[i]); /* fits */
+		if (cgroup_write(root, level, "cgroup.subtree_control", value) == -EBUSY && move_to_leaf(root, level))
+			(void)cgroup_write(root, level, "cgroup.subtree_control", value); /* as above */
+	}
+}
+
+static int v2_prepare(struct cgroup *cg, struct err *e)
+{
+	AUTO_CLOSE int root = open(cg->mounts[CGROUP_UNIFIED], O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int dir = cg->dirs[CGROUP_UNIFIED].fd;
+	char level[CGROUP_GROUP_MAX] = "", on[512] = "";
+
+	if (root < 0)
+		return err_errno(e, "open '%s'", cg->mounts[CGROUP_UNIFIED]);
+	enable(root, ".");
+	while (cgroup_next_level(cg->parent, level))
+		enable(root, level);
+	(void)cgroup_read(dir, ".", "cgroup.subtree_control", on, sizeof(on)); /* none: then nothing can be limited */
+	for (int l = 0; l < CGROUP_LIMIT_MAX; l++)
+		cg->can[l] = cgroup_has_word(on, where[l].controller);
+	if (faccessat(dir, "memory.swap.max", F_OK, 0) < 0)
+		cg->can[CGROUP_LIMIT_SWAP] = false;
+	if (faccessat(dir, "io.weight", F_OK, 0) == 0)
+		cg->io_weight = "io.weight";
+	else if (faccessat(dir, "io.bfq.weight", F_OK, 0) == 0)
+		cg->io_weight = "io.bfq.weight";
+	if (!cg->io_weight)
+		cg->can[CGROUP_LIMIT_IO_WEIGHT] = false;
+	return 0;
+}
+
+static void build_memory(struct cgroup_build *b, const struct spec_resources *r)
+{
+	if (r->memory_max_bytes > 0) {
+		cgroup_step_write(b, CGROUP_UNIFIED, "memory.max", "%lld", (long long)r->memory_max_bytes);
+		cgroup_step_write(b, CGROUP_UNIFIED, "memory.oom.group", "1");
+	}
+	if (r->memory_high_bytes > 0)
+		cgroup_step_write(b, CGROUP_UNIFIED, "memory.high", "%lld", (long long)r->memory_high_bytes);
+	if (r->swap_max_bytes >= 0 && b->cg->can[CGROUP_LIMIT_SWAP])
+		cgroup_step_write(b, CGROUP_UNIFIED, "memory.swap.max", "%lld", (long long)r->swap_max_bytes);
+}
+
+static void build_cpu(struct cgroup_build *b, const struct spec_resources *r)
+{
+	int64_t quota, period;
+
+	if (r->cpu_milli > 0) {
+		cgroup_quota(r->cpu_milli, &quota, &period);
+		cgroup_step_write(b, CGROUP_UNIFIED, "cpu.max", "%lld %lld", (long long)quota, (long long)period);
+	}
+	if (r->cpu_weight > 0 && r->cpu_weight != 100)
+		cgroup_step_write(b, CGROUP_UNIFIED, "cpu.weight", "%lld", (long long)r->cpu_weight);
+	if (r->cpuset)
+		cgroup_step_write(b, CGROUP_UNIFIED, "cpuset.cpus", "%s", r->cpuset);
+}
+
+static void build_io(struct cgroup_build *b, const struct spec_resources *r)
+{
+	char devices[CGROUP_DEVICES_MAX][16];
+	size_t n = r->io_max_bps > 0 ? cgroup_devices(b->cg, devices, CGROUP_DEVICES_MAX) : 0;
+	long long bps = (long long)r->io_max_bps;
+
+	if (r->io_weight > 0 && strcmp(b->cg->io_weight, "io.bfq.weight") == 0)
+		cgroup_step_write(b, CGROUP_UNIFIED, "io.bfq.weight", "%lld", (long long)MIN(1000, r->io_weight));
+	else if (r->io_weight > 0)
+		cgroup_step_write(b, CGROUP_UNIFIED, "io.weight", "default %lld", (long long)r->io_weight);
+	for (size_t i = 0; i < n; i++)
+		cgroup_step_write(b, CGROUP_UNIFIED, "io.max", "%s rbps=%lld wbps=%lld", devices[i], bps, bps);
+}
+
+/* pids.max is always said: a group that was killed by an old kernel has it at 0. */
+static void v2_build(struct cgroup_build *b, const struct spec_resources *r)
+{
+	cgroup_step_mkdir(b, CGROUP_UNIFIED);
+	build_memory(b, r);
+	build_cpu(b, r);
+	if (b->cg->can[CGROUP_LIMIT_PIDS] && r->pids_max > 0)
+		cgroup_step_write(b, CGROUP_UNIFIED, "pids.max", "%lld", (long long)r->pids_max);
+	else if (b->cg->can[CGROUP_LIMIT_PIDS] && !strchr(b->group, '/'))
+		cgroup_step_write(b, CGROUP_UNIFIED, "pids.max", "max");
+	build_io(b, r);
+	cgroup_step_into(b);
+}
+
+static int v2_usage(const struct cgroup *cg, const char *group, struct cgroup_usage *u)
+{
+	int dir = cg->dirs[CGROUP_UNIFIED].fd;
+	char text[CGROUP_TEXT_MAX];
+	int64_t used = cgroup_read_number(dir, group, "memory.current");
+	int rc = cgroup_read(dir, group, "cpu.stat", text, sizeof(text));
+
+	if (rc < 0)
+		return rc;
+	u->cpu_us = cgroup_field(text, "usage_usec");
+	u->throttled_us = cgroup_field(text, "throttled_usec");
+	u->pids = cgroup_read_number(dir, group, "pids.current");
+	if (used >= 0 && cgroup_read(dir, group, "memory.stat", text, sizeof(text)) > 0)
+		u->memory_bytes = MAX(0, used - MAX(0, cgroup_field(text, "inactive_file")));
+	if (cgroup_read(dir, group, "memory.events", text, sizeof(text)) > 0)
+		u->oom_kills = (uint64_t)MAX(0, cgroup_field(text, "oom_kill"));
+	if (cgroup_read(dir, group, "io.stat", text, sizeof(text)) >= 0) {
+		u->io_read_bytes = cgroup_sum(text, " rbytes=");
+		u->io_write_bytes = cgroup_sum(text, " wbytes=");
+	}
+	return 0;
+}
+
+static int v2_kill_all(const struct cgroup *cg, const char *group)
+{
+	int dir = cg->dirs[CGROUP_UNIFIED].fd;
+	int rc = cgroup_write(dir, group, "cgroup.kill", "1");
+
+	if (rc < 0)
+		(void)cgroup_write(dir, group, "pids.max", "0"); /* before Linux 5.14: as on v1 */
+	return rc;
+}
+
+const struct cgroup_vtable cgroup_v2 = {
+	.version = 2, .prepare = v2_prepare, .build = v2_build, .usage = v2_usage, .kill_all = v2_kill_all};
