@@ -3,9 +3,9 @@
 #define NODE_CONTROL_H
 /*
  * The edge that people and scripts talk to: nng ipc in its framing of req/rep (control_frame.h), one msgpack map a
- * request, one a reply. nng's threads only note what happened and wake the loop; verbs run on the loop. A verb may answer
- * at once or keep the request and answer later (it waits for something), within CONTROL_WAITERS_MAX. A connection has one
- * request at a time; what is sent behind it waits.
+ * request, one a reply. nng's threads only note what happened and wake the loop; verbs run on the loop. A verb may
+ * answer at once or keep the request and answer later (it waits for something), within CONTROL_WAITERS_MAX. A
+ * connection has one request at a time; what is sent behind it waits.
  *
  * Request: {"v": 1, "verb": "status", "args": {…}}
  * Reply:   {"ok": true, "result": …} or {"ok": false, "code": "refused" | "usage" | "unknown" | "full", "error": "a
