@@ -187,6 +187,30 @@ static void keys_must_agree(void **state)
 	bad("data_dir: \"\"\n", "1: data_dir: must be a path, not ''\n");
 }
 
+static void lengths_are_bounded(void **state)
+{
+	char text[CONFIG_PATH_MAX + 64], host[80];
+	struct arena a;
+
+	(void)state;
+	(void)snprintf(text, sizeof(text), "run_dir: /%0*d\n", CONFIG_RUN_DIR_MAX - 1, 0);
+	config_free(good(text));
+	(void)snprintf(text, sizeof(text), "run_dir: /%0*d\n", CONFIG_RUN_DIR_MAX, 0);
+	bad(text, "1: run_dir: must be at most 90 bytes long, with its directory\n");
+	(void)snprintf(text, sizeof(text), "data_dir: %0*d\n", CONFIG_PATH_MAX - (int)strlen("/etc/covey/"), 0);
+	config_free(good(text));
+	(void)snprintf(text, sizeof(text), "data_dir: %0*d\n", CONFIG_PATH_MAX - (int)strlen("/etc/covey/") + 1, 0);
+	bad(text, "1: data_dir: must be at most 1024 bytes long, with its directory\n");
+	arena_init(&a, 4096);
+	for (int n = 62; n < 66; n++) {
+		struct config_addr got;
+
+		(void)snprintf(host, sizeof(host), "a%0*d", n - 1, 0);
+		assert_int_equal(config_parse_addr(host, 1, true, &a, &got), n <= 63 ? 0 : -EINVAL);
+	}
+	arena_done(&a);
+}
+
 static void addresses(void **state)
 {
 	static const struct {
@@ -302,6 +326,7 @@ int main(void)
 		cmocka_unit_test(other_forms_are_read),
 		cmocka_unit_test(all_faults_are_told_in_one_go),
 		cmocka_unit_test(keys_must_agree),
+		cmocka_unit_test(lengths_are_bounded),
 		cmocka_unit_test(addresses),
 		cmocka_unit_test(relative_paths_are_the_file_s),
 		cmocka_unit_test(every_allocation_fails_once),

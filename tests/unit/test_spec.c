@@ -331,6 +331,35 @@ static void keys_must_agree(void **state)
 		"5: stop.signal: must be a signal such as TERM, INT or QUIT, not 'FOO'\n");
 }
 
+static void what_is_just_allowed(void **state)
+{
+	static const char *const fine[] = {"resources: {memory: 10M, memory_high: 10M, reserve: {memory: 10M}}\n",
+		"resources: {cpu: 1, reserve: {cpu: 1}}\n", "restart: {initial: 2s, max: 2s}\n",
+		"replicas: {min: 0, max: 0}\n", "replicas: {min: 1, max: 2, initial: 2}\n", "replicas: 10000\n",
+		"resources: {cpuset: \"8191\"}\n", "resources: {cpuset: \"3-3,0\"}\n",
+		"update: {surge: 0, unavailable: 1}\n", "kind: singleton\nreplicas: 1\n", "ports: {a: 1, b: 65535}\n",
+		"sandbox: {read_only: [/..a, /a..]}\n"};
+	static const char *const cpus[] = {
+		"8192", "3-2", "a", "1-", "-1", "1,", ",1", "1 2", "", "99999999999999999999"};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(fine); i++) {
+		char text[256];
+
+		(void)snprintf(text, sizeof(text), AGENT "%s", fine[i]); /* ours, and short */
+		spec_unref(good(text));
+	}
+	for (size_t i = 0; i < ARRAY_LEN(cpus); i++) {
+		char text[256], want[256];
+
+		(void)snprintf(text, sizeof(text), AGENT "resources: {cpuset: \"%s\"}\n", cpus[i]);
+		(void)snprintf(want, sizeof(want),
+			"3: resources.cpuset: must be processors such as 0-3,6, each at most 8191, not '%s'\n",
+			cpus[i]);
+		bad(text, want);
+	}
+}
+
 static void a_node_s_own_agent_has_no_cluster_keys(void **state)
 {
 	(void)state;
@@ -434,6 +463,7 @@ int main(void)
 		cmocka_unit_test(all_faults_are_told_in_one_go),
 		cmocka_unit_test(the_sandbox_is_checked),
 		cmocka_unit_test(keys_must_agree),
+		cmocka_unit_test(what_is_just_allowed),
 		cmocka_unit_test(a_node_s_own_agent_has_no_cluster_keys),
 		cmocka_unit_test(names_are_bounded),
 		cmocka_unit_test(references_are_counted),
