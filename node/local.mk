@@ -21,6 +21,7 @@ libnode_a_SOURCES = \
 	%D%/events.c \
 	%D%/events.h \
 	%D%/http.h \
+	%D%/metrics.c \
 	%D%/metrics.h \
 	%D%/mp.c \
 	%D%/mp.h \
@@ -35,4 +36,5 @@ libnode_a_SOURCES = \
 	%D%/store_priv.h \
 	%D%/store_schema.c \
 	%D%/store_thread.c \
+	%D%/sysstat.c \
 	%D%/sysstat.h

@@ -21,6 +21,8 @@ struct sysstat_self {
 };
 
 int sysstat_host(const char *data_dir, struct sysstat_host *ret, struct err *e);
+/* The same from another directory than /proc, for tests. */
+int sysstat_host_from(const char *proc, const char *data_dir, struct sysstat_host *ret, struct err *e);
 int sysstat_self(struct sysstat_self *ret, struct err *e);
 
 #endif

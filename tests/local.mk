@@ -51,6 +51,7 @@ test_programs += %D%/unit/test_list
 test_programs += %D%/unit/test_log
 test_programs += %D%/unit/test_man
 test_programs += %D%/unit/test_map
+test_programs += %D%/unit/test_metrics
 test_programs += %D%/unit/test_mp
 test_programs += %D%/unit/test_options
 test_programs += %D%/unit/test_plan
@@ -69,6 +70,7 @@ test_programs += %D%/unit/test_sm
 test_programs += %D%/unit/test_store
 test_programs += %D%/unit/test_store_faults
 test_programs += %D%/unit/test_table
+test_programs += %D%/unit/test_sysstat
 test_programs += %D%/unit/test_units
 test_programs += %D%/unit/test_yaml
 

@@ -249,7 +249,9 @@ static int body_hide(void *arg)
 		for (;;)
 			(void)pause();
 	}
-	return 0;
+	while (wait(NULL) > 0)
+		;
+	return 0; /* those between are gone, those that hide are there */
 }
 
 static bool has_pids(const char *group, int n)
