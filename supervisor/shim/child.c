@@ -64,7 +64,7 @@ static void reset_signals(void)
 	struct sigaction was;
 	sigset_t none;
 
-	for (int sig = 1; sig < 65; sig++)
+	for (int sig = 1; sig < 32; sig++)
 		if (sigaction(sig, NULL, &was) == 0 && was.sa_handler == SIG_IGN)
 			(void)sigaction(sig, &dfl, NULL); /* could be read, so can be set */
 	sigemptyset(&none);

@@ -42,16 +42,19 @@ const char *group_probe_name(int sub)
 
 static int open_dir(const char *path)
 {
-	return open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return openat(AT_FDCWD, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 }
 
-int group_probe(const struct group *g, int sub)
+int group_probe(struct group *g, int sub)
 {
 	AUTO_CLOSE int dir = g->dir ? open_dir(g->dir) : -1;
 
 	if (dir < 0)
 		return g->dir ? -errno : -ENOENT;
-	return mkdirat(dir, group_probe_name(sub), 0755) < 0 && errno != EEXIST ? -errno : 0;
+	if (mkdirat(dir, group_probe_name(sub), 0755) < 0 && errno != EEXIST)
+		return -errno;
+	g->has_subs = true;
+	return 0;
 }
 
 /* A buffer of pids, one a line; what is no whole line yet is moved to its beginning. Returns how many there were. */
@@ -128,7 +131,7 @@ int group_kill(struct group *g, int sub)
 		if (n > 0)
 			forbid_forks(g, dir);
 	}
-	for (int i = 0; i < GROUP_PROBES; i++) {
+	for (int i = 0; i < GROUP_PROBES && g->has_subs; i++) {
 		AUTO_CLOSE int below = -1;
 
 		if (sub >= 0 && i != sub)
@@ -142,7 +145,7 @@ int group_kill(struct group *g, int sub)
 
 void group_settle(struct group *g)
 {
-	AUTO_CLOSE int dir = g->dir ? open_dir(g->dir) : -1;
+	AUTO_CLOSE int dir = g->dir && (g->has_subs || g->bounded) ? open_dir(g->dir) : -1;
 
 	if (dir < 0)
 		return;
@@ -150,7 +153,7 @@ void group_settle(struct group *g)
 		(void)unlinkat(dir, group_probe_name(i), AT_REMOVEDIR); /* the daemon removes what is left */
 	if (g->bounded)
 		(void)os_write_file(dir, "pids.max", g->pids_max); /* the next run writes its own limit anyhow */
-	g->bounded = false;
+	g->bounded = g->has_subs = false;
 }
 
 uint64_t group_oom_kills(const char *path)

@@ -15,6 +15,7 @@
 struct group {
 	const char *dir; /* NULL: the plan names none */
 	bool v2;
+	bool has_subs;	   /* sub-groups may be there */
 	bool bounded;	   /* v1: pids.max is 0 now, so that nothing in it can fork … */
 	char pids_max[24]; /* … and was this before */
 };
@@ -31,7 +32,7 @@ int group_kill(struct group *g, int sub);
 void group_settle(struct group *g);
 
 /* "probe.0" … below dir, made if it is not there: 0, -errno. */
-int group_probe(const struct group *g, int sub);
+int group_probe(struct group *g, int sub);
 const char *group_probe_name(int sub);
 
 /* The oom_kill counter; 0 when it cannot be read. */

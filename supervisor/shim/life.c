@@ -149,8 +149,7 @@ static int empty_group(struct shim *s, struct plan *p, const char **ret_detail)
 	*ret_detail = s->group.dir;
 	if (group_kill(&s->group, -1) > 0)
 		return -EAGAIN;
-	if (s->tries > 0)
-		group_settle(&s->group);
+	group_settle(&s->group);
 	s->oom_base = group_oom_kills(s->oom_path);
 	return 0;
 }

@@ -21,7 +21,7 @@ static int open_current(struct logfile *f)
 {
 	struct stat st;
 
-	f->fd = open(f->path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0640);
+	f->fd = openat(AT_FDCWD, f->path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0640);
 	if (f->fd < 0)
 		return -errno;
 	if (fstat(f->fd, &st) < 0)

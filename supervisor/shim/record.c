@@ -47,7 +47,7 @@ static void name_record(const struct shim *s, const char *suffix, struct text *t
 
 static int write_aside(const struct shim *s, const char *aside)
 {
-	AUTO_CLOSE int fd = open(aside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	AUTO_CLOSE int fd = openat(AT_FDCWD, aside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	struct iovec iov[] = {
 		{(void *)(uintptr_t)&s->record, sizeof(s->record)}, {(void *)(uintptr_t)s->label, s->label_size}};
 	ssize_t n;

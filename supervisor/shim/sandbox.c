@@ -208,7 +208,7 @@ static uint64_t landlock_rights(long abi, uint64_t *ret_file)
 
 static int landlock_allow(int rules, const char *path, uint64_t rights, uint64_t file_rights)
 {
-	AUTO_CLOSE int fd = open(path, O_PATH | O_CLOEXEC);
+	AUTO_CLOSE int fd = openat(AT_FDCWD, path, O_PATH | O_CLOEXEC);
 	struct k_landlock_path rule = {.allowed_access = rights, .parent_fd = fd};
 	struct stat st;
 

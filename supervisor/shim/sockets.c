@@ -44,7 +44,7 @@ static int enter_dir(const char *dir)
  */
 static bool is_alive(const char *name)
 {
-	AUTO_CLOSE int path = open(name, O_PATH | O_CLOEXEC);
+	AUTO_CLOSE int path = openat(AT_FDCWD, name, O_PATH | O_CLOEXEC);
 	AUTO_CLOSE int probe = path < 0 ? -1 : socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	struct sockaddr_un to = {.sun_family = AF_UNIX};
 	struct text t = TEXT_OVER(to.sun_path);
@@ -72,9 +72,10 @@ static int bind_as(struct shim *s, int type, mode_t mode, const char *suffix, in
 	text_u64(&aside, s->record.run);
 	text_str(&aside, suffix);
 	name_of(s, suffix, &t);
-	(void)unlink(at.sun_path); /* of nobody: the run's number is ours alone */
 	(void)umask(0777 & ~mode); /* cannot fail */
 	rc = bind(fd, (struct sockaddr *)&at, sizeof(at)) < 0 ? -errno : 0;
+	if (rc == -EADDRINUSE && unlink(at.sun_path) == 0) /* of nobody: the run's number is ours alone */
+		rc = bind(fd, (struct sockaddr *)&at, sizeof(at)) < 0 ? -errno : 0;
 	(void)umask(0);
 	if (rc < 0)
 		return rc;

@@ -84,7 +84,7 @@ static int open_into(const struct start_how *how)
 
 		if ((op->type & ~(uint32_t)SHIM_OP_OPTIONAL) != SHIM_OP_INTO)
 			continue;
-		dir = open(planread_str(how->plan, op->path), O_PATH | O_DIRECTORY | O_CLOEXEC);
+		dir = openat(AT_FDCWD, planread_str(how->plan, op->path), O_PATH | O_DIRECTORY | O_CLOEXEC);
 		return dir < 0 ? -1 : openat(dir, how->sub ? how->sub : ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	}
 	return -1;
