@@ -27,6 +27,7 @@ test_programs += %D%/edge/test_cli_read
 test_programs += %D%/edge/test_control_abuse
 test_programs += %D%/edge/test_datalock
 test_programs += %D%/edge/test_shim
+test_programs += %D%/edge/test_shim_log
 test_programs += %D%/edge/test_store_kill
 test_programs += %D%/unit/test_arena
 test_programs += %D%/edge/test_probe
