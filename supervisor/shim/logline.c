@@ -59,10 +59,36 @@ void logline_set_time(struct logline *l, int64_t wall_ns)
 	put_digits(l->stamp + 20, wall_ns / 1000 % 1000000, 6);
 }
 
+#define EACH_BYTE(b) (~UINT64_C(0) / 255 * (b))
+
+/* Not 0 if one of eight bytes is a newline. */
+static uint64_t has_newline(const char *v)
+{
+	uint64_t word;
+
+	memcpy(&word, v, sizeof(word));
+	word ^= EACH_BYTE('\n');
+	return (word - EACH_BYTE(1)) & ~word & EACH_BYTE(0x80);
+}
+
+/* memchr for a newline, 32 bytes at a time: lines are long for it, and musl's goes by eight. */
+static const char *find_newline(const char *v, size_t n)
+{
+	const char *end = v + n;
+
+	while (end - v >= 32 && !(has_newline(v) | has_newline(v + 8) | has_newline(v + 16) | has_newline(v + 24)))
+		v += 32;
+	while (end - v >= 8 && !has_newline(v))
+		v += 8;
+	while (v < end && *v != '\n')
+		v++;
+	return v < end ? v : NULL;
+}
+
 /* Length of the next line's body at v, and how many bytes it takes off the input; false: no whole line yet. */
 static bool next_line(const struct logline *l, const char *v, size_t n, bool final, size_t *ret_body, size_t *ret_take)
 {
-	const char *end = memchr(v, '\n', MIN(n, l->piece_max + 1));
+	const char *end = find_newline(v, MIN(n, l->piece_max + 1));
 
 	if (end) {
 		*ret_body = (size_t)(end - v);

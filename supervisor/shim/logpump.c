@@ -22,6 +22,8 @@
 #define SMALL_PIPE    (64 * 1024)
 #define READS_A_TURN  4
 #define IDLE_AFTER_MS 1000
+#define MUCH_A_TURN   8192
+#define NAP_MS	      1
 
 _Static_assert(BIG_IN > LOG_LINE_MAX + 1, "a line that is cut fits in whole");
 _Static_assert(BIG_OUT > LOG_LINE_MAX + LOGLINE_STAMP + 1, "and out");
@@ -77,7 +79,7 @@ static void give_back(struct logpump *l)
 	l->buffers = NULL;
 	l->idle_at_ms = 0;
 	if (l->pipe >= 0)
-		(void)fcntl(l->pipe, F_SETPIPE_SZ, SMALL_PIPE); /* refused while there is more in it: then it stays */
+		l->big_pipe = fcntl(l->pipe, F_SETPIPE_SZ, SMALL_PIPE) != SMALL_PIPE; /* refused while more is in it */
 }
 
 /* One read into the mapped buffers; returns what read(2) did. */
@@ -114,7 +116,7 @@ static ssize_t read_small(struct logpump *l)
 	l->have = (size_t)n - used;
 	memcpy(l->buffers, in + used, l->have);
 	if (n == SMALL_IN)
-		(void)fcntl(l->pipe, F_SETPIPE_SZ, BIG_PIPE); /* only for speed */
+		l->big_pipe = fcntl(l->pipe, F_SETPIPE_SZ, BIG_PIPE) == BIG_PIPE;
 	return n;
 }
 
@@ -139,8 +141,14 @@ static ssize_t pump_once(struct logpump *l)
 	return n;
 }
 
+/*
+ * Whoever writes much, a line a call, is slowed down most by waking us at each of them. So the pipe, which holds a
+ * megabyte by then, is left alone for a moment and emptied in one go.
+ */
 void logpump_turn(struct logpump *l, int64_t now_ms)
 {
+	uint64_t before = l->bytes;
+
 	for (int i = 0; i < READS_A_TURN && l->pipe >= 0; i++) {
 		ssize_t n = pump_once(l);
 
@@ -149,6 +157,7 @@ void logpump_turn(struct logpump *l, int64_t now_ms)
 	}
 	if (l->buffers)
 		l->idle_at_ms = now_ms + IDLE_AFTER_MS;
+	l->read_at_ms = l->big_pipe && l->pipe >= 0 && l->bytes - before >= MUCH_A_TURN ? now_ms + NAP_MS : 0;
 }
 
 void logpump_idle(struct logpump *l, int64_t now_ms)

@@ -12,9 +12,11 @@ struct logpump {
 	int pipe; /* our end; -1: the agent has closed all of its ends */
 	struct logline line;
 	struct logfile file;
-	uint64_t bytes;	    /* read from the agent */
-	char *buffers;	    /* NULL while there is little */
-	size_t have;	    /* bytes of a line that is not whole yet, at the beginning of `buffers` */
+	uint64_t bytes; /* read from the agent */
+	char *buffers;	/* NULL while there is little */
+	size_t have;	/* bytes of a line that is not whole yet, at the beginning of `buffers` */
+	bool big_pipe;
+	int64_t read_at_ms; /* CLOCK_MONOTONIC: it is not polled but read then; 0: polled */
 	int64_t idle_at_ms; /* CLOCK_MONOTONIC: buffers that were not needed until then go back; 0: none */
 };
 

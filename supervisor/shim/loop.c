@@ -46,7 +46,7 @@ static void watch_all(const struct shim *s, struct pollfd p[AT_MAX])
 	watch(&p[AT_CONTROL], s->control);
 	watch(&p[AT_LISTENER], s->listener);
 	watch(&p[AT_NOTIFY], s->notify_fd);
-	watch(&p[AT_LOG], s->log.pipe);
+	watch(&p[AT_LOG], s->log.read_at_ms ? -1 : s->log.pipe);
 	watch_task(&p[AT_TASKS], &s->agent);
 	for (int i = 0; i < GROUP_PROBES; i++) {
 		watch_task(&p[AT_TASKS + 3 * (i + 1)], &s->probes[i].task);
@@ -59,7 +59,8 @@ static void watch_all(const struct shim *s, struct pollfd p[AT_MAX])
 /* The earliest of all times that something waits for; -1: none. */
 static int64_t wait_ms(const struct shim *s, int64_t now_ms)
 {
-	const int64_t at[] = {life_deadline_ms(s), control_deadline_ms(s), probe_deadline_ms(s), s->log.idle_at_ms};
+	const int64_t at[] = {life_deadline_ms(s), control_deadline_ms(s), probe_deadline_ms(s), s->log.idle_at_ms,
+		s->log.read_at_ms};
 	int64_t first = INT64_MAX;
 
 	for (size_t i = 0; i < ARRAY_LEN(at); i++)
@@ -141,6 +142,8 @@ static void keep_time(struct shim *s, int64_t now_ms)
 	if (s->finished)
 		return;
 	probe_time(s, now_ms);
+	if (s->log.read_at_ms && now_ms >= s->log.read_at_ms)
+		logpump_turn(&s->log, now_ms);
 	if (s->log.idle_at_ms && now_ms >= s->log.idle_at_ms)
 		logpump_idle(&s->log, now_ms);
 	if (s->control_full)
