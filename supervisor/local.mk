@@ -122,7 +122,7 @@ SHIM_DEFINE = -I$(top_srcdir) -D_GNU_SOURCE
 SHIM_COMPILE = -std=gnu17 -Os -g -static -fno-pie -fstack-protector-strong -ffunction-sections -fno-common \
 	-Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wwrite-strings -Wundef \
 	-Wimplicit-fallthrough -Wvla -Wframe-larger-than=3000
-# No relro: statically linked at a fixed address there is nothing to relocate, and its page would be there a thousand times.
+# No relro: at a fixed address nothing is relocated, and its page would be there a thousand times.
 SHIM_LINK = -no-pie -Wl,--gc-sections -Wl,-z,norelro,-z,noexecstack
 covey-shim: $(shim_sources) $(shim_headers) Makefile
 	$(AM_V_CCLD)$(SHIM_CC) $(SHIM_DEFINE) $(SHIM_COMPILE) $(SHIM_LINK) -o $@ $(filter %.c,$^)

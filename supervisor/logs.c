@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Reading a log while its shim writes and rotates it. Nothing is locked: a file is known by its inode and the time it was
- * made (numbers of inodes are used again), wherever a rotation has moved it meanwhile, and a step from one file to the
- * next is only taken if no rotation came between. A rotation renames the oldest first, so one number may be missing for
- * a moment. Shims write whole lines: a file ends in a newline or in the first part of a write that is under way.
+ * Reading a log while its shim writes and rotates it. Nothing is locked: a file is known by its inode and the time it
+ * was made (numbers of inodes are used again), wherever a rotation has moved it meanwhile, and a step from one file
+ * to the next is only taken if no rotation came between. A rotation renames the oldest first, so one number may be
+ * missing for a moment. Shims write whole lines: a file ends in a newline or in the first part of a write that is
+ * under way.
  */
 #include "supervisor/logs.h"
 
@@ -60,8 +61,8 @@ static int open_nth(const char *log_path, int i, struct file *ret)
 }
 
 /*
- * Where the last *n lines of a file begin, looking backwards a block at a time. When it has fewer, *n is what is left to
- * find in older files and the offset is 0.
+ * Where the last *n lines of a file begin, looking backwards a block at a time. When it has fewer, *n is what is left
+ * to find in older files and the offset is 0.
  */
 static int find_back(int fd, int64_t size, int64_t *n, int64_t *ret_offset)
 {
@@ -254,7 +255,7 @@ int logs_remove(const char *log_path, struct err *e)
 		if (errno != ENOENT)
 			return err_errno(e, "remove '%s'", path);
 		if (i > 0)
-			break; /* the current one may be missing between two steps of a rotation; then the next is there */
+			break; /* the current one alone may be missing, in the midst of a rotation */
 	}
 	return 0;
 }

@@ -16,7 +16,7 @@ struct logs_pos {
 
 /* Finds where the last n lines start (over all kept files). */
 int logs_tail(const char *log_path, int64_t n, struct logs_pos *ret, struct err *e);
-/* Appends what follows *pos, whole lines where possible, at most max bytes, and moves *pos. Nothing new is 0 bytes and 0.
+/* Appends what follows *pos, whole lines where possible, at most max bytes, and moves *pos; nothing new is 0 bytes.
  * When the file of *pos is gone (rotated away), goes on with the oldest kept and sets *ret_gap. */
 int logs_read(const char *log_path, struct logs_pos *pos, size_t max, struct bytes *out, bool *ret_gap, struct err *e);
 /* Removes a replica's logs. */

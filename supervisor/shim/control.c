@@ -177,6 +177,16 @@ int64_t control_deadline_ms(const struct shim *s)
 	return at;
 }
 
+/* What lies unread in a socket when it is closed makes the other end's next read fail, whatever it had been sent. */
+void control_send_exit(struct shim *s)
+{
+	char none;
+
+	while (s->control >= 0 && recv(s->control, &none, sizeof(none), MSG_DONTWAIT) > 0)
+		;
+	(void)control_send_labelled(s, SHIM_EXIT, &s->record, sizeof(s->record)); /* the record says it too */
+}
+
 void control_say(struct shim *s, unsigned owed)
 {
 	if (s->control < 0)

@@ -38,7 +38,7 @@ static void finish(struct shim *s)
 	}
 	control_send_owed(s);
 	sockets_close(s);
-	(void)control_send_labelled(s, SHIM_EXIT, &s->record, sizeof(s->record)); /* the record says it too */
+	control_send_exit(s);
 	s->finished = true;
 }
 

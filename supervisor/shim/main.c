@@ -113,7 +113,7 @@ static int refuse_plan(struct shim *s, int error, const char *what)
 	s->record.stage = SHIM_STAGE_PLAN;
 	s->record.error = -error;
 	text_str(&t, what);
-	(void)control_send_labelled(s, SHIM_EXIT, &s->record, sizeof(s->record)); /* whoever is there hears it */
+	control_send_exit(s);
 	return 1;
 }
 

@@ -123,6 +123,7 @@ int64_t control_deadline_ms(const struct shim *s); /* 0: none */
 /* 0, -EAGAIN when the daemon does not read, -ENOTCONN without one. */
 int control_send(struct shim *s, uint32_t type, const void *v, size_t n);
 int control_send_labelled(struct shim *s, uint32_t type, const void *v, size_t n);
+void control_send_exit(struct shim *s);		 /* the last message */
 void control_say(struct shim *s, unsigned owed); /* now, or as soon as it can be sent */
 void frame_free(struct frame *f);
 

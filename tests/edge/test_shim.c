@@ -261,7 +261,9 @@ static void a_fork_bomb_ends_too(void **state)
 	char path[200], v[32];
 
 	(void)snprintf(path, sizeof(path), "%s/pids.max", k->kill_dir);
-	kit_plan(k, &p, "f() { f | f & }; trap '' TERM; echo up; f; while :; do f; done");
+	kit_plan(k, &p,
+		"trap '' TERM; f() { while :; do f & f & wait; done; }; (f) & (while :; do sleep 1000 & done) & "
+		"echo up; exec sleep 1000");
 	kit_op(&p, SHIM_OP_WRITE, path, "60");
 	kit_run(k, &p);
 	kit_wait_log(k, "up\n");

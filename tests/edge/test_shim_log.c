@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * An agent's output on its way to disk: exact rotation, lines of any length and content, a disk that is full, and memory
- * that stays flat.
+ * An agent's output on its way to disk: exact rotation, lines of any length and content, a disk that is full, and
+ * memory that stays flat.
  */
 #include <errno.h>
 #include <string.h>

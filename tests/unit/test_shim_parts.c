@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The small pure parts of the shim: text without stdio, sd_notify's datagrams, what a seccomp filter will say, and when a
- * fuse burns.
+ * The small pure parts of the shim: text without stdio, sd_notify's datagrams, what a seccomp filter will say, and
+ * when a fuse burns.
  */
 #include <string.h>
 #include <sys/syscall.h>
