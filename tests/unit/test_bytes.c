@@ -19,6 +19,7 @@ static void test_appends(void **state)
 	assert_int_equal(bytes_str(&b, "a"), 0);
 	assert_int_equal(bytes_add(&b, "b\0c", 3), 0);
 	assert_int_equal(bytes_fmt(&b, "-%d-%s", 42, "x"), 0);
+	assert_int_equal(bytes_fmt(&b, "%s", ""), 0);
 	assert_int_equal(b.n, 9);
 	assert_memory_equal(b.v, "ab\0c-42-x", 10);
 	bytes_done(&b);

@@ -79,8 +79,12 @@ static void test_a_longer_text_is_cut(void **state)
 
 	(void)state;
 	memset(s, 'a', sizeof(s));
-	s[sizeof(s) - 1] = '\0';
+	s[ERR_TEXT_MAX] = '\0';		  /* one too many */
 	(void)err_set(&e, -EIO, "%s", s); /* the code is known */
+	assert_cut(&e);
+	s[ERR_TEXT_MAX] = 'a';
+	s[sizeof(s) - 1] = '\0';
+	(void)err_set(&e, -EIO, "%s", s);
 	assert_cut(&e);
 	(void)err_wrap(&e, "%s", s);
 	assert_cut(&e);

@@ -212,6 +212,8 @@ static void test_mkdirs(void **state)
 	assert_int_equal(io_mkdirs(tmpdir_path(*state, "a/b/c/"), 0700, &e), 0);
 	assert_int_equal(io_mkdirs(tmpdir_path(*state, "a//b//d"), 0700, &e), 0);
 	assert_int_equal(access(tmpdir_path(*state, "a/b/d"), F_OK), 0);
+	assert_int_equal(io_mkdirs(tmpdir_path(*state, "long"), 0700, &e), 0);
+	assert_int_equal(access(tmpdir_path(*state, "lon"), F_OK), -1);
 	put(tmpdir_path(*state, "f"), "", 0);
 	assert_int_equal(io_mkdirs(tmpdir_path(*state, "f"), 0700, &e), -ENOTDIR);
 	assert_int_equal(io_mkdirs(tmpdir_path(*state, "f/g"), 0700, &e), -ENOTDIR);

@@ -75,11 +75,23 @@ static void test_a_state_outside_of_the_table_aborts(void **state)
 	assert_false(aborts(ask, OFF, GREEN));
 }
 
+static void test_a_table_has_up_to_32_states(void **state)
+{
+	struct sm_state table[32] = {[31] = {"last", SM_TO(31)}};
+
+	(void)state;
+	table[0].to = SM_TO(31);
+	assert_true(sm_may_move(table, 32, 0, 31));
+	assert_true(sm_may_move(table, 32, 31, 31));
+	assert_false(sm_may_move(table, 32, 31, 0));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_every_move),
 		cmocka_unit_test(test_a_state_outside_of_the_table_aborts),
+		cmocka_unit_test(test_a_table_has_up_to_32_states),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

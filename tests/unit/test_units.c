@@ -79,6 +79,7 @@ static const struct row millis[] = {
 	{"0.5", 0, 500},
 	{"0.25", 0, 250},
 	{"0.125", 0, 125},
+	{"1.99", 0, 1990},
 	{"1.001", 0, 1001},
 	{"9223372036854775.807", 0, INT64_MAX},
 	{"9223372036854775.808", -ERANGE, 0},
@@ -114,6 +115,7 @@ static const struct row ints[] = {
 	{"9223372036854775808", -ERANGE, 0},
 	{"-0", -EINVAL, 0},
 	{"010", -EINVAL, 0},
+	{"09", -EINVAL, 0},
 	{"1 ", -EINVAL, 0},
 	{"1a", -EINVAL, 0},
 	{"", -EINVAL, 0},
@@ -205,8 +207,13 @@ static void test_ages(void **state)
 	(void)state;
 	assert_string_equal(units_age(text, -5), "0s");
 	assert_string_equal(units_age(text, 59999), "59s");
+	assert_string_equal(units_age(text, 60000), "1m00s");
 	assert_string_equal(units_age(text, 125000), "2m05s");
+	assert_string_equal(units_age(text, 3599999), "59m59s");
+	assert_string_equal(units_age(text, 3600000), "1h00m");
 	assert_string_equal(units_age(text, 11520000), "3h12m");
+	assert_string_equal(units_age(text, 86399999), "23h59m");
+	assert_string_equal(units_age(text, 86400000), "1d00h");
 	assert_string_equal(units_age(text, 371 * 1000000LL), "4d07h");
 	assert_string_equal(units_age(text, INT64_MAX), "106751991167d07h");
 }
