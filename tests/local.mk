@@ -125,6 +125,14 @@ fuzz_programs += %D%/fuzz/fuzz_profile
 tests_fuzz_fuzz_profile_SOURCES = %D%/fuzz/fuzz_profile.c $(fuzz_main)
 tests_fuzz_fuzz_profile_LDFLAGS = $(fuzz_ldflags)
 
+fuzz_programs += %D%/fuzz/fuzz_notify
+tests_fuzz_fuzz_notify_SOURCES = %D%/fuzz/fuzz_notify.c $(fuzz_main)
+tests_fuzz_fuzz_notify_LDFLAGS = $(fuzz_ldflags)
+
+fuzz_programs += %D%/fuzz/fuzz_plan
+tests_fuzz_fuzz_plan_SOURCES = %D%/fuzz/fuzz_plan.c $(fuzz_main)
+tests_fuzz_fuzz_plan_LDFLAGS = $(fuzz_ldflags)
+
 EXTRA_DIST += %D%/fuzz/corpus
 if FUZZERS
 fuzz_main =
@@ -141,6 +149,7 @@ lint_programs =
 lint_programs += %D%/lint/floors.sh
 lint_programs += %D%/lint/format.sh
 lint_programs += %D%/lint/hardening.sh
+lint_programs += %D%/lint/headers.sh
 lint_programs += %D%/lint/man.sh
 lint_programs += %D%/lint/names.sh
 lint_programs += %D%/lint/purity.sh
@@ -158,7 +167,8 @@ lint_sanitized = yes
 endif
 AM_TESTS_ENVIRONMENT = \
 	TOP='$(abs_top_srcdir)'; BUILD='$(abs_top_builddir)'; LINT_CC='$(CC)'; LINT_SANITIZED='$(lint_sanitized)'; \
-	LINT_CPPFLAGS='-I$(abs_top_builddir) $(MSGPACK_CFLAGS)'; LINT_PROGRAMS='$(sbin_PROGRAMS) $(bin_PROGRAMS)'; \
+	LINT_CPPFLAGS='-I$(abs_top_builddir) $(MSGPACK_CFLAGS)'; \
+	LINT_PROGRAMS='$(sbin_PROGRAMS) $(bin_PROGRAMS) covey-shim'; \
 	export TOP BUILD LINT_CC LINT_SANITIZED LINT_CPPFLAGS LINT_PROGRAMS;
 
 .PHONY: lint
