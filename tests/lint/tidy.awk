@@ -45,6 +45,7 @@ FNR > 1 && FNR < 12 && /^\/\*/ { story = 1 }
 
 /[ \t\r]$/ { fault(FNR, "trailing blank") }
 $0 ~ later { fault(FNR, "to be done later: do it, or open an issue") }
+file ~ /\.mk$/ && /^[a-z_]+ \+= [^\\]*$/ && seen[file, $0]++ { fault(FNR, "stands here twice: " $0) }
 is_code && columns($0) > columns_max { fault(FNR, columns($0) " columns, past " columns_max) }
 
 is_c && /^[ \t]*#[ \t]*if[ \t]+0([^-9]|$)/ { fault(FNR, "#if 0: commented-out code") }

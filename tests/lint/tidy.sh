@@ -53,12 +53,15 @@ lint_samples() {
 	printf '#!/bin/sh\n# SPDX-License-Identifier: Apache-2.0\n# A story.\nexit 77\n' | lint_sample tests/edge/a.sh
 	printf '#!/bin/sh\n\n' | lint_sample dev/a
 	printf 'a \n' | lint_sample README.md
+	printf '# SPDX-License-Identifier: Apache-2.0\nx += %%D%%/y\nx += z\nx += %%D%%/y\n' |
+		lint_sample tests/local.mk
 	lint_expect 'base/a.c:1: .*SPDX' 'base/a.c:1: .*story' 'base/b.c:5: .*blank' 'base/b.c:6: .*done later' \
 		'base/b.c:7: .*//' 'base/b.c:8: .*commented' 'base/b.c:9: .*#if 0' 'base/b.c:11: .*commented' \
 		'base/b.c:12: .*commented' 'base/b.c:14: .*later' 'base/c.c:6: .*71 lines' 'base/d.c:601: .*601 lines' \
 		'note: base/e.c:401: .*401 lines' 'base/f.c:5: .*columns' 'tests/unit/test_a.c:5: .*capability' \
 		'tests/unit/test_a.c:6: .*capability' 'tests/unit/test_a.c:7: .*event' \
-		'tests/edge/a.sh:4: .*capability' 'dev/a:1: .*SPDX' 'README.md:1: .*blank'
+		'tests/edge/a.sh:4: .*capability' 'dev/a:1: .*SPDX' 'tests/local.mk:4: .*twice' \
+		'README.md:1: .*blank'
 	{
 		sample_c <<-'E'
 			/* Rises by one; never falls (see f): a note that ends in a semicolon; */
