@@ -25,7 +25,7 @@ void frame_free(struct frame *f)
 }
 
 /* The next message in memory of its own. */
-static int frame_read(int fd, size_t n, struct frame *ret)
+static int frame_read(int fd, size_t n, struct frame *ret, uint32_t *ret_type)
 {
 	struct frame f = {.mapped = n};
 	struct shim_msg head;
@@ -43,27 +43,29 @@ static int frame_read(int fd, size_t n, struct frame *ret)
 	f.payload = (char *)f.v + sizeof(head);
 	f.size = n - sizeof(head);
 	*ret = f;
-	return (int)head.type;
+	*ret_type = head.type;
+	return 0;
 }
 
 int control_wait_plan(struct shim *s)
 {
 	struct pollfd p = {.fd = s->control, .events = POLLIN};
+	uint32_t type;
 	char none;
 	ssize_t n;
-	int type;
+	int rc;
 
 	if (poll(&p, 1, PLAN_WAIT_MS) <= 0)
 		return -ETIMEDOUT;
 	n = recv(s->control, &none, sizeof(none), MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT);
 	if (n <= 0)
 		return -EPIPE;
-	type = frame_read(s->control, (size_t)n, &s->plan_frame);
-	if (type >= 0 && type != SHIM_PLAN) {
+	rc = frame_read(s->control, (size_t)n, &s->plan_frame, &type);
+	if (rc == 0 && type != SHIM_PLAN) {
 		frame_free(&s->plan_frame);
 		return -EPROTO;
 	}
-	return type < 0 ? type : 0;
+	return rc;
 }
 
 void control_accept(struct shim *s)
@@ -235,13 +237,14 @@ static void take_message(struct shim *s, uint32_t type, const void *v, size_t n)
 static int read_large(struct shim *s, size_t n)
 {
 	struct frame f;
+	uint32_t type;
 	char none;
-	int type = frame_read(s->control, n, &f);
+	int rc = frame_read(s->control, n, &f, &type);
 
-	if (type == -EMSGSIZE || type == -ENOMEM)
+	if (rc == -EMSGSIZE || rc == -ENOMEM)
 		return recv(s->control, &none, sizeof(none), MSG_DONTWAIT) < 0 ? -errno : 0; /* passed over */
-	if (type < 0)
-		return type;
+	if (rc < 0)
+		return rc;
 	if (type == SHIM_EXEC)
 		probe_exec(s, &f);
 	frame_free(&f);

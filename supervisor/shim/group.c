@@ -128,6 +128,7 @@ int group_kill(struct group *g, int sub)
 		return 0;
 	if (sub < 0) {
 		n = kill_in(dir, g->v2);
+		g->own = (unsigned)n;
 		if (n > 0)
 			forbid_forks(g, dir);
 	}

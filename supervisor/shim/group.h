@@ -15,6 +15,7 @@
 struct group {
 	const char *dir; /* NULL: the plan names none */
 	bool v2;
+	unsigned own;	   /* processes in itself, sub-groups aside, when it was last killed */
 	bool has_subs;	   /* sub-groups may be there */
 	bool bounded;	   /* v1: pids.max is 0 now, so that nothing in it can fork … */
 	char pids_max[24]; /* … and was this before */

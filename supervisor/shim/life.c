@@ -58,7 +58,7 @@ static void kill_round(struct shim *s)
 	if (s->agent.pid)
 		(void)kill(s->agent.pid, SIGKILL); /* ours and not reaped */
 	if (s->ended && !s->record.escalated && s->record.kind != SHIM_FENCED)
-		count_leftovers(s, (unsigned)n);
+		count_leftovers(s, s->group.own);
 	if (s->ended && s->init_pid)
 		(void)kill(s->init_pid, SIGKILL); /* as above; its namespace ends with it */
 	if (s->ended && n == 0 && s->init_pid == 0) {

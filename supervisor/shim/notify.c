@@ -18,7 +18,7 @@ static bool may_speak(const struct shim *s, const struct ucred *who)
 {
 	if (who->pid <= 0)
 		return false;
-	return who->pid == s->agent.pid || (who->uid == s->uid && s->uid != 0) || group_has(&s->group, who->pid);
+	return who->uid == s->uid || group_has(&s->group, who->pid);
 }
 
 /* There is room for the sender's credentials alone: descriptors that it sends along are closed by the kernel. */
