@@ -34,6 +34,12 @@
 
 #define NODE_OPS_MAX 512
 
+/* A rate of the host's or the daemon's processor time (sample.c). */
+struct sample_rate {
+	int64_t busy_us, total_us, at_mono_ms;
+	double cores;
+};
+
 struct node {
 	struct ev_loop *loop;
 	struct config *cfg;
@@ -58,6 +64,11 @@ struct node {
 	bool store_failed; /* the last job of the store failed: said once */
 	int64_t started_wall_ms, started_mono_ms;
 	uint64_t spawns;
+	struct sample_rate host_rate, self_rate;
+	bool changing;	      /* a change is being stored */
+	struct list changes;  /* that wait for it (verbs.c) */
+	size_t n_changes;
+	int lock_fd;
 	ev_prepare settle;   /* before each wait of the loop: agents whose replicas changed */
 	ev_timer poll_timer; /* waiters, once a while */
 	ev_timer serve_timer;

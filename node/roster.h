@@ -61,8 +61,8 @@ struct roster_count {
 	int64_t desired, exist, running, ready, healthy, current, alive, failed;
 };
 void roster_count(const struct agent *a, struct roster_count *ret);
-/* Hands the definition and what is wanted to the store (scope cluster alone). */
-int roster_store(struct agent *a, store_done *done, void *arg);
+/* The replica of a slot, made when it is not there; NULL when out of memory or past the bound. */
+struct runner *roster_slot(struct agent *a, int slot);
 /* The runner of "web.0", "n1/web.0"; NULL. */
 struct runner *roster_runner(struct node *n, const char *id);
 /* The next runner that waits for its turn is started, while STARTING_MAX allows. */

@@ -45,18 +45,19 @@ struct runner_record {
 };
 
 struct runner_sample {
-	struct cgroup_usage usage;
-	int64_t at_mono_ms;		   /* 0: never */
-	int64_t base_cpu_us, base_mono_ms; /* where cpu_cores is measured from */
-	double cpu_cores;		   /* -1: not known yet */
+	struct cgroup_usage usage; /* as of at_mono_ms */
+	int64_t at_mono_ms;	   /* 0: never */
+	struct cgroup_usage base;  /* where the rates are measured from */
+	int64_t base_mono_ms;
+	double cpu_cores; /* -1: not known yet */
+	int64_t io_read_bps, io_write_bps; /* -1: not known */
 };
 
 struct runner {
 	struct map_node by_stem; /* in roster.runners */
 	struct list waiting;	 /* in roster.starting */
-	struct list orphans;	 /* in roster.orphans */
 	struct node *node;
-	struct agent *agent; /* NULL: its agent is gone, it only has to end */
+	struct agent *agent;
 	int slot;
 	char id[REPLICA_ID_MAX];
 	char stem[RUNNER_STEM_MAX];
@@ -69,12 +70,11 @@ struct runner {
 	int64_t run_version;
 	uint64_t epoch;
 	uint32_t uid, gid;
-	bool has_uid;	/* dynamic one allotted */
-	bool held;	/* stopped by itself, not with its agent */
-	bool awaiting;	/* found at start, did not answer yet: not planned */
-	bool launching; /* counted in roster.n_starting */
-	bool saving;	/* a record is on its way to the store */
-	bool save_again;
+	bool has_uid;	  /* dynamic one allotted */
+	bool held;	  /* stopped by itself, not with its agent */
+	bool awaiting;	  /* found at start, did not answer yet: not planned */
+	bool launching;	  /* counted in roster.n_starting */
+	bool counting;	  /* an end is being taken: it is saved once, after the step */
 	struct probe *probes[HEALTH_WHICH_MAX];
 	uint32_t exec_ids[HEALTH_WHICH_MAX]; /* exec probes that are out; 0: none */
 	uint32_t next_exec_id;
@@ -110,6 +110,8 @@ bool runner_is_alive(const struct runner *r); /* a process may be there: startin
 
 /* The end of a run, from a message or a record: size bytes of struct shim_exit and what follows. Bad ones: refused. */
 int runner_exited(struct runner *r, const void *v, size_t size);
+/* A run that ended before the one that runs now: told and kept, nothing follows from it. */
+void runner_note_exit(struct runner *r, const struct shim_exit *x);
 /* The shim's socket closed: looks for the record; without one its group is killed until it is empty. */
 void runner_lost(struct runner *r);
 /* HELLO or STARTED of its shim. */

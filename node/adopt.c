@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * After a start of the daemon: who is there. Three passes over run_dir/shims and the cgroups; see adopt.h for why this
+ * order. A shim's label says which replica it runs; its file's name says so too, and is what is gone by.
+ */
+#include "node/adopt.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/io.h"
+#include "base/mem.h"
+#include "node/node.h"
+
+int adopt_claim(struct node *n, struct err *e)
+{
+	char path[4096], gen[24];
+	int rc;
+
+	(void)snprintf(path, sizeof(path), "%s/shims", n->cfg->run_dir); /* bounded at config */
+	rc = io_mkdirs(path, 0755, e);
+	if (rc < 0)
+		return err_wrap(e, "run_dir");
+	if (chmod(path, 0711) < 0)
+		return err_errno(e, "run_dir: chmod '%s'", path);
+	(void)snprintf(path, sizeof(path), "%s/daemon.gen", n->cfg->run_dir); /* as above */
+	(void)snprintf(gen, sizeof(gen), "%016" PRIx64, n->gen);	      /* 16 digits */
+	return io_replace_file(AT_FDCWD, path, gen, strlen(gen), 0600, false, e);
+}
+
+/* "web.3" or "n1+web.3" → name and slot; the part behind the last dot is the node's name for every-node. */
+static bool split_stem(const char *stem, enum spec_scope *scope, char name[NAME_MAX_LEN + 1], int *slot)
+{
+	const char *plus = strrchr(stem, '+'), *from = plus ? plus + 1 : stem, *dot = strchr(from, '.');
+	size_t len = dot ? (size_t)(dot - from) : 0;
+
+	if (len == 0 || len > NAME_MAX_LEN)
+		return false;
+	memcpy(name, from, len);
+	name[len] = '\0';
+	*scope = plus ? SPEC_SCOPE_NODE : SPEC_SCOPE_CLUSTER;
+	*slot = dot[1] >= '0' && dot[1] <= '9' ? atoi(dot + 1) : 0;
+	return *slot >= 0 && *slot < REPLICAS_MAX;
+}
+
+/* An agent that nobody defines any more, only to have its replicas ended. */
+static struct agent *placeholder(struct node *n, const char *name, enum spec_scope scope)
+{
+	static const char rest[] = "command: [/bin/false]\n";
+	char text[sizeof(rest) + NAME_MAX_LEN + 16];
+	struct spec_faults *faults = mem_zalloc(1, sizeof(*faults));
+	struct agent_spec *spec = NULL;
+	struct agent *a = NULL;
+
+	(void)snprintf(text, sizeof(text), "name: %s\n%s", name, rest); /* a name is at most NAME_MAX_LEN */
+	if (faults && spec_parse(text, strlen(text), SPEC_SCOPE_CLUSTER, &spec, faults) == 0 &&
+		roster_add(n, name, scope, &a, NULL) == 0) {
+		roster_set_spec(a, spec);
+		a->removed = true;
+		node_event(n, SEVERITY_WARNING, "orphan", name, NULL, "runs here but is defined nowhere any more; stopping it");
+	}
+	spec_unref(spec);
+	free(faults);
+	return a;
+}
+
+static struct runner *runner_of_stem(struct node *n, const char *stem)
+{
+	struct map_node *at = map_get(&n->roster.runners, stem);
+	char name[NAME_MAX_LEN + 1];
+	enum spec_scope scope;
+	struct agent *a;
+	int slot;
+
+	if (at)
+		return CONTAINER_OF(at, struct runner, by_stem);
+	if (!split_stem(stem, &scope, name, &slot))
+		return NULL;
+	a = roster_find(n, name);
+	if (!a)
+		a = placeholder(n, name, scope);
+	return a ? roster_slot(a, slot) : NULL;
+}
+
+/* ---- sockets ---- */
+
+static void adopt_socket(struct node *n, const char *path, const char *stem)
+{
+	struct runner *r = runner_of_stem(n, stem);
+	struct err e = {0};
+
+	if (!r || r->link.fd >= 0)
+		return;
+	if (shimlink_connect(&r->link, path, &e) < 0) {
+		(void)unlink(path); /* nobody behind it: a shim that was killed */
+		return;
+	}
+	r->awaiting = true;
+	n->awaiting++;
+	if (shimlink_send(&r->link, SHIM_QUERY, NULL, 0) < 0)
+		runner_lost(r);
+}
+
+/* ---- records ---- */
+
+/* A run that ended while nobody listened: seen as adopted, then as ended, so that all the rules apply. */
+static void adopt_record(struct node *n, const char *path, const char *stem, uint64_t run)
+{
+	struct runner *r = runner_of_stem(n, stem);
+	CLEANUP(bytes_done) struct bytes b;
+	struct shim_exit x = {0};
+	struct shim_hello hello = {.size = sizeof(hello), .version = SHIM_PROTO_VERSION, .run = run, .state = SHIM_RUNNING};
+
+	bytes_init(&b, sizeof(x) + SHIM_LABEL_MAX + 1024);
+	if (!r || io_read_file(AT_FDCWD, path, &b, NULL) < 0)
+		return;
+	memcpy(&x, b.v, MIN(b.n, sizeof(x)));
+	if (run <= r->last_run || x.magic != SHIM_MAGIC) {
+		(void)unlink(path); /* counted before, or none of ours */
+		return;
+	}
+	if (r->awaiting) { /* a newer run of it is there already */
+		runner_note_exit(r, &x);
+		(void)unlink(path); /* what it says is kept with the replica from here on */
+		return;
+	}
+	hello.pid = x.pid;
+	hello.started_wall_ms = x.started_wall_ms;
+	hello.why = x.why;
+	r->run = run;
+	runner_feed(r, &(struct replica_in){.type = REPLICA_IN_ADOPTED, .pid = x.pid, .hello = &hello});
+	(void)runner_exited(r, b.v, b.n); /* a bad one was refused above */
+}
+
+/* ---- groups ---- */
+
+static void adopt_group(void *arg, const char *group)
+{
+	struct node *n = arg;
+	struct runner *r = runner_of_stem(n, group);
+	int pids[1];
+
+	if (!r || r->awaiting || r->link.fd >= 0 || cgroup_pids(n->cgroup, group, pids, 1) <= 0)
+		return;
+	r->run = MAX(r->last_run + 1, (uint64_t)1); /* a run we know nothing of, but that it is there */
+	runner_feed(r, &(struct replica_in){.type = REPLICA_IN_ADOPTED, .pid = pids[0],
+			       .hello = &(struct shim_hello){.size = sizeof(struct shim_hello), .state = SHIM_RUNNING, .pid = pids[0]}});
+	runner_lost(r);
+}
+
+/* ---- the passes ---- */
+
+typedef void each_file(struct node *n, const char *path, const char *name);
+
+static int each_in(struct node *n, each_file *fn, struct err *e)
+{
+	char dir[4096], path[8192];
+	const struct dirent *de;
+	DIR *d;
+
+	(void)snprintf(dir, sizeof(dir), "%s/shims", n->cfg->run_dir); /* bounded at config */
+	d = opendir(dir);
+	if (!d)
+		return err_errno(e, "open '%s'", dir);
+	while ((de = readdir(d))) {
+		(void)snprintf(path, sizeof(path), "%s/%s", dir, de->d_name); /* 4095 + 1 + 255 fit */
+		fn(n, path, de->d_name);
+	}
+	(void)closedir(d); /* read only */
+	return 0;
+}
+
+static bool take_suffix(const char *name, const char *suffix, char stem[RUNNER_STEM_MAX])
+{
+	size_t n = strlen(name), m = strlen(suffix);
+
+	if (n <= m || n - m >= RUNNER_STEM_MAX || strcmp(name + n - m, suffix) != 0)
+		return false;
+	memcpy(stem, name, n - m);
+	stem[n - m] = '\0';
+	return true;
+}
+
+static void each_socket(struct node *n, const char *path, const char *name)
+{
+	char stem[RUNNER_STEM_MAX];
+
+	if (take_suffix(name, ".sock", stem))
+		adopt_socket(n, path, stem);
+}
+
+static void each_record(struct node *n, const char *path, const char *name)
+{
+	char stem[RUNNER_STEM_MAX], *dot, *end;
+	uint64_t run;
+
+	if (!take_suffix(name, ".exit", stem))
+		return;
+	dot = strrchr(stem, '.');
+	if (!dot)
+		return;
+	run = strtoull(dot + 1, &end, 10);
+	if (*end || run == 0)
+		return;
+	*dot = '\0';
+	adopt_record(n, path, stem, run);
+}
+
+int adopt_scan(struct node *n, struct err *e)
+{
+	int rc = each_in(n, each_socket, e);
+
+	if (rc == 0)
+		rc = each_in(n, each_record, e);
+	if (rc == 0)
+		rc = cgroup_each(n->cgroup, adopt_group, n);
+	return rc < 0 ? err_wrap(e, "look for running replicas") : 0;
+}
+
+void adopt_watch_run_dir(struct node *n)
+{
+	char path[4096];
+	struct err e;
+	struct stat st;
+
+	(void)snprintf(path, sizeof(path), "%s/daemon.gen", n->cfg->run_dir); /* bounded at config */
+	if (stat(path, &st) == 0)
+		return;
+	log_warn("%s was wiped, making it again", n->cfg->run_dir);
+	if (adopt_claim(n, &e) < 0 || control_rebind(n->control, &e) < 0) {
+		log_err("%s; trying again", e.text);
+		return;
+	}
+	MAP_FOREACH(at, &n->roster.runners) {
+		struct runner *r = CONTAINER_OF(at, struct runner, by_stem);
+
+		(void)shimlink_send(&r->link, SHIM_REBIND, NULL, 0); /* one that is gone tells by its end */
+	}
+}

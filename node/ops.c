@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Operations, and how far they have come. Progress is read off the roster each time it is asked for; an operation
+ * holds names alone, so that nothing of it can dangle.
+ */
+#include "node/ops.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "node/node.h"
+
+struct op_target {
+	char agent[NAME_MAX_LEN + 1];
+	int slot;
+};
+
+struct op {
+	struct list order;
+	char id[OP_ID_MAX];
+	enum op_goal goal;
+	uint64_t first_run; /* runs from here on began after the operation */
+	struct bytes result;
+	struct op_target *v; /* owned */
+	size_t n;
+};
+
+struct op *ops_find(struct node *n, const char *id)
+{
+	LIST_FOREACH(at, &n->ops) {
+		struct op *op = LIST_ENTRY(at, struct op, order);
+
+		if (*id && strcmp(op->id, id) == 0)
+			return op;
+	}
+	return NULL;
+}
+
+static void op_free(struct node *n, struct op *op)
+{
+	list_del(&op->order);
+	n->n_ops--;
+	bytes_done(&op->result);
+	free(op->v);
+	free(op);
+}
+
+struct op *ops_new(struct node *n, const char *id, enum op_goal goal)
+{
+	struct op *op = mem_zalloc(1, sizeof(*op));
+
+	if (!op)
+		return NULL;
+	if (*id)
+		(void)snprintf(op->id, sizeof(op->id), "%s", id); /* bounded by the verb's argument */
+	else
+		(void)snprintf(op->id, sizeof(op->id), "%016" PRIx64, rng_u64(&n->rng));
+	op->goal = goal;
+	op->first_run = n->next_run;
+	bytes_init(&op->result, CONTROL_FRAME_MAX);
+	list_add_tail(&n->ops, &op->order);
+	if (++n->n_ops > NODE_OPS_MAX)
+		op_free(n, LIST_ENTRY(n->ops.next, struct op, order));
+	return op;
+}
+
+const char *ops_id(const struct op *op)
+{
+	return op->id;
+}
+
+int ops_add(struct op *op, const char *agent, int slot)
+{
+	struct op_target *v = mem_realloc(op->v, (op->n + 1) * sizeof(*v));
+
+	if (!v)
+		return -ENOMEM;
+	op->v = v;
+	v[op->n].slot = slot;
+	(void)snprintf(v[op->n].agent, sizeof(v[op->n].agent), "%s", agent); /* names are bounded */
+	op->n++;
+	return 0;
+}
+
+void ops_set_result(struct op *op, const struct bytes *packed)
+{
+	bytes_clear(&op->result);
+	(void)bytes_add(&op->result, packed->v, packed->n); /* lost when out of memory: a repeat is then done again */
+}
+
+const struct bytes *ops_result(const struct op *op)
+{
+	return &op->result;
+}
+
+void ops_forget(struct node *n, struct op *op)
+{
+	op_free(n, op);
+}
+
+void ops_done(struct node *n)
+{
+	while (!list_is_empty(&n->ops))
+		op_free(n, LIST_ENTRY(n->ops.next, struct op, order));
+}
+
+/* ---- progress ---- */
+
+static void waits_for(struct op_progress *p, const char *agent, const struct runner *r, const char *what)
+{
+	if (*p->text)
+		return;
+	if (!r)
+		(void)snprintf(p->text, sizeof(p->text), "%s: %s", agent, what); /* a longer one is cut */
+	else if (r->core.state == REPLICA_BACKOFF || r->core.state == REPLICA_FAILED)
+		(void)snprintf(p->text, sizeof(p->text), "%s (%s: %.150s)", r->id, replica_state_name(r->core.state),
+			r->core.last_exit.text);
+	else
+		(void)snprintf(p->text, sizeof(p->text), "%s (%s)", r->id, what);
+}
+
+static bool runs_as_meant(const struct op *op, const struct runner *r)
+{
+	return r->core.state == REPLICA_RUNNING && runner_is_current(r) && replica_is_ready(&r->core) &&
+	       (op->goal != OP_RESTARTED || r->run >= op->first_run);
+}
+
+/* A batch job that ended well counts as done. */
+static bool ended_well(const struct op *op, const struct runner *r)
+{
+	return r->core.state == REPLICA_STOPPED && r->core.wanted && r->last_run >= op->first_run;
+}
+
+static void count_running(const struct op *op, const struct runner *r, const char *agent, struct op_progress *p)
+{
+	p->total++;
+	if (r && (runs_as_meant(op, r) || ended_well(op, r))) {
+		p->ready++;
+		return;
+	}
+	if (r && r->core.state == REPLICA_FAILED && r->last_run >= op->first_run) {
+		p->text[0] = '\0';
+		p->failed = true;
+	}
+	waits_for(p, agent, r, r ? replica_state_name(r->core.state) : "not started yet");
+}
+
+static void count_stopped(const struct runner *r, const char *agent, struct op_progress *p)
+{
+	p->total++;
+	if (!r || !runner_is_alive(r))
+		p->ready++;
+	else
+		waits_for(p, agent, r, replica_state_name(r->core.state));
+}
+
+static void target_progress(struct node *n, const struct op *op, const struct op_target *t, struct op_progress *p)
+{
+	const struct agent *a = roster_find(n, t->agent);
+	size_t upto;
+
+	if (!a) {
+		p->total++;
+		p->ready++;
+		return; /* gone: removed since, whatever was asked */
+	}
+	upto = op->goal == OP_RUNNING || op->goal == OP_RESTARTED ? (size_t)a->desired : a->n_slots;
+	for (size_t i = 0; i < upto; i++) {
+		const struct runner *r = i < a->n_slots ? a->slots[i] : NULL;
+
+		if ((t->slot >= 0 && (size_t)t->slot != i) || (r && r->held && t->slot < 0))
+			continue;
+		if (op->goal == OP_RUNNING || op->goal == OP_RESTARTED)
+			count_running(op, r, a->name, p);
+		else
+			count_stopped(r, a->name, p);
+	}
+	for (size_t i = upto; i < a->n_slots; i++) /* fewer are wanted: the others have to go */
+		if (a->slots[i])
+			count_stopped(a->slots[i], a->name, p);
+	if (op->goal == OP_REMOVED) {
+		p->total++;
+		waits_for(p, a->name, NULL, "being removed");
+	}
+}
+
+void ops_progress(struct node *n, const struct op *op, struct op_progress *ret)
+{
+	*ret = (struct op_progress){0};
+	for (size_t i = 0; i < op->n; i++) {
+		const struct agent *a = roster_find(n, op->v[i].agent);
+
+		if (a && (a->stopped || a->removed) && (op->goal == OP_RUNNING || op->goal == OP_RESTARTED))
+			continue; /* stopped: nothing has to run */
+		target_progress(n, op, &op->v[i], ret);
+	}
+	ret->done = ret->ready == ret->total;
+	if (ret->done)
+		ret->failed = false;
+}

@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The agents that this node knows. Whatever changes marks its agent; before the loop waits, each marked agent is
+ * planned once (supervisor/plan.c) and the moves are handed to its runners. Nothing is decided here but the order in
+ * which waiting replicas get their turn to start.
+ */
+#include "node/roster.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "node/node.h"
+
+#define MOVES_A_PLAN 256
+#define SETTLE_ROUNDS_MAX 64 /* plans of one turn; what is left comes in the next */
+
+static struct agent *agent_of(struct map_node *node)
+{
+	return CONTAINER_OF(node, struct agent, by_name);
+}
+
+int roster_init(struct node *n, struct err *e)
+{
+	uint64_t seed = rng_u64(&n->rng);
+
+	(void)e;
+	map_init(&n->roster.agents, AGENTS_MAX, seed);
+	map_init(&n->roster.runners, (size_t)AGENTS_MAX * 2, seed);
+	list_init(&n->roster.order);
+	list_init(&n->roster.dirty);
+	list_init(&n->roster.starting);
+	return 0;
+}
+
+static void agent_free(struct agent *a)
+{
+	struct node *n = a->node;
+
+	ev_timer_stop(n->loop, &a->again);
+	for (size_t i = 0; i < a->n_slots; i++)
+		if (a->slots[i])
+			runner_free(a->slots[i]);
+	free(a->slots);
+	map_del(&n->roster.agents, &a->by_name);
+	list_del(&a->dirty);
+	list_del(&a->order);
+	spec_unref(a->spec);
+	spec_unref(a->before);
+	free(a->file);
+	free(a);
+}
+
+void roster_done(struct node *n)
+{
+	struct map_node *at = map_next(&n->roster.agents, NULL);
+
+	for (; at; at = map_next(&n->roster.agents, NULL))
+		agent_free(agent_of(at));
+	for (at = map_next(&n->roster.runners, NULL); at; at = map_next(&n->roster.runners, NULL))
+		runner_free(CONTAINER_OF(at, struct runner, by_stem)); /* of agents that are gone */
+	map_done(&n->roster.agents);
+	map_done(&n->roster.runners);
+}
+
+struct agent *roster_find(struct node *n, const char *name)
+{
+	struct map_node *at = map_get(&n->roster.agents, name);
+
+	return at ? agent_of(at) : NULL;
+}
+
+static void on_again(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	(void)loop;
+	(void)revents;
+	roster_mark(w->data);
+}
+
+/* Most names come in order already: looks from the end. */
+static void insert_sorted(struct roster *ros, struct agent *a)
+{
+	struct list *at = ros->order.prev;
+
+	while (at != &ros->order && strcmp(LIST_ENTRY(at, struct agent, order)->name, a->name) > 0)
+		at = at->prev;
+	list_add_tail(at->next, &a->order);
+}
+
+int roster_add(struct node *n, const char *name, enum spec_scope scope, struct agent **ret, struct err *e)
+{
+	struct agent *a = mem_zalloc(1, sizeof(*a));
+	int rc;
+
+	if (!a)
+		return err_set(e, -ENOMEM, "out of memory");
+	assert(strlen(name) < sizeof(a->name));
+	memcpy(a->name, name, strlen(name) + 1);
+	a->node = n;
+	a->scope = scope;
+	list_init(&a->dirty);
+	list_init(&a->order);
+	ev_timer_init(&a->again, on_again, 0., 0.);
+	a->again.data = a;
+	rc = map_add(&n->roster.agents, &a->by_name, a->name);
+	if (rc < 0) {
+		free(a);
+		return rc == -ENOSPC ? err_set(e, rc, "%s: this node holds %d agents already, the most it may", name, AGENTS_MAX)
+				     : err_set(e, rc, "%s: %s", name, strerror(-rc));
+	}
+	insert_sorted(&n->roster, a);
+	*ret = a;
+	return 0;
+}
+
+void roster_set_spec(struct agent *a, struct agent_spec *spec)
+{
+	spec_unref(a->before);
+	a->before = a->spec;
+	a->spec = spec_ref(spec);
+	roster_mark(a);
+}
+
+void roster_mark(struct agent *a)
+{
+	if (list_is_empty(&a->dirty))
+		list_add_tail(&a->node->roster.dirty, &a->dirty);
+}
+
+static bool deps_ready(const struct agent *a)
+{
+	for (size_t i = 0; i < a->spec->depends_on.n; i++) {
+		const struct agent *dep = roster_find(a->node, a->spec->depends_on.v[i]);
+		struct roster_count c;
+
+		if (!dep || dep->stopped || dep->removed)
+			return false;
+		roster_count(dep, &c);
+		if (c.ready < c.desired)
+			return false;
+	}
+	return true;
+}
+
+void roster_count(const struct agent *a, struct roster_count *ret)
+{
+	*ret = (struct roster_count){.desired = a->stopped || a->removed ? 0 : a->desired};
+	for (size_t i = 0; i < a->n_slots; i++) {
+		const struct runner *r = a->slots[i];
+
+		if (!r)
+			continue;
+		ret->exist++;
+		ret->alive += runner_is_alive(r);
+		ret->failed += r->core.state == REPLICA_FAILED;
+		if (r->core.state != REPLICA_RUNNING)
+			continue;
+		ret->running++;
+		ret->ready += replica_is_ready(&r->core);
+		ret->current += runner_is_current(r);
+		ret->healthy += replica_health(&r->core) != HEALTH_UNHEALTHY && replica_is_ready(&r->core);
+	}
+}
+
+static void fill_slot(const struct runner *r, int slot, struct plan_slot *ret)
+{
+	*ret = (struct plan_slot){.slot = slot, .exists = r != NULL};
+	if (!r)
+		return;
+	ret->state = (enum replica_state)r->core.state;
+	ret->wanted = r->core.wanted;
+	ret->current = runner_is_current(r);
+	ret->ready = r->core.state == REPLICA_RUNNING && replica_is_ready(&r->core);
+	ret->ready_since_ms = ret->ready ? r->core.since_mono_ms : 0;
+}
+
+static int grow_slots(struct agent *a, size_t want)
+{
+	struct runner **v;
+
+	if (want <= a->n_slots)
+		return 0;
+	v = mem_realloc(a->slots, want * sizeof(struct runner *));
+	if (!v)
+		return -ENOMEM;
+	memset(v + a->n_slots, 0, (want - a->n_slots) * sizeof(struct runner *));
+	a->slots = v;
+	a->n_slots = want;
+	return 0;
+}
+
+struct runner *roster_slot(struct agent *a, int slot)
+{
+	struct err e = {.text = "out of memory"};
+	struct runner *r;
+
+	assert(slot >= 0 && slot < REPLICAS_MAX);
+	if ((size_t)slot < a->n_slots && a->slots[slot])
+		return a->slots[slot];
+	if (grow_slots(a, (size_t)slot + 1) == 0 && runner_new(a->node, a, slot, &r, &e) == 0) {
+		a->slots[slot] = r;
+		return r;
+	}
+	log_line(LOG_LEVEL_ERR, a->name, NULL, "slot %d cannot be made: %s; trying again at the next change", slot, e.text);
+	return NULL;
+}
+
+static void replace(struct runner *r, const char *why)
+{
+	runner_take_spec(r, r->agent->spec);
+	runner_restart(r, SHIM_WHY_UPDATE, why);
+}
+
+static void forget_slot(struct agent *a, int slot)
+{
+	struct runner *r = a->slots[slot];
+
+	(void)store_del_replica(a->node->store, r->id, node_stored, a->node); /* a full queue is told by node_stored's figures */
+	runner_free(r);
+	a->slots[slot] = NULL;
+	while (a->n_slots && !a->slots[a->n_slots - 1])
+		a->n_slots--;
+}
+
+static void do_move(struct agent *a, const struct plan_move *m)
+{
+	struct runner *r = (size_t)m->slot < a->n_slots ? a->slots[m->slot] : NULL;
+
+	if (m->type == PLAN_CREATE)
+		(void)roster_slot(a, m->slot); /* told there; the next plan asks again */
+	if (!r || r->awaiting)
+		return;
+	if (m->type == PLAN_RUN && !r->held) {
+		if (!runner_is_alive(r))
+			runner_take_spec(r, a->spec);
+		runner_run(r);
+	} else if (m->type == PLAN_STOP) {
+		runner_stop(r, SHIM_WHY_STOPPED, m->why);
+	} else if (m->type == PLAN_REPLACE) {
+		replace(r, m->why);
+	} else if (m->type == PLAN_FORGET && !runner_is_alive(r)) {
+		forget_slot(a, m->slot);
+	}
+}
+
+/* One whose readiness changed: those that depend on it are planned too. */
+static void wake_dependents(struct agent *a)
+{
+	struct roster_count c;
+
+	roster_count(a, &c);
+	if (c.ready == a->ready_slots)
+		return;
+	a->ready_slots = c.ready;
+	LIST_FOREACH(at, &a->node->roster.order) {
+		struct agent *other = LIST_ENTRY(at, struct agent, order);
+
+		for (size_t i = 0; other->spec && i < other->spec->depends_on.n; i++)
+			if (strcmp(other->spec->depends_on.v[i], a->name) == 0)
+				roster_mark(other);
+	}
+}
+
+static void arm_again(struct agent *a, int64_t again_ms)
+{
+	struct node *n = a->node;
+
+	ev_timer_stop(n->loop, &a->again);
+	if (again_ms == DEADLINE_NEVER)
+		return;
+	ev_timer_set(&a->again, (double)MAX(again_ms - n->now.mono_ms, (int64_t)1) / 1e3, 0.);
+	ev_timer_start(n->loop, &a->again);
+}
+
+static bool all_gone(const struct agent *a)
+{
+	for (size_t i = 0; i < a->n_slots; i++)
+		if (a->slots[i])
+			return false;
+	return true;
+}
+
+static void plan_one(struct agent *a)
+{
+	struct plan_move v[MOVES_A_PLAN];
+	struct plan_moves moves = {.cap = ARRAY_LEN(v), .v = v, .again_ms = DEADLINE_NEVER};
+	struct plan_slot *slots = mem_zalloc(a->n_slots + 1, sizeof(*slots));
+	struct plan_view view = {.desired = a->desired, .stopped = a->stopped, .removed = a->removed, .paused = a->paused,
+		.spec = a->spec, .slots = slots, .n_slots = a->n_slots};
+
+	if (!slots)
+		return; /* the next change plans it */
+	view.deps_ready = deps_ready(a);
+	for (size_t i = 0; i < a->n_slots; i++)
+		fill_slot(a->slots[i], (int)i, &slots[i]);
+	plan_agent(&view, a->node->now, &moves);
+	for (size_t i = 0; i < moves.n; i++)
+		do_move(a, &moves.v[i]);
+	free(slots);
+	if (moves.more || moves.n)
+		roster_mark(a);
+	arm_again(a, moves.again_ms);
+	wake_dependents(a);
+	if (!a->removed || !all_gone(a))
+		return;
+	if (a->scope == SPEC_SCOPE_CLUSTER)
+		(void)store_del_agent(a->node->store, a->name, node_stored, a->node); /* full: removed again at the next start */
+	agent_free(a);
+}
+
+void roster_settle(struct node *n)
+{
+	size_t left = SETTLE_ROUNDS_MAX + n->roster.agents.n;
+
+	while (!list_is_empty(&n->roster.dirty) && left-- > 0) {
+		struct agent *a = LIST_ENTRY(n->roster.dirty.next, struct agent, dirty);
+
+		list_del(&a->dirty);
+		plan_one(a);
+	}
+}
+
+struct runner *roster_runner(struct node *n, const char *id)
+{
+	char stem[RUNNER_STEM_MAX];
+	struct map_node *at;
+
+	if (strlen(id) >= sizeof(stem))
+		return NULL;
+	for (size_t i = 0; i <= strlen(id); i++)
+		stem[i] = id[i] == '/' ? '+' : id[i];
+	at = map_get(&n->roster.runners, stem);
+	return at ? CONTAINER_OF(at, struct runner, by_stem) : NULL;
+}
+
+void roster_start_next(struct node *n)
+{
+	while (n->roster.n_starting < STARTING_MAX && !list_is_empty(&n->roster.starting)) {
+		struct runner *r = LIST_ENTRY(n->roster.starting.next, struct runner, waiting);
+
+		list_del(&r->waiting);
+		launch_run(r);
+	}
+}

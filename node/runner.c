@@ -1,0 +1,577 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One replica on this node. Its core decides (supervisor/replica.h); here its outputs become messages to the shim, probes,
+ * rows of the store and events, and what comes back becomes its inputs. No decision is taken here, but for what the
+ * core cannot see: whether anything is left of a run whose shim is gone.
+ */
+#include "node/runner.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/io.h"
+#include "base/mem.h"
+#include "node/node.h"
+
+#define EMPTY_PAUSE_FIRST 0.002
+#define EMPTY_PAUSE_MAX	  1.0
+
+static void act(struct runner *r, const struct replica_outs *outs);
+
+void runner_name(const struct agent *a, const char *node, int slot, char id[REPLICA_ID_MAX], char stem[RUNNER_STEM_MAX])
+{
+	const char *in = a->scope == SPEC_SCOPE_NODE ? node : "", *slash = *in ? "/" : "", *plus = *in ? "+" : "";
+	char which[NAME_MAX_LEN + 1];
+
+	(void)snprintf(which, sizeof(which), "%d", slot); /* always fits */
+	if (a->spec && a->spec->kind == SPEC_EVERY_NODE)
+		(void)snprintf(which, sizeof(which), "%s", node); /* names are bounded alike */
+	(void)snprintf(id, REPLICA_ID_MAX, "%s%s%s.%s", in, slash, a->name, which);
+	(void)snprintf(stem, RUNNER_STEM_MAX, "%s%s%s.%s", in, plus, a->name, which); /* three names and a number fit */
+}
+
+char *runner_log_path(const struct runner *r, char *out, size_t n)
+{
+	(void)snprintf(out, n, "%s/logs/%s.log", r->node->cfg->data_dir, r->stem); /* data_dir is bounded at config */
+	return out;
+}
+
+static void run_path(const struct runner *r, const char *what, char out[4096])
+{
+	(void)snprintf(out, 4096, "%s/shims/%s.%s", r->node->cfg->run_dir, r->stem, what); /* as above */
+}
+
+static void record_path(const struct runner *r, uint64_t run, char out[4096])
+{
+	char what[40];
+
+	(void)snprintf(what, sizeof(what), "%llu.exit", (unsigned long long)run); /* 25 characters at most */
+	run_path(r, what, out);
+}
+
+bool runner_is_current(const struct runner *r)
+{
+	uint64_t want = r->agent->spec->run_hash;
+
+	return r->spec->run_hash == want && (!runner_is_alive(r) || r->run == 0 || r->run_hash == want);
+}
+
+bool runner_is_alive(const struct runner *r)
+{
+	return r->core.state == REPLICA_STARTING || r->core.state == REPLICA_RUNNING || r->core.state == REPLICA_STOPPING;
+}
+
+/* ---- what the shim says ---- */
+
+static void launched(struct runner *r)
+{
+	if (!r->launching)
+		return;
+	r->launching = false;
+	r->node->roster.n_starting--;
+	roster_start_next(r->node);
+}
+
+static void on_refused(struct runner *r, const void *v, uint32_t size)
+{
+	struct shim_refused now = {0};
+	char name[64], text[EVENT_TEXT_MAX];
+	bool first = r->refused.total == 0;
+
+	memcpy(&now, v, MIN((size_t)size, sizeof(now)));
+	r->refused = now;
+	for (size_t i = 0; i < sizeof(r->learned); i++)
+		r->learned[i] |= now.learned[i];
+	if (!first || now.total == 0 || r->spec->sandbox.seccomp == SPEC_SECCOMP_LEARN || now.kinds == 0)
+		return;
+	(void)snprintf(text, sizeof(text), "refused the system call %s", seccomp_call_name(now.v[0].nr, name, sizeof(name)));
+	node_event(r->node, SEVERITY_WARNING, "refused", r->agent->name, r->id,
+		"%s; more of this run are counted, not told", text);
+}
+
+static void on_exec_done(struct runner *r, const struct shim_exec_done *d)
+{
+	for (int w = 0; w < HEALTH_WHICH_MAX; w++) {
+		char text[EVENT_TEXT_MAX] = "";
+		bool ok = d->status == 0 && !d->timed_out && !d->error;
+
+		if (r->exec_ids[w] != d->exec_id || d->exec_id == 0)
+			continue;
+		r->exec_ids[w] = 0;
+		if (d->timed_out)
+			(void)snprintf(text, sizeof(text), "did not end in time");
+		else if (d->error)
+			(void)snprintf(text, sizeof(text), "could not be started: %s", strerror(d->error));
+		else if (!ok)
+			(void)snprintf(text, sizeof(text), "ended with status %d: %.100s", (d->status >> 8) & 0xff, d->output);
+		runner_feed(r, &(struct replica_in){.type = REPLICA_IN_PROBE, .which = (enum health_which)w, .ok = ok,
+				       .took_ms = d->took_ms, .text = text});
+		return;
+	}
+}
+
+static void on_message(void *arg, uint32_t type, const void *payload, uint32_t size)
+{
+	struct runner *r = arg;
+	struct shim_hello hello = {0};
+	struct shim_notify notify = {0};
+	struct shim_exec_done done = {0};
+
+	switch (type) {
+	case SHIM_HELLO:
+	case SHIM_STARTED:
+		memcpy(&hello, payload, MIN(size, sizeof(hello)));
+		if (hello.size <= size && hello.label_size <= size - hello.size)
+			runner_hello(r, &hello, type == SHIM_STARTED, (const char *)payload + hello.size, hello.label_size);
+		break;
+	case SHIM_NOTIFY:
+		memcpy(&notify, payload, MIN(size, sizeof(notify)));
+		notify.status[sizeof(notify.status) - 1] = '\0';
+		runner_feed(r, &(struct replica_in){.type = REPLICA_IN_NOTIFY, .notify = &notify});
+		break;
+	case SHIM_REFUSED:
+		on_refused(r, payload, size);
+		break;
+	case SHIM_EXEC_DONE:
+		memcpy(&done, payload, MIN(size, sizeof(done)));
+		done.output[sizeof(done.output) - 1] = '\0';
+		on_exec_done(r, &done);
+		break;
+	case SHIM_EXIT:
+		(void)runner_exited(r, payload, size); /* a bad one is told there, and the record is read at the end */
+		break;
+	default: /* of a newer shim */
+		break;
+	}
+}
+
+static void on_closed(void *arg)
+{
+	runner_lost(arg);
+}
+
+void runner_hello(struct runner *r, const struct shim_hello *h, bool started, const void *label, size_t label_size)
+{
+	struct runner_label l = {0};
+
+	r->log_bytes = h->log_bytes;
+	r->log_dropped_lines = h->log_dropped_lines;
+	if (started) {
+		r->sample = (struct runner_sample){.cpu_cores = -1};
+		launched(r);
+		if (h->run == r->run)
+			runner_feed(r, &(struct replica_in){.type = REPLICA_IN_STARTED, .pid = h->pid});
+		return;
+	}
+	if (!r->awaiting)
+		return;
+	r->awaiting = false;
+	r->node->awaiting--;
+	memcpy(&l, label, MIN(label_size, sizeof(l)));
+	r->run = h->run;
+	r->run_hash = l.run_hash;
+	r->run_version = l.version;
+	r->core.restarts = MAX(r->core.restarts, l.restarts);
+	runner_feed(r, &(struct replica_in){.type = REPLICA_IN_ADOPTED, .pid = h->pid, .hello = h});
+}
+
+/* ---- the store ---- */
+
+static int save(struct runner *r, store_done *done, void *arg)
+{
+	struct runner_record rec = {.size = sizeof(rec), .uid = r->has_uid ? r->uid : 0, .last_run = r->last_run, .held = r->held,
+		.n_ports = (uint32_t)r->n_ports};
+	const struct store_replica row = {.id = r->id, .saved = &rec, .saved_len = sizeof(rec)};
+
+	memcpy(rec.ports, r->ports, sizeof(rec.ports));
+	memcpy(rec.learned, r->learned, sizeof(rec.learned));
+	replica_save(&r->core, &rec.saved);
+	return store_put_replica(r->node->store, &row, done, arg);
+}
+
+/* An exit record that goes once the store has what it says. */
+struct counted {
+	struct node *node;
+	uint64_t run;
+	char stem[RUNNER_STEM_MAX];
+};
+
+/* A record that the store could not take stays, to be counted after a restart; but only the newest, so that a full disk
+ * does not fill run_dir too. */
+static void on_counted(void *arg, int rc, const char *error)
+{
+	struct counted *c = arg;
+	struct map_node *at = map_get(&c->node->roster.runners, c->stem);
+	bool newest = at && CONTAINER_OF(at, struct runner, by_stem)->last_run == c->run;
+	char path[4096];
+
+	node_stored(c->node, rc, error);
+	(void)snprintf(path, sizeof(path), "%s/shims/%s.%llu.exit", c->node->cfg->run_dir, c->stem, (unsigned long long)c->run);
+	if (rc == 0 || !newest)
+		(void)unlink(path); /* absent for a start that failed before its shim */
+	free(c);
+}
+
+static void save_counted(struct runner *r, uint64_t run)
+{
+	struct counted *c = mem_alloc(sizeof(*c));
+
+	if (!c)
+		return; /* the record stays, and is dropped as counted after a restart if a later save succeeds */
+	c->node = r->node;
+	c->run = run;
+	memcpy(c->stem, r->stem, sizeof(c->stem));
+	if (save(r, on_counted, c) < 0)
+		free(c);
+}
+
+void runner_save(struct runner *r)
+{
+	if (!r->counting)
+		(void)save(r, node_stored, r->node); /* full: the next save brings it */
+}
+
+void runner_restore(struct runner *r, const void *saved, size_t n)
+{
+	struct runner_record rec = {0};
+
+	memcpy(&rec, saved, MIN(n, sizeof(rec)));
+	r->last_run = rec.last_run;
+	r->held = rec.held;
+	memcpy(r->learned, rec.learned, sizeof(r->learned));
+	r->n_ports = MIN(rec.n_ports, (uint32_t)PORTS_MAX);
+	memcpy(r->ports, rec.ports, sizeof(r->ports));
+	rec.saved.last_exit.text[sizeof(rec.saved.last_exit.text) - 1] = '\0';
+	replica_restore(&r->core, &rec.saved);
+}
+
+/* ---- the end of a run ---- */
+
+static void close_run(struct runner *r)
+{
+	for (int w = 0; w < HEALTH_WHICH_MAX; w++) {
+		probe_cancel(r->probes[w]);
+		r->probes[w] = NULL;
+		r->exec_ids[w] = 0;
+	}
+	shimlink_close(&r->link);
+	if (r->awaiting) {
+		r->awaiting = false;
+		r->node->awaiting--;
+	}
+	launched(r);
+}
+
+int runner_exited(struct runner *r, const void *v, size_t size)
+{
+	struct shim_exit x = {0};
+	size_t head = offsetof(struct shim_exit, code);
+
+	if (size < head)
+		return -EINVAL;
+	memcpy(&x, v, MIN(size, sizeof(x)));
+	if (x.magic != SHIM_MAGIC || x.size < head || x.size > size || x.kind == 0 || x.kind >= SHIM_EXIT_KIND_MAX) {
+		log_line(LOG_LEVEL_WARN, r->agent->name, r->id, "a record of %zu bytes is none of ours, ignoring", size);
+		return -EINVAL;
+	}
+	x.why_text[sizeof(x.why_text) - 1] = x.detail[sizeof(x.detail) - 1] = '\0';
+	if (x.run <= r->last_run)
+		return 0; /* counted before */
+	r->last_run = x.run;
+	r->log_dropped_lines = x.log_dropped_lines;
+	if (x.refused.total)
+		on_refused(r, &x.refused, sizeof(x.refused));
+	if (x.run == r->run) {
+		close_run(r);
+		r->run = 0;
+	}
+	r->counting = true;
+	runner_feed(r, &(struct replica_in){.type = REPLICA_IN_EXITED, .exit = &x});
+	r->counting = false;
+	save_counted(r, x.run);
+	return 0;
+}
+
+void runner_note_exit(struct runner *r, const struct shim_exit *x)
+{
+	struct replica_exit words;
+
+	replica_explain_exit(r->spec, x, &words);
+	r->last_run = MAX(r->last_run, x->run);
+	r->core.last_exit = words;
+	node_event(r->node, SEVERITY_INFO, "exited", r->agent->name, r->id, "%s, while the daemon was away", words.text);
+	runner_save(r);
+}
+
+static bool read_record(struct runner *r)
+{
+	CLEANUP(bytes_done) struct bytes b;
+	char path[4096];
+
+	bytes_init(&b, sizeof(struct shim_exit) + SHIM_LABEL_MAX + 1024);
+	record_path(r, r->run, path);
+	return io_read_file(AT_FDCWD, path, &b, NULL) == 0 && runner_exited(r, b.v, b.n) == 0;
+}
+
+static void on_emptying(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	struct runner *r = w->data;
+	int left = cgroup_kill(r->node->cgroup, r->stem);
+	double pause = MIN(EMPTY_PAUSE_FIRST * (1 << MIN(r->empty_tries, 10)), EMPTY_PAUSE_MAX);
+
+	(void)revents;
+	if (left > 0) {
+		r->empty_tries++;
+		ev_timer_set(w, pause, 0.);
+		ev_timer_start(loop, w);
+		return;
+	}
+	r->run = 0;
+	node_now(r->node);
+	runner_feed(r, &(struct replica_in){.type = REPLICA_IN_SHIM_LOST});
+	runner_save(r);
+}
+
+void runner_lost(struct runner *r)
+{
+	uint64_t run = r->run;
+
+	node_now(r->node);
+	close_run(r);
+	if (run == 0)
+		return; /* its end was told before */
+	if (read_record(r))
+		return;
+	log_line(LOG_LEVEL_WARN, r->agent->name, r->id, "its shim is gone without a record, ending what is left of it");
+	r->last_run = MAX(r->last_run, run);
+	r->empty_tries = 0;
+	on_emptying(r->node->loop, &r->emptying, 0);
+}
+
+/* ---- what the core says ---- */
+
+static void on_probe(struct runner *r, enum health_which w, bool ok, int64_t took_ms, const char *text)
+{
+	r->probes[w] = NULL;
+	node_now(r->node);
+	runner_feed(r, &(struct replica_in){.type = REPLICA_IN_PROBE, .which = w, .ok = ok, .took_ms = took_ms, .text = text});
+}
+
+static void on_liveness(void *arg, bool ok, int64_t took_ms, const char *text)
+{
+	on_probe(arg, HEALTH_LIVENESS, ok, took_ms, text);
+}
+
+static void on_readiness(void *arg, bool ok, int64_t took_ms, const char *text)
+{
+	on_probe(arg, HEALTH_READINESS, ok, took_ms, text);
+}
+
+static uint16_t probe_port(const struct runner *r, const struct spec_probe *p)
+{
+	for (size_t i = 0; p->port_name && i < r->n_ports && i < r->spec->ports.n; i++)
+		if (strcmp(r->spec->ports.v[i].name, p->port_name) == 0)
+			return r->ports[i];
+	return p->port;
+}
+
+static int exec_probe(struct runner *r, enum health_which w, const struct spec_probe *p)
+{
+	CLEANUP(bytes_done) struct bytes plan;
+	struct err e;
+	int rc;
+
+	bytes_init(&plan, SHIM_FRAME_MAX);
+	r->exec_ids[w] = ++r->next_exec_id;
+	rc = launch_exec_plan(r, &p->command, r->exec_ids[w], p->timeout_ms, &plan, &e);
+	if (rc == 0)
+		rc = shimlink_send_framed(&r->link, plan.v, plan.n);
+	if (rc < 0)
+		r->exec_ids[w] = 0;
+	return rc;
+}
+
+static void start_probe(struct runner *r, enum health_which w)
+{
+	static probe_done *const done[] = {[HEALTH_LIVENESS] = on_liveness, [HEALTH_READINESS] = on_readiness};
+	const struct spec_probe *p = w == HEALTH_LIVENESS ? &r->spec->liveness : &r->spec->readiness;
+	bool ok;
+
+	_Static_assert(ARRAY_LEN(done) == HEALTH_WHICH_MAX, "an answer for each probe");
+	if (p->kind == SPEC_PROBE_EXEC) {
+		ok = exec_probe(r, w, p) == 0;
+	} else {
+		r->probes[w] = probe_start(r->node->loop, p, probe_port(r, p), done[w], r);
+		ok = r->probes[w] != NULL;
+	}
+	if (!ok)
+		runner_feed(r, &(struct replica_in){.type = REPLICA_IN_PROBE, .which = w, .text = "covey could not start the probe"});
+}
+
+static void cancel_probe(struct runner *r, enum health_which w)
+{
+	probe_cancel(r->probes[w]);
+	r->probes[w] = NULL;
+	r->exec_ids[w] = 0;
+}
+
+/* A run that waits for its turn, or whose shim never came, ends at once. */
+static void end_without_shim(struct runner *r, const struct replica_out *out)
+{
+	struct shim_exit x = {.magic = SHIM_MAGIC, .size = sizeof(x), .version = SHIM_PROTO_VERSION, .kind = SHIM_SIGNALED,
+		.signal = out->signal, .why = out->why, .run = r->node->next_run++, .ended_wall_ms = r->node->now.wall_ms};
+
+	list_del(&r->waiting);
+	(void)snprintf(x.why_text, sizeof(x.why_text), "%s", out->text); /* a longer one is cut */
+	(void)runner_exited(r, &x, sizeof(x));				 /* made above: well-formed */
+}
+
+static void tell_stop(struct runner *r, const struct replica_out *out)
+{
+	struct shim_stop s = {.size = sizeof(s), .signal = out->signal, .timeout_ms = (uint32_t)MIN(out->timeout_ms, (int64_t)UINT32_MAX),
+		.why = out->why};
+
+	if (r->link.fd < 0 && !r->awaiting && !ev_is_active(&r->emptying)) {
+		end_without_shim(r, out);
+		return;
+	}
+	(void)snprintf(s.why_text, sizeof(s.why_text), "%s", out->text); /* a longer one is cut */
+	if (shimlink_send(&r->link, SHIM_STOP, &s, sizeof(s)) < 0)
+		log_line(LOG_LEVEL_WARN, r->agent->name, r->id, "its shim does not take the order to stop");
+}
+
+static void act_one(struct runner *r, const struct replica_out *out)
+{
+	switch (out->type) {
+	case REPLICA_OUT_START:
+		list_del(&r->waiting);
+		list_add_tail(&r->node->roster.starting, &r->waiting);
+		roster_start_next(r->node);
+		break;
+	case REPLICA_OUT_STOP:
+		tell_stop(r, out);
+		break;
+	case REPLICA_OUT_PROBE:
+		start_probe(r, out->which);
+		break;
+	case REPLICA_OUT_PROBE_CANCEL:
+		cancel_probe(r, out->which);
+		break;
+	case REPLICA_OUT_SAVE:
+		runner_save(r);
+		break;
+	case REPLICA_OUT_EVENT:
+		node_event(r->node, out->severity, out->kind, r->agent->name, r->id, "%s", out->text);
+		break;
+	case REPLICA_OUT_MAX:
+		assert(!"no output");
+	}
+}
+
+static void act(struct runner *r, const struct replica_outs *outs)
+{
+	for (size_t i = 0; i < outs->n; i++)
+		act_one(r, &outs->v[i]);
+}
+
+static void arm_deadline(struct runner *r)
+{
+	int64_t at = replica_deadline_ms(&r->core);
+
+	ev_timer_stop(r->node->loop, &r->deadline);
+	if (at == DEADLINE_NEVER)
+		return;
+	ev_timer_set(&r->deadline, (double)MAX(at - r->node->now.mono_ms, (int64_t)0) / 1e3, 0.);
+	ev_timer_start(r->node->loop, &r->deadline);
+}
+
+void runner_feed(struct runner *r, const struct replica_in *in)
+{
+	struct replica_outs outs = {0};
+
+	replica_step(&r->core, in, r->node->now, &outs);
+	if (r->agent)
+		roster_mark(r->agent);
+	act(r, &outs);
+	arm_deadline(r);
+}
+
+void runner_run(struct runner *r)
+{
+	runner_feed(r, &(struct replica_in){.type = REPLICA_IN_RUN});
+}
+
+void runner_stop(struct runner *r, enum shim_why why, const char *why_text)
+{
+	runner_feed(r, &(struct replica_in){.type = REPLICA_IN_STOP, .why = why, .why_text = why_text});
+}
+
+void runner_restart(struct runner *r, enum shim_why why, const char *why_text)
+{
+	runner_feed(r, &(struct replica_in){.type = REPLICA_IN_RESTART, .why = why, .why_text = why_text});
+}
+
+void runner_take_spec(struct runner *r, struct agent_spec *spec)
+{
+	struct agent_spec *was = r->spec;
+
+	if (was == spec)
+		return;
+	r->spec = spec_ref(spec);
+	runner_feed(r, &(struct replica_in){.type = REPLICA_IN_SPEC, .spec = spec});
+	spec_unref(was);
+}
+
+static void on_deadline(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	struct runner *r = w->data;
+
+	(void)loop;
+	(void)revents;
+	node_now(r->node);
+	runner_feed(r, &(struct replica_in){.type = REPLICA_IN_TICK});
+}
+
+int runner_new(struct node *n, struct agent *a, int slot, struct runner **ret, struct err *e)
+{
+	struct runner *r = mem_zalloc(1, sizeof(*r));
+	int rc;
+
+	if (!r)
+		return err_set(e, -ENOMEM, "out of memory");
+	r->node = n;
+	r->agent = a;
+	r->slot = slot;
+	r->sample.cpu_cores = -1;
+	list_init(&r->waiting);
+	runner_name(a, n->cfg->name, slot, r->id, r->stem);
+	rc = map_add(&n->roster.runners, &r->by_stem, r->stem);
+	if (rc < 0) {
+		free(r);
+		return err_set(e, rc, "%s: %s", a->name, rc == -EEXIST ? "an earlier one of that name is still ending" : strerror(-rc));
+	}
+	r->spec = spec_ref(a->spec);
+	replica_init(&r->core, r->spec, rng_u64(&n->rng), n->now);
+	shimlink_init(&r->link, n->loop, on_message, on_closed, r);
+	ev_timer_init(&r->deadline, on_deadline, 0., 0.);
+	ev_timer_init(&r->emptying, on_emptying, 0., 0.);
+	r->deadline.data = r->emptying.data = r;
+	*ret = r;
+	return 0;
+}
+
+void runner_free(struct runner *r)
+{
+	struct node *n = r->node;
+
+	close_run(r);
+	ev_timer_stop(n->loop, &r->deadline);
+	ev_timer_stop(n->loop, &r->emptying);
+	list_del(&r->waiting);
+	map_del(&n->roster.runners, &r->by_stem);
+	launch_free_uid(n, r);
+	spec_unref(r->spec);
+	free(r);
+}

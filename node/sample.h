@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef NODE_SAMPLE_H
+#define NODE_SAMPLE_H
+/*
+ * Use of cpu, memory, … of the replicas here, of the host and of the daemon. Read when somebody asks, not before: an
+ * idle node reads nothing.
+ */
+#include "node/sysstat.h"
+
+struct node;
+struct runner;
+
+/* Reads it for all replicas that run, unless that was done less than a moment ago. */
+void sample_all(struct node *n);
+void sample_one(struct runner *r);
+
+/* Cores busy since the last time this was asked (since the start, the first time); -1: not known. */
+double sample_node_cores(struct node *n, const struct sysstat_host *h);
+double sample_self_cores(struct node *n, const struct sysstat_self *s);
+
+#endif
