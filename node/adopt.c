@@ -83,8 +83,29 @@ static struct runner *runner_of_stem(struct node *n, const char *stem)
 	if (!split_stem(stem, &scope, name, &slot))
 		return NULL;
 	a = roster_find(n, name);
+	if (!a && n->unread[scope])
+		return NULL; /* it may well be defined, only not readable for us now: left alone */
 	if (!a)
 		a = placeholder(n, name, scope);
+	return a ? roster_slot(a, slot) : NULL;
+}
+
+struct runner *adopt_runner(struct node *n, const char *id)
+{
+	char stem[RUNNER_STEM_MAX], name[NAME_MAX_LEN + 1];
+	enum spec_scope scope;
+	struct agent *a;
+	int slot;
+
+	(void)snprintf(stem, sizeof(stem), "%s", id); /* ids and stems are bounded alike */
+	for (char *p = stem; *p; p++)
+		if (*p == '/')
+			*p = '+';
+	if (!split_stem(stem, &scope, name, &slot))
+		return NULL;
+	a = roster_find(n, name);
+	if (!a && !n->unread[scope])
+		(void)store_del_replica(n->store, id, node_stored, n); /* of an agent that is gone; full: at the next start */
 	return a ? roster_slot(a, slot) : NULL;
 }
 

@@ -10,12 +10,15 @@
 #include "base/err.h"
 
 struct node;
+struct runner;
 
 /* Makes run_dir and its folders and writes daemon.gen. */
 int adopt_claim(struct node *n, struct err *e);
 /* Connects every shim, reads every record, ends groups that nobody looks after. Agents must be loaded. Replicas that
  * were found are `awaiting` until their shim answered. */
 int adopt_scan(struct node *n, struct err *e);
+/* The replica of an id ("web.3") that the store has a record of; NULL (and the record dropped) when its agent is gone. */
+struct runner *adopt_runner(struct node *n, const char *id);
 /* run_dir was wiped under us: makes it again, and tells the shims to. Called once a while. */
 void adopt_watch_run_dir(struct node *n);
 

@@ -4,15 +4,17 @@
 /*
  * The node: everything that this daemon holds, owned by the loop's thread. Its files:
  *
- *	main.c      arguments, signals, order of opening
+ *	main.c      arguments, signals
+ *	node.c      order of opening, the loop's callbacks
  *	roster.c    the agents and their replicas; what is wanted
  *	runner.c    one replica: its core's outputs to edges, what edges tell back to the core
  *	launch.c    one start: ids, ports, groups, filter, plan, shim
  *	shimlink.c  the daemon's end of a shim's socket
  *	adopt.c     after a restart of the daemon: who is there
- *	change.c    what operators ask for (apply, scale, stop, …)
+ *	apply.c     definitions by the batch; change.c the other changes; answer.c stores, takes and answers them
+ *	local.c     agents_dir
  *	ops.c       operations, and waiting for them
- *	report.c    what reading verbs answer
+ *	report.c    what reading verbs answer; explain.c sentences; poll.c those that may wait; page.c over HTTP
  *	verbs.c     the table of verbs
  *	sample.c    use of cpu, memory, … of replicas, read when asked
  */
@@ -60,6 +62,7 @@ struct node {
 	struct list waiters; /* of long polls */
 	int awaiting;	     /* shims found at start that did not answer yet */
 	bool serving;	     /* control and http are open */
+	bool unread[SPEC_SCOPE_MAX]; /* definitions that could not be read: what runs of that scope is left alone */
 	bool draining;
 	bool store_failed; /* the last job of the store failed: said once */
 	int64_t started_wall_ms, started_mono_ms;
@@ -74,10 +77,14 @@ struct node {
 	ev_timer serve_timer;
 	ev_timer run_dir_timer; /* run_dir wiped? */
 	ev_signal on_term, on_int, on_hup;
+	struct events_watch event_watch;
+	bool failed; /* could not serve */
 };
 
 /* Reads the clocks and returns them. */
 struct now node_now(struct node *n);
+/* Requests wait that must be looked at soon. */
+void node_wake_polls(struct node *n);
 /* For messages and the store: jobs whose failure is told once, not each time. arg is the node. */
 void node_stored(void *arg, int rc, const char *error);
 

@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * `covey explain`, `covey profile` and `covey version`: sentences about one agent, what its programs call, and what this
+ * daemon is made of.
+ */
+#include <inttypes.h>
+#include <nng/nng.h>
+#include <seccomp.h>
+#include <sqlite3.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <yaml.h>
+
+#include "base/units.h"
+#include "covey/version.h"
+#include "node/node.h"
+#include "node/report.h"
+
+#define EXPLAIN_MAX	  (1024 * 1024)
+#define DECISIONS_MAX	  20
+#define SENTENCES_MAX	  16
+#define EVENTS_LOOKED_MAX 200
+
+static struct agent *get_agent(struct node *n, struct control_request *rq, const msgpack_object *args)
+{
+	char name[REPLICA_ID_MAX] = "";
+	struct agent *a;
+	struct runner *r;
+
+	if (mp_get_strz(args, "agent", name, sizeof(name), NULL) < 0 || !*name) {
+		control_refuse(rq, "usage", "agent: a name is needed");
+		return NULL;
+	}
+	a = roster_find(n, name);
+	r = a ? NULL : roster_runner(n, name);
+	if (r)
+		a = r->agent;
+	if (!a)
+		control_refuse(rq, "refused", "there is no agent '%s'; 'covey status' lists them", name);
+	return a;
+}
+
+/* ---- explain ---- */
+
+struct sentences {
+	char v[SENTENCES_MAX][320];
+	size_t n;
+};
+
+static void say(struct sentences *s, const char *fmt, ...) PRINTF_LIKE(2, 3);
+static void say(struct sentences *s, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (s->n == SENTENCES_MAX)
+		return;
+	va_start(ap, fmt);
+	(void)vsnprintf(s->v[s->n++], sizeof(s->v[0]), fmt, ap); /* a longer one is cut */
+	va_end(ap);
+}
+
+static void say_agent(const struct agent *a, struct sentences *s)
+{
+	char reason[256], when[UNITS_TEXT_MAX];
+	struct roster_count c;
+
+	roster_count(a, &c);
+	say(s, "%s is %s: %" PRId64 " of %" PRId64 " replicas run, %" PRId64 " ready, %" PRId64 " of version %" PRId64 ".", a->name,
+		report_agent_state(a, &c), c.running, c.desired, c.ready, c.current, a->version);
+	if (a->scope == SPEC_SCOPE_NODE)
+		say(s, "It is an agent of this node alone, defined by %s.", a->file ? a->file : "a file that is gone");
+	else
+		say(s, "It was last changed at %s.", units_time(when, a->changed_wall_ms));
+	if (a->removed)
+		say(s, "It is being removed, and is gone once its replicas have ended.");
+	else if (a->stopped)
+		say(s, "It was stopped and stays so, over reboots too, until 'covey start %s'.", a->name);
+	if (report_pending_reason(a, reason, sizeof(reason)))
+		say(s, "It %s.", reason);
+	if (a->paused)
+		say(s, "Its rollout is paused: replicas of an older version stay until 'covey rollout resume %s'.", a->name);
+	if (a->spec->kind != SPEC_REPLICATED || a->spec->isolation == SPEC_STOP)
+		say(s, "This node is a cluster of one: kind %s and isolation mean something once there are more.",
+			spec_kind_name(a->spec->kind));
+}
+
+static void why_replica(const struct runner *r, char *out, size_t n)
+{
+	const struct replica *c = &r->core;
+	char age[UNITS_TEXT_MAX];
+	int64_t left = c->next_ms == DEADLINE_NEVER ? 0 : c->next_ms - r->node->now.mono_ms;
+
+	(void)units_age(age, r->node->now.mono_ms - c->since_mono_ms);
+	if (r->held)
+		(void)snprintf(out, n, "stopped by an operator; 'covey start %s' starts it", r->id);
+	else if (c->state == REPLICA_BACKOFF)
+		(void)snprintf(out, n, "%s; starts again in %" PRId64 "ms after %" PRId64 " failed runs", c->last_exit.text,
+			MAX(left, (int64_t)0), c->tries);
+	else if (c->state == REPLICA_FAILED)
+		(void)snprintf(out, n, "given up: %s; 'covey start %s' tries again", c->last_exit.text, r->id);
+	else if (c->state == REPLICA_RUNNING && replica_health(c) == HEALTH_UNHEALTHY)
+		(void)snprintf(out, n, "runs for %s as pid %d, unhealthy: %s", age, c->pid,
+			*c->liveness.text ? c->liveness.text : c->readiness.text);
+	else if (c->state == REPLICA_RUNNING)
+		(void)snprintf(out, n, "runs for %s as pid %d, %s%s", age, c->pid, health_level_name(replica_health(c)),
+			runner_is_current(r) ? "" : ", an older version");
+	else
+		(void)snprintf(out, n, "%s for %s%s%s", replica_state_name((enum replica_state)c->state), age,
+			*c->last_exit.text ? "; last run: " : "", c->last_exit.text);
+}
+
+static void pack_replicas(struct mp_writer *w, const struct agent *a)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < a->n_slots; i++)
+		n += a->slots[i] != NULL;
+	mp_array(w, n);
+	for (size_t i = 0; i < a->n_slots; i++) {
+		const struct runner *r = a->slots[i];
+		char why[512];
+
+		if (!r)
+			continue;
+		why_replica(r, why, sizeof(why));
+		mp_map(w, 3);
+		mp_key_str(w, "id", r->id);
+		mp_key_str(w, "state", replica_state_name((enum replica_state)r->core.state));
+		mp_key_str(w, "why", why);
+	}
+}
+
+/* The agent's events, packed as decisions: what, and the sentence that says why. */
+struct decisions {
+	struct mp_writer *w;
+	const char *by;
+	size_t n;
+};
+
+static int count_event(void *arg, const struct store_event *ev)
+{
+	struct decisions *d = arg;
+
+	(void)ev;
+	d->n++;
+	return 0;
+}
+
+static int pack_event(void *arg, const struct store_event *ev)
+{
+	struct decisions *d = arg;
+
+	mp_map(d->w, 5);
+	mp_key_time(d->w, "time", ev->wall_ms);
+	mp_key_str(d->w, "what", ev->kind);
+	mp_key_str(d->w, "replica", ev->replica);
+	mp_key_str(d->w, "why", ev->text);
+	mp_key_str(d->w, "by", d->by);
+	return 0;
+}
+
+void report_explain(struct node *n, struct control_request *rq, const msgpack_object *args)
+{
+	const struct agent *a = get_agent(n, rq, args);
+	struct events_query q = {.max = DECISIONS_MAX, .tail = true};
+	CLEANUP(bytes_done) struct bytes out = {.max = EXPLAIN_MAX};
+	struct sentences s = {.n = 0};
+	struct decisions d = {.by = n->cfg->name};
+	struct mp_writer w;
+	int64_t last;
+
+	if (!a)
+		return;
+	q.agent = a->name;
+	say_agent(a, &s);
+	mp_writer_init(&w, &out);
+	d.w = &w;
+	mp_map(&w, 4);
+	mp_key_str(&w, "agent", a->name);
+	mp_str(&w, "text");
+	mp_array(&w, s.n);
+	for (size_t i = 0; i < s.n; i++)
+		mp_str(&w, s.v[i]);
+	mp_str(&w, "replicas");
+	pack_replicas(&w, a);
+	(void)events_query(n->events, &q, count_event, &d, &last, NULL); /* from the newest, without an id: cannot fail */
+	mp_str(&w, "decisions");
+	mp_array(&w, d.n);
+	(void)events_query(n->events, &q, pack_event, &d, &last, NULL); /* the same ones again */
+	control_reply(rq, &out);
+}
+
+/* ---- profile ---- */
+
+static size_t learned_of(const struct agent *a, uint8_t learned[64])
+{
+	size_t n = 0;
+
+	memset(learned, 0, 64);
+	for (size_t i = 0; i < a->n_slots; i++)
+		for (size_t k = 0; a->slots[i] && k < 64; k++)
+			learned[k] |= a->slots[i]->learned[k];
+	for (size_t k = 0; k < 64; k++)
+		n += (size_t)__builtin_popcount(learned[k]);
+	return n;
+}
+
+void report_profile(struct node *n, struct control_request *rq, const msgpack_object *args)
+{
+	const struct agent *a = get_agent(n, rq, args);
+	CLEANUP(bytes_done) struct bytes out = {.max = EXPLAIN_MAX};
+	AUTO_FREE char *text = NULL;
+	uint8_t learned[64];
+	struct mp_writer w;
+	struct err e;
+	size_t calls;
+
+	if (!a)
+		return;
+	calls = learned_of(a, learned);
+	if (calls == 0) {
+		control_refuse(rq, "refused", "nothing was learned of %s yet: set 'sandbox: {seccomp: learn}' and let it do its work", a->name);
+		return;
+	}
+	text = seccomp_profile_text(n->seccomp, learned, &e);
+	if (!text) {
+		control_refuse(rq, "refused", "%s", e.text);
+		return;
+	}
+	mp_writer_init(&w, &out);
+	mp_map(&w, 5);
+	mp_key_str(&w, "agent", a->name);
+	mp_key_str(&w, "mode", spec_seccomp_name(a->spec->sandbox.seccomp));
+	mp_key_bool(&w, "complete", a->spec->sandbox.seccomp != SPEC_SECCOMP_LEARN);
+	mp_key_str(&w, "text", text);
+	mp_str(&w, "calls");
+	mp_array(&w, calls);
+	for (int nr = 0; nr < 512; nr++) {
+		char name[64];
+
+		if (learned[nr / 8] & (1u << (nr % 8)))
+			mp_str(&w, seccomp_call_name(nr, name, sizeof(name)));
+	}
+	control_reply(rq, &out);
+}
+
+/* ---- version ---- */
+
+void report_version(struct node *n, struct control_request *rq, const msgpack_object *args)
+{
+	CLEANUP(bytes_done) struct bytes out = {.max = 8192};
+	const struct scmp_version *sv = seccomp_version();
+	char seccomp[32];
+	struct mp_writer w;
+
+	(void)args;
+	(void)snprintf(seccomp, sizeof(seccomp), "%u.%u.%u", sv->major, sv->minor, sv->micro);
+	mp_writer_init(&w, &out);
+	mp_map(&w, 6);
+	mp_key_str(&w, "version", COVEY_VERSION);
+	mp_key_int(&w, "protocol", COVEY_CONTROL_PROTOCOL);
+	mp_key_str(&w, "node", n->cfg->name);
+	mp_key_int(&w, "cgroup", cgroup_version(n->cgroup));
+	mp_str(&w, "libraries");
+	mp_map(&w, 5);
+	mp_key_str(&w, "nng", nng_version());
+	mp_key_str(&w, "sqlite", sqlite3_libversion());
+	mp_key_str(&w, "libyaml", yaml_get_version_string());
+	mp_key_str(&w, "libseccomp", seccomp);
+	mp_key_str(&w, "msgpack", msgpack_version());
+	mp_str(&w, "build");
+	mp_map(&w, 2);
+	mp_key_str(&w, "compiler", __VERSION__);
+#ifdef COVEY_SANITIZED
+	mp_key_bool(&w, "sanitized", true);
+#else
+	mp_key_bool(&w, "sanitized", false);
+#endif
+	control_reply(rq, &out);
+}

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * coveyd: arguments, signals, and the order of the first steps. Signals are blocked before the first nng call, so that
+ * nng's threads never take one, and descriptors 3 … are reserved for shims before anything else opens one.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <malloc.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <systemd/sd-journal.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "covey/version.h"
+#include "node/config.h"
+#include "node/nng_setup.h"
+#include "node/node_run.h"
+#include "supervisor/spawn.h"
+
+#define DEFAULT_FILE COVEY_SYSCONFDIR "/coveyd.yaml"
+
+static const char usage[] = "usage: coveyd [-c FILE] [--check] [--verbose]\n"
+			    "\n"
+			    "  -c FILE    configuration (default " DEFAULT_FILE ")\n"
+			    "  --check    check the configuration, say what is wrong with it, and end\n"
+			    "  --verbose  log more\n"
+			    "  --version  print the version and end\n"
+			    "\n"
+			    "Stays in the foreground. SIGTERM ends it, and no agent; SIGHUP reads agents_dir again.\n";
+
+struct args {
+	const char *file;
+	bool check, verbose;
+};
+
+/* Returns -1 to go on, or the exit status. */
+static int parse_args(int argc, char **argv, struct args *ret)
+{
+	static const struct option longs[] = {{"config", required_argument, NULL, 'c'}, {"check", no_argument, NULL, 'k'},
+		{"verbose", no_argument, NULL, 'v'}, {"version", no_argument, NULL, 'V'}, {"help", no_argument, NULL, 'h'}, {0}};
+	int c;
+
+	*ret = (struct args){.file = DEFAULT_FILE};
+	while ((c = getopt_long(argc, argv, "c:h", longs, NULL)) != -1) {
+		if (c == 'c')
+			ret->file = optarg;
+		else if (c == 'k')
+			ret->check = true;
+		else if (c == 'v')
+			ret->verbose = true;
+		else if (c == 'V')
+			return puts("coveyd " COVEY_VERSION) < 0;
+		else
+			return fputs(usage, c == 'h' ? stdout : stderr) < 0 || c != 'h' ? 2 : 0;
+	}
+	if (optind < argc) {
+		fprintf(stderr, "coveyd: '%s' is not an option\n%s", argv[optind], usage);
+		return 2;
+	}
+	return -1;
+}
+
+static void to_journal(enum log_level level, const char *agent, const char *replica, const char *text)
+{
+	static const int priority[] = {[LOG_LEVEL_ERR] = 3, [LOG_LEVEL_WARN] = 4, [LOG_LEVEL_INFO] = 6, [LOG_LEVEL_DEBUG] = 7};
+
+	(void)sd_journal_send("MESSAGE=%s%s%s", replica ? replica : agent ? agent : "", replica || agent ? ": " : "", text, "PRIORITY=%d",
+		priority[level], "AGENT=%s", agent ? agent : "", "REPLICA=%s", replica ? replica : "", NULL); /* nowhere to say so */
+}
+
+static void set_log(bool verbose)
+{
+	log_to(getenv("JOURNAL_STREAM") && getenv("INVOCATION_ID") ? to_journal : NULL, verbose ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
+}
+
+static int load_config(const struct args *args, struct config **ret)
+{
+	struct spec_faults *faults = mem_zalloc(1, sizeof(*faults));
+	int rc = faults ? config_load(args->file, ret, faults) : -ENOMEM;
+
+	for (size_t i = 0; rc < 0 && faults && i < faults->n; i++)
+		fprintf(stderr, "%s:%d: %s%s%s\n", args->file, faults->v[i].line, faults->v[i].key, *faults->v[i].key ? ": " : "",
+			faults->v[i].text);
+	free(faults);
+	return rc;
+}
+
+/* Shims are reaped by the kernel: what became of them comes over their sockets. */
+static void set_signals(void)
+{
+	const struct sigaction reap = {.sa_handler = SIG_DFL, .sa_flags = SA_NOCLDWAIT | SA_NOCLDSTOP};
+	const struct sigaction ignore = {.sa_handler = SIG_IGN};
+	sigset_t all;
+
+	(void)sigaction(SIGCHLD, &reap, NULL); /* cannot fail with these arguments, as the others here */
+	(void)sigaction(SIGPIPE, &ignore, NULL);
+	sigfillset(&all);
+	(void)sigprocmask(SIG_SETMASK, &all, NULL);
+}
+
+static void unblock_signals(void)
+{
+	sigset_t none;
+
+	sigemptyset(&none);
+	(void)pthread_sigmask(SIG_SETMASK, &none, NULL); /* cannot fail with these arguments */
+}
+
+static int run(struct config *cfg)
+{
+	struct node *n = NULL;
+	struct err e = {0};
+	int rc = nng_setup(&e);
+
+	unblock_signals();
+	if (rc == 0)
+		rc = node_open(cfg, &n, &e);
+	if (rc < 0)
+		log_err("%s", e.text);
+	else
+		rc = node_run(n);
+	if (n)
+		node_close(n);
+	nng_teardown();
+	return rc < 0 ? 1 : 0;
+}
+
+int main(int argc, char **argv)
+{
+	struct config *cfg = NULL;
+	struct args args;
+	struct err e;
+	int rc = parse_args(argc, argv, &args);
+
+	if (rc >= 0)
+		return rc;
+	set_signals();
+	if (spawn_reserve_fds(&e) < 0) {
+		fprintf(stderr, "coveyd: %s\n", e.text);
+		return 1;
+	}
+	(void)mallopt(M_ARENA_MAX, 1); /* memory before speed: one thread does nearly all the work */
+	set_log(args.verbose);
+	if (load_config(&args, &cfg) < 0)
+		return 1;
+	if (args.check)
+		puts("the configuration is good");
+	else
+		rc = run(cfg);
+	config_free(cfg);
+	return args.check ? 0 : rc;
+}

@@ -1,0 +1,442 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The node: opened in the order in which things depend on each other, run until it is told to end, closed in reverse.
+ * Ending the daemon ends no agent. main.c has the arguments, this file the order.
+ */
+#include "node/node.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <systemd/sd-daemon.h>
+#include <time.h>
+
+#include "base/io.h"
+#include "base/mem.h"
+#include "node/adopt.h"
+#include "node/datalock.h"
+#include "node/local.h"
+#include "node/node_run.h"
+#include "node/ops.h"
+#include "node/page.h"
+#include "node/poll.h"
+#include "node/verbs.h"
+
+#define POLL_EVERY    0.1 /* s: requests that wait are looked at */
+#define RUN_DIR_EVERY 2.0 /* s */
+#define SERVE_AT_MOST 3.0 /* s: shims that do not answer hold the daemon up no longer */
+
+static int64_t clock_ms(clockid_t id)
+{
+	struct timespec t;
+
+	(void)clock_gettime(id, &t); /* these clocks are always there */
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+struct now node_now(struct node *n)
+{
+	n->now = (struct now){clock_ms(CLOCK_MONOTONIC), clock_ms(CLOCK_BOOTTIME), clock_ms(CLOCK_REALTIME)};
+	return n->now;
+}
+
+void node_stored(void *arg, int rc, const char *error)
+{
+	struct node *n = arg;
+
+	if (rc < 0 && !n->store_failed)
+		node_event(n, SEVERITY_ERROR, "store", NULL, NULL, "the store refuses writes: %s; agents go on, changes are refused",
+			error ? error : strerror(-rc));
+	if (rc == 0 && n->store_failed)
+		log_info("the store takes writes again");
+	n->store_failed = rc < 0;
+}
+
+void node_event(struct node *n, enum replica_severity severity, const char *kind, const char *agent, const char *replica,
+	const char *fmt, ...)
+{
+	static const struct {
+		const char *name;
+		enum log_level level;
+	} as[] = {
+		[SEVERITY_DEBUG] = {"debug", LOG_LEVEL_DEBUG},
+		[SEVERITY_INFO] = {"info", LOG_LEVEL_INFO},
+		[SEVERITY_WARNING] = {"warning", LOG_LEVEL_WARN},
+		[SEVERITY_ERROR] = {"error", LOG_LEVEL_ERR},
+	};
+	struct store_event ev = {.wall_ms = n->now.wall_ms, .severity = as[severity].name, .kind = kind, .agent = agent, .replica = replica};
+	char text[EVENT_TEXT_MAX];
+	va_list ap;
+
+	_Static_assert(ARRAY_LEN(as) == SEVERITY_MAX, "a name for each severity");
+	va_start(ap, fmt);
+	(void)vsnprintf(text, sizeof(text), fmt, ap); /* a longer one is cut */
+	va_end(ap);
+	ev.text = text;
+	events_emit(n->events, &ev);
+	log_line(as[severity].level, agent, replica, "%s", text);
+}
+
+/* ---- serving ---- */
+
+static int serve(struct node *n, struct err *e)
+{
+	char path[4096];
+	int rc;
+
+	(void)snprintf(path, sizeof(path), "%s/covey.sock", n->cfg->run_dir); /* bounded at config */
+	rc = control_open(n->loop, path, (uint32_t)-1, verbs_handle, n, &n->control, e);
+	if (rc < 0)
+		return rc;
+	rc = http_open(n->loop, n->cfg->http_host, n->cfg->http_port, n->cfg->name, page_answer, n, &n->http, e);
+	if (rc < 0)
+		return rc;
+	n->serving = true;
+	log_info("%s answers on %s and http://%s:%u/metrics; %zu agents", n->cfg->name, path, n->cfg->http_host, n->cfg->http_port,
+		n->roster.agents.n);
+	(void)sd_notifyf(0, "READY=1\nSTATUS=%zu agents", n->roster.agents.n); /* not under systemd: nobody to tell */
+	return 0;
+}
+
+/* Once all shims that were found have answered, or have had the time to. */
+static void serve_if_ready(struct node *n, bool late)
+{
+	struct err e;
+
+	if (n->serving || (n->awaiting > 0 && !late))
+		return;
+	if (n->awaiting > 0)
+		log_warn("%d shims do not answer; their replicas are left alone until they do", n->awaiting);
+	if (serve(n, &e) < 0) {
+		log_err("%s", e.text);
+		n->failed = true;
+		ev_break(n->loop, EVBREAK_ALL);
+	}
+}
+
+/* ---- the loop's callbacks ---- */
+
+static void on_settle(struct ev_loop *loop, ev_prepare *w, int revents)
+{
+	struct node *n = w->data;
+	bool changed = !list_is_empty(&n->roster.dirty);
+
+	(void)loop;
+	(void)revents;
+	if (changed) {
+		node_now(n);
+		roster_settle(n);
+	}
+	serve_if_ready(n, false);
+	if (poll_is_waiting(n) && changed)
+		poll_look(n);
+}
+
+static void on_poll(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	struct node *n = w->data;
+
+	(void)loop;
+	(void)revents;
+	node_now(n);
+	poll_look(n);
+	if (!poll_is_waiting(n))
+		ev_timer_stop(n->loop, w);
+}
+
+void node_wake_polls(struct node *n)
+{
+	if (!ev_is_active(&n->poll_timer)) {
+		ev_timer_set(&n->poll_timer, POLL_EVERY, POLL_EVERY);
+		ev_timer_start(n->loop, &n->poll_timer);
+	}
+}
+
+static void on_event(void *arg, const struct store_event *e)
+{
+	struct node *n = arg;
+
+	(void)e;
+	if (poll_is_waiting(n))
+		node_wake_polls(n);
+}
+
+static void on_serve(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	(void)loop;
+	(void)revents;
+	serve_if_ready(w->data, true);
+}
+
+static void on_run_dir(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	struct node *n = w->data;
+
+	(void)loop;
+	(void)revents;
+	node_now(n);
+	if (n->serving)
+		adopt_watch_run_dir(n);
+	(void)sd_notify(0, "WATCHDOG=1"); /* not under systemd: nobody to tell */
+}
+
+static void on_end(struct ev_loop *loop, ev_signal *w, int revents)
+{
+	(void)revents;
+	log_info("SIG%s: ending; agents go on running", sigabbrev_np(w->signum));
+	ev_break(loop, EVBREAK_ALL);
+}
+
+static void on_hup(struct ev_loop *loop, ev_signal *w, int revents)
+{
+	struct node *n = w->data;
+	struct err e;
+
+	(void)loop;
+	(void)revents;
+	node_now(n);
+	if (local_load(n, &e) < 0)
+		log_err("reload: %s; what runs goes on as it was", e.text);
+}
+
+static void watch(struct node *n)
+{
+	ev_prepare_init(&n->settle, on_settle);
+	ev_timer_init(&n->poll_timer, on_poll, POLL_EVERY, POLL_EVERY);
+	ev_timer_init(&n->serve_timer, on_serve, SERVE_AT_MOST, 0.);
+	ev_timer_init(&n->run_dir_timer, on_run_dir, RUN_DIR_EVERY, RUN_DIR_EVERY);
+	ev_signal_init(&n->on_term, on_end, SIGTERM);
+	ev_signal_init(&n->on_int, on_end, SIGINT);
+	ev_signal_init(&n->on_hup, on_hup, SIGHUP);
+	n->settle.data = n->poll_timer.data = n->serve_timer.data = n->run_dir_timer.data = n;
+	n->on_term.data = n->on_int.data = n->on_hup.data = n;
+	n->event_watch = (struct events_watch){.fn = on_event, .arg = n};
+	events_watch(n->events, &n->event_watch);
+	ev_prepare_start(n->loop, &n->settle);
+	ev_timer_start(n->loop, &n->serve_timer);
+	ev_timer_start(n->loop, &n->run_dir_timer);
+	ev_signal_start(n->loop, &n->on_term);
+	ev_signal_start(n->loop, &n->on_int);
+	ev_signal_start(n->loop, &n->on_hup);
+}
+
+/* ---- loading ---- */
+
+static int load_agent(void *arg, const struct store_agent *row)
+{
+	struct spec_faults *faults = mem_zalloc(1, sizeof(*faults));
+	struct agent_spec *spec = NULL;
+	struct node *n = arg;
+	struct agent *a;
+	struct err e;
+
+	if (!faults || spec_parse(row->text, row->text_len, SPEC_SCOPE_CLUSTER, &spec, faults) < 0) {
+		log_err("%s: its stored definition is not understood by this version (line %d: %s: %s); it is left alone", row->name,
+			faults ? faults->v[0].line : 0, faults ? faults->v[0].key : "", faults ? faults->v[0].text : "out of memory");
+		free(faults);
+		n->unread[SPEC_SCOPE_CLUSTER] = true;
+		return 0;
+	}
+	free(faults);
+	if (roster_add(n, row->name, SPEC_SCOPE_CLUSTER, &a, &e) < 0) {
+		log_err("%s: %s", row->name, e.text);
+	} else {
+		roster_set_spec(a, spec);
+		a->version = row->version;
+		a->desired = row->desired;
+		a->stopped = row->stopped;
+		a->paused = row->paused;
+		a->removed = row->removed;
+		a->changed_wall_ms = row->changed_wall_ms;
+	}
+	spec_unref(spec);
+	return 0;
+}
+
+/* Records of replicas whose agent is gone are dropped by the plan that removes it; others wait for their slot. */
+static int load_replica(void *arg, const struct store_replica *row)
+{
+	struct runner *r = adopt_runner(arg, row->id);
+
+	if (r)
+		runner_restore(r, row->saved, row->saved_len);
+	return 0;
+}
+
+static int load(struct node *n, struct err *e)
+{
+	int rc = store_load_agents(n->store, load_agent, n, e);
+
+	if (rc < 0)
+		return rc;
+	if (local_load(n, e) < 0)
+		log_err("%s; what runs of it is left alone", e->text);
+	return store_load_replicas(n->store, load_replica, n, e);
+}
+
+/* ---- opening ---- */
+
+static int find_shim(struct node *n, struct err *e)
+{
+	const char *told = getenv("COVEY_SHIM");
+	char exe[PATH_MAX];
+	ssize_t len = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
+	char *slash;
+
+	(void)snprintf(n->shim_path, sizeof(n->shim_path), "%s", told ? told : ""); /* a longer one is not found */
+	if (told && access(n->shim_path, X_OK) == 0)
+		return 0;
+	if (told)
+		return err_errno(e, "COVEY_SHIM: '%s'", told);
+	exe[MAX(len, (ssize_t)0)] = '\0';
+	slash = strrchr(exe, '/');
+	if (slash)
+		*slash = '\0';
+	(void)snprintf(n->shim_path, sizeof(n->shim_path), "%.4000s/covey-shim", exe);
+	if (access(n->shim_path, X_OK) == 0)
+		return 0;
+	(void)snprintf(n->shim_path, sizeof(n->shim_path), "%s/covey-shim", COVEY_LIBEXECDIR);
+	if (access(n->shim_path, X_OK) == 0)
+		return 0;
+	return err_errno(e, "covey-shim is neither beside coveyd nor in %s", COVEY_LIBEXECDIR);
+}
+
+static void raise_nofile(void)
+{
+	struct rlimit r;
+
+	if (getrlimit(RLIMIT_NOFILE, &r) == 0) {
+		r.rlim_cur = r.rlim_max;
+		(void)setrlimit(RLIMIT_NOFILE, &r); /* up to the hard limit: always allowed */
+	}
+}
+
+static int open_data(struct node *n, struct err *e)
+{
+	char path[4096];
+	int rc = io_mkdirs(n->cfg->data_dir, 0700, e);
+
+	if (rc < 0)
+		return err_wrap(e, "data_dir");
+	rc = datalock_take(n->cfg->data_dir, &n->lock_fd, e);
+	if (rc < 0)
+		return rc;
+	(void)snprintf(path, sizeof(path), "%s/logs", n->cfg->data_dir); /* bounded at config */
+	rc = io_mkdirs(path, 0700, e);
+	if (rc < 0)
+		return err_wrap(e, "data_dir");
+	return store_open(n->loop, n->cfg->data_dir, &n->store, e);
+}
+
+/* Each start takes a number, durable before anything is started with it. */
+static void on_boot_counted(void *arg, int rc, const char *error)
+{
+	int *ret = arg;
+
+	(void)error;
+	*ret = rc < 0 ? rc : 1;
+}
+
+static int count_boot(struct node *n, struct err *e)
+{
+	int64_t boot = store_meta(n->store, "boot", 0) + 1;
+	int done = 0;
+
+	n->next_run = ((uint64_t)boot << 32) + 1;
+	if (store_put_meta(n->store, "boot", boot, on_boot_counted, &done) < 0)
+		return err_set(e, -ENOSPC, "the store's queue is full");
+	while (!done)
+		ev_run(n->loop, EVRUN_ONCE);
+	if (done < 0)
+		log_err("the store refuses writes (%s): agents run, changes are refused", strerror(-done));
+	return 0;
+}
+
+static int open_all(struct node *n, struct err *e)
+{
+	int rc = find_shim(n, e);
+
+	if (rc == 0)
+		rc = open_data(n, e);
+	if (rc == 0)
+		rc = adopt_claim(n, e);
+	if (rc == 0)
+		rc = events_new(n->store, n->cfg->name, &n->events, e);
+	if (rc == 0)
+		rc = cgroup_open("/sys/fs/cgroup", n->cfg->cgroup_parent, &n->cgroup, e);
+	if (rc == 0)
+		rc = seccomp_cache_new(COVEY_SYSCONFDIR "/seccomp", &n->seccomp, e);
+	if (rc == 0)
+		rc = roster_init(n, e);
+	if (rc == 0)
+		rc = load(n, e);
+	if (rc == 0)
+		rc = count_boot(n, e);
+	if (rc == 0)
+		rc = adopt_scan(n, e);
+	return rc;
+}
+
+int node_open(struct config *cfg, struct node **ret, struct err *e)
+{
+	struct node *n = mem_zalloc(1, sizeof(*n));
+	int rc;
+
+	if (!n)
+		return err_set(e, -ENOMEM, "out of memory");
+	n->cfg = cfg;
+	n->lock_fd = -1;
+	n->loop = ev_loop_new(EVFLAG_AUTO | EVFLAG_NOSIGMASK);
+	list_init(&n->ops);
+	list_init(&n->waiters);
+	list_init(&n->changes);
+	if (!n->loop) {
+		free(n);
+		return err_set(e, -ENOMEM, "no event loop could be made");
+	}
+	raise_nofile();
+	node_now(n);
+	n->started_mono_ms = n->now.mono_ms;
+	n->started_wall_ms = n->now.wall_ms;
+	rng_seed(&n->rng, (uint64_t)clock_ms(CLOCK_REALTIME) * 1000003u ^ (uint64_t)getpid() << 40 ^ (uint64_t)(uintptr_t)n);
+	n->gen = rng_u64(&n->rng);
+	rc = open_all(n, e);
+	*ret = n; /* also when it failed: node_close frees what there is */
+	return rc;
+}
+
+int node_run(struct node *n)
+{
+	watch(n);
+	ev_run(n->loop, 0);
+	(void)sd_notify(0, "STOPPING=1"); /* not under systemd: nobody to tell */
+	return n->failed ? -EIO : 0;
+}
+
+void node_close(struct node *n)
+{
+	poll_done(n);
+	verbs_done(n);
+	http_close(n->http);
+	if (n->control)
+		control_close(n->control);
+	if (n->roster.order.next)
+		roster_done(n);
+	ops_done(n);
+	if (n->events)
+		events_unwatch(&n->event_watch);
+	events_free(n->events);
+	if (n->store)
+		store_close(n->store);
+	seccomp_cache_free(n->seccomp);
+	if (n->cgroup)
+		cgroup_close(n->cgroup);
+	if (n->lock_fd >= 0)
+		(void)close(n->lock_fd); /* unlocks */
+	ev_loop_destroy(n->loop);
+	free(n);
+}
