@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -39,9 +40,11 @@ void apply_batch_done(struct apply_batch *b)
 	*b = (struct apply_batch){0};
 }
 
-static void add_fault(struct spec_faults *f, const char *key, const char *fmt, const char *arg)
+static void add_fault(struct spec_faults *f, const char *key, const char *fmt, ...) PRINTF_LIKE(3, 4);
+static void add_fault(struct spec_faults *f, const char *key, const char *fmt, ...)
 {
 	struct spec_fault *one = &f->v[f->n];
+	va_list ap;
 
 	f->total++;
 	if (f->n == FAULTS_MAX)
@@ -49,7 +52,9 @@ static void add_fault(struct spec_faults *f, const char *key, const char *fmt, c
 	f->n++;
 	one->line = 0;
 	(void)snprintf(one->key, sizeof(one->key), "%s", key); /* a literal of ours */
-	(void)snprintf(one->text, sizeof(one->text), fmt, arg); /* fits: one name */
+	va_start(ap, fmt);
+	(void)vsnprintf(one->text, sizeof(one->text), fmt, ap); /* a longer one is cut */
+	va_end(ap);
 }
 
 static const struct spec_strv *find_deps(void *arg, const char *name)

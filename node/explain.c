@@ -5,7 +5,6 @@
  */
 #include <inttypes.h>
 #include <nng/nng.h>
-#include <seccomp.h>
 #include <sqlite3.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -16,6 +15,8 @@
 #include "covey/version.h"
 #include "node/node.h"
 #include "node/report.h"
+
+#include <seccomp.h> /* after ev.h: its elf.h defines EV_NONE */
 
 #define EXPLAIN_MAX	  (1024 * 1024)
 #define DECISIONS_MAX	  20

@@ -22,6 +22,7 @@
 
 #include "base/clock.h"
 #include "base/list.h"
+#include "base/log.h"
 #include "base/map.h"
 #include "base/rng.h"
 #include "node/config.h"

@@ -169,7 +169,7 @@ static void pack_cluster(struct mp_writer *w, const struct node *n)
 	mp_str(w, n->cfg->name);
 }
 
-static void send(struct control_request *rq, struct bytes *out)
+static void send_document(struct control_request *rq, struct bytes *out)
 {
 	if (out->failed)
 		control_refuse(rq, "refused", "the answer is larger than %d bytes: ask for one agent", REPORT_MAX);
@@ -214,7 +214,7 @@ void report_status(struct node *n, struct control_request *rq, const msgpack_obj
 		if (!only || a == only)
 			pack_agent(&w, a);
 	}
-	send(rq, &out);
+	send_document(rq, &out);
 }
 
 /* ---- nodes and top ---- */
@@ -287,7 +287,7 @@ void report_nodes(struct node *n, struct control_request *rq, const msgpack_obje
 	pack_capacity(&w, "used", sum.cpu_cores, sum.memory_bytes);
 	mp_key_int(&w, "replicas", sum.replicas);
 	mp_key_str(&w, "version", COVEY_VERSION);
-	send(rq, &out);
+	send_document(rq, &out);
 }
 
 static int64_t probe_ms(const struct runner *r)
@@ -360,5 +360,5 @@ void report_top(struct node *n, struct control_request *rq, const msgpack_object
 	mp_array(&w, n->roster.runners.n);
 	MAP_FOREACH(at, &n->roster.runners)
 		pack_top_replica(&w, CONTAINER_OF(at, struct runner, by_stem));
-	send(rq, &out);
+	send_document(rq, &out);
 }
