@@ -130,13 +130,12 @@ static void adopt_socket(struct node *n, const char *path, const char *stem)
 
 /* ---- records ---- */
 
-/* A run that ended while nobody listened: seen as adopted, then as ended, so that all the rules apply. */
+/* A run that ended while nobody listened. */
 static void adopt_record(struct node *n, const char *path, const char *stem, uint64_t run)
 {
 	struct runner *r = runner_of_stem(n, stem);
 	CLEANUP(bytes_done) struct bytes b;
 	struct shim_exit x = {0};
-	struct shim_hello hello = {.size = sizeof(hello), .version = SHIM_PROTO_VERSION, .run = run, .state = SHIM_RUNNING};
 
 	bytes_init(&b, sizeof(x) + SHIM_LABEL_MAX + 1024);
 	if (!r || io_read_file(AT_FDCWD, path, &b, NULL) < 0)
@@ -151,11 +150,6 @@ static void adopt_record(struct node *n, const char *path, const char *stem, uin
 		(void)unlink(path); /* what it says is kept with the replica from here on */
 		return;
 	}
-	hello.pid = x.pid;
-	hello.started_wall_ms = x.started_wall_ms;
-	hello.why = x.why;
-	r->run = run;
-	runner_feed(r, &(struct replica_in){.type = REPLICA_IN_ADOPTED, .pid = x.pid, .hello = &hello});
 	(void)runner_exited(r, b.v, b.n); /* a bad one was refused above */
 }
 

@@ -215,8 +215,8 @@ static void take_replica(const struct stage *s, struct runner *r)
 	switch (s->act) {
 	case STAGE_START:
 		r->held = false;
-		if (!runner_is_alive(r))
-			r->core.wanted = false; /* the plan says RUN again, which forgives a failure */
+		if (!runner_is_alive(r) && r->core.wanted)
+			runner_run(r); /* given up or done: forgiven; others are started by the plan */
 		break;
 	case STAGE_STOP:
 		if (s->slot < 0)
@@ -227,9 +227,9 @@ static void take_replica(const struct stage *s, struct runner *r)
 	case STAGE_RESTART:
 		if (r->held)
 			return;
-		runner_take_spec(r, r->agent->spec);
-		runner_restart(r, SHIM_WHY_RESTART, "restarted by an operator");
-		break;
+		r->restart_due = true; /* the plan restarts one after the other */
+		roster_mark(r->agent);
+		return;
 	case STAGE_NONE:
 	case STAGE_ACT_MAX:
 		return;

@@ -97,7 +97,7 @@ static void why_replica(const struct runner *r, char *out, size_t n)
 		(void)snprintf(out, n, "stopped by an operator; 'covey start %s' starts it", r->id);
 	else if (c->state == REPLICA_BACKOFF)
 		(void)snprintf(out, n, "%s; starts again in %" PRId64 "ms after %" PRId64 " failed runs", c->last_exit.text,
-			MAX(left, (int64_t)0), c->tries);
+			MAX(left, (int64_t)0), c->history.tries);
 	else if (c->state == REPLICA_FAILED)
 		(void)snprintf(out, n, "given up: %s; 'covey start %s' tries again", c->last_exit.text, r->id);
 	else if (c->state == REPLICA_RUNNING && replica_health(c) == HEALTH_UNHEALTHY)

@@ -162,7 +162,7 @@ static void fill_label(const struct runner *r, struct runner_label *l)
 		.run_hash = r->spec->run_hash,
 		.epoch = r->epoch,
 		.restarts = r->core.restarts,
-		.tries = r->core.tries};
+		.tries = r->core.history.tries};
 	memcpy(l->ports, r->ports, sizeof(l->ports));
 	memcpy(l->agent, r->agent->name, sizeof(l->agent));
 }
@@ -233,6 +233,7 @@ void launch_run(struct runner *r)
 	r->run_hash = r->spec->run_hash;
 	r->run_version = r->agent->version;
 	r->refused = (struct shim_refused){0};
+	r->restart_due = false;
 	r->launching = true;
 	r->node->roster.n_starting++;
 	r->node->spawns++;

@@ -124,7 +124,7 @@ static void waits_for(struct op_progress *p, const char *agent, const struct run
 
 static bool runs_as_meant(const struct op *op, const struct runner *r)
 {
-	return r->core.state == REPLICA_RUNNING && runner_is_current(r) && replica_is_ready(&r->core) &&
+	return r->core.state == REPLICA_RUNNING && runner_is_current(r) && !r->restart_due && replica_is_ready(&r->core) &&
 	       (op->goal != OP_RESTARTED || r->run >= op->first_run);
 }
 

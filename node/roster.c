@@ -169,9 +169,10 @@ static void fill_slot(const struct runner *r, int slot, struct plan_slot *ret)
 		return;
 	ret->state = (enum replica_state)r->core.state;
 	ret->wanted = r->core.wanted;
-	ret->current = runner_is_current(r);
-	ret->ready = r->core.state == REPLICA_RUNNING && replica_is_ready(&r->core);
-	ret->ready_since_ms = ret->ready ? r->core.since_mono_ms : 0;
+	ret->held = r->held;
+	ret->current = runner_is_current(r) && !r->restart_due;
+	ret->ready = r->ready_since_ms > 0;
+	ret->ready_since_ms = r->ready_since_ms;
 }
 
 static int grow_slots(struct agent *a, size_t want)
@@ -207,8 +208,11 @@ struct runner *roster_slot(struct agent *a, int slot)
 
 static void replace(struct runner *r, const char *why)
 {
+	enum shim_why how = r->restart_due ? SHIM_WHY_RESTART : SHIM_WHY_UPDATE;
+
+	r->restart_due = false;
 	runner_take_spec(r, r->agent->spec);
-	runner_restart(r, SHIM_WHY_UPDATE, why);
+	runner_restart(r, how, how == SHIM_WHY_RESTART ? "restarted by an operator" : why);
 }
 
 static void forget_slot(struct agent *a, int slot)
@@ -230,7 +234,7 @@ static void do_move(struct agent *a, const struct plan_move *m)
 		(void)roster_slot(a, m->slot); /* told there; the next plan asks again */
 	if (!r || r->awaiting)
 		return;
-	if (m->type == PLAN_RUN && !r->held) {
+	if (m->type == PLAN_RUN) {
 		if (!runner_is_alive(r))
 			runner_take_spec(r, a->spec);
 		runner_run(r);

@@ -268,6 +268,8 @@ int runner_exited(struct runner *r, const void *v, size_t size)
 {
 	struct shim_exit x = {0};
 	size_t head = offsetof(struct shim_exit, code);
+	const char *refused_name = NULL;
+	char name[64];
 
 	if (size < head)
 		return -EINVAL;
@@ -287,8 +289,10 @@ int runner_exited(struct runner *r, const void *v, size_t size)
 		close_run(r);
 		r->run = 0;
 	}
+	if (x.refused.total)
+		refused_name = seccomp_call_name(x.refused_nr_last, name, sizeof(name));
 	r->counting = true;
-	runner_feed(r, &(struct replica_in){.type = REPLICA_IN_EXITED, .exit = &x});
+	runner_feed(r, &(struct replica_in){.type = REPLICA_IN_EXITED, .exit = &x, .refused_name = refused_name});
 	r->counting = false;
 	save_counted(r, x.run);
 	return 0;
@@ -297,8 +301,9 @@ int runner_exited(struct runner *r, const void *v, size_t size)
 void runner_note_exit(struct runner *r, const struct shim_exit *x)
 {
 	struct replica_exit words;
+	char name[64];
 
-	replica_explain_exit(r->spec, x, &words);
+	replica_explain_exit(r->spec, x, x->refused.total ? seccomp_call_name(x->refused_nr_last, name, sizeof(name)) : NULL, &words);
 	r->last_run = MAX(r->last_run, x->run);
 	r->core.last_exit = words;
 	node_event(r->node, SEVERITY_INFO, "exited", r->agent->name, r->id, "%s, while the daemon was away", words.text);
@@ -417,24 +422,14 @@ static void cancel_probe(struct runner *r, enum health_which w)
 	r->exec_ids[w] = 0;
 }
 
-/* A run that waits for its turn, or whose shim never came, ends at once. */
-static void end_without_shim(struct runner *r, const struct replica_out *out)
-{
-	struct shim_exit x = {.magic = SHIM_MAGIC, .size = sizeof(x), .version = SHIM_PROTO_VERSION, .kind = SHIM_SIGNALED,
-		.signal = out->signal, .why = out->why, .run = r->node->next_run++, .ended_wall_ms = r->node->now.wall_ms};
-
-	list_del(&r->waiting);
-	(void)snprintf(x.why_text, sizeof(x.why_text), "%s", out->text); /* a longer one is cut */
-	(void)runner_exited(r, &x, sizeof(x));				 /* made above: well-formed */
-}
-
 static void tell_stop(struct runner *r, const struct replica_out *out)
 {
 	struct shim_stop s = {.size = sizeof(s), .signal = out->signal, .timeout_ms = (uint32_t)MIN(out->timeout_ms, (int64_t)UINT32_MAX),
 		.why = out->why};
 
 	if (r->link.fd < 0 && !r->awaiting && !ev_is_active(&r->emptying)) {
-		end_without_shim(r, out);
+		list_del(&r->waiting); /* a start that waits for its turn is dropped */
+		runner_feed(r, &(struct replica_in){.type = REPLICA_IN_SHIM_LOST});
 		return;
 	}
 	(void)snprintf(s.why_text, sizeof(s.why_text), "%s", out->text); /* a longer one is cut */
@@ -487,13 +482,23 @@ static void arm_deadline(struct runner *r)
 	ev_timer_start(r->node->loop, &r->deadline);
 }
 
+static void note_ready(struct runner *r)
+{
+	bool ready = r->core.state == REPLICA_RUNNING && replica_is_ready(&r->core);
+
+	if (!ready)
+		r->ready_since_ms = 0;
+	else if (!r->ready_since_ms)
+		r->ready_since_ms = r->node->now.mono_ms;
+}
+
 void runner_feed(struct runner *r, const struct replica_in *in)
 {
 	struct replica_outs outs = {0};
 
 	replica_step(&r->core, in, r->node->now, &outs);
-	if (r->agent)
-		roster_mark(r->agent);
+	note_ready(r);
+	roster_mark(r->agent);
 	act(r, &outs);
 	arm_deadline(r);
 }

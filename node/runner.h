@@ -74,6 +74,8 @@ struct runner {
 	bool held;	  /* stopped by itself, not with its agent */
 	bool awaiting;	  /* found at start, did not answer yet: not planned */
 	bool launching;	  /* counted in roster.n_starting */
+	bool restart_due; /* asked for: it is replaced when its turn comes */
+	int64_t ready_since_ms; /* CLOCK_MONOTONIC; 0: not ready */
 	bool counting;	  /* an end is being taken: it is saved once, after the step */
 	struct probe *probes[HEALTH_WHICH_MAX];
 	uint32_t exec_ids[HEALTH_WHICH_MAX]; /* exec probes that are out; 0: none */
