@@ -57,7 +57,7 @@ struct op *ops_new(struct node *n, const char *id, enum op_goal goal)
 	if (*id)
 		(void)snprintf(op->id, sizeof(op->id), "%s", id); /* bounded by the verb's argument */
 	else
-		(void)snprintf(op->id, sizeof(op->id), "%016" PRIx64, rng_u64(&n->rng));
+		(void)snprintf(op->id, sizeof(op->id), "op-%016" PRIx64, rng_u64(&n->rng));
 	op->goal = goal;
 	op->first_run = n->next_run;
 	bytes_init(&op->result, CONTROL_FRAME_MAX);

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Work survives the daemon: killed at any moment and started again, it finds every replica, knows how those ended that
+ * ended meanwhile, and starts nothing twice.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/rng.h"
+#include "tests/lib/daemon.h"
+#include "tests/lib/wait.h"
+
+/* An agent that notes each of its starts, with its pid, in a file of the bed. */
+static void noting(struct daemon_bed *d, const char *name, const char *then, char out[1024])
+{
+	(void)snprintf(out, 1024,
+		"name: %s\n"
+		"command: [/bin/sh, -c, \"echo $$ >> %s/notes-%s; %s\"]\n"
+		"user: root\n"
+		"sandbox: {private_tmp: no, read_only: []}\n"
+		"restart: {initial: 10ms, limit: 0}\n",
+		name, d->dir.path, name, then);
+}
+
+static int starts_of(struct daemon_bed *d, const char *name)
+{
+	char file[128], line[64];
+	int n = 0;
+	FILE *f;
+
+	(void)snprintf(file, sizeof(file), "notes-%s", name);
+	f = fopen(tmpdir_path(&d->dir, file), "r");
+	while (f && fgets(line, sizeof(line), f))
+		n++;
+	if (f)
+		(void)fclose(f);
+	return n;
+}
+
+static void test_the_same_process_after_a_kill(void **state)
+{
+	struct daemon_bed d;
+	char text[1024];
+	int pid;
+
+	(void)state;
+	daemon_init(&d);
+	daemon_start(&d);
+	noting(&d, "web", "exec sleep 1000", text);
+	daemon_run(&d, text);
+	pid = daemon_pid_of(&d, "web.0");
+	assert_true(pid > 0);
+	for (int i = 0; i < 5; i++) {
+		daemon_kill(&d, i % 2 ? SIGKILL : SIGTERM);
+		assert_int_equal(kill(pid, 0), 0);
+		daemon_start(&d);
+		assert_int_equal(daemon_pid_of(&d, "web.0"), pid);
+	}
+	assert_int_equal(starts_of(&d, "web"), 1);
+	daemon_done(&d);
+}
+
+static void test_an_end_without_a_daemon_is_known(void **state)
+{
+	struct daemon_replica r;
+	struct daemon_bed d;
+	char text[1024];
+
+	(void)state;
+	daemon_init(&d);
+	daemon_start(&d);
+	noting(&d, "job", "trap 'exit 7' TERM; while :; do sleep 0.05; done", text);
+	daemon_run(&d, text);
+	assert_true(daemon_replica(&d, "job.0", &r));
+	daemon_kill(&d, SIGKILL);
+	assert_int_equal(kill(r.pid, SIGTERM), 0);
+	WAIT_UNTIL(kill(r.pid, 0) < 0 && errno == ESRCH, WAIT_BOUND_S);
+	daemon_start(&d);
+	WAIT_UNTIL(daemon_state_is(&d, "job.0", "running"), WAIT_BOUND_S);
+	assert_true(daemon_replica(&d, "job.0", &r));
+	assert_string_equal(r.reason, "exited");
+	assert_int_equal(r.code, 7);
+	assert_int_equal(r.restarts, 1);
+	assert_int_equal(starts_of(&d, "job"), 2);
+	daemon_done(&d);
+}
+
+static void test_a_stop_goes_on_without_the_daemon(void **state)
+{
+	struct daemon_bed d;
+	char text[1024];
+	int pid;
+
+	(void)state;
+	daemon_init(&d);
+	daemon_start(&d);
+	noting(&d, "slow", "trap '' TERM; while :; do sleep 0.05; done", text);
+	strcat(text, "stop: {timeout: 1s}\n");
+	daemon_run(&d, text);
+	pid = daemon_pid_of(&d, "slow.0");
+	assert_true(daemon_ok(daemon_call(&d, "stop", "target=slow")));
+	daemon_kill(&d, SIGKILL);
+	WAIT_UNTIL(kill(pid, 0) < 0 && errno == ESRCH, WAIT_BOUND_S);
+	daemon_start(&d);
+	WAIT_UNTIL(daemon_state_is(&d, "slow.0", "stopped"), WAIT_BOUND_S);
+	assert_int_equal(starts_of(&d, "slow"), 1);
+	daemon_done(&d);
+}
+
+/* The shim and the daemon both gone: what is left of the replica is ended before it is started again. */
+static void test_a_killed_shim_leaves_nothing(void **state)
+{
+	struct daemon_bed d;
+	struct daemon_replica r;
+	char text[1024], path[64];
+	int pid, shim = 0;
+	FILE *f;
+
+	(void)state;
+	daemon_init(&d);
+	daemon_start(&d);
+	noting(&d, "two", "setsid sleep 1000 & exec sleep 1000", text);
+	daemon_run(&d, text);
+	pid = daemon_pid_of(&d, "two.0");
+	(void)snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	f = fopen(path, "r");
+	assert_non_null(f);
+	assert_int_equal(fscanf(f, "%*d (%*[^)]) %*c %d", &shim), 1);
+	(void)fclose(f);
+	assert_int_equal(kill(shim, SIGKILL), 0);
+	WAIT_UNTIL(daemon_replica(&d, "two.0", &r) && strcmp(r.state, "running") == 0 && r.pid != pid, WAIT_BOUND_S);
+	assert_true(kill(pid, 0) < 0);
+	WAIT_UNTIL(daemon_processes(&d) == 2, WAIT_BOUND_S);
+	assert_int_equal(starts_of(&d, "two"), 2);
+	daemon_done(&d);
+}
+
+/* Kills at random instants, while replicas start, end and are stopped: none lost, none doubled, none restarted. */
+static void test_kills_at_random_instants(void **state)
+{
+	enum { STEADY = 5, KILLS = 25 };
+	struct daemon_bed d;
+	char text[1024], name[16];
+	int pids[STEADY];
+	struct rng rng;
+
+	(void)state;
+	rng_seed(&rng, 20260102);
+	daemon_init(&d);
+	daemon_start(&d);
+	for (int i = 0; i < STEADY; i++) {
+		(void)snprintf(name, sizeof(name), "s%d", i);
+		noting(&d, name, "exec sleep 1000", text);
+		daemon_run(&d, text);
+		(void)snprintf(name, sizeof(name), "s%d.0", i);
+		pids[i] = daemon_pid_of(&d, name);
+	}
+	noting(&d, "busy", "sleep 0.02", text); /* ends and starts all the time */
+	assert_true(daemon_ok(daemon_apply(&d, text)));
+	for (int k = 0; k < KILLS; k++) {
+		(void)daemon_call(&d, k % 2 ? "stop" : "start", "target=busy");
+		(void)usleep((useconds_t)rng_below(&rng, 30000)); /* the instant, not a wait for anything */
+		daemon_kill(&d, SIGKILL);
+		(void)usleep((useconds_t)rng_below(&rng, 30000));
+		daemon_start(&d);
+		for (int i = 0; i < STEADY; i++) {
+			(void)snprintf(name, sizeof(name), "s%d.0", i);
+			assert_int_equal(daemon_pid_of(&d, name), pids[i]);
+		}
+	}
+	for (int i = 0; i < STEADY; i++) {
+		(void)snprintf(name, sizeof(name), "s%d", i);
+		assert_int_equal(starts_of(&d, name), 1);
+	}
+	WAIT_UNTIL(daemon_ok(daemon_call(&d, "stop", "target=busy")) && daemon_state_is(&d, "busy.0", "stopped"), WAIT_BOUND_S);
+	assert_int_equal(daemon_processes(&d), STEADY);
+	daemon_done(&d);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_the_same_process_after_a_kill),
+		cmocka_unit_test(test_an_end_without_a_daemon_is_known),
+		cmocka_unit_test(test_a_stop_goes_on_without_the_daemon),
+		cmocka_unit_test(test_a_killed_shim_leaves_nothing),
+		cmocka_unit_test(test_kills_at_random_instants),
+	};
+
+	daemon_need_root();
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
