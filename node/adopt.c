@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * After a start of the daemon: who is there. Three passes over run_dir/shims and the cgroups; see adopt.h for why this
+ * After a start of the daemon: who is there. Three passes over run_dir/shims and the cgroups; see adopt.h for
+ * why this
  * order. A shim's label says which replica it runs; its file's name says so too, and is what is gone by.
  */
 #include "node/adopt.h"
@@ -63,7 +64,8 @@ static struct agent *placeholder(struct node *n, const char *name, enum spec_sco
 		roster_add(n, name, scope, &a, NULL) == 0) {
 		roster_set_spec(a, spec);
 		a->removed = true;
-		node_event(n, SEVERITY_WARNING, "orphan", name, NULL, "runs here but is defined nowhere any more; stopping it");
+		node_event(n, SEVERITY_WARNING, "orphan", name, NULL,
+			"runs here but is defined nowhere any more; stopping it");
 	}
 	spec_unref(spec);
 	free(faults);
@@ -105,7 +107,8 @@ struct runner *adopt_runner(struct node *n, const char *id)
 		return NULL;
 	a = roster_find(n, name);
 	if (!a && !n->unread[scope])
-		(void)store_del_replica(n->store, id, node_stored, n); /* of an agent that is gone; full: at the next start */
+		(void)store_del_replica(
+			n->store, id, node_stored, n); /* of an agent that is gone; full: at the next start */
 	return a ? roster_slot(a, slot) : NULL;
 }
 
@@ -164,8 +167,10 @@ static void adopt_group(void *arg, const char *group)
 	if (!r || r->awaiting || r->link.fd >= 0 || cgroup_pids(n->cgroup, group, pids, 1) <= 0)
 		return;
 	r->run = MAX(r->last_run + 1, (uint64_t)1); /* a run we know nothing of, but that it is there */
-	runner_feed(r, &(struct replica_in){.type = REPLICA_IN_ADOPTED, .pid = pids[0],
-			       .hello = &(struct shim_hello){.size = sizeof(struct shim_hello), .state = SHIM_RUNNING, .pid = pids[0]}});
+	runner_feed(r, &(struct replica_in){.type = REPLICA_IN_ADOPTED,
+			       .pid = pids[0],
+			       .hello = &(struct shim_hello){
+				       .size = sizeof(struct shim_hello), .state = SHIM_RUNNING, .pid = pids[0]}});
 	runner_lost(r);
 }
 
@@ -252,7 +257,7 @@ void adopt_watch_run_dir(struct node *n)
 		log_err("%s; trying again", e.text);
 		return;
 	}
-	MAP_FOREACH(at, &n->roster.runners) {
+	MAP_FOREACH (at, &n->roster.runners) {
 		struct runner *r = CONTAINER_OF(at, struct runner, by_stem);
 
 		(void)shimlink_send(&r->link, SHIM_REBIND, NULL, 0); /* one that is gone tells by its end */

@@ -2,7 +2,8 @@
 #ifndef NODE_ADOPT_H
 #define NODE_ADOPT_H
 /*
- * After a start of the daemon: finds what runs already. Order matters, and is the whole proof that nothing runs twice:
+ * After a start of the daemon: finds what runs already. Order matters, and is the whole proof that nothing runs
+ * twice:
  * the new generation is written first (adopt_claim), then sockets are looked for, then records, then groups. A shim
  * binds its socket first and reads the generation then; so either we see its socket, or it sees that we came and
  * starts nothing (supervisor/shim_proto.h).
@@ -17,7 +18,8 @@ int adopt_claim(struct node *n, struct err *e);
 /* Connects every shim, reads every record, ends groups that nobody looks after. Agents must be loaded. Replicas that
  * were found are `awaiting` until their shim answered. */
 int adopt_scan(struct node *n, struct err *e);
-/* The replica of an id ("web.3") that the store has a record of; NULL (and the record dropped) when its agent is gone. */
+/* The replica of an id ("web.3") that the store has a record of; NULL (and the record dropped) when its agent
+ * is gone. */
 struct runner *adopt_runner(struct node *n, const char *id);
 /* run_dir was wiped under us: makes it again, and tells the shims to. Called once a while. */
 void adopt_watch_run_dir(struct node *n);

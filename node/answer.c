@@ -29,7 +29,8 @@ static void answer_free(struct answer *an)
 	free(an);
 }
 
-struct answer *answer_new(struct node *n, struct control_request *rq, const msgpack_object *args, enum op_goal goal, bool dry_run)
+struct answer *answer_new(
+	struct node *n, struct control_request *rq, const msgpack_object *args, enum op_goal goal, bool dry_run)
 {
 	char id[OP_ID_MAX];
 	struct answer *an;
@@ -176,8 +177,14 @@ static void on_stored(void *arg, int rc, const char *error)
 
 static int store_stage(struct answer *an, const struct stage *s)
 {
-	const struct store_agent row = {.name = s->agent, .version = s->version, .text = s->spec->text, .text_len = s->spec->text_len,
-		.desired = s->desired, .stopped = s->stopped, .paused = s->paused, .removed = s->removed,
+	const struct store_agent row = {.name = s->agent,
+		.version = s->version,
+		.text = s->spec->text,
+		.text_len = s->spec->text_len,
+		.desired = s->desired,
+		.stopped = s->stopped,
+		.paused = s->paused,
+		.removed = s->removed,
 		.changed_wall_ms = an->node->now.wall_ms};
 	char key[NAME_MAX_LEN + 16];
 
@@ -248,8 +255,9 @@ static void take(struct answer *an, const struct stage *s)
 		if (a->slots[i] && (s->slot < 0 || (size_t)s->slot == i))
 			take_replica(s, a->slots[i]);
 	if (strcmp(s->change, "unchanged") != 0)
-		node_event(an->node, SEVERITY_INFO, s->change, s->agent, NULL, "%s by uid %" PRIu32 ": version %" PRId64 "%s%s", s->change,
-			an->uid, s->version, *s->text ? "; " : "", s->text);
+		node_event(an->node, SEVERITY_INFO, s->change, s->agent, NULL,
+			"%s by uid %" PRIu32 ": version %" PRId64 "%s%s", s->change, an->uid, s->version,
+			*s->text ? "; " : "", s->text);
 }
 
 static void finish(struct answer *an)

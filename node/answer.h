@@ -2,7 +2,8 @@
 #ifndef NODE_ANSWER_H
 #define NODE_ANSWER_H
 /*
- * A change under way: what is to become of which agents (stages), written to the store first, taken into the roster once it is
+ * A change under way: what is to become of which agents (stages), written to the store first, taken into the
+ * roster once it is
  * durable, and answered then. When the store refuses, nothing has changed. One change at a time is under way; others
  * wait their turn (verbs.c).
  */
@@ -25,19 +26,19 @@ struct stage {
 	struct agent_spec *spec; /* a reference: the definition from then on */
 	int64_t version, desired;
 	bool stopped, paused, removed;
-	bool put;	    /* what is wanted changes: goes to the store */
+	bool put; /* what is wanted changes: goes to the store */
 	enum stage_act act;
-	const char *change; /* static: "created", "scaled", …: the answer's word and the event's kind */
-	char *file;	    /* owned, or NULL */
+	const char *change;	    /* static: "created", "scaled", …: the answer's word and the event's kind */
+	char *file;		    /* owned, or NULL */
 	char text[ANSWER_TEXT_MAX]; /* "" is nil */
-	char *replaced;	    /* owned: the text of the definition that is replaced, or NULL */
+	char *replaced;		    /* owned: the text of the definition that is replaced, or NULL */
 };
 
 struct answer {
 	struct node *node;
 	struct control_request *rq;
-	uint32_t uid; /* who asked */
-	struct op *op; /* NULL: a dry run */
+	uint32_t uid;	 /* who asked */
+	struct op *op;	 /* NULL: a dry run */
 	struct stage *v; /* owned */
 	size_t n, cap;
 	char **plan; /* owned sentences of a dry run */
@@ -48,7 +49,8 @@ struct answer {
 };
 
 /* Reads `op` of args. A known one is answered with its first answer: then NULL comes back and rq has ended. */
-struct answer *answer_new(struct node *n, struct control_request *rq, const msgpack_object *args, enum op_goal goal, bool dry_run);
+struct answer *answer_new(
+	struct node *n, struct control_request *rq, const msgpack_object *args, enum op_goal goal, bool dry_run);
 /* A stage of what the agent is now (a may be NULL: a new one, for name). NULL when out of memory (answered later). */
 struct stage *answer_stage(struct answer *an, const struct agent *a, const char *name, const char *change);
 void stage_set_spec(struct stage *s, struct agent_spec *spec); /* takes another reference */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * `covey apply`: definitions by the batch. First everything is checked: each file alone, then names and dependencies over
+ * `covey apply`: definitions by the batch. First everything is checked: each file alone, then names and
+ * dependencies over
  * all of them and what is there already. Only a batch without a fault changes anything.
  */
 #include "node/apply.h"
@@ -72,10 +73,12 @@ static void check_scope(struct node *n, const struct apply_batch *b, struct appl
 	if (!a || a->scope == b->scope || a->removed)
 		return;
 	if (b->scope == SPEC_SCOPE_CLUSTER)
-		add_fault(f->faults, "name", "is defined on this node by %s: remove that file first, or take another name",
+		add_fault(f->faults, "name",
+			"is defined on this node by %s: remove that file first, or take another name",
 			a->file ? a->file : "a file");
 	else
-		add_fault(f->faults, "name", "is taken by an agent of the cluster ('covey remove %s' frees it)", a->name);
+		add_fault(
+			f->faults, "name", "is taken by an agent of the cluster ('covey remove %s' frees it)", a->name);
 }
 
 /* Those that parsed are checked together, also beside others that did not: all faults in one go. */
@@ -166,7 +169,8 @@ static int read_args(const msgpack_object *files, struct apply_batch *b, char **
 	if (!files || files->type != MSGPACK_OBJECT_ARRAY || files->via.array.size == 0)
 		return err_set(e, -EINVAL, "files: at least one is needed");
 	if (files->via.array.size > AGENTS_MAX)
-		return err_set(e, -E2BIG, "files: %u are too many, at most %d at a time", files->via.array.size, AGENTS_MAX);
+		return err_set(
+			e, -E2BIG, "files: %u are too many, at most %d at a time", files->via.array.size, AGENTS_MAX);
 	names = mem_zalloc(files->via.array.size, 256);
 	if (!names || apply_batch_init(b, files->via.array.size, SPEC_SCOPE_CLUSTER) < 0) {
 		free(names);
@@ -204,7 +208,9 @@ static bool refuse_version(struct node *n, struct control_request *rq, const str
 
 		if (is == want)
 			continue;
-		control_refuse(rq, "refused", "%s is at version %" PRId64 ", not %" PRId64 ": somebody changed it meanwhile; nothing was applied",
+		control_refuse(rq, "refused",
+			"%s is at version %" PRId64 ", not %" PRId64
+			": somebody changed it meanwhile; nothing was applied",
 			b->v[i].spec->name, is, want);
 		return true;
 	}
@@ -213,7 +219,8 @@ static bool refuse_version(struct node *n, struct control_request *rq, const str
 
 static bool is_same(const struct agent *a, const struct agent_spec *spec)
 {
-	return !a->removed && a->spec->text_len == spec->text_len && memcmp(a->spec->text, spec->text, spec->text_len) == 0;
+	return !a->removed && a->spec->text_len == spec->text_len &&
+	       memcmp(a->spec->text, spec->text, spec->text_len) == 0;
 }
 
 static void plan_file(struct answer *an, const struct apply_file *f, const struct agent *a)
@@ -226,12 +233,14 @@ static void plan_file(struct answer *an, const struct apply_file *f, const struc
 	else if (is_same(a, f->spec))
 		(void)answer_plan(an, "%s: unchanged", name);
 	else if (a->spec->run_hash != f->spec->run_hash)
-		(void)answer_plan(an, "%s: changed; %" PRId64 " running replica%s would be restarted, one after the other", name,
+		(void)answer_plan(an,
+			"%s: changed; %" PRId64 " running replica%s would be restarted, one after the other", name,
 			a->desired, a->desired == 1 ? "" : "s");
 	else
 		(void)answer_plan(an, "%s: changed; nothing that runs would be restarted", name);
 	if (a && !a->removed && a->desired != f->spec->replicas_initial && !is_same(a, f->spec))
-		(void)answer_plan(an, "%s: %" PRId64 " replicas instead of %" PRId64, name, f->spec->replicas_initial, a->desired);
+		(void)answer_plan(an, "%s: %" PRId64 " replicas instead of %" PRId64, name, f->spec->replicas_initial,
+			a->desired);
 }
 
 static const char *change_of(const struct agent *a, const struct agent_spec *spec)
@@ -271,7 +280,8 @@ static void stage_file(struct answer *an, const struct apply_file *f)
 	(void)snprintf(s->text, sizeof(s->text), "%" PRId64 " replica%s", s->desired, s->desired == 1 ? "" : "s");
 }
 
-static void apply_checked(struct node *n, struct control_request *rq, const msgpack_object *args, struct apply_batch *b, bool dry)
+static void apply_checked(
+	struct node *n, struct control_request *rq, const msgpack_object *args, struct apply_batch *b, bool dry)
 {
 	struct answer *an = answer_new(n, rq, args, OP_RUNNING, dry);
 

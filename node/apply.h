@@ -2,7 +2,8 @@
 #ifndef NODE_APPLY_H
 #define NODE_APPLY_H
 /*
- * Definitions by the batch: parsed and checked together, all faults told at once, nothing taken when there is one. Used by
+ * Definitions by the batch: parsed and checked together, all faults told at once, nothing taken when there is
+ * one. Used by
  * `covey apply` and by the reading of agents_dir.
  */
 #include "base/bytes.h"

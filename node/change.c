@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What operators ask for, but for apply (apply.c): scale, start, stop, restart, remove, rollout. A target is an agent, or one of
+ * What operators ask for, but for apply (apply.c): scale, start, stop, restart, remove, rollout. A target is an
+ * agent, or one of
  * its replicas. Agents of agents_dir may be started, stopped and restarted; what defines them stays with their files.
  */
 #include "node/change.h"
@@ -20,18 +21,21 @@ struct target {
 
 static int no_such(struct control_request *rq, const char *name)
 {
-	control_refuse(rq, "refused", "there is no agent or replica '%s' on this node; 'covey status' lists them", name);
+	control_refuse(
+		rq, "refused", "there is no agent or replica '%s' on this node; 'covey status' lists them", name);
 	return -ENOENT;
 }
 
 /* Refuses rq itself when it fails. */
-static int get_target(struct node *n, struct control_request *rq, const msgpack_object *args, const char *key, struct target *ret)
+static int get_target(
+	struct node *n, struct control_request *rq, const msgpack_object *args, const char *key, struct target *ret)
 {
 	char name[REPLICA_ID_MAX];
 	struct err e;
 
 	if (mp_get_strz(args, key, name, sizeof(name), &e) < 0 || !*name) {
-		control_refuse(rq, "usage", "%s: the name of an agent%s is needed", key, strcmp(key, "target") == 0 ? " or replica" : "");
+		control_refuse(rq, "usage", "%s: the name of an agent%s is needed", key,
+			strcmp(key, "target") == 0 ? " or replica" : "");
 		return -EINVAL;
 	}
 	*ret = (struct target){.agent = roster_find(n, name)};
@@ -49,8 +53,8 @@ static bool refuse_local(struct control_request *rq, const struct agent *a, cons
 {
 	if (a->scope != SPEC_SCOPE_NODE)
 		return false;
-	control_refuse(rq, "refused", "%s is defined on this node by %s: %s it there and run 'systemctl reload coveyd'", a->name,
-		a->file ? a->file : "a file", what);
+	control_refuse(rq, "refused", "%s is defined on this node by %s: %s it there and run 'systemctl reload coveyd'",
+		a->name, a->file ? a->file : "a file", what);
 	return true;
 }
 
@@ -145,7 +149,7 @@ void change_stop(struct node *n, struct control_request *rq, const msgpack_objec
 		return;
 	if (!all)
 		stage_stop(an, &t);
-	LIST_FOREACH(at, &n->roster.order) {
+	LIST_FOREACH (at, &n->roster.order) {
 		const struct target each = {.agent = LIST_ENTRY(at, struct agent, order)};
 
 		if (all && !each.agent->removed && !each.agent->stopped)
@@ -205,8 +209,8 @@ static void rollout_status(struct node *n, struct control_request *rq, const str
 	roster_count(a, &c);
 	bytes_init(&out, 4096);
 	mp_writer_init(&w, &out);
-	(void)snprintf(text, sizeof(text), "%" PRId64 " of %" PRId64 " run version %" PRId64 "%s", c.current, c.desired, a->version,
-		a->paused ? ", paused" : "");
+	(void)snprintf(text, sizeof(text), "%" PRId64 " of %" PRId64 " run version %" PRId64 "%s", c.current, c.desired,
+		a->version, a->paused ? ", paused" : "");
 	mp_map(&w, 8);
 	mp_key_str(&w, "agent", a->name);
 	mp_key_int(&w, "version", a->version);
@@ -258,7 +262,10 @@ void change_rollout(struct node *n, struct control_request *rq, const msgpack_ob
 	an = answer_new(n, rq, args, OP_RUNNING, false);
 	if (!an)
 		return;
-	s = stage_target(an, &t, strcmp(action, "pause") == 0 ? "paused" : strcmp(action, "undo") == 0 ? "undone" : "resumed");
+	s = stage_target(an, &t,
+		strcmp(action, "pause") == 0  ? "paused"
+		: strcmp(action, "undo") == 0 ? "undone"
+					      : "resumed");
 	if (s)
 		stage_rollout(s, t.agent, action);
 	answer_send(an);

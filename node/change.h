@@ -2,7 +2,8 @@
 #ifndef NODE_CHANGE_H
 #define NODE_CHANGE_H
 /*
- * What operators ask for. Each verb checks everything first, changes nothing when anything is wrong, hands the change to the
+ * What operators ask for. Each verb checks everything first, changes nothing when anything is wrong, hands the
+ * change to the
  * store, and answers once it is durable.
  */
 #include "node/control.h"

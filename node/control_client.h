@@ -2,7 +2,8 @@
 #ifndef NODE_CONTROL_CLIENT_H
 #define NODE_CONTROL_CLIENT_H
 /*
- * The other end of node/control.h, for the `covey` command and tests: one connection, one call at a time, blocking. It
+ * The other end of node/control.h, for the `covey` command and tests: one connection, one call at a time,
+ * blocking. It
  * speaks nng's ipc framing on a plain socket, so that the command starts no thread and costs no nng.
  */
 #include "base/bytes.h"
@@ -22,7 +23,8 @@ int control_client_open(const char *path, struct control_client **ret, struct er
  * ever.
  *
  * -EMSGSIZE, -ENOMEM: nothing was sent. After the request has left, the outcome is unknown: -ETIMEDOUT (no reply in
- * time), -ECONNRESET (the daemon went away, or refused this peer), -EPROTO (a reply that is none), -EFBIG (too large).
+ * time), -ECONNRESET (the daemon went away, or refused this peer), -EPROTO (a reply that is none), -EFBIG (too
+ * large).
  * After any failure but -EMSGSIZE and -ENOMEM the connection is used up: later calls are -ENOTCONN.
  */
 int control_client_call(struct control_client *c, const char *verb, const struct bytes *packed_args, int timeout_ms,

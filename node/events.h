@@ -3,7 +3,8 @@
 #define NODE_EVENTS_H
 /*
  * What happened on this node, for people: the newest EVENTS_RING in memory, where questions are answered, and
- * EVENTS_KEPT_MAX on disk, from which the ring is filled at start. Events ride along with the store's commits. An id is
+ * EVENTS_KEPT_MAX on disk, from which the ring is filled at start. Events ride along with the store's commits.
+ * An id is
  * "NODE:SEQ"; SEQ rises for ever, over restarts too.
  */
 #include "base/err.h"
@@ -34,8 +35,10 @@ struct events_query {
 };
 
 /*
- * Calls fn for each, oldest first; what it gets is borrowed for the call, a negative return ends the walk. *ret_last is
- * the sequence to go on from: of the last one given, or the newest there is when all were looked at; `after` again when
+ * Calls fn for each, oldest first; what it gets is borrowed for the call, a negative return ends the walk.
+ * *ret_last is
+ * the sequence to go on from: of the last one given, or the newest there is when all were looked at; `after`
+ * again when
  * there is nothing newer. -EINVAL: `after` is no id of this node.
  */
 int events_query(const struct events *ev, const struct events_query *q,

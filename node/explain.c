@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * `covey explain`, `covey profile` and `covey version`: sentences about one agent, what its programs call, and what this
+ * `covey explain`, `covey profile` and `covey version`: sentences about one agent, what its programs call, and
+ * what this
  * daemon is made of.
  */
 #include <inttypes.h>
@@ -67,8 +68,10 @@ static void say_agent(const struct agent *a, struct sentences *s)
 	struct roster_count c;
 
 	roster_count(a, &c);
-	say(s, "%s is %s: %" PRId64 " of %" PRId64 " replicas run, %" PRId64 " ready, %" PRId64 " of version %" PRId64 ".", a->name,
-		report_agent_state(a, &c), c.running, c.desired, c.ready, c.current, a->version);
+	say(s,
+		"%s is %s: %" PRId64 " of %" PRId64 " replicas run, %" PRId64 " ready, %" PRId64 " of version %" PRId64
+		".",
+		a->name, report_agent_state(a, &c), c.running, c.desired, c.ready, c.current, a->version);
 	if (a->scope == SPEC_SCOPE_NODE)
 		say(s, "It is an agent of this node alone, defined by %s.", a->file ? a->file : "a file that is gone");
 	else
@@ -80,7 +83,8 @@ static void say_agent(const struct agent *a, struct sentences *s)
 	if (report_pending_reason(a, reason, sizeof(reason)))
 		say(s, "It %s.", reason);
 	if (a->paused)
-		say(s, "Its rollout is paused: replicas of an older version stay until 'covey rollout resume %s'.", a->name);
+		say(s, "Its rollout is paused: replicas of an older version stay until 'covey rollout resume %s'.",
+			a->name);
 	if (a->spec->kind != SPEC_REPLICATED || a->spec->isolation == SPEC_STOP)
 		say(s, "This node is a cluster of one: kind %s and isolation mean something once there are more.",
 			spec_kind_name(a->spec->kind));
@@ -96,8 +100,8 @@ static void why_replica(const struct runner *r, char *out, size_t n)
 	if (r->held)
 		(void)snprintf(out, n, "stopped by an operator; 'covey start %s' starts it", r->id);
 	else if (c->state == REPLICA_BACKOFF)
-		(void)snprintf(out, n, "%s; starts again in %" PRId64 "ms after %" PRId64 " failed runs", c->last_exit.text,
-			MAX(left, (int64_t)0), c->history.tries);
+		(void)snprintf(out, n, "%s; starts again in %" PRId64 "ms after %" PRId64 " failed runs",
+			c->last_exit.text, MAX(left, (int64_t)0), c->history.tries);
 	else if (c->state == REPLICA_FAILED)
 		(void)snprintf(out, n, "given up: %s; 'covey start %s' tries again", c->last_exit.text, r->id);
 	else if (c->state == REPLICA_RUNNING && replica_health(c) == HEALTH_UNHEALTHY)
@@ -185,7 +189,8 @@ void report_explain(struct node *n, struct control_request *rq, const msgpack_ob
 		mp_str(&w, s.v[i]);
 	mp_str(&w, "replicas");
 	pack_replicas(&w, a);
-	(void)events_query(n->events, &q, count_event, &d, &last, NULL); /* from the newest, without an id: cannot fail */
+	(void)events_query(
+		n->events, &q, count_event, &d, &last, NULL); /* from the newest, without an id: cannot fail */
 	mp_str(&w, "decisions");
 	mp_array(&w, d.n);
 	(void)events_query(n->events, &q, pack_event, &d, &last, NULL); /* the same ones again */
@@ -221,7 +226,9 @@ void report_profile(struct node *n, struct control_request *rq, const msgpack_ob
 		return;
 	calls = learned_of(a, learned);
 	if (calls == 0) {
-		control_refuse(rq, "refused", "nothing was learned of %s yet: set 'sandbox: {seccomp: learn}' and let it do its work", a->name);
+		control_refuse(rq, "refused",
+			"nothing was learned of %s yet: set 'sandbox: {seccomp: learn}' and let it do its work",
+			a->name);
 		return;
 	}
 	text = seccomp_profile_text(n->seccomp, learned, &e);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One start: gives the run its number, ids and ports, asks for its groups and filter, has the plan written and the shim
+ * One start: gives the run its number, ids and ports, asks for its groups and filter, has the plan written and
+ * the shim
  * started. What cannot be started is told to the replica's core as a start that failed, with the sentence.
  */
 #include <arpa/inet.h>
@@ -11,8 +12,8 @@
 
 #include "node/node.h"
 
-#define PORT_AUTO_MIN 20000 /* below the kernel's own range for outgoing connections (32768…) */
-#define PORT_AUTO_MAX 31999
+#define PORT_AUTO_MIN	  20000 /* below the kernel's own range for outgoing connections (32768…) */
+#define PORT_AUTO_MAX	  31999
 #define GROUPS_A_USER_MAX 64
 
 static uint64_t hash_text(const char *s)
@@ -43,7 +44,8 @@ static int allot_uid(struct runner *r, struct err *e)
 		r->has_uid = true;
 		return 0;
 	}
-	return err_set(e, -ENOSPC, "no free uid between %d and %d for user: dynamic", SPAWN_DYNAMIC_MIN, SPAWN_DYNAMIC_MAX);
+	return err_set(
+		e, -ENOSPC, "no free uid between %d and %d for user: dynamic", SPAWN_DYNAMIC_MIN, SPAWN_DYNAMIC_MAX);
 }
 
 void launch_free_uid(struct node *n, struct runner *r)
@@ -52,7 +54,7 @@ void launch_free_uid(struct node *n, struct runner *r)
 
 	if (!r->has_uid)
 		return;
-	n->roster.uids[at / 8] &= (uint8_t)~(1u << (at % 8));
+	n->roster.uids[at / 8] &= (uint8_t) ~(1u << (at % 8));
 	r->has_uid = false;
 }
 
@@ -64,16 +66,17 @@ static bool port_is_free(uint16_t port)
 
 	if (fd < 0)
 		return true; /* cannot tell: the agent will */
-	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)); /* without it only TIME_WAIT is seen as taken */
+	(void)setsockopt(
+		fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)); /* without it only TIME_WAIT is seen as taken */
 	return bind(fd, (struct sockaddr *)&at, sizeof(at)) == 0;
 }
 
-static bool port_is_ours(struct node *n, const struct runner *not, uint16_t port)
+static bool port_is_ours(struct node *n, const struct runner * not, uint16_t port)
 {
-	MAP_FOREACH(at, &n->roster.runners) {
+	MAP_FOREACH (at, &n->roster.runners) {
 		const struct runner *r = CONTAINER_OF(at, struct runner, by_stem);
 
-		for (size_t i = 0; r != not && i < r->n_ports; i++)
+		for (size_t i = 0; r != not &&i < r->n_ports; i++)
 			if (r->ports[i] == port)
 				return true;
 	}
@@ -106,8 +109,8 @@ static int allot_ports(struct runner *r, struct err *e)
 		else if (!keep || r->ports[i] < PORT_AUTO_MIN || r->ports[i] > PORT_AUTO_MAX)
 			r->ports[i] = auto_port(r, ports->v[i].name);
 		if (r->ports[i] == 0)
-			return err_set(e, -EADDRNOTAVAIL, "no free port between %d and %d for '%s'", PORT_AUTO_MIN, PORT_AUTO_MAX,
-				ports->v[i].name);
+			return err_set(e, -EADDRNOTAVAIL, "no free port between %d and %d for '%s'", PORT_AUTO_MIN,
+				PORT_AUTO_MAX, ports->v[i].name);
 		r->n_ports = MAX(r->n_ports, i + 1);
 	}
 	r->n_ports = ports->n;
@@ -172,8 +175,15 @@ static int launch_fill(struct runner *r, struct launch *l, struct err *e)
 	struct node *n = r->node;
 	int rc;
 
-	l->run = (struct spawn_run){.spec = r->spec, .replica_id = r->id, .file_stem = r->stem, .node = n->cfg->name,
-		.run_dir = n->cfg->run_dir, .run = r->run, .gen = n->gen, .epoch = r->epoch, .lease_fd = -1};
+	l->run = (struct spawn_run){.spec = r->spec,
+		.replica_id = r->id,
+		.file_stem = r->stem,
+		.node = n->cfg->name,
+		.run_dir = n->cfg->run_dir,
+		.run = r->run,
+		.gen = n->gen,
+		.epoch = r->epoch,
+		.lease_fd = -1};
 	rc = resolve_ids(r, l, e);
 	if (rc == 0)
 		rc = allot_ports(r, e);
@@ -215,8 +225,14 @@ static int start_shim(struct runner *r, struct err *e)
 /* The core hears of a start that failed before there was a shim as it does of any other. */
 static void start_failed(struct runner *r, int rc, const struct err *e)
 {
-	struct shim_exit x = {.magic = SHIM_MAGIC, .size = sizeof(x), .version = SHIM_PROTO_VERSION, .kind = SHIM_START_FAILED,
-		.run = r->run, .stage = SHIM_STAGE_NONE, .error = -rc, .ended_wall_ms = r->node->now.wall_ms};
+	struct shim_exit x = {.magic = SHIM_MAGIC,
+		.size = sizeof(x),
+		.version = SHIM_PROTO_VERSION,
+		.kind = SHIM_START_FAILED,
+		.run = r->run,
+		.stage = SHIM_STAGE_NONE,
+		.error = -rc,
+		.ended_wall_ms = r->node->now.wall_ms};
 
 	(void)snprintf(x.detail, sizeof(x.detail), "%s", e->text); /* a longer one is cut */
 	r->launching = false;
@@ -242,8 +258,8 @@ void launch_run(struct runner *r)
 		start_failed(r, rc, &e);
 }
 
-int launch_exec_plan(struct runner *r, const struct spec_strv *command, uint32_t exec_id, int64_t timeout_ms, struct bytes *out,
-	struct err *e)
+int launch_exec_plan(struct runner *r, const struct spec_strv *command, uint32_t exec_id, int64_t timeout_ms,
+	struct bytes *out, struct err *e)
 {
 	CLEANUP(launch_done) struct launch l = {0};
 	int rc = launch_fill(r, &l, e);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The agents of this node alone. Files *.yaml and *.yml of agents_dir are read and checked together (apply.c); then the
+ * The agents of this node alone. Files *.yaml and *.yml of agents_dir are read and checked together (apply.c);
+ * then the
  * roster is made to say what they say.
  */
 #include "node/local.h"
@@ -19,7 +20,7 @@
 
 struct folder {
 	struct apply_batch batch;
-	char **paths; /* owned */
+	char **paths;	     /* owned */
 	struct bytes *texts; /* owned */
 	size_t n;
 	int added, changed, removed;
@@ -41,7 +42,8 @@ static bool is_ours(const char *name)
 {
 	size_t n = strlen(name);
 
-	return name[0] != '.' && ((n > 5 && strcmp(name + n - 5, ".yaml") == 0) || (n > 4 && strcmp(name + n - 4, ".yml") == 0));
+	return name[0] != '.' &&
+	       ((n > 5 && strcmp(name + n - 5, ".yaml") == 0) || (n > 4 && strcmp(name + n - 4, ".yml") == 0));
 }
 
 static int by_name(const void *a, const void *b)
@@ -163,7 +165,7 @@ static void take(struct node *n, struct folder *f)
 	for (size_t i = 0; i < f->n; i++)
 		if (take_one(n, f, i, &e) < 0)
 			log_err("%s: %s, ignoring", f->paths[i], e.text);
-	LIST_FOREACH(at, &n->roster.order) {
+	LIST_FOREACH (at, &n->roster.order) {
 		struct agent *a = LIST_ENTRY(at, struct agent, order);
 
 		if (a->scope != SPEC_SCOPE_NODE || a->removed || is_in(f, a->name))
@@ -186,7 +188,8 @@ static int load(struct node *n, struct folder *f, struct err *e)
 	if (rc < 0) {
 		n->unread[SPEC_SCOPE_NODE] = !n->serving || n->unread[SPEC_SCOPE_NODE];
 		log_faults(f);
-		return err_set(e, rc, "agents_dir: %zu faults in '%s', nothing of it was taken", f->batch.total_faults, n->cfg->agents_dir);
+		return err_set(e, rc, "agents_dir: %zu faults in '%s', nothing of it was taken", f->batch.total_faults,
+			n->cfg->agents_dir);
 	}
 	take(n, f);
 	if (!n->unread[SPEC_SCOPE_NODE])

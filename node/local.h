@@ -2,7 +2,8 @@
 #ifndef NODE_LOCAL_H
 #define NODE_LOCAL_H
 /*
- * The agents of this node alone: agents_dir, read at start and on SIGHUP. One faulty file and nothing is taken: what runs
+ * The agents of this node alone: agents_dir, read at start and on SIGHUP. One faulty file and nothing is taken:
+ * what runs
  * goes on as it was.
  */
 #include "base/err.h"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * coveyd: arguments, signals, and the order of the first steps. Signals are blocked before the first nng call, so that
+ * coveyd: arguments, signals, and the order of the first steps. Signals are blocked before the first nng call,
+ * so that
  * nng's threads never take one, and descriptors 3 … are reserved for shims before anything else opens one.
  */
 #include <errno.h>
@@ -38,8 +39,9 @@ struct args {
 /* Returns -1 to go on, or the exit status. */
 static int parse_args(int argc, char **argv, struct args *ret)
 {
-	static const struct option longs[] = {{"config", required_argument, NULL, 'c'}, {"check", no_argument, NULL, 'k'},
-		{"verbose", no_argument, NULL, 'v'}, {"version", no_argument, NULL, 'V'}, {"help", no_argument, NULL, 'h'}, {0}};
+	static const struct option longs[] = {{"config", required_argument, NULL, 'c'},
+		{"check", no_argument, NULL, 'k'}, {"verbose", no_argument, NULL, 'v'},
+		{"version", no_argument, NULL, 'V'}, {"help", no_argument, NULL, 'h'}, {0}};
 	int c;
 
 	*ret = (struct args){.file = DEFAULT_FILE};
@@ -64,15 +66,21 @@ static int parse_args(int argc, char **argv, struct args *ret)
 
 static void to_journal(enum log_level level, const char *agent, const char *replica, const char *text)
 {
-	static const int priority[] = {[LOG_LEVEL_ERR] = 3, [LOG_LEVEL_WARN] = 4, [LOG_LEVEL_INFO] = 6, [LOG_LEVEL_DEBUG] = 7};
+	static const int priority[] = {
+		[LOG_LEVEL_ERR] = 3, [LOG_LEVEL_WARN] = 4, [LOG_LEVEL_INFO] = 6, [LOG_LEVEL_DEBUG] = 7};
 
-	(void)sd_journal_send("MESSAGE=%s%s%s", replica ? replica : agent ? agent : "", replica || agent ? ": " : "", text, "PRIORITY=%d",
-		priority[level], "AGENT=%s", agent ? agent : "", "REPLICA=%s", replica ? replica : "", NULL); /* nowhere to say so */
+	(void)sd_journal_send("MESSAGE=%s%s%s",
+		replica ? replica
+		: agent ? agent
+			: "",
+		replica || agent ? ": " : "", text, "PRIORITY=%d", priority[level], "AGENT=%s", agent ? agent : "",
+		"REPLICA=%s", replica ? replica : "", NULL); /* nowhere to say so */
 }
 
 static void set_log(bool verbose)
 {
-	log_to(getenv("JOURNAL_STREAM") && getenv("INVOCATION_ID") ? to_journal : NULL, verbose ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
+	log_to(getenv("JOURNAL_STREAM") && getenv("INVOCATION_ID") ? to_journal : NULL,
+		verbose ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
 }
 
 static int load_config(const struct args *args, struct config **ret)
@@ -81,8 +89,8 @@ static int load_config(const struct args *args, struct config **ret)
 	int rc = faults ? config_load(args->file, ret, faults) : -ENOMEM;
 
 	for (size_t i = 0; rc < 0 && faults && i < faults->n; i++)
-		fprintf(stderr, "%s:%d: %s%s%s\n", args->file, faults->v[i].line, faults->v[i].key, *faults->v[i].key ? ": " : "",
-			faults->v[i].text);
+		fprintf(stderr, "%s:%d: %s%s%s\n", args->file, faults->v[i].line, faults->v[i].key,
+			*faults->v[i].key ? ": " : "", faults->v[i].text);
 	free(faults);
 	return rc;
 }

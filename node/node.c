@@ -49,15 +49,16 @@ void node_stored(void *arg, int rc, const char *error)
 	struct node *n = arg;
 
 	if (rc < 0 && !n->store_failed)
-		node_event(n, SEVERITY_ERROR, "store", NULL, NULL, "the store refuses writes: %s; agents go on, changes are refused",
+		node_event(n, SEVERITY_ERROR, "store", NULL, NULL,
+			"the store refuses writes: %s; agents go on, changes are refused",
 			error ? error : strerror(-rc));
 	if (rc == 0 && n->store_failed)
 		log_info("the store takes writes again");
 	n->store_failed = rc < 0;
 }
 
-void node_event(struct node *n, enum replica_severity severity, const char *kind, const char *agent, const char *replica,
-	const char *fmt, ...)
+void node_event(struct node *n, enum replica_severity severity, const char *kind, const char *agent,
+	const char *replica, const char *fmt, ...)
 {
 	static const struct {
 		const char *name;
@@ -68,7 +69,11 @@ void node_event(struct node *n, enum replica_severity severity, const char *kind
 		[SEVERITY_WARNING] = {"warning", LOG_LEVEL_WARN},
 		[SEVERITY_ERROR] = {"error", LOG_LEVEL_ERR},
 	};
-	struct store_event ev = {.wall_ms = n->now.wall_ms, .severity = as[severity].name, .kind = kind, .agent = agent, .replica = replica};
+	struct store_event ev = {.wall_ms = n->now.wall_ms,
+		.severity = as[severity].name,
+		.kind = kind,
+		.agent = agent,
+		.replica = replica};
 	char text[EVENT_TEXT_MAX];
 	va_list ap;
 
@@ -96,8 +101,8 @@ static int serve(struct node *n, struct err *e)
 	if (rc < 0)
 		return rc;
 	n->serving = true;
-	log_info("%s answers on %s and http://%s:%u/metrics; %zu agents", n->cfg->name, path, n->cfg->http_host, n->cfg->http_port,
-		n->roster.agents.n);
+	log_info("%s answers on %s and http://%s:%u/metrics; %zu agents", n->cfg->name, path, n->cfg->http_host,
+		n->cfg->http_port, n->roster.agents.n);
 	(void)sd_notifyf(0, "READY=1\nSTATUS=%zu agents", n->roster.agents.n); /* not under systemd: nobody to tell */
 	return 0;
 }
@@ -235,8 +240,10 @@ static int load_agent(void *arg, const struct store_agent *row)
 	struct err e;
 
 	if (!faults || spec_parse(row->text, row->text_len, SPEC_SCOPE_CLUSTER, &spec, faults) < 0) {
-		log_err("%s: its stored definition is not understood by this version (line %d: %s: %s); it is left alone", row->name,
-			faults ? faults->v[0].line : 0, faults ? faults->v[0].key : "", faults ? faults->v[0].text : "out of memory");
+		log_err("%s: its stored definition is not understood by this version (line %d: %s: %s); it is left "
+			"alone",
+			row->name, faults ? faults->v[0].line : 0, faults ? faults->v[0].key : "",
+			faults ? faults->v[0].text : "out of memory");
 		free(faults);
 		n->unread[SPEC_SCOPE_CLUSTER] = true;
 		return 0;
@@ -402,7 +409,8 @@ int node_open(struct config *cfg, struct node **ret, struct err *e)
 	node_now(n);
 	n->started_mono_ms = n->now.mono_ms;
 	n->started_wall_ms = n->now.wall_ms;
-	rng_seed(&n->rng, (uint64_t)clock_ms(CLOCK_REALTIME) * 1000003u ^ (uint64_t)getpid() << 40 ^ (uint64_t)(uintptr_t)n);
+	rng_seed(&n->rng,
+		(uint64_t)clock_ms(CLOCK_REALTIME) * 1000003u ^ (uint64_t)getpid() << 40 ^ (uint64_t)(uintptr_t)n);
 	n->gen = rng_u64(&n->rng);
 	rc = open_all(n, e);
 	*ret = n; /* also when it failed: node_close frees what there is */

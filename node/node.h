@@ -7,7 +7,7 @@
  *	main.c      arguments, signals
  *	node.c      order of opening, the loop's callbacks
  *	roster.c    the agents and their replicas; what is wanted
- *	runner.c    one replica: its core's outputs to edges, what edges tell back to the core
+ *	runner.c    (runner_shim.c, runner_probe.c) one replica: its core's outputs to edges, what edges tell back to the core
  *	launch.c    one start: ids, ports, groups, filter, plan, shim
  *	shimlink.c  the daemon's end of a shim's socket
  *	adopt.c     after a restart of the daemon: who is there
@@ -60,17 +60,17 @@ struct node {
 	struct roster roster;
 	struct list ops; /* of struct op, oldest first, NODE_OPS_MAX */
 	size_t n_ops;
-	struct list waiters; /* of long polls */
-	int awaiting;	     /* shims found at start that did not answer yet */
-	bool serving;	     /* control and http are open */
+	struct list waiters;	     /* of long polls */
+	int awaiting;		     /* shims found at start that did not answer yet */
+	bool serving;		     /* control and http are open */
 	bool unread[SPEC_SCOPE_MAX]; /* definitions that could not be read: what runs of that scope is left alone */
 	bool draining;
 	bool store_failed; /* the last job of the store failed: said once */
 	int64_t started_wall_ms, started_mono_ms;
 	uint64_t spawns;
 	struct sample_rate host_rate, self_rate;
-	bool changing;	      /* a change is being stored */
-	struct list changes;  /* that wait for it (verbs.c) */
+	bool changing;	     /* a change is being stored */
+	struct list changes; /* that wait for it (verbs.c) */
 	size_t n_changes;
 	int lock_fd;
 	ev_prepare settle;   /* before each wait of the loop: agents whose replicas changed */

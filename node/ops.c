@@ -30,7 +30,7 @@ struct op {
 
 struct op *ops_find(struct node *n, const char *id)
 {
-	LIST_FOREACH(at, &n->ops) {
+	LIST_FOREACH (at, &n->ops) {
 		struct op *op = LIST_ENTRY(at, struct op, order);
 
 		if (*id && strcmp(op->id, id) == 0)
@@ -124,8 +124,8 @@ static void waits_for(struct op_progress *p, const char *agent, const struct run
 
 static bool runs_as_meant(const struct op *op, const struct runner *r)
 {
-	return r->core.state == REPLICA_RUNNING && runner_is_current(r) && !r->restart_due && replica_is_ready(&r->core) &&
-	       (op->goal != OP_RESTARTED || r->run >= op->first_run);
+	return r->core.state == REPLICA_RUNNING && runner_is_current(r) && !r->restart_due &&
+	       replica_is_ready(&r->core) && (op->goal != OP_RESTARTED || r->run >= op->first_run);
 }
 
 /* A batch job that ended well counts as done. */

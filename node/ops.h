@@ -21,7 +21,7 @@ struct op *ops_new(struct node *n, const char *id, enum op_goal goal);
 const char *ops_id(const struct op *op);
 /* What it is about; slot -1: the whole agent. */
 int ops_add(struct op *op, const char *agent, int slot);
-void ops_set_result(struct op *op, const struct bytes *packed);	   /* copied */
+void ops_set_result(struct op *op, const struct bytes *packed); /* copied */
 const struct bytes *ops_result(const struct op *op);
 
 struct op_progress {
@@ -32,6 +32,6 @@ struct op_progress {
 
 void ops_progress(struct node *n, const struct op *op, struct op_progress *ret);
 void ops_forget(struct node *n, struct op *op); /* it came to nothing: the id is free again */
-void ops_done(struct node *n); /* frees all */
+void ops_done(struct node *n);			/* frees all */
 
 #endif

@@ -28,10 +28,16 @@ static void plain(struct http_answer *ret, int status, const char *text)
 
 static void fill_replica(const struct runner *r, struct metrics_replica *m)
 {
-	*m = (struct metrics_replica){.agent = r->agent->name, .replica = r->id,
-		.state = (enum replica_state)r->core.state, .health = replica_health(&r->core), .usage = r->sample.usage,
-		.cpu_cores = r->sample.cpu_cores, .restarts = r->core.restarts, .refused = r->refused.total,
-		.log_bytes = r->log_bytes, .log_dropped_lines = r->log_dropped_lines,
+	*m = (struct metrics_replica){.agent = r->agent->name,
+		.replica = r->id,
+		.state = (enum replica_state)r->core.state,
+		.health = replica_health(&r->core),
+		.usage = r->sample.usage,
+		.cpu_cores = r->sample.cpu_cores,
+		.restarts = r->core.restarts,
+		.refused = r->refused.total,
+		.log_bytes = r->log_bytes,
+		.log_dropped_lines = r->log_dropped_lines,
 		.liveness_ms = r->core.liveness.asked ? r->core.liveness.took_ms : -1,
 		.readiness_ms = r->core.readiness.asked ? r->core.readiness.took_ms : -1,
 		.probes = r->core.liveness.asked + r->core.readiness.asked,
@@ -42,7 +48,9 @@ static void fill_node(struct node *n, struct metrics_node *m)
 {
 	struct events_stats ev;
 
-	*m = (struct metrics_node){.node = n->cfg->name, .version = COVEY_VERSION, .started_wall_ms = n->started_wall_ms,
+	*m = (struct metrics_node){.node = n->cfg->name,
+		.version = COVEY_VERSION,
+		.started_wall_ms = n->started_wall_ms,
 		.spawns = n->spawns};
 	(void)sysstat_host(n->cfg->data_dir, &m->host, NULL); /* what cannot be read stays 0 */
 	(void)sysstat_self(&m->self, NULL);		      /* as above */
@@ -56,7 +64,7 @@ static size_t fill_agents(struct node *n, struct metrics_agent *v)
 {
 	size_t k = 0;
 
-	LIST_FOREACH(at, &n->roster.order) {
+	LIST_FOREACH (at, &n->roster.order) {
 		const struct agent *a = LIST_ENTRY(at, struct agent, order);
 		struct roster_count c;
 
@@ -70,7 +78,7 @@ static size_t fill_replicas(struct node *n, struct metrics_replica *v)
 {
 	size_t k = 0;
 
-	LIST_FOREACH(at, &n->roster.order) {
+	LIST_FOREACH (at, &n->roster.order) {
 		const struct agent *a = LIST_ENTRY(at, struct agent, order);
 
 		for (size_t i = 0; i < a->n_slots; i++)
@@ -165,7 +173,8 @@ static void verb(struct node *n, const char *name, const char *query, struct htt
 	struct mp_tree args;
 
 	if (!verbs_is_read(name)) {
-		plain(ret, 404, "not found: /metrics, /health/live, /health/ready and /v1/ with a reading verb are here\n");
+		plain(ret, 404,
+			"not found: /metrics, /health/live, /health/ready and /v1/ with a reading verb are here\n");
 		return;
 	}
 	if (pack_query(query, &packed) < 0 || mp_read(&args, packed.v, packed.n, NULL) < 0) {
@@ -191,9 +200,12 @@ void page_answer(void *arg, const char *path, const char *query, struct http_ans
 		plain(ret, 200, "live\n");
 	else if (strcmp(path, "/health/ready") == 0)
 		plain(ret, n->awaiting || n->store_failed ? 503 : 200,
-			n->awaiting ? "looking for running replicas\n" : n->store_failed ? "the store refuses writes\n" : "ready\n");
+			n->awaiting	  ? "looking for running replicas\n"
+			: n->store_failed ? "the store refuses writes\n"
+					  : "ready\n");
 	else if (strncmp(path, "/v1/", 4) == 0)
 		verb(n, path + 4, query, ret);
 	else
-		plain(ret, 404, "not found: /metrics, /health/live, /health/ready and /v1/ with a reading verb are here\n");
+		plain(ret, 404,
+			"not found: /metrics, /health/live, /health/ready and /v1/ with a reading verb are here\n");
 }

@@ -14,9 +14,9 @@
 #include "node/ops.h"
 #include "supervisor/logs.h"
 
-#define WAIT_MAX_MS	2000
-#define LOGS_A_REPLY	(256 * 1024)
-#define EVENTS_A_REPLY	1000
+#define WAIT_MAX_MS	 2000
+#define LOGS_A_REPLY	 (256 * 1024)
+#define EVENTS_A_REPLY	 1000
 #define EVENTS_REPLY_MAX (1024 * 1024)
 
 struct waiter;
@@ -85,8 +85,7 @@ static void refuse_usage(struct waiter *w, const struct err *e)
 
 void poll_look(struct node *n)
 {
-	LIST_FOREACH_SAFE(at, &n->waiters)
-	{
+	LIST_FOREACH_SAFE (at, &n->waiters) {
 		struct waiter *w = LIST_ENTRY(at, struct waiter, link);
 		bool gone = control_is_gone(w->rq);
 
@@ -104,8 +103,7 @@ bool poll_is_waiting(const struct node *n)
 
 void poll_done(struct node *n)
 {
-	LIST_FOREACH_SAFE(at, &n->waiters)
-	{
+	LIST_FOREACH_SAFE (at, &n->waiters) {
 		struct waiter *w = LIST_ENTRY(at, struct waiter, link);
 
 		control_refuse(w->rq, "refused", "the daemon is stopping");
@@ -123,7 +121,8 @@ static bool try_wait(struct waiter *w, bool last)
 	struct mp_writer mw;
 
 	if (!op) {
-		control_refuse(w->rq, "unknown", "no operation %s is known here: the daemon was started again, or it is long ago", w->name);
+		control_refuse(w->rq, "unknown",
+			"no operation %s is known here: the daemon was started again, or it is long ago", w->name);
 		return true;
 	}
 	ops_progress(w->node, op, &p);
@@ -266,7 +265,8 @@ static int pack_event(void *arg, const struct store_event *ev)
 
 static bool try_events(struct waiter *w, bool last)
 {
-	const struct events_query q = {.after = w->after, .agent = w->name, .since_ms = w->since_ms, .max = w->max, .tail = w->tail};
+	const struct events_query q = {
+		.after = w->after, .agent = w->name, .since_ms = w->since_ms, .max = w->max, .tail = w->tail};
 	CLEANUP(bytes_done) struct bytes list = {.max = EVENTS_REPLY_MAX}, out = {.max = EVENTS_REPLY_MAX + 1024};
 	struct packing p = {.node = w->node};
 	char id[EVENT_ID_MAX];

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What reading verbs answer: status, nodes, top. Names and shapes are a contract (interface.md, "What the JSON says").
+ * What reading verbs answer: status, nodes, top. Names and shapes are a contract (interface.md, "What the JSON
+ * says").
  */
 #include "node/report.h"
 
@@ -21,7 +22,8 @@
 
 const char *report_agent_state(const struct agent *a, const struct roster_count *c)
 {
-	static const enum replica_state worst[] = {REPLICA_FAILED, REPLICA_BACKOFF, REPLICA_STOPPING, REPLICA_STARTING, REPLICA_PENDING};
+	static const enum replica_state worst[] = {
+		REPLICA_FAILED, REPLICA_BACKOFF, REPLICA_STOPPING, REPLICA_STARTING, REPLICA_PENDING};
 
 	if (a->removed)
 		return "stopping";
@@ -51,7 +53,9 @@ const char *report_pending_reason(const struct agent *a, char *out, size_t n)
 		if (dep && !dep->stopped && !dep->removed && c.ready >= c.desired)
 			continue;
 		(void)snprintf(out, n, "waits for %s, which %s", name,
-			!dep ? "is not defined" : dep->stopped ? "is stopped" : "is not ready");
+			!dep	       ? "is not defined"
+			: dep->stopped ? "is stopped"
+				       : "is not ready");
 		return out;
 	}
 	return NULL;
@@ -117,7 +121,8 @@ static void pack_replica(struct mp_writer *w, const struct runner *r)
 	mp_key_time(w, "since", r->core.since_wall_ms);
 	key_cores(w, "cpu_cores", sampled ? r->sample.cpu_cores : -1);
 	key_known(w, "memory_bytes", sampled, r->sample.usage.memory_bytes);
-	key_known(w, "memory_limit_bytes", r->spec->resources.memory_max_bytes > 0, r->spec->resources.memory_max_bytes);
+	key_known(
+		w, "memory_limit_bytes", r->spec->resources.memory_max_bytes > 0, r->spec->resources.memory_max_bytes);
 	pack_exit(w, &r->core.last_exit);
 	mp_str(w, "ports");
 	mp_map(w, MIN(r->n_ports, r->spec->ports.n));
@@ -141,7 +146,8 @@ static void pack_agent(struct mp_writer *w, const struct agent *a)
 	mp_key_str(w, "scope", spec_scope_name(a->scope));
 	mp_key_str(w, "kind", spec_kind_name(a->spec->kind));
 	mp_key_str(w, "state", report_agent_state(a, &c));
-	mp_key_str(w, "pending_reason", c.running < c.desired ? report_pending_reason(a, reason, sizeof(reason)) : NULL);
+	mp_key_str(
+		w, "pending_reason", c.running < c.desired ? report_pending_reason(a, reason, sizeof(reason)) : NULL);
 	mp_key_int(w, "desired", c.desired);
 	mp_key_int(w, "running", c.running);
 	mp_key_int(w, "healthy", c.healthy);
@@ -208,7 +214,7 @@ void report_status(struct node *n, struct control_request *rq, const msgpack_obj
 	pack_cluster(&w, n);
 	mp_str(&w, "agents");
 	mp_array(&w, only ? 1 : n->roster.agents.n);
-	LIST_FOREACH(at, &n->roster.order) {
+	LIST_FOREACH (at, &n->roster.order) {
 		const struct agent *a = LIST_ENTRY(at, struct agent, order);
 
 		if (!only || a == only)
@@ -227,7 +233,7 @@ struct totals {
 static void add_up(struct node *n, struct totals *ret)
 {
 	*ret = (struct totals){0};
-	MAP_FOREACH(at, &n->roster.runners) {
+	MAP_FOREACH (at, &n->roster.runners) {
 		const struct runner *r = CONTAINER_OF(at, struct runner, by_stem);
 
 		if (r->core.state != REPLICA_RUNNING)
@@ -282,7 +288,8 @@ void report_nodes(struct node *n, struct control_request *rq, const msgpack_obje
 	mp_key_bool(&w, "schedulable", n->cfg->schedulable);
 	mp_key_bool(&w, "draining", n->draining);
 	pack_labels(&w, n->cfg);
-	pack_capacity(&w, "capacity", n->cfg->capacity_cpu_milli ? (double)n->cfg->capacity_cpu_milli / 1e3 : (double)host.cpus,
+	pack_capacity(&w, "capacity",
+		n->cfg->capacity_cpu_milli ? (double)n->cfg->capacity_cpu_milli / 1e3 : (double)host.cpus,
 		n->cfg->capacity_memory_bytes ? n->cfg->capacity_memory_bytes : host.memory_total_bytes);
 	pack_capacity(&w, "used", sum.cpu_cores, sum.memory_bytes);
 	mp_key_int(&w, "replicas", sum.replicas);
@@ -309,7 +316,8 @@ static void pack_top_replica(struct mp_writer *w, const struct runner *r)
 	key_known(w, "pid", runner_is_alive(r) && r->core.pid > 0, r->core.pid);
 	key_cores(w, "cpu_cores", sampled ? r->sample.cpu_cores : -1);
 	key_known(w, "memory_bytes", sampled, u->memory_bytes);
-	key_known(w, "memory_limit_bytes", r->spec->resources.memory_max_bytes > 0, r->spec->resources.memory_max_bytes);
+	key_known(
+		w, "memory_limit_bytes", r->spec->resources.memory_max_bytes > 0, r->spec->resources.memory_max_bytes);
 	key_known(w, "pids", sampled, u->pids);
 	key_known(w, "io_read_bps", sampled && r->sample.io_read_bps >= 0, r->sample.io_read_bps);
 	key_known(w, "io_write_bps", sampled && r->sample.io_write_bps >= 0, r->sample.io_write_bps);
@@ -358,7 +366,7 @@ void report_top(struct node *n, struct control_request *rq, const msgpack_object
 	pack_top_node(&w, n);
 	mp_str(&w, "replicas");
 	mp_array(&w, n->roster.runners.n);
-	MAP_FOREACH(at, &n->roster.runners)
+	MAP_FOREACH (at, &n->roster.runners)
 		pack_top_replica(&w, CONTAINER_OF(at, struct runner, by_stem));
 	send_document(rq, &out);
 }

@@ -12,7 +12,7 @@
 #include "base/mem.h"
 #include "node/node.h"
 
-#define MOVES_A_PLAN 256
+#define MOVES_A_PLAN	  256
 #define SETTLE_ROUNDS_MAX 64 /* plans of one turn; what is left comes in the next */
 
 static struct agent *agent_of(struct map_node *node)
@@ -105,7 +105,8 @@ int roster_add(struct node *n, const char *name, enum spec_scope scope, struct a
 	rc = map_add(&n->roster.agents, &a->by_name, a->name);
 	if (rc < 0) {
 		free(a);
-		return rc == -ENOSPC ? err_set(e, rc, "%s: this node holds %d agents already, the most it may", name, AGENTS_MAX)
+		return rc == -ENOSPC ? err_set(e, rc, "%s: this node holds %d agents already, the most it may", name,
+					       AGENTS_MAX)
 				     : err_set(e, rc, "%s: %s", name, strerror(-rc));
 	}
 	insert_sorted(&n->roster, a);
@@ -202,7 +203,8 @@ struct runner *roster_slot(struct agent *a, int slot)
 		a->slots[slot] = r;
 		return r;
 	}
-	log_line(LOG_LEVEL_ERR, a->name, NULL, "slot %d cannot be made: %s; trying again at the next change", slot, e.text);
+	log_line(LOG_LEVEL_ERR, a->name, NULL, "slot %d cannot be made: %s; trying again at the next change", slot,
+		e.text);
 	return NULL;
 }
 
@@ -219,7 +221,8 @@ static void forget_slot(struct agent *a, int slot)
 {
 	struct runner *r = a->slots[slot];
 
-	(void)store_del_replica(a->node->store, r->id, node_stored, a->node); /* a full queue is told by node_stored's figures */
+	(void)store_del_replica(
+		a->node->store, r->id, node_stored, a->node); /* a full queue is told by node_stored's figures */
 	runner_free(r);
 	a->slots[slot] = NULL;
 	while (a->n_slots && !a->slots[a->n_slots - 1])
@@ -256,7 +259,7 @@ static void wake_dependents(struct agent *a)
 	if (c.ready == a->ready_slots)
 		return;
 	a->ready_slots = c.ready;
-	LIST_FOREACH(at, &a->node->roster.order) {
+	LIST_FOREACH (at, &a->node->roster.order) {
 		struct agent *other = LIST_ENTRY(at, struct agent, order);
 
 		for (size_t i = 0; other->spec && i < other->spec->depends_on.n; i++)
@@ -289,8 +292,13 @@ static void plan_one(struct agent *a)
 	struct plan_move v[MOVES_A_PLAN];
 	struct plan_moves moves = {.cap = ARRAY_LEN(v), .v = v, .again_ms = DEADLINE_NEVER};
 	struct plan_slot *slots = mem_zalloc(a->n_slots + 1, sizeof(*slots));
-	struct plan_view view = {.desired = a->desired, .stopped = a->stopped, .removed = a->removed, .paused = a->paused,
-		.spec = a->spec, .slots = slots, .n_slots = a->n_slots};
+	struct plan_view view = {.desired = a->desired,
+		.stopped = a->stopped,
+		.removed = a->removed,
+		.paused = a->paused,
+		.spec = a->spec,
+		.slots = slots,
+		.n_slots = a->n_slots};
 
 	if (!slots)
 		return; /* the next change plans it */
@@ -308,7 +316,8 @@ static void plan_one(struct agent *a)
 	if (!a->removed || !all_gone(a))
 		return;
 	if (a->scope == SPEC_SCOPE_CLUSTER)
-		(void)store_del_agent(a->node->store, a->name, node_stored, a->node); /* full: removed again at the next start */
+		(void)store_del_agent(
+			a->node->store, a->name, node_stored, a->node); /* full: removed again at the next start */
 	agent_free(a);
 }
 

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One replica on this node. Its core decides (supervisor/replica.h); here its outputs become messages to the shim, probes,
+ * One replica on this node. Its core decides (supervisor/replica.h); here its outputs become messages to the
+ * shim, probes,
  * rows of the store and events, and what comes back becomes its inputs. No decision is taken here, but for what the
  * core cannot see: whether anything is left of a run whose shim is gone.
  */
-#include "node/runner.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -14,11 +13,10 @@
 #include "base/io.h"
 #include "base/mem.h"
 #include "node/node.h"
+#include "node/runner_parts.h"
 
 #define EMPTY_PAUSE_FIRST 0.002
 #define EMPTY_PAUSE_MAX	  1.0
-
-static void act(struct runner *r, const struct replica_outs *outs);
 
 void runner_name(const struct agent *a, const char *node, int slot, char id[REPLICA_ID_MAX], char stem[RUNNER_STEM_MAX])
 {
@@ -60,128 +58,18 @@ bool runner_is_current(const struct runner *r)
 
 bool runner_is_alive(const struct runner *r)
 {
-	return r->core.state == REPLICA_STARTING || r->core.state == REPLICA_RUNNING || r->core.state == REPLICA_STOPPING;
-}
-
-/* ---- what the shim says ---- */
-
-static void launched(struct runner *r)
-{
-	if (!r->launching)
-		return;
-	r->launching = false;
-	r->node->roster.n_starting--;
-	roster_start_next(r->node);
-}
-
-static void on_refused(struct runner *r, const void *v, uint32_t size)
-{
-	struct shim_refused now = {0};
-	char name[64], text[EVENT_TEXT_MAX];
-	bool first = r->refused.total == 0;
-
-	memcpy(&now, v, MIN((size_t)size, sizeof(now)));
-	r->refused = now;
-	for (size_t i = 0; i < sizeof(r->learned); i++)
-		r->learned[i] |= now.learned[i];
-	if (!first || now.total == 0 || r->spec->sandbox.seccomp == SPEC_SECCOMP_LEARN || now.kinds == 0)
-		return;
-	(void)snprintf(text, sizeof(text), "refused the system call %s", seccomp_call_name(now.v[0].nr, name, sizeof(name)));
-	node_event(r->node, SEVERITY_WARNING, "refused", r->agent->name, r->id,
-		"%s; more of this run are counted, not told", text);
-}
-
-static void on_exec_done(struct runner *r, const struct shim_exec_done *d)
-{
-	for (int w = 0; w < HEALTH_WHICH_MAX; w++) {
-		char text[EVENT_TEXT_MAX] = "";
-		bool ok = d->status == 0 && !d->timed_out && !d->error;
-
-		if (r->exec_ids[w] != d->exec_id || d->exec_id == 0)
-			continue;
-		r->exec_ids[w] = 0;
-		if (d->timed_out)
-			(void)snprintf(text, sizeof(text), "did not end in time");
-		else if (d->error)
-			(void)snprintf(text, sizeof(text), "could not be started: %s", strerror(d->error));
-		else if (!ok)
-			(void)snprintf(text, sizeof(text), "ended with status %d: %.100s", (d->status >> 8) & 0xff, d->output);
-		runner_feed(r, &(struct replica_in){.type = REPLICA_IN_PROBE, .which = (enum health_which)w, .ok = ok,
-				       .took_ms = d->took_ms, .text = text});
-		return;
-	}
-}
-
-static void on_message(void *arg, uint32_t type, const void *payload, uint32_t size)
-{
-	struct runner *r = arg;
-	struct shim_hello hello = {0};
-	struct shim_notify notify = {0};
-	struct shim_exec_done done = {0};
-
-	switch (type) {
-	case SHIM_HELLO:
-	case SHIM_STARTED:
-		memcpy(&hello, payload, MIN(size, sizeof(hello)));
-		if (hello.size <= size && hello.label_size <= size - hello.size)
-			runner_hello(r, &hello, type == SHIM_STARTED, (const char *)payload + hello.size, hello.label_size);
-		break;
-	case SHIM_NOTIFY:
-		memcpy(&notify, payload, MIN(size, sizeof(notify)));
-		notify.status[sizeof(notify.status) - 1] = '\0';
-		runner_feed(r, &(struct replica_in){.type = REPLICA_IN_NOTIFY, .notify = &notify});
-		break;
-	case SHIM_REFUSED:
-		on_refused(r, payload, size);
-		break;
-	case SHIM_EXEC_DONE:
-		memcpy(&done, payload, MIN(size, sizeof(done)));
-		done.output[sizeof(done.output) - 1] = '\0';
-		on_exec_done(r, &done);
-		break;
-	case SHIM_EXIT:
-		(void)runner_exited(r, payload, size); /* a bad one is told there, and the record is read at the end */
-		break;
-	default: /* of a newer shim */
-		break;
-	}
-}
-
-static void on_closed(void *arg)
-{
-	runner_lost(arg);
-}
-
-void runner_hello(struct runner *r, const struct shim_hello *h, bool started, const void *label, size_t label_size)
-{
-	struct runner_label l = {0};
-
-	r->log_bytes = h->log_bytes;
-	r->log_dropped_lines = h->log_dropped_lines;
-	if (started) {
-		r->sample = (struct runner_sample){.cpu_cores = -1};
-		launched(r);
-		if (h->run == r->run)
-			runner_feed(r, &(struct replica_in){.type = REPLICA_IN_STARTED, .pid = h->pid});
-		return;
-	}
-	if (!r->awaiting)
-		return;
-	r->awaiting = false;
-	r->node->awaiting--;
-	memcpy(&l, label, MIN(label_size, sizeof(l)));
-	r->run = h->run;
-	r->run_hash = l.run_hash;
-	r->run_version = l.version;
-	r->core.restarts = MAX(r->core.restarts, l.restarts);
-	runner_feed(r, &(struct replica_in){.type = REPLICA_IN_ADOPTED, .pid = h->pid, .hello = h});
+	return r->core.state == REPLICA_STARTING || r->core.state == REPLICA_RUNNING ||
+	       r->core.state == REPLICA_STOPPING;
 }
 
 /* ---- the store ---- */
 
 static int save(struct runner *r, store_done *done, void *arg)
 {
-	struct runner_record rec = {.size = sizeof(rec), .uid = r->has_uid ? r->uid : 0, .last_run = r->last_run, .held = r->held,
+	struct runner_record rec = {.size = sizeof(rec),
+		.uid = r->has_uid ? r->uid : 0,
+		.last_run = r->last_run,
+		.held = r->held,
 		.n_ports = (uint32_t)r->n_ports};
 	const struct store_replica row = {.id = r->id, .saved = &rec, .saved_len = sizeof(rec)};
 
@@ -208,7 +96,8 @@ static void on_counted(void *arg, int rc, const char *error)
 	char path[4096];
 
 	node_stored(c->node, rc, error);
-	(void)snprintf(path, sizeof(path), "%s/shims/%s.%llu.exit", c->node->cfg->run_dir, c->stem, (unsigned long long)c->run);
+	(void)snprintf(path, sizeof(path), "%s/shims/%s.%llu.exit", c->node->cfg->run_dir, c->stem,
+		(unsigned long long)c->run);
 	if (rc == 0 || !newest)
 		(void)unlink(path); /* absent for a start that failed before its shim */
 	free(c);
@@ -261,7 +150,7 @@ static void close_run(struct runner *r)
 		r->awaiting = false;
 		r->node->awaiting--;
 	}
-	launched(r);
+	runner_launched(r);
 }
 
 int runner_exited(struct runner *r, const void *v, size_t size)
@@ -275,7 +164,8 @@ int runner_exited(struct runner *r, const void *v, size_t size)
 		return -EINVAL;
 	memcpy(&x, v, MIN(size, sizeof(x)));
 	if (x.magic != SHIM_MAGIC || x.size < head || x.size > size || x.kind == 0 || x.kind >= SHIM_EXIT_KIND_MAX) {
-		log_line(LOG_LEVEL_WARN, r->agent->name, r->id, "a record of %zu bytes is none of ours, ignoring", size);
+		log_line(
+			LOG_LEVEL_WARN, r->agent->name, r->id, "a record of %zu bytes is none of ours, ignoring", size);
 		return -EINVAL;
 	}
 	x.why_text[sizeof(x.why_text) - 1] = x.detail[sizeof(x.detail) - 1] = '\0';
@@ -284,7 +174,7 @@ int runner_exited(struct runner *r, const void *v, size_t size)
 	r->last_run = x.run;
 	r->log_dropped_lines = x.log_dropped_lines;
 	if (x.refused.total)
-		on_refused(r, &x.refused, sizeof(x.refused));
+		runner_refused(r, &x.refused, sizeof(x.refused));
 	if (x.run == r->run) {
 		close_run(r);
 		r->run = 0;
@@ -303,10 +193,12 @@ void runner_note_exit(struct runner *r, const struct shim_exit *x)
 	struct replica_exit words;
 	char name[64];
 
-	replica_explain_exit(r->spec, x, x->refused.total ? seccomp_call_name(x->refused_nr_last, name, sizeof(name)) : NULL, &words);
+	replica_explain_exit(r->spec, x,
+		x->refused.total ? seccomp_call_name(x->refused_nr_last, name, sizeof(name)) : NULL, &words);
 	r->last_run = MAX(r->last_run, x->run);
 	r->core.last_exit = words;
-	node_event(r->node, SEVERITY_INFO, "exited", r->agent->name, r->id, "%s, while the daemon was away", words.text);
+	node_event(
+		r->node, SEVERITY_INFO, "exited", r->agent->name, r->id, "%s, while the daemon was away", words.text);
 	runner_save(r);
 }
 
@@ -357,74 +249,11 @@ void runner_lost(struct runner *r)
 
 /* ---- what the core says ---- */
 
-static void on_probe(struct runner *r, enum health_which w, bool ok, int64_t took_ms, const char *text)
-{
-	r->probes[w] = NULL;
-	node_now(r->node);
-	runner_feed(r, &(struct replica_in){.type = REPLICA_IN_PROBE, .which = w, .ok = ok, .took_ms = took_ms, .text = text});
-}
-
-static void on_liveness(void *arg, bool ok, int64_t took_ms, const char *text)
-{
-	on_probe(arg, HEALTH_LIVENESS, ok, took_ms, text);
-}
-
-static void on_readiness(void *arg, bool ok, int64_t took_ms, const char *text)
-{
-	on_probe(arg, HEALTH_READINESS, ok, took_ms, text);
-}
-
-static uint16_t probe_port(const struct runner *r, const struct spec_probe *p)
-{
-	for (size_t i = 0; p->port_name && i < r->n_ports && i < r->spec->ports.n; i++)
-		if (strcmp(r->spec->ports.v[i].name, p->port_name) == 0)
-			return r->ports[i];
-	return p->port;
-}
-
-static int exec_probe(struct runner *r, enum health_which w, const struct spec_probe *p)
-{
-	CLEANUP(bytes_done) struct bytes plan;
-	struct err e;
-	int rc;
-
-	bytes_init(&plan, SHIM_FRAME_MAX);
-	r->exec_ids[w] = ++r->next_exec_id;
-	rc = launch_exec_plan(r, &p->command, r->exec_ids[w], p->timeout_ms, &plan, &e);
-	if (rc == 0)
-		rc = shimlink_send_framed(&r->link, plan.v, plan.n);
-	if (rc < 0)
-		r->exec_ids[w] = 0;
-	return rc;
-}
-
-static void start_probe(struct runner *r, enum health_which w)
-{
-	static probe_done *const done[] = {[HEALTH_LIVENESS] = on_liveness, [HEALTH_READINESS] = on_readiness};
-	const struct spec_probe *p = w == HEALTH_LIVENESS ? &r->spec->liveness : &r->spec->readiness;
-	bool ok;
-
-	_Static_assert(ARRAY_LEN(done) == HEALTH_WHICH_MAX, "an answer for each probe");
-	if (p->kind == SPEC_PROBE_EXEC) {
-		ok = exec_probe(r, w, p) == 0;
-	} else {
-		r->probes[w] = probe_start(r->node->loop, p, probe_port(r, p), done[w], r);
-		ok = r->probes[w] != NULL;
-	}
-	if (!ok)
-		runner_feed(r, &(struct replica_in){.type = REPLICA_IN_PROBE, .which = w, .text = "covey could not start the probe"});
-}
-
-static void cancel_probe(struct runner *r, enum health_which w)
-{
-	probe_cancel(r->probes[w]);
-	r->probes[w] = NULL;
-	r->exec_ids[w] = 0;
-}
-
 static void tell_stop(struct runner *r, const struct replica_out *out)
 {
-	struct shim_stop s = {.size = sizeof(s), .signal = out->signal, .timeout_ms = (uint32_t)MIN(out->timeout_ms, (int64_t)UINT32_MAX),
+	struct shim_stop s = {.size = sizeof(s),
+		.signal = out->signal,
+		.timeout_ms = (uint32_t)MIN(out->timeout_ms, (int64_t)UINT32_MAX),
 		.why = out->why};
 
 	if (r->link.fd < 0 && !r->awaiting && !ev_is_active(&r->emptying)) {
@@ -449,10 +278,10 @@ static void act_one(struct runner *r, const struct replica_out *out)
 		tell_stop(r, out);
 		break;
 	case REPLICA_OUT_PROBE:
-		start_probe(r, out->which);
+		runner_start_probe(r, out->which);
 		break;
 	case REPLICA_OUT_PROBE_CANCEL:
-		cancel_probe(r, out->which);
+		runner_cancel_probe(r, out->which);
 		break;
 	case REPLICA_OUT_SAVE:
 		runner_save(r);
@@ -555,11 +384,12 @@ int runner_new(struct node *n, struct agent *a, int slot, struct runner **ret, s
 	rc = map_add(&n->roster.runners, &r->by_stem, r->stem);
 	if (rc < 0) {
 		free(r);
-		return err_set(e, rc, "%s: %s", a->name, rc == -EEXIST ? "an earlier one of that name is still ending" : strerror(-rc));
+		return err_set(e, rc, "%s: %s", a->name,
+			rc == -EEXIST ? "an earlier one of that name is still ending" : strerror(-rc));
 	}
 	r->spec = spec_ref(a->spec);
 	replica_init(&r->core, r->spec, rng_u64(&n->rng), n->now);
-	shimlink_init(&r->link, n->loop, on_message, on_closed, r);
+	shimlink_init(&r->link, n->loop, runner_message, runner_closed, r);
 	ev_timer_init(&r->deadline, on_deadline, 0., 0.);
 	ev_timer_init(&r->emptying, on_emptying, 0., 0.);
 	r->deadline.data = r->emptying.data = r;

@@ -2,7 +2,8 @@
 #ifndef NODE_RUNNER_H
 #define NODE_RUNNER_H
 /*
- * One replica on this node: its core (supervisor/replica.h) and the edges that act for it: shim, probes, store, events.
+ * One replica on this node: its core (supervisor/replica.h) and the edges that act for it: shim, probes, store,
+ * events.
  */
 #include <ev.h>
 
@@ -49,7 +50,7 @@ struct runner_sample {
 	int64_t at_mono_ms;	   /* 0: never */
 	struct cgroup_usage base;  /* where the rates are measured from */
 	int64_t base_mono_ms;
-	double cpu_cores; /* -1: not known yet */
+	double cpu_cores;		   /* -1: not known yet */
 	int64_t io_read_bps, io_write_bps; /* -1: not known */
 };
 
@@ -70,13 +71,13 @@ struct runner {
 	int64_t run_version;
 	uint64_t epoch;
 	uint32_t uid, gid;
-	bool has_uid;	  /* dynamic one allotted */
-	bool held;	  /* stopped by itself, not with its agent */
-	bool awaiting;	  /* found at start, did not answer yet: not planned */
-	bool launching;	  /* counted in roster.n_starting */
-	bool restart_due; /* asked for: it is replaced when its turn comes */
+	bool has_uid;		/* dynamic one allotted */
+	bool held;		/* stopped by itself, not with its agent */
+	bool awaiting;		/* found at start, did not answer yet: not planned */
+	bool launching;		/* counted in roster.n_starting */
+	bool restart_due;	/* asked for: it is replaced when its turn comes */
 	int64_t ready_since_ms; /* CLOCK_MONOTONIC; 0: not ready */
-	bool counting;	  /* an end is being taken: it is saved once, after the step */
+	bool counting;		/* an end is being taken: it is saved once, after the step */
 	struct probe *probes[HEALTH_WHICH_MAX];
 	uint32_t exec_ids[HEALTH_WHICH_MAX]; /* exec probes that are out; 0: none */
 	uint32_t next_exec_id;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Use of cpu, memory, … . A rate is taken between two readings at least RATE_MIN_MS apart, so that two people who ask at
+ * Use of cpu, memory, … . A rate is taken between two readings at least RATE_MIN_MS apart, so that two people
+ * who ask at
  * the same time see the same; the first reading of a run counts from its start.
  */
 #include "node/sample.h"
@@ -43,7 +44,7 @@ void sample_one(struct runner *r)
 
 void sample_all(struct node *n)
 {
-	MAP_FOREACH(at, &n->roster.runners)
+	MAP_FOREACH (at, &n->roster.runners)
 		sample_one(CONTAINER_OF(at, struct runner, by_stem));
 }
 

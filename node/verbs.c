@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The table of verbs. A verb is one row: its name, whether HTTP may ask it, whether it changes anything (changes go one
+ * The table of verbs. A verb is one row: its name, whether HTTP may ask it, whether it changes anything
+ * (changes go one
  * after the other), and what answers it.
  */
 #include "node/verbs.h"
@@ -54,13 +55,19 @@ static const struct verb verbs[] = {
 	{"reload", VERB_CHANGE, local_reload_verb, NULL},
 	{"voters", 0, maintain_voters, NULL},
 	{"backup", 0, maintain_backup, NULL},
-	{"restore", 0, NULL, "restoring is done while the daemon is stopped: 'systemctl stop coveyd', copy the backup over covey.db in data_dir"
-			     " (removing covey.db-wal and covey.db-shm), and start it again; agents go on running meanwhile"},
-	{"init", 0, NULL, "this node has no gossip section and is a cluster of one already; add gossip and tls to its configuration first"},
+	{"restore", 0, NULL,
+		"restoring is done while the daemon is stopped: 'systemctl stop coveyd', copy the backup over covey.db "
+		"in data_dir"
+		" (removing covey.db-wal and covey.db-shm), and start it again; agents go on running meanwhile"},
+	{"init", 0, NULL,
+		"this node has no gossip section and is a cluster of one already; add gossip and tls to its "
+		"configuration first"},
 	{"leave", 0, NULL, "this node has no gossip section: it is in no cluster that it could leave"},
 	{"forget", 0, NULL, "this node has no gossip section: it knows no other nodes"},
-	{"reset", 0, NULL, "this node has no gossip section: to begin anew, stop coveyd and its agents and empty data_dir"},
-	{"recover", 0, NULL, "this node has no gossip section: it is the only voter, and there is no majority to recover"},
+	{"reset", 0, NULL,
+		"this node has no gossip section: to begin anew, stop coveyd and its agents and empty data_dir"},
+	{"recover", 0, NULL,
+		"this node has no gossip section: it is the only voter, and there is no majority to recover"},
 	{"pki", 0, NULL, "this node has no gossip section and needs no certificates"},
 };
 
@@ -123,8 +130,7 @@ void verbs_next(struct node *n)
 
 void verbs_done(struct node *n)
 {
-	LIST_FOREACH_SAFE(at, &n->changes)
-	{
+	LIST_FOREACH_SAFE (at, &n->changes) {
 		struct queued *q = LIST_ENTRY(at, struct queued, link);
 
 		list_del(&q->link);
@@ -169,11 +175,14 @@ static void set_drain(struct node *n, struct control_request *rq, const msgpack_
 	char name[NAME_MAX_LEN + 1];
 
 	if (mp_get_strz(args, "node", name, sizeof(name), NULL) < 0 || strcmp(name, n->cfg->name) != 0) {
-		control_refuse(rq, "refused", "this node is %s, a cluster of one: it knows no other nodes", n->cfg->name);
+		control_refuse(
+			rq, "refused", "this node is %s, a cluster of one: it knows no other nodes", n->cfg->name);
 		return;
 	}
 	if (drain) {
-		control_refuse(rq, "refused", "%s is a cluster of one: there is no node to move its replicas to; 'covey stop --all' stops them",
+		control_refuse(rq, "refused",
+			"%s is a cluster of one: there is no node to move its replicas to; 'covey stop --all' stops "
+			"them",
 			n->cfg->name);
 		return;
 	}

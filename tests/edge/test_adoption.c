@@ -163,9 +163,9 @@ static void test_kills_at_random_instants(void **state)
 	assert_true(daemon_ok(daemon_apply(&d, text)));
 	for (int k = 0; k < KILLS; k++) {
 		(void)daemon_call(&d, k % 2 ? "stop" : "start", "target=busy");
-		(void)usleep((useconds_t)rng_below(&rng, 30000)); /* the instant, not a wait for anything */
+		wait_any_instant(rng_u64(&rng), 30);
 		daemon_kill(&d, SIGKILL);
-		(void)usleep((useconds_t)rng_below(&rng, 30000));
+		wait_any_instant(rng_u64(&rng), 30);
 		daemon_start(&d);
 		for (int i = 0; i < STEADY; i++) {
 			(void)snprintf(name, sizeof(name), "s%d.0", i);
@@ -176,7 +176,8 @@ static void test_kills_at_random_instants(void **state)
 		(void)snprintf(name, sizeof(name), "s%d", i);
 		assert_int_equal(starts_of(&d, name), 1);
 	}
-	WAIT_UNTIL(daemon_ok(daemon_call(&d, "stop", "target=busy")) && daemon_state_is(&d, "busy.0", "stopped"), WAIT_BOUND_S);
+	WAIT_UNTIL(daemon_ok(daemon_call(&d, "stop", "target=busy")) && daemon_state_is(&d, "busy.0", "stopped"),
+		WAIT_BOUND_S);
 	assert_int_equal(daemon_processes(&d), STEADY);
 	daemon_done(&d);
 }

@@ -299,7 +299,8 @@ static void fill(const msgpack_object *r, struct daemon_replica *ret)
 {
 	const msgpack_object *exit = mp_get(r, "last_exit"), *ports = mp_get(r, "ports");
 
-	*ret = (struct daemon_replica){.pid = (int)number(r, "pid"), .restarts = (int)number(r, "restarts"), .code = -1};
+	*ret = (struct daemon_replica){
+		.pid = (int)number(r, "pid"), .restarts = (int)number(r, "restarts"), .code = -1};
 	(void)snprintf(ret->state, sizeof(ret->state), "%.15s", daemon_text(r, "state"));
 	(void)snprintf(ret->health, sizeof(ret->health), "%.15s", daemon_text(r, "health"));
 	ret->refused = number(r, "refused");
@@ -314,7 +315,8 @@ static void fill(const msgpack_object *r, struct daemon_replica *ret)
 
 bool daemon_replica(struct daemon_bed *d, const char *id, struct daemon_replica *ret)
 {
-	const msgpack_object *reply = daemon_call(d, "status", NULL), *result = daemon_ok(reply) ? mp_get(reply, "result") : NULL;
+	const msgpack_object *reply = daemon_call(d, "status", NULL),
+			     *result = daemon_ok(reply) ? mp_get(reply, "result") : NULL;
 	const msgpack_object *agents = result ? mp_get(result, "agents") : NULL;
 
 	*ret = (struct daemon_replica){.code = -1};

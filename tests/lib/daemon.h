@@ -2,7 +2,8 @@
 #ifndef TESTS_LIB_DAEMON_H
 #define TESTS_LIB_DAEMON_H
 /*
- * A real coveyd of this build for a test: folders, cgroup parent and ports of its own, so that any number run side by side.
+ * A real coveyd of this build for a test: folders, cgroup parent and ports of its own, so that any number run
+ * side by side.
  * Talks to it as the command does. Everything is ended and removed by daemon_done, also what a test left running.
  */
 #include "base/bytes.h"
@@ -15,7 +16,7 @@ struct daemon_bed {
 	char socket[128];
 	int pid; /* of coveyd; 0: not running */
 	int http_port;
-	char extra[512]; /* more lines of the configuration, set before daemon_start */
+	char extra[512];    /* more lines of the configuration, set before daemon_start */
 	struct bytes reply; /* of the last call */
 	struct mp_tree tree;
 	bool has_tree;
@@ -32,7 +33,8 @@ void daemon_done(struct daemon_bed *d);
 /* A file of the bed's folder; returns its path, valid until the next call. */
 const char *daemon_file(struct daemon_bed *d, const char *name, const char *content, unsigned mode);
 
-/* Calls a verb; args is JSON-like text of the form "key=value,key=value" with numbers told as numbers, or NULL. The root
+/* Calls a verb; args is JSON-like text of the form "key=value,key=value" with numbers told as numbers, or NULL.
+ * The root
  * of the reply, valid until the next call; NULL when no daemon answers. */
 const msgpack_object *daemon_call(struct daemon_bed *d, const char *verb, const char *args);
 /* Applies one definition: the reply's root. */

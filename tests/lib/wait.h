@@ -25,6 +25,12 @@ static inline void wait_pause(void)
 	(void)nanosleep(&(struct timespec){.tv_nsec = 3000000}, NULL); /* a shorter pause does no harm */
 }
 
+/* Up to max_ms, to hit a random instant of something: never to wait for it. */
+static inline void wait_any_instant(uint64_t random, int max_ms)
+{
+	(void)nanosleep(&(struct timespec){.tv_nsec = (long)(random % ((uint64_t)max_ms * 1000000))}, NULL); /* as above */
+}
+
 /* Until cond holds; the test fails, naming cond, after bound_s seconds. */
 #define WAIT_UNTIL(cond, bound_s)                                                       \
 	do {                                                                            \

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef NODE_RUNNER_PARTS_H
+#define NODE_RUNNER_PARTS_H
+/*
+ * What the files of a runner share with each other: runner.c (core, store, end of a run), runner_shim.c (messages),
+ * runner_probe.c (probes).
+ */
+#include "node/runner.h"
+
+/* shimlink_message and shimlink_closed; arg is the runner. */
+void runner_message(void *arg, uint32_t type, const void *payload, uint32_t size);
+void runner_closed(void *arg);
+
+/* It is under way no more: the next that waits may start. Harmless again. */
+void runner_launched(struct runner *r);
+/* The counts of refused system calls so far. */
+void runner_refused(struct runner *r, const void *v, uint32_t size);
+
+void runner_start_probe(struct runner *r, enum health_which w);
+void runner_cancel_probe(struct runner *r, enum health_which w);
+void runner_exec_done(struct runner *r, const struct shim_exec_done *d);
+
+#endif

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a replica's shim says, made into inputs of its core. Messages of an older or newer build are shorter or longer than
+ * ours: what is not there is zero, what is more is left.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "node/node.h"
+#include "node/runner_parts.h"
+
+void runner_launched(struct runner *r)
+{
+	if (!r->launching)
+		return;
+	r->launching = false;
+	r->node->roster.n_starting--;
+	roster_start_next(r->node);
+}
+
+void runner_refused(struct runner *r, const void *v, uint32_t size)
+{
+	struct shim_refused now = {0};
+	char name[64], text[EVENT_TEXT_MAX];
+	bool first = r->refused.total == 0;
+
+	memcpy(&now, v, MIN((size_t)size, sizeof(now)));
+	r->refused = now;
+	for (size_t i = 0; i < sizeof(r->learned); i++)
+		r->learned[i] |= now.learned[i];
+	if (!first || now.total == 0 || r->spec->sandbox.seccomp == SPEC_SECCOMP_LEARN || now.kinds == 0)
+		return;
+	(void)snprintf(
+		text, sizeof(text), "refused the system call %s", seccomp_call_name(now.v[0].nr, name, sizeof(name)));
+	node_event(r->node, SEVERITY_WARNING, "refused", r->agent->name, r->id,
+		"%s; more of this run are counted, not told", text);
+}
+
+void runner_message(void *arg, uint32_t type, const void *payload, uint32_t size)
+{
+	struct runner *r = arg;
+	struct shim_hello hello = {0};
+	struct shim_notify notify = {0};
+	struct shim_exec_done done = {0};
+
+	switch (type) {
+	case SHIM_HELLO:
+	case SHIM_STARTED:
+		memcpy(&hello, payload, MIN(size, sizeof(hello)));
+		if (hello.size <= size && hello.label_size <= size - hello.size)
+			runner_hello(
+				r, &hello, type == SHIM_STARTED, (const char *)payload + hello.size, hello.label_size);
+		break;
+	case SHIM_NOTIFY:
+		memcpy(&notify, payload, MIN(size, sizeof(notify)));
+		notify.status[sizeof(notify.status) - 1] = '\0';
+		runner_feed(r, &(struct replica_in){.type = REPLICA_IN_NOTIFY, .notify = &notify});
+		break;
+	case SHIM_REFUSED:
+		runner_refused(r, payload, size);
+		break;
+	case SHIM_EXEC_DONE:
+		memcpy(&done, payload, MIN(size, sizeof(done)));
+		done.output[sizeof(done.output) - 1] = '\0';
+		runner_exec_done(r, &done);
+		break;
+	case SHIM_EXIT:
+		(void)runner_exited(r, payload, size); /* a bad one is told there, and the record is read at the end */
+		break;
+	default: /* of a newer shim */
+		break;
+	}
+}
+
+void runner_closed(void *arg)
+{
+	runner_lost(arg);
+}
+
+void runner_hello(struct runner *r, const struct shim_hello *h, bool started, const void *label, size_t label_size)
+{
+	struct runner_label l = {0};
+
+	r->log_bytes = h->log_bytes;
+	r->log_dropped_lines = h->log_dropped_lines;
+	if (started) {
+		r->sample = (struct runner_sample){.cpu_cores = -1};
+		runner_launched(r);
+		if (h->run == r->run)
+			runner_feed(r, &(struct replica_in){.type = REPLICA_IN_STARTED, .pid = h->pid});
+		return;
+	}
+	if (!r->awaiting)
+		return;
+	r->awaiting = false;
+	r->node->awaiting--;
+	memcpy(&l, label, MIN(label_size, sizeof(l)));
+	r->run = h->run;
+	r->run_hash = l.run_hash;
+	r->run_version = l.version;
+	r->core.restarts = MAX(r->core.restarts, l.restarts);
+	runner_feed(r, &(struct replica_in){.type = REPLICA_IN_ADOPTED, .pid = h->pid, .hello = h});
+}
