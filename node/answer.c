@@ -305,5 +305,5 @@ void answer_send(struct answer *an)
 	if (!put && an->rc == 0 && an->op)
 		on_synced(an, 0, NULL);
 	else if (!put || store_sync(an->node->store, on_synced, an) < 0)
-		finish(an); /* a dry run; or the queue is full: what was queued tells nobody, and is retried with the same op */
+		finish(an); /* a dry run, or the queue is full */
 }

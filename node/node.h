@@ -7,7 +7,7 @@
  *	main.c      arguments, signals
  *	node.c      order of opening, the loop's callbacks
  *	roster.c    the agents and their replicas; what is wanted
- *	runner.c    (runner_shim.c, runner_probe.c) one replica: its core's outputs to edges, what edges tell back to the core
+ *	runner.c    one replica: its core's outputs to edges, what edges tell back (runner_shim.c, runner_probe.c)
  *	launch.c    one start: ids, ports, groups, filter, plan, shim
  *	shimlink.c  the daemon's end of a shim's socket
  *	adopt.c     after a restart of the daemon: who is there

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a replica's shim says, made into inputs of its core. Messages of an older or newer build are shorter or longer than
- * ours: what is not there is zero, what is more is left.
+ * What a replica's shim says, made into inputs of its core. Messages of an older or newer build are shorter or
+ * longer than ours: what is not there is zero, what is more is left.
  */
 #include <stdio.h>
 #include <string.h>

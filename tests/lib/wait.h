@@ -28,7 +28,9 @@ static inline void wait_pause(void)
 /* Up to max_ms, to hit a random instant of something: never to wait for it. */
 static inline void wait_any_instant(uint64_t random, int max_ms)
 {
-	(void)nanosleep(&(struct timespec){.tv_nsec = (long)(random % ((uint64_t)max_ms * 1000000))}, NULL); /* as above */
+	const struct timespec t = {.tv_nsec = (long)(random % ((uint64_t)max_ms * 1000000))};
+
+	(void)nanosleep(&t, NULL); /* as above */
 }
 
 /* Until cond holds; the test fails, naming cond, after bound_s seconds. */
