@@ -97,6 +97,11 @@ static void say_theirs(struct replica_exit *ret, const char *s, size_t n)
 static void say_start_failed(const struct shim_exit *x, struct replica_exit *ret)
 {
 	ret->reason = REASON_START_FAILED;
+	if (x->stage == SHIM_STAGE_NONE && x->detail[0]) { /* before there was a shim: a whole sentence */
+		say(ret, "start failed: ");
+		say_theirs(ret, x->detail, sizeof(x->detail));
+		return;
+	}
 	say(ret, "start failed: %s", stages[x->stage < SHIM_STAGE_MAX ? x->stage : SHIM_STAGE_NONE]);
 	if (x->detail[0]) {
 		say(ret, " '");
