@@ -287,6 +287,7 @@ static void on_synced(void *arg, int rc, const char *error)
 	on_stored(an, rc, error);
 	for (size_t i = 0; an->rc == 0 && i < an->n; i++)
 		take(an, &an->v[i]);
+	roster_settle(an->node); /* shims have their orders before anybody is told */
 	finish(an);
 }
 

@@ -190,14 +190,12 @@ static void refuse_faults(struct control_request *rq, const struct apply_batch *
 {
 	CLEANUP(bytes_done) struct bytes out;
 	struct mp_writer w;
-	char text[128];
 
 	bytes_init(&out, CONTROL_FRAME_MAX);
 	mp_writer_init(&w, &out);
 	apply_batch_pack_faults(b, &w);
-	(void)snprintf(text, sizeof(text), "%zu fault%s in %zu file%s, nothing was applied", b->total_faults,
+	control_refuse_faults(rq, &out, "%zu fault%s in %zu file%s, nothing was applied", b->total_faults,
 		b->total_faults == 1 ? "" : "s", b->n, b->n == 1 ? "" : "s");
-	control_refuse_with(rq, "faults", text, "faults", &out);
 }
 
 static bool refuse_version(struct node *n, struct control_request *rq, const struct apply_batch *b, int64_t want)

@@ -31,9 +31,6 @@ typedef void control_handler(void *arg, struct control_request *rq, const char *
 /* Reply `result` is one packed value. */
 void control_reply(struct control_request *rq, const struct bytes *result);
 void control_refuse(struct control_request *rq, const char *code, const char *fmt, ...) PRINTF_LIKE(3, 4);
-/* The same with a packed value beside it, under `key`. */
-void control_refuse_with(
-	struct control_request *rq, const char *code, const char *error, const char *key, const struct bytes *packed);
 /* The refusal of `apply`: code "faults", the sentence, and beside it `faults`, one packed array. */
 void control_refuse_faults(struct control_request *rq, const struct bytes *faults, const char *fmt, ...)
 	PRINTF_LIKE(3, 4);

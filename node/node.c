@@ -88,6 +88,16 @@ void node_event(struct node *n, enum replica_severity severity, const char *kind
 
 /* ---- serving ---- */
 
+static int serve_http(struct node *n, struct err *e)
+{
+	const struct config_addr *at = &n->cfg->http;
+	int rc = http_open(n->loop, at->host, at->port, n->cfg->name, page_answer, n, &n->http, e);
+
+	if (rc == 0)
+		log_info("metrics: http://%s%s%s:%u/metrics", at->ipv6 ? "[" : "", at->host, at->ipv6 ? "]" : "", at->port);
+	return rc;
+}
+
 static int serve(struct node *n, struct err *e)
 {
 	char path[4096];
@@ -97,12 +107,11 @@ static int serve(struct node *n, struct err *e)
 	rc = control_open(n->loop, path, (uint32_t)-1, verbs_handle, n, &n->control, e);
 	if (rc < 0)
 		return rc;
-	rc = http_open(n->loop, n->cfg->http_host, n->cfg->http_port, n->cfg->name, page_answer, n, &n->http, e);
+	n->serving = true;
+	log_info("%s answers on %s; %zu agents", n->cfg->name, path, n->roster.agents.n);
+	rc = n->cfg->http.host ? serve_http(n, e) : 0;
 	if (rc < 0)
 		return rc;
-	n->serving = true;
-	log_info("%s answers on %s and http://%s:%u/metrics; %zu agents", n->cfg->name, path, n->cfg->http_host,
-		n->cfg->http_port, n->roster.agents.n);
 	(void)sd_notifyf(0, "READY=1\nSTATUS=%zu agents", n->roster.agents.n); /* not under systemd: nobody to tell */
 	return 0;
 }
@@ -427,6 +436,8 @@ int node_run(struct node *n)
 
 void node_close(struct node *n)
 {
+	while (n->changing)
+		ev_run(n->loop, EVRUN_ONCE); /* the store ends what it has begun, and answers it */
 	poll_done(n);
 	verbs_done(n);
 	http_close(n->http);

@@ -289,8 +289,8 @@ void report_nodes(struct node *n, struct control_request *rq, const msgpack_obje
 	mp_key_bool(&w, "draining", n->draining);
 	pack_labels(&w, n->cfg);
 	pack_capacity(&w, "capacity",
-		n->cfg->capacity_cpu_milli ? (double)n->cfg->capacity_cpu_milli / 1e3 : (double)host.cpus,
-		n->cfg->capacity_memory_bytes ? n->cfg->capacity_memory_bytes : host.memory_total_bytes);
+		n->cfg->cpu_milli ? (double)n->cfg->cpu_milli / 1e3 : (double)host.cpus,
+		n->cfg->memory_bytes ? n->cfg->memory_bytes : host.memory_total_bytes);
 	pack_capacity(&w, "used", sum.cpu_cores, sum.memory_bytes);
 	mp_key_int(&w, "replicas", sum.replicas);
 	mp_key_str(&w, "version", COVEY_VERSION);
