@@ -189,7 +189,7 @@ static void test_a_failed_liveness_restarts(void **state)
 	(void)state;
 	assert_true(daemon_ok(daemon_apply(&bed,
 		"name: sick\ncommand: [/bin/sleep, \"1000\"]\n"
-		"health: {liveness: {exec: {command: [/bin/false]}, every: 50ms, failures: 2, after: 0}}\n")));
+		"health: {liveness: {exec: {command: [/bin/false]}, every: 100ms, failures: 2, after: 0}}\n")));
 	WAIT_UNTIL(daemon_replica(&bed, "sick.0", &r) && r.restarts > 0, WAIT_BOUND_S);
 	assert_string_equal(r.reason, "health");
 }
