@@ -2,10 +2,18 @@
 # The daemon is a library plus main.c, so that tests and fuzzers link the daemon.
 noinst_LIBRARIES += libnode.a
 libnode_a_SOURCES = \
-	%D%/control.c \
+	%D%/adopt.c \
+	%D%/adopt.h \
+	%D%/answer.c \
+	%D%/answer.h \
+	%D%/apply.c \
+	%D%/apply.h \
+	%D%/change.c \
+	%D%/change.h \
 	%D%/config.c \
 	%D%/config.h \
 	%D%/config_addr.c \
+	%D%/control.c \
 	%D%/control.h \
 	%D%/control_client.c \
 	%D%/control_client.h \
@@ -20,8 +28,12 @@ libnode_a_SOURCES = \
 	%D%/datalock.h \
 	%D%/events.c \
 	%D%/events.h \
+	%D%/explain.c \
 	%D%/http.h \
 	%D%/metrics.c \
+	%D%/launch.c \
+	%D%/local.c \
+	%D%/local.h \
 	%D%/metrics.h \
 	%D%/mp.c \
 	%D%/mp.h \
@@ -29,6 +41,28 @@ libnode_a_SOURCES = \
 	%D%/mp_write.c \
 	%D%/nng_setup.c \
 	%D%/nng_setup.h \
+	%D%/node.c \
+	%D%/node.h \
+	%D%/node_run.h \
+	%D%/ops.c \
+	%D%/ops.h \
+	%D%/page.c \
+	%D%/page.h \
+	%D%/poll.c \
+	%D%/poll.h \
+	%D%/report.c \
+	%D%/report.h \
+	%D%/roster.c \
+	%D%/roster.h \
+	%D%/runner.c \
+	%D%/runner.h \
+	%D%/runner_parts.h \
+	%D%/runner_probe.c \
+	%D%/runner_shim.c \
+	%D%/sample.c \
+	%D%/sample.h \
+	%D%/shimlink.c \
+	%D%/shimlink.h \
 	%D%/store.c \
 	%D%/store.h \
 	%D%/store_backup.c \
@@ -38,3 +72,11 @@ libnode_a_SOURCES = \
 	%D%/store_thread.c \
 	%D%/sysstat.c \
 	%D%/sysstat.h
+	%D%/sysstat.h \
+	%D%/verbs.c \
+	%D%/verbs.h
+
+sbin_PROGRAMS += coveyd
+coveyd_SOURCES = %D%/main.c
+coveyd_LDADD = libnode.a libsupervisor.a libsupervisor_core.a libbase.a $(EV_LIBS) $(NNG_LIBS) $(MSGPACK_LIBS) $(CGROUP_LIBS) \
+	$(SECCOMP_LIBS) $(SQLITE_LIBS) $(YAML_LIBS) $(SYSTEMD_LIBS) -lpthread -lm

@@ -10,6 +10,8 @@ LDADD = $(TEST_LIBS)
 # What test programs share and is more than a header.
 check_LIBRARIES += libtest.a
 libtest_a_SOURCES = \
+	%D%/lib/daemon.c \
+	%D%/lib/daemon.h \
 	%D%/lib/control_bed.c \
 	%D%/lib/control_bed.h \
 	%D%/lib/fault_vfs.c \
@@ -19,6 +21,10 @@ libtest_a_SOURCES = \
 
 test_programs =
 test_programs += %D%/edge/test_cgroup
+test_programs += %D%/edge/test_adoption
+test_programs += %D%/edge/test_agents
+test_programs += %D%/unit/test_spawn_plan
+test_programs += %D%/edge/test_control
 test_programs += %D%/edge/test_cli_change
 test_programs += %D%/edge/test_cli_fail
 test_programs += %D%/edge/test_cli_files
