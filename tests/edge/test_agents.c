@@ -66,7 +66,7 @@ static void test_ends_say_why(void **state)
 	(void)state;
 	fails_with("name: b1\ncommand: [/bin/sh, -c, \"exit 3\"]\n", "exited", "code 3");
 	fails_with("name: b2\ncommand: [/bin/sh, -c, \"kill -SEGV $$$$\"]\n", "signal", "SEGV");
-	fails_with("name: b3\ncommand: [/usr/bin/perl, -e, \"my $x = 'a' x (1 << 28); sleep 9\"]\nresources: {memory: "
+	fails_with("name: b3\ncommand: [/usr/bin/perl, -e, \"my $$x = 'a' x (1 << 28); sleep 9\"]\nresources: {memory: "
 		   "32M}\n",
 		"oom", "32M");
 }
