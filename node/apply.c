@@ -20,24 +20,20 @@
 int apply_batch_init(struct apply_batch *b, size_t n, enum spec_scope scope)
 {
 	*b = (struct apply_batch){.scope = scope, .v = mem_zalloc(n, sizeof(*b->v))};
-	if (!b->v)
+	b->faults = mem_zalloc(n, sizeof(*b->faults));
+	if (!b->v || !b->faults)
 		return -ENOMEM;
-	for (; b->n < n; b->n++) {
-		b->v[b->n].faults = mem_alloc(sizeof(struct spec_faults));
-		if (!b->v[b->n].faults)
-			return -ENOMEM;
-		b->v[b->n].faults->n = b->v[b->n].faults->total = 0;
-	}
+	for (; b->n < n; b->n++)
+		b->v[b->n].faults = &b->faults[b->n];
 	return 0;
 }
 
 void apply_batch_done(struct apply_batch *b)
 {
-	for (size_t i = 0; i < b->n; i++) {
+	for (size_t i = 0; i < b->n; i++)
 		spec_unref(b->v[i].spec);
-		free(b->v[i].faults);
-	}
 	free(b->v);
+	free(b->faults);
 	*b = (struct apply_batch){0};
 }
 

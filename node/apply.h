@@ -17,12 +17,13 @@ struct apply_file {
 	const char *text; /* borrowed */
 	size_t len;
 	struct agent_spec *spec;    /* owned once parsed */
-	struct spec_faults *faults; /* owned */
+	struct spec_faults *faults; /* one of the batch's */
 };
 
 struct apply_batch {
 	enum spec_scope scope;
-	struct apply_file *v; /* owned */
+	struct apply_file *v;	    /* owned */
+	struct spec_faults *faults; /* owned: one a file, in one piece that goes back to the system whole */
 	size_t n;
 	size_t total_faults;
 };
