@@ -14,7 +14,7 @@
 
 #define PORT_AUTO_MIN	  20000 /* below the kernel's own range for outgoing connections (32768…) */
 #define PORT_AUTO_MAX	  31999
-#define GROUPS_A_USER_MAX 64
+#define USER_FRESH_MS	2000
 
 static uint64_t hash_text(const char *s)
 {
@@ -121,7 +121,6 @@ static int allot_ports(struct runner *r, struct err *e)
 struct launch {
 	struct spawn_run run;
 	struct spawn_port ports[PORTS_MAX];
-	uint32_t groups[GROUPS_A_USER_MAX];
 	struct cgroup_steps steps;
 	struct seccomp_filter filter;
 	struct runner_label label;
@@ -133,23 +132,48 @@ static void launch_done(struct launch *l)
 	cgroup_steps_done(&l->steps);
 }
 
-static int resolve_ids(struct runner *r, struct launch *l, struct err *e)
+/* A name is looked up at most once in USER_FRESH_MS: a thousand starts do not read /etc/passwd a thousand times. */
+static int look_up_user(struct node *n, const char *name, const struct launch_user **ret, struct err *e)
 {
-	size_t n = GROUPS_A_USER_MAX;
+	struct launch_user *u = &n->user;
 	bool dynamic;
-	int rc = spawn_user(r->spec->user, &l->run.uid, &l->run.gid, l->groups, &n, &dynamic, e);
+	int rc;
 
+	if (u->name[0] && strcmp(u->name, name) == 0 && n->now.mono_ms - u->at_mono_ms < USER_FRESH_MS) {
+		*ret = u;
+		return 0;
+	}
+	u->name[0] = '\0';
+	u->n_groups = ARRAY_LEN(u->groups);
+	rc = spawn_user(name, &u->uid, &u->gid, u->groups, &u->n_groups, &dynamic, e);
 	if (rc < 0)
 		return rc;
-	if (dynamic) {
+	if (strlen(name) < sizeof(u->name)) {
+		memcpy(u->name, name, strlen(name) + 1);
+		u->at_mono_ms = n->now.mono_ms;
+	}
+	*ret = u;
+	return 0;
+}
+
+static int resolve_ids(struct runner *r, struct launch *l, struct err *e)
+{
+	const struct launch_user *u;
+	int rc;
+
+	if (strcmp(r->spec->user, "dynamic") == 0) {
 		rc = allot_uid(r, e);
-		if (rc < 0)
-			return rc;
 		l->run.uid = r->uid;
 		l->run.gid = r->gid;
+		return rc;
 	}
-	l->run.groups = l->groups;
-	l->run.n_groups = n;
+	rc = look_up_user(r->node, r->spec->user, &u, e);
+	if (rc < 0)
+		return rc;
+	l->run.uid = u->uid;
+	l->run.gid = u->gid;
+	l->run.groups = u->groups; /* borrowed for this start */
+	l->run.n_groups = u->n_groups;
 	return 0;
 }
 

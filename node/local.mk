@@ -30,10 +30,10 @@ libnode_a_SOURCES = \
 	%D%/events.h \
 	%D%/explain.c \
 	%D%/http.h \
-	%D%/metrics.c \
 	%D%/launch.c \
 	%D%/local.c \
 	%D%/local.h \
+	%D%/metrics.c \
 	%D%/metrics.h \
 	%D%/mp.c \
 	%D%/mp.h \
@@ -71,7 +71,6 @@ libnode_a_SOURCES = \
 	%D%/store_schema.c \
 	%D%/store_thread.c \
 	%D%/sysstat.c \
-	%D%/sysstat.h
 	%D%/sysstat.h \
 	%D%/verbs.c \
 	%D%/verbs.h

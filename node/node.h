@@ -43,6 +43,15 @@ struct sample_rate {
 	double cores;
 };
 
+/* The last user that was looked up (launch.c). */
+struct launch_user {
+	char name[64]; /* "": none */
+	int64_t at_mono_ms;
+	uint32_t uid, gid;
+	uint32_t groups[64];
+	size_t n_groups;
+};
+
 struct node {
 	struct ev_loop *loop;
 	struct config *cfg;
@@ -68,6 +77,7 @@ struct node {
 	bool store_failed; /* the last job of the store failed: said once */
 	int64_t started_wall_ms, started_mono_ms;
 	uint64_t spawns;
+	struct launch_user user;
 	struct sample_rate host_rate, self_rate;
 	bool changing;	     /* a change is being stored */
 	struct list changes; /* that wait for it (verbs.c) */
