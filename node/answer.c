@@ -99,7 +99,7 @@ struct stage *answer_stage(struct answer *an, const struct agent *a, const char 
 	return s;
 }
 
-void stage_set_spec(struct stage *s, struct agent_spec *spec)
+void answer_set_spec(struct stage *s, struct agent_spec *spec)
 {
 	spec_unref(s->spec);
 	s->spec = spec_ref(spec);
@@ -163,7 +163,7 @@ static void failed(struct answer *an, int rc, const char *error)
 	if (an->rc < 0)
 		return;
 	an->rc = rc;
-	(void)snprintf(an->error, sizeof(an->error), "%s", error ? error : strerror(-rc)); /* a longer one is cut */
+	(void)snprintf(an->error, sizeof(an->error), "%.250s", error ? error : strerror(-rc)); /* a longer one is cut */
 }
 
 static void on_stored(void *arg, int rc, const char *error)

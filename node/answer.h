@@ -53,7 +53,7 @@ struct answer *answer_new(
 	struct node *n, struct control_request *rq, const msgpack_object *args, enum op_goal goal, bool dry_run);
 /* A stage of what the agent is now (a may be NULL: a new one, for name). NULL when out of memory (answered later). */
 struct stage *answer_stage(struct answer *an, const struct agent *a, const char *name, const char *change);
-void stage_set_spec(struct stage *s, struct agent_spec *spec); /* takes another reference */
+void answer_set_spec(struct stage *s, struct agent_spec *spec); /* takes another reference */
 int answer_plan(struct answer *an, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* Stores, takes, answers; takes an. */
 void answer_send(struct answer *an);

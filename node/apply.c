@@ -265,7 +265,7 @@ static void stage_file(struct answer *an, const struct apply_file *f)
 		return;
 	if (a && !a->removed)
 		s->replaced = mem_strndup(a->spec->text, a->spec->text_len); /* without it no difference is shown */
-	stage_set_spec(s, f->spec);
+	answer_set_spec(s, f->spec);
 	s->scope = SPEC_SCOPE_CLUSTER;
 	s->desired = desired_of(a, f->spec);
 	s->removed = false;
@@ -291,7 +291,7 @@ static void apply_checked(
 	answer_send(an);
 }
 
-void change_apply(struct node *n, struct control_request *rq, const msgpack_object *args)
+void apply_verb(struct node *n, struct control_request *rq, const msgpack_object *args)
 {
 	CLEANUP(apply_batch_done) struct apply_batch b = {0};
 	AUTO_FREE char *names = NULL;

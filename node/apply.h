@@ -7,7 +7,7 @@
  * `covey apply` and by the reading of agents_dir.
  */
 #include "base/bytes.h"
-#include "node/mp.h"
+#include "node/control.h"
 #include "supervisor/spec.h"
 
 struct node;
@@ -34,5 +34,8 @@ void apply_batch_done(struct apply_batch *b);
 int apply_batch_check(struct node *n, struct apply_batch *b);
 /* The faults as an array of {file, line, key, text}. */
 void apply_batch_pack_faults(const struct apply_batch *b, struct mp_writer *w);
+
+/* The verb `apply`. */
+void apply_verb(struct node *n, struct control_request *rq, const msgpack_object *args);
 
 #endif

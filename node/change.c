@@ -229,7 +229,7 @@ static void stage_rollout(struct stage *s, const struct agent *a, const char *ac
 	s->paused = strcmp(action, "pause") == 0;
 	if (strcmp(action, "undo") != 0)
 		return;
-	stage_set_spec(s, a->before);
+	answer_set_spec(s, a->before);
 	s->desired = a->before->replicas_initial;
 	s->version++;
 }

@@ -11,7 +11,6 @@
 struct node;
 
 /* Verbs of the table in verbs.c. */
-void change_apply(struct node *n, struct control_request *rq, const msgpack_object *args);
 void change_scale(struct node *n, struct control_request *rq, const msgpack_object *args);
 void change_start(struct node *n, struct control_request *rq, const msgpack_object *args);
 void change_stop(struct node *n, struct control_request *rq, const msgpack_object *args);

@@ -12,9 +12,9 @@
 
 #include "node/node.h"
 
-#define PORT_AUTO_MIN	  20000 /* below the kernel's own range for outgoing connections (32768…) */
-#define PORT_AUTO_MAX	  31999
-#define USER_FRESH_MS	2000
+#define PORT_AUTO_MIN 20000 /* below the kernel's own range for outgoing connections (32768…) */
+#define PORT_AUTO_MAX 31999
+#define USER_FRESH_MS 2000
 
 static uint64_t hash_text(const char *s)
 {
@@ -258,7 +258,7 @@ static void start_failed(struct runner *r, int rc, const struct err *e)
 		.error = -rc,
 		.ended_wall_ms = r->node->now.wall_ms};
 
-	(void)snprintf(x.detail, sizeof(x.detail), "%s", e->text); /* a longer one is cut */
+	(void)snprintf(x.detail, sizeof(x.detail), "%.250s", e->text); /* a longer one is cut */
 	r->launching = false;
 	r->node->roster.n_starting--;
 	(void)runner_exited(r, &x, sizeof(x)); /* made above: well-formed */

@@ -28,7 +28,12 @@ libnode_a_SOURCES = \
 	%D%/datalock.h \
 	%D%/events.c \
 	%D%/events.h \
-	%D%/explain.c \
+	%D%/report_explain.c \
+	%D%/http.c \
+	%D%/http_guard.c \
+	%D%/http_guard.h \
+	%D%/http_parse.c \
+	%D%/http_parse.h \
 	%D%/http.h \
 	%D%/launch.c \
 	%D%/local.c \
@@ -77,5 +82,5 @@ libnode_a_SOURCES = \
 
 sbin_PROGRAMS += coveyd
 coveyd_SOURCES = %D%/main.c
-coveyd_LDADD = libnode.a libsupervisor.a libsupervisor_core.a libbase.a $(EV_LIBS) $(NNG_LIBS) $(MSGPACK_LIBS) $(CGROUP_LIBS) \
-	$(SECCOMP_LIBS) $(SQLITE_LIBS) $(YAML_LIBS) $(SYSTEMD_LIBS) -lpthread -lm
+coveyd_LDADD = libnode.a libsupervisor.a libsupervisor_core.a libbase.a $(EV_LIBS) $(NNG_LIBS) $(MSGPACK_LIBS) \
+	$(CGROUP_LIBS) $(SECCOMP_LIBS) $(SQLITE_LIBS) $(YAML_LIBS) $(SYSTEMD_LIBS) -lpthread -lm

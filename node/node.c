@@ -94,7 +94,8 @@ static int serve_http(struct node *n, struct err *e)
 	int rc = http_open(n->loop, at->host, at->port, n->cfg->name, page_answer, n, &n->http, e);
 
 	if (rc == 0)
-		log_info("metrics: http://%s%s%s:%u/metrics", at->ipv6 ? "[" : "", at->host, at->ipv6 ? "]" : "", at->port);
+		log_info("metrics: http://%s%s%s:%u/metrics", at->ipv6 ? "[" : "", at->host, at->ipv6 ? "]" : "",
+			at->port);
 	return rc;
 }
 

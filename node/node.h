@@ -14,7 +14,7 @@
  *	apply.c     definitions by the batch; change.c the other changes; answer.c stores, takes and answers them
  *	local.c     agents_dir
  *	ops.c       operations, and waiting for them
- *	report.c    what reading verbs answer; explain.c sentences; poll.c those that may wait; page.c over HTTP
+ *	report.c    what reading verbs answer (report_explain.c), poll.c those that may wait, page.c over HTTP
  *	verbs.c     the table of verbs
  *	sample.c    use of cpu, memory, … of replicas, read when asked
  */

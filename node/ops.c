@@ -116,7 +116,7 @@ static void waits_for(struct op_progress *p, const char *agent, const struct run
 	if (!r)
 		(void)snprintf(p->text, sizeof(p->text), "%s: %s", agent, what); /* a longer one is cut */
 	else if (r->core.state == REPLICA_BACKOFF || r->core.state == REPLICA_FAILED)
-		(void)snprintf(p->text, sizeof(p->text), "%s (%s: %.150s)", r->id, replica_state_name(r->core.state),
+		(void)snprintf(p->text, sizeof(p->text), "%s (%s: %.80s)", r->id, replica_state_name(r->core.state),
 			r->core.last_exit.text);
 	else
 		(void)snprintf(p->text, sizeof(p->text), "%s (%s)", r->id, what);

@@ -288,8 +288,7 @@ void report_nodes(struct node *n, struct control_request *rq, const msgpack_obje
 	mp_key_bool(&w, "schedulable", n->cfg->schedulable);
 	mp_key_bool(&w, "draining", n->draining);
 	pack_labels(&w, n->cfg);
-	pack_capacity(&w, "capacity",
-		n->cfg->cpu_milli ? (double)n->cfg->cpu_milli / 1e3 : (double)host.cpus,
+	pack_capacity(&w, "capacity", n->cfg->cpu_milli ? (double)n->cfg->cpu_milli / 1e3 : (double)host.cpus,
 		n->cfg->memory_bytes ? n->cfg->memory_bytes : host.memory_total_bytes);
 	pack_capacity(&w, "used", sum.cpu_cores, sum.memory_bytes);
 	mp_key_int(&w, "replicas", sum.replicas);

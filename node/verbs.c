@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "node/apply.h"
 #include "node/change.h"
 #include "node/local.h"
 #include "node/node.h"
@@ -43,7 +44,7 @@ static const struct verb verbs[] = {
 	{"version", VERB_READ, report_version, NULL},
 	{"logs", 0, poll_logs, NULL},
 	{"wait", 0, poll_wait, NULL},
-	{"apply", VERB_CHANGE, change_apply, NULL},
+	{"apply", VERB_CHANGE, apply_verb, NULL},
 	{"scale", VERB_CHANGE, change_scale, NULL},
 	{"start", VERB_CHANGE, change_start, NULL},
 	{"stop", VERB_CHANGE, change_stop, NULL},

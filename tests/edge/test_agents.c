@@ -77,8 +77,8 @@ static void test_an_agent_that_ends_at_once_is_given_up(void **state)
 	const msgpack_object *reply;
 
 	(void)state;
-	reply = daemon_apply(
-		&bed, "name: loop\ncommand: [/no/such/program]\nrestart: {initial: 1ms, max: 1ms, limit: 5, within: 60s}\n");
+	reply = daemon_apply(&bed,
+		"name: loop\ncommand: [/no/such/program]\nrestart: {initial: 1ms, max: 1ms, limit: 5, within: 60s}\n");
 	assert_true(daemon_ok(reply));
 	(void)snprintf(op, sizeof(op), "%s", daemon_text(mp_get(reply, "result"), "op"));
 	assert_false(daemon_wait(&bed, op, why));
@@ -157,7 +157,8 @@ static void test_depends_on_waits(void **state)
 	char text[1024];
 
 	(void)state;
-	assert_true(daemon_ok(daemon_apply(&bed, "name: late\ncommand: [/bin/sleep, \"1000\"]\ndepends_on: [early]\n")));
+	assert_true(
+		daemon_ok(daemon_apply(&bed, "name: late\ncommand: [/bin/sleep, \"1000\"]\ndepends_on: [early]\n")));
 	(void)snprintf(text, sizeof(text),
 		"name: early\ncommand: [/bin/sleep, \"1000\"]\nuser: root\nsandbox: {private_tmp: no}\n"
 		"health: {readiness: {exec: {command: [/usr/bin/test, -e, %s/go]}, every: 100ms}}\n",

@@ -136,7 +136,7 @@ static void test_starts_that_failed(void **state)
 	v[SHIM_STAGE_MAX].x = (struct shim_exit){
 		.kind = SHIM_START_FAILED, .stage = SHIM_STAGE_EXEC, .error = ENOEXEC, .detail = "a\nb"};
 	TRACE_IS_TOLD(&spec, v,
-		"start-failed -1 0: start failed: unknown step '/x': No such file or directory\n"
+		"start-failed -1 0: start failed: /x\n"
 		"start-failed -1 0: start failed: read the plan '/x': No such file or directory\n"
 		"start-failed -1 0: start failed: make the shim's socket '/x': No such file or directory\n"
 		"start-failed -1 0: start failed: prepare cgroup '/x': No such file or directory\n"
