@@ -30,7 +30,6 @@ test_programs += %D%/edge/test_cli_fail
 test_programs += %D%/edge/test_cli_files
 test_programs += %D%/edge/test_cli_follow
 test_programs += %D%/edge/test_cli_read
-test_programs += %D%/edge/test_control
 test_programs += %D%/edge/test_control_abuse
 test_programs += %D%/edge/test_datalock
 test_programs += %D%/edge/test_probe
