@@ -320,7 +320,7 @@ static const struct yaml_keys health_keys = TABLE(health_rows);
 static const struct yaml_key logs_rows[] = {
 	{YAML_NUM("max_size", SIZE, SPEC(log_max_bytes), KIB(4), TIB(1)), .fallback = "10M"},
 	{YAML_NUM("keep", INT, SPEC(log_keep), 0, 100), .fallback = "3"},
-	{YAML_ROW("timestamps", BOOL, SPEC(log_timestamps)), .fallback = "no"},
+	{YAML_ROW("timestamps", BOOL, SPEC(log_timestamps)), .fallback = "yes"},
 };
 static const struct yaml_keys logs_keys = TABLE(logs_rows);
 

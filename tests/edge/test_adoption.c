@@ -125,6 +125,7 @@ static void test_a_killed_shim_leaves_nothing(void **state)
 	daemon_start(&d);
 	noting(&d, "two", "setsid sleep 1000 & exec sleep 1000", text);
 	daemon_run(&d, text);
+	WAIT_UNTIL(starts_of(&d, "two") == 1, WAIT_BOUND_S);
 	pid = daemon_pid_of(&d, "two.0");
 	(void)snprintf(path, sizeof(path), "/proc/%d/stat", pid);
 	f = fopen(path, "r");

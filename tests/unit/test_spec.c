@@ -74,7 +74,7 @@ static void defaults_are_filled_in(void **state)
 	assert_true(s->restart.limit == 10 && s->restart.within_ms == 60000);
 	assert_true(s->stop_signal == SIGTERM && s->stop_timeout_ms == 10000);
 	assert_true(s->liveness.kind == SPEC_PROBE_NONE && s->readiness.kind == SPEC_PROBE_NONE);
-	assert_true(s->log_max_bytes == 10 << 20 && s->log_keep == 3 && !s->log_timestamps);
+	assert_true(s->log_max_bytes == 10 << 20 && s->log_keep == 3 && s->log_timestamps);
 	assert_int_equal(s->failover_grace_ms, 60000);
 	assert_true(s->update.surge.is_percent && s->update.surge.n == 25);
 	assert_true(!s->update.unavailable.is_percent && s->update.unavailable.n == 0 && s->update.rollback);
