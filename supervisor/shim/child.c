@@ -23,32 +23,36 @@
 #define DEFAULT_PATH	    "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 #define DEFAULT_STACK_BYTES (8u << 20) /* the shim runs with a small one, which is not the agent's business */
 
-static int join_one(struct child *c, const struct shim_op *op)
+/* `file` is below path when given; what is in the replica's group goes to its sub-group for a probe. */
+static int join_one(struct child *c, const char *path, const char *file)
 {
-	const char *path = planread_str(c->how->plan, op->path), *dir = c->how->group_dir;
+	const char *dir = c->how->group_dir, *rest = path;
 	struct text t = TEXT_OVER(c->path);
 	size_t len = dir ? strlen(dir) : 0;
 
-	c->detail = path;
-	if (c->how->sub && dir && strncmp(path, dir, len) == 0 && path[len] == '/') {
+	if (c->how->sub && dir && strncmp(path, dir, len) == 0 && (path[len] == '/' || path[len] == '\0')) {
 		text_str(&t, dir);
 		text_str(&t, "/");
 		text_str(&t, c->how->sub);
-		text_str(&t, path + len);
-		c->detail = path = c->path;
+		rest = path + len;
 	}
-	return os_write_file(AT_FDCWD, path, "0");
+	text_str(&t, rest);
+	text_str(&t, file);
+	c->detail = c->path;
+	return t.cut ? -ENAMETOOLONG : os_write_file(AT_FDCWD, c->path, "0");
 }
 
 static int join_groups(struct child *c)
 {
 	for (size_t i = 0; i < c->how->plan->p.ops_n; i++) {
 		const struct shim_op *op = planread_op(c->how->plan, i);
-		int rc;
+		uint32_t type = op->type & ~(uint32_t)SHIM_OP_OPTIONAL;
+		int rc = 0;
 
-		if ((op->type & ~(uint32_t)SHIM_OP_OPTIONAL) != SHIM_OP_JOIN)
-			continue;
-		rc = join_one(c, op);
+		if (type == SHIM_OP_JOIN)
+			rc = join_one(c, planread_str(c->how->plan, op->path), "");
+		else if (type == SHIM_OP_INTO && c->join_into)
+			rc = join_one(c, planread_str(c->how->plan, op->path), "/cgroup.procs");
 		if (rc < 0 && !(op->type & SHIM_OP_OPTIONAL))
 			return rc;
 	}

@@ -91,11 +91,10 @@ static int open_into(const struct start_how *how)
 }
 
 /* As fork, into a cgroup of v2. clone3 has no wrapper, and without one it cannot give the child a stack of its own. */
-static int clone_into(struct child *c, int into, bool wait)
+static int clone_into(struct child *c, int into)
 {
-	struct k_clone_args args = {.flags = K_CLONE_INTO_CGROUP | (wait ? CLONE_VFORK : 0),
-		.exit_signal = SIGCHLD,
-		.cgroup = (uint64_t)into};
+	struct k_clone_args args = {
+		.flags = K_CLONE_INTO_CGROUP | CLONE_VFORK, .exit_signal = SIGCHLD, .cgroup = (uint64_t)into};
 	long pid = syscall(SYS_clone3, &args, sizeof(args));
 
 	if (pid == 0)
@@ -103,14 +102,24 @@ static int clone_into(struct child *c, int into, bool wait)
 	return pid < 0 ? -errno : (int)pid;
 }
 
+/*
+ * Cloning into a group is quickest, but does not always work: some kernels (6.18 is one) kill at birth whoever is cloned
+ * into a group that was ended by cgroup.kill before, since they compare its count of kills with the parent's group's. Such a child has reached no stage at all; the next one joins by itself.
+ */
 static int clone_child(struct child *c, bool wait)
 {
-	AUTO_CLOSE int into = open_into(c->how);
+	AUTO_CLOSE int into = wait ? open_into(c->how) : -1;
 	char *stack_top = (char *)c + (CHILD_REGION_BYTES & ~(size_t)63);
 	int pid;
 
-	if (into >= 0)
-		return clone_into(c, into, wait);
+	if (into >= 0) {
+		pid = clone_into(c, into);
+		if (pid > 0 && c->report->stage != SHIM_STAGE_NONE)
+			return pid;
+		if (pid > 0)
+			(void)waitpid(pid, NULL, 0); /* killed: this does not wait long */
+	}
+	c->join_into = true;
 	pid = clone(child_main, stack_top, (wait ? CLONE_VM | CLONE_VFORK : 0) | SIGCHLD, c);
 	return pid < 0 ? -errno : pid;
 }

@@ -50,6 +50,7 @@ struct child {
 	struct start_report *report;
 	struct k_sock_fprog filter; /* len 0: none */
 	int filter_sock;	    /* -1: no filter */
+	bool join_into;		    /* it was not cloned into its cgroup of v2: it has to join */
 	int parent;		    /* pid */
 	const char *detail;	    /* what a step is at */
 	const char *program;

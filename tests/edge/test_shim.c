@@ -261,6 +261,8 @@ static void a_fork_bomb_ends_too(void **state)
 	char path[200], v[32];
 
 	(void)snprintf(path, sizeof(path), "%s/pids.max", k->kill_dir);
+	if (k->v2 && access(path, F_OK) < 0)
+		return; /* a hybrid host: the controller is on v1, and was tested there */
 	kit_plan(k, &p,
 		"trap '' TERM; f() { while :; do f & f & wait; done; }; (f) & (while :; do sleep 1000 & done) & "
 		"echo up; exec sleep 1000");
@@ -304,7 +306,7 @@ static void who_holds_the_output_does_not_hold_the_exit(void **state)
 	char tasks[200];
 
 	/* It leaves the group, so that it is not killed: only root can. */
-	(void)snprintf(tasks, sizeof(tasks), "%s/cgroup.procs", k->v2 ? "/sys/fs/cgroup" : "/sys/fs/cgroup/pids");
+	(void)snprintf(tasks, sizeof(tasks), "%s/../cgroup.procs", k->kill_dir);
 	kit_plan(k, &p, "");
 	p.p.uid = p.p.gid = 0;
 	(void)snprintf(k->dir.joined, sizeof(k->dir.joined),
@@ -427,8 +429,12 @@ int main(void)
 		CASE(descriptors_of_an_agent_are_three),
 		CASE(bad_plans_are_refused),
 	};
+	int rc;
 
 	if (getenv("CASE"))
 		cmocka_set_test_filter(getenv("CASE"));
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	rc = cmocka_run_group_tests(tests, NULL, NULL);
+	if (kit_use_v2())
+		rc += cmocka_run_group_tests_name("on cgroup v2", tests, NULL, NULL);
+	return rc;
 }

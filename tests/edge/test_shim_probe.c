@@ -201,8 +201,12 @@ int main(void)
 		CASE(in_the_agents_pid_namespace),
 		CASE(under_a_filter_of_its_own),
 	};
+	int rc;
 
 	if (getenv("CASE"))
 		cmocka_set_test_filter(getenv("CASE"));
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	rc = cmocka_run_group_tests(tests, NULL, NULL);
+	if (kit_use_v2())
+		rc += cmocka_run_group_tests_name("on cgroup v2", tests, NULL, NULL);
+	return rc;
 }

@@ -6,17 +6,20 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 
-#define NOBODY 65534
+#define NOBODY	65534
+#define UNIFIED "/sys/fs/cgroup/unified"
 
 void kit_write(const char *path, const char *text)
 {
@@ -44,14 +47,24 @@ static void add_group(struct kit *k, const char *root)
 		fail_msg("mkdir '%s': %s", path, strerror(errno));
 }
 
+static bool is_v2(const char *path)
+{
+	struct statfs st;
+
+	return statfs(path, &st) == 0 && st.f_type == CGROUP2_SUPER_MAGIC;
+}
+
+/* A hybrid host has v2 too, without controllers: processes are put into its groups and killed there all the same. */
 static void open_groups(struct kit *k)
 {
-	k->v2 = access("/sys/fs/cgroup/cgroup.procs", F_OK) == 0;
+	bool hybrid = getenv("KIT_V2") && is_v2(UNIFIED);
+
+	k->v2 = hybrid || is_v2("/sys/fs/cgroup");
 	if (!k->v2 &&
 		(access("/sys/fs/cgroup/pids/tasks", W_OK) < 0 || access("/sys/fs/cgroup/memory/tasks", W_OK) < 0))
 		TEST_SKIP_ALL("writable cgroups (memory and pids of v1, or v2)");
 	if (k->v2) {
-		add_group(k, "/sys/fs/cgroup");
+		add_group(k, hybrid ? UNIFIED : "/sys/fs/cgroup");
 		(void)snprintf(k->oom_path, sizeof(k->oom_path), "%s/memory.events", k->groups[0]);
 	} else {
 		add_group(k, "/sys/fs/cgroup/pids");
@@ -59,6 +72,11 @@ static void open_groups(struct kit *k)
 		(void)snprintf(k->oom_path, sizeof(k->oom_path), "%s/memory.oom_control", k->groups[1]);
 	}
 	(void)snprintf(k->kill_dir, sizeof(k->kill_dir), "%s", k->groups[0]);
+}
+
+bool kit_use_v2(void)
+{
+	return is_v2(UNIFIED) && setenv("KIT_V2", "1", 1) == 0;
 }
 
 void kit_open(struct kit *k)
@@ -544,55 +562,4 @@ const char *kit_log(struct kit *k, size_t *ret_n)
 void kit_wait_log(struct kit *k, const char *text)
 {
 	WAIT_UNTIL(strstr(kit_log(k, NULL), text), WAIT_BOUND_S);
-}
-
-static void use_filter(struct kit *k, const struct k_sock_filter *v, size_t n)
-{
-	k->filter = memfd_create("filter", MFD_CLOEXEC);
-	assert_true(k->filter >= 0);
-	assert_int_equal(write(k->filter, v, n * sizeof(*v)), n * sizeof(*v));
-}
-
-void kit_filter(struct kit *k, const int *nrs, size_t n, uint32_t verdict)
-{
-	struct k_sock_filter v[64] = {{0x20, 0, 0, 0}};
-	size_t at = 1;
-
-	for (size_t i = 0; i < n; i++) {
-		v[at++] = (struct k_sock_filter){0x15, 0, 1, (uint32_t)nrs[i]};
-		v[at++] = (struct k_sock_filter){0x06, 0, 0, verdict};
-	}
-	v[at++] = (struct k_sock_filter){0x06, 0, 0, K_SECCOMP_RET_ALLOW};
-	use_filter(k, v, at);
-}
-
-void kit_filter_learn(struct kit *k)
-{
-	static const struct k_sock_filter v[] = {
-		{0x20, 0, 0, 0},
-		{0x15, 0, 1, SYS_sendmsg},
-		{0x06, 0, 0, K_SECCOMP_RET_ALLOW},
-		{0x06, 0, 0, K_SECCOMP_RET_USER_NOTIF},
-	};
-
-	use_filter(k, v, ARRAY_LEN(v));
-}
-
-int64_t kit_boot_ns(void)
-{
-	struct timespec t;
-
-	(void)clock_gettime(CLOCK_BOOTTIME, &t);
-	return t.tv_sec * 1000000000LL + t.tv_nsec;
-}
-
-void kit_arm(struct kit *k, int64_t ms_from_now)
-{
-	if (k->lease < 0) {
-		k->lease = memfd_create("lease", MFD_CLOEXEC);
-		assert_int_equal(ftruncate(k->lease, 4096), 0);
-		k->page = mmap(NULL, sizeof(*k->page), PROT_READ | PROT_WRITE, MAP_SHARED, k->lease, 0);
-		assert_true(k->page != MAP_FAILED);
-	}
-	atomic_store(&k->page->deadline_boot_ns, kit_boot_ns() + ms_from_now * 1000000);
 }

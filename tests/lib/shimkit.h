@@ -65,6 +65,9 @@ struct kit {
 	unsigned n_done; /* EXEC_DONEs seen */
 };
 
+/* Makes the beds to come ones on cgroup v2, if this is a host of v1 that has both. */
+bool kit_use_v2(void);
+/* With KIT_V2 in the environment on cgroup v2, if the host has any. */
 void kit_open(struct kit *k);
 /* Ends the shim and whatever is left in the group, removes all. */
 void kit_close(struct kit *k);

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a shim is handed as a descriptor: filters written by hand, and the page that arms a fuse.
+ */
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+
+#include "tests/lib/shimkit.h"
+
+static void use_filter(struct kit *k, const struct k_sock_filter *v, size_t n)
+{
+	k->filter = memfd_create("filter", MFD_CLOEXEC);
+	assert_true(k->filter >= 0);
+	assert_int_equal(write(k->filter, v, n * sizeof(*v)), n * sizeof(*v));
+}
+
+void kit_filter(struct kit *k, const int *nrs, size_t n, uint32_t verdict)
+{
+	struct k_sock_filter v[64] = {{0x20, 0, 0, 0}};
+	size_t at = 1;
+
+	for (size_t i = 0; i < n; i++) {
+		v[at++] = (struct k_sock_filter){0x15, 0, 1, (uint32_t)nrs[i]};
+		v[at++] = (struct k_sock_filter){0x06, 0, 0, verdict};
+	}
+	v[at++] = (struct k_sock_filter){0x06, 0, 0, K_SECCOMP_RET_ALLOW};
+	use_filter(k, v, at);
+}
+
+void kit_filter_learn(struct kit *k)
+{
+	static const struct k_sock_filter v[] = {
+		{0x20, 0, 0, 0},
+		{0x15, 0, 1, SYS_sendmsg},
+		{0x06, 0, 0, K_SECCOMP_RET_ALLOW},
+		{0x06, 0, 0, K_SECCOMP_RET_USER_NOTIF},
+	};
+
+	use_filter(k, v, ARRAY_LEN(v));
+}
+
+int64_t kit_boot_ns(void)
+{
+	struct timespec t;
+
+	(void)clock_gettime(CLOCK_BOOTTIME, &t);
+	return t.tv_sec * 1000000000LL + t.tv_nsec;
+}
+
+void kit_arm(struct kit *k, int64_t ms_from_now)
+{
+	if (k->lease < 0) {
+		k->lease = memfd_create("lease", MFD_CLOEXEC);
+		assert_int_equal(ftruncate(k->lease, 4096), 0);
+		k->page = mmap(NULL, sizeof(*k->page), PROT_READ | PROT_WRITE, MAP_SHARED, k->lease, 0);
+		assert_true(k->page != MAP_FAILED);
+	}
+	atomic_store(&k->page->deadline_boot_ns, kit_boot_ns() + ms_from_now * 1000000);
+}
