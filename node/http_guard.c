@@ -15,7 +15,8 @@
 
 #include "base/mem.h"
 
-#define GROWTH 64   /* descriptors more than when all was well: worth a look */
+#define GROWTH 64 /* descriptors more than when all was well: worth a look */
+#define LOWEST 16
 #define BEYOND 4096 /* numbers looked at beyond the lowest free one */
 
 struct round {
@@ -24,14 +25,16 @@ struct round {
 	size_t n, cut;
 };
 
+/* The last of the lowest few that are free: one or two may be so for an instant only. */
 static int lowest_free(void)
 {
-	int fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
+	int v[LOWEST], n = 0, last = -1;
 
-	if (fd < 0)
-		return INT32_MAX - BEYOND; /* none is free: surely worth a look */
-	(void)close(fd);		   /* just made */
-	return fd;
+	while (n < LOWEST && (v[n] = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0)) >= 0)
+		last = v[n++];
+	for (int i = 0; i < n; i++)
+		(void)close(v[i]);			/* just made */
+	return n == LOWEST ? last : INT32_MAX - BEYOND; /* hardly one is free: surely worth a look */
 }
 
 void http_guard_init(struct http_guard *g, uint16_t port)

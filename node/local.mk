@@ -34,11 +34,16 @@ libnode_a_SOURCES = \
 	%D%/http_guard.h \
 	%D%/http_parse.c \
 	%D%/http_parse.h \
+	%D%/http.c \
 	%D%/http.h \
 	%D%/launch.c \
 	%D%/local.c \
 	%D%/local.h \
 	%D%/metrics.c \
+	%D%/http_guard.c \
+	%D%/http_guard.h \
+	%D%/http_parse.c \
+	%D%/http_parse.h \
 	%D%/metrics.h \
 	%D%/mp.c \
 	%D%/mp.h \

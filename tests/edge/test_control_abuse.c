@@ -4,6 +4,8 @@
  * frame, a frame of 1 GB, other protocols, leaving at any moment, not reading, too many of them, another uid; and
  * 10,000 commands in a row leave nothing behind.
  */
+#include "config.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
