@@ -28,22 +28,16 @@ libnode_a_SOURCES = \
 	%D%/datalock.h \
 	%D%/events.c \
 	%D%/events.h \
-	%D%/report_explain.c \
 	%D%/http.c \
+	%D%/http.h \
 	%D%/http_guard.c \
 	%D%/http_guard.h \
 	%D%/http_parse.c \
 	%D%/http_parse.h \
-	%D%/http.c \
-	%D%/http.h \
 	%D%/launch.c \
 	%D%/local.c \
 	%D%/local.h \
 	%D%/metrics.c \
-	%D%/http_guard.c \
-	%D%/http_guard.h \
-	%D%/http_parse.c \
-	%D%/http_parse.h \
 	%D%/metrics.h \
 	%D%/mp.c \
 	%D%/mp.h \
@@ -62,6 +56,7 @@ libnode_a_SOURCES = \
 	%D%/poll.h \
 	%D%/report.c \
 	%D%/report.h \
+	%D%/report_explain.c \
 	%D%/roster.c \
 	%D%/roster.h \
 	%D%/runner.c \
