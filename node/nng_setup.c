@@ -12,8 +12,12 @@
 #include <pthread.h>
 #include <string.h>
 
+#ifdef COVEY_SANITIZED
+#define STACK_BYTES ((size_t)8192 * 1024) /* a sanitizer keeps its own state there */
+#else
 #define STACK_BYTES ((size_t)256 * 1024)
-#define ARENAS	    2
+#endif
+#define ARENAS 2
 
 /* Runs the first call of nng with small stacks as the default, and sets the default back. */
 static int start_threads(void)

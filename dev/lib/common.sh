@@ -32,9 +32,8 @@ dev_configure() {
 		[ -x configure ] && [ -f Makefile.in ] && [ -z "$(find configure.ac -newer configure)" ] ||
 			autoreconf -fi >/dev/null
 	) 9<"$top/configure.ac"
-	if [ ! -f "$dev_dir/Makefile" ] || [ -n "$(find "$top/configure" -newer "$dev_dir/config.status")" ]; then
-		( cd "$dev_dir" && "$top/configure" -q "$@" )
-	fi
+	# A directory configured before keeps its options: make runs config.status again when configure is newer.
+	[ -f "$dev_dir/Makefile" ] || ( cd "$dev_dir" && "$top/configure" -q "$@" )
 }
 
 # dev_quietly LOG COMMAND…: nothing to see unless it fails.
