@@ -164,4 +164,15 @@ class CoveyDefault(Covey):
 class CoveyTcp(Covey):
     """With a tcp liveness probe every 10 s."""
 
-    more = ("ports: {t: auto}\nhealth: {liveness: {tcp: {port: t}, every: 10s}}\n")
+    more = "ports: {t: auto}\nhealth: {liveness: {tcp: {port: t}, every: 10s}}\n"
+
+    def wait_healthy(self):
+        """Until every probe has answered once."""
+        end = time.monotonic() + READY_S
+        while True:
+            found = [r["health"] for a in self.status()["agents"] for r in a["replicas"]]
+            if found.count("healthy") == self.n:
+                return
+            if time.monotonic() > end:
+                self.fail(f"{found.count('healthy')} of {self.n} are healthy after {READY_S} s")
+            time.sleep(0.5)

@@ -39,7 +39,8 @@ class Kills(Covey):
         self.starts = [1] * N  # how often each steady one, or one that runs once, must have started
         self.wanted = [True] * N  # toggled: should it run?
         self.once_asked = set()
-        self.commands = []  # (child, agent, verb) under way
+        self.commands = []  # (child, words) under way
+        self.ops = 0
         self.exits = {i: [] for i in range(N)}  # codes that events told
         self.last_event = None
 
@@ -59,10 +60,12 @@ class Kills(Covey):
     # One round.
     def issue(self, verb, i):
         env = {**os.environ, "COVEY_SOCKET": self.socket}
-        argv = [os.path.join(self.env.build, "covey"), verb, self.agent_name(i), "--timeout", "20s"]
+        self.ops += 1
+        words = [verb, self.agent_name(i), "--timeout", "20s", "--op", f"bench-{self.ops}"]
+        argv = [os.path.join(self.env.build, "covey"), *words]
         child = subprocess.Popen(argv, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                  stderr=subprocess.DEVNULL)
-        self.commands.append((child, i, verb))
+        self.commands.append((child, words))
 
     def disturb(self):
         """Something for the daemon to be in the middle of."""
@@ -96,10 +99,10 @@ class Kills(Covey):
 
     def settle(self):
         """Repeats commands that the kill cut short, then waits until status and board agree."""
-        for child, i, verb in self.commands:
+        for child, words in self.commands:
             child.wait(60)
             if child.returncode != 0:
-                self.covey(verb, self.agent_name(i), "--timeout", "20s", check=False)
+                self.covey(*words, check=False)  # with its --op: done once, however often it is said
         self.commands = []
         end = time.monotonic() + SETTLE_S
         while self.differences() and time.monotonic() < end:

@@ -22,13 +22,18 @@ class Writer:
         """MB/s from the agent's first instant to the end of its last write."""
         self.launch()
         self.wait_started(1)
-        self.wait_written()
+        self.wait_written(int(self.mode[1]) // 4)
+        self.under_way()
+        self.wait_written(int(self.mode[1]))
         s = self.board.slot(0)
         return s.bytes / ((s.end_ns - s.start_ns) / 1e9) / 1e6
 
-    def wait_written(self):
+    def under_way(self):
+        """A quarter is written."""
+
+    def wait_written(self, size):
         end = time.monotonic() + 120
-        while self.board.ended() < 1:
+        while self.board.slot(0).bytes < size // LINE * LINE or (size == int(self.mode[1]) and not self.board.ended()):
             if time.monotonic() > end:
                 self.fail(f"took {self.board.slot(0).bytes} bytes in 120 s and no more")
             if self.children[0].poll() is not None:
@@ -89,6 +94,9 @@ class CoveyWriter(Writer, Covey):
 
     def memory(self):
         return procs.pss(self.shims())
+
+    def under_way(self):
+        self.early = self.memory()
 
 
 LINE_RE = re.compile(rb"(?:[^\n]*? )?(\d{12}) \.{%d}" % (LINE - 14))

@@ -101,7 +101,8 @@ def logs(res, name):
         return None
     text = f"{figure(median(mine))} MB/s (worst {figure(min(mine))})"
     if name == "covey":
-        text += f"; shim {figure(max(res.of('logs-pss', name)) / 1024)} kB; {sum(res.of('logs-wrong', name))} faults"
+        early, late = (figure(max(res.of(f"logs-pss{k}", name)) / 1024) for k in ("-early", ""))
+        text += f"; shim {early} kB after a quarter, {late} kB at the end; {sum(res.of('logs-wrong', name))} faults"
     return text
 
 
@@ -109,7 +110,8 @@ def logs_ok(res):
     mine, cat = res.of("logs", "covey"), res.of("logs", "cat")
     if not mine or not cat:
         return None
-    return median(mine) >= min(300, median(cat)) and not any(res.of("logs-wrong", "covey"))
+    is_flat = max(res.of("logs-pss", "covey")) <= 1.1 * max(res.of("logs-pss-early", "covey"))
+    return median(mine) >= min(300, median(cat)) and is_flat and not any(res.of("logs-wrong", "covey"))
 
 
 def kills(res, name):

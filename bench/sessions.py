@@ -129,8 +129,9 @@ class Runner:
     def probed(self):
         with CoveyTcp(self.env, 1000, ("tcp", "t")) as c:
             c.start()
+            c.wait_healthy()
             time.sleep(SETTLE_S)
-            self.results.add("idle-tcp", c.name, measure.cpu(c, self.plan.idle_s))
+            self.results.add("idle-tcp", c.name, measure.cpu(c, max(20, self.plan.idle_s)))  # two turns of all
 
     def log_rounds(self):
         for r in range(self.plan.log_rounds):
@@ -147,6 +148,7 @@ class Runner:
 
     def log_covey(self, c):
         self.results.add("logs", c.name, c.speed())
+        self.results.add("logs-pss-early", c.name, c.early)
         self.results.add("logs-pss", c.name, c.memory())
         time.sleep(0.5)  # the last of the pipe
         wrong = check_files(c.files_written(), c.board.slot(0).bytes)

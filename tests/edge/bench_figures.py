@@ -20,6 +20,7 @@ class Stats(unittest.TestCase):
     def test_percentiles_are_measured_values(self):
         samples = [5, 1, 4, 2, 3]
         self.assertEqual(stats.median(samples), 3)
+        self.assertEqual(stats.median([4, 2, 1, 3]), 3)
         self.assertEqual(stats.percentile(samples, 99), 5)
         self.assertEqual(stats.percentile(samples, 20), 1)
         self.assertEqual(stats.percentile(range(1, 201), 99), 198)
@@ -53,13 +54,14 @@ class Verdicts(unittest.TestCase):
         self.assertEqual(verdict([2] * 98 + [7, 7]), rows.SHORT)
 
     def test_logs_are_as_fast_as_cat_or_300(self):
-        def verdict(mine, cat, wrong=0):
-            return self.row("logs", logs={"covey": [mine], "cat": [cat]}, logs_pss={"covey": [1]},
-                            logs_wrong={"covey": [wrong]})["verdict"]
+        def verdict(mine, cat, wrong=0, late=100):
+            return self.row("logs", logs={"covey": [mine], "cat": [cat]}, logs_pss={"covey": [late]},
+                            logs_pss_early={"covey": [100]}, logs_wrong={"covey": [wrong]})["verdict"]
         self.assertEqual(verdict(301, 900), rows.PASS)
         self.assertEqual(verdict(250, 240), rows.PASS)
         self.assertEqual(verdict(299, 301), rows.SHORT)
         self.assertEqual(verdict(301, 900, wrong=1), rows.SHORT)
+        self.assertEqual(verdict(301, 900, late=120), rows.SHORT)
 
     def test_one_lost_replica_is_short(self):
         def verdict(lost):
