@@ -1,18 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The floor of the benchmarks: the fastest loop we know that starts N processes as covey must, and starts
- *again what died. For each one: its cgroups (memory, cpu, pids) made and limited, vfork, joined,
- *no_new_privs, a filter of the size of the default profile (compiled and exported once) loaded raw, exec.
- *Then it waits with waitpid and restarts at once, into the groups that are already there. SIGTERM ends it and
- *all it started.
+ * The floor of the benchmarks: the fastest loop we know that starts N processes as covey must, and starts again
+ * what died. For each one: its cgroups (memory, cpu, pids) made and limited, vfork, joined, no_new_privs, a
+ * filter of the size of the default profile (compiled and exported once) loaded raw, exec. Then it waits with
+ * waitpid and restarts at once, into the groups that are already there. SIGTERM ends it and all it started.
  *
- * What it does not do, and a supervisor must: drain the output, keep a state that outlives it, answer
- *questions, notice what the dead left behind, restart with any policy. That is what a ratio to this loop is
- *the price of.
+ * What it does not do, and a supervisor must: drain the output, keep a state that outlives it, answer questions,
+ * notice what the dead left behind, restart with any policy. That is what a ratio to this loop is the price of.
  *
- *	bench-bare [--plain] N GROUP BOARD AGENT		agents are run as AGENT BOARD I
+ *	bench-bare [--plain | --linear] N GROUP BOARD AGENT
  *
- * --plain leaves out groups and filter. On a host with cgroup v2 alone the child is born in its group
+ * Agents are run as AGENT BOARD I. --plain leaves out groups and filter; --linear has the filter as libseccomp
+ * exports it when not told otherwise. On a host with cgroup v2 alone the child is born in its group
  * (CLONE_INTO_CGROUP); on v1 the child writes 0 to `tasks`, which does not wait as cgroup.procs does.
  */
 #include <errno.h>
@@ -63,7 +62,7 @@ _Static_assert(sizeof limits_v1 == sizeof limits_v2, "as many limits on both");
 
 struct bare {
 	uint32_t n;
-	bool plain, v2;
+	bool plain, linear, v2;
 	const char *group, *board, *agent;
 	int parent[LIMITS]; /* our group in each hierarchy; v2: the first alone */
 	struct sock_fprog filter;
@@ -115,7 +114,8 @@ static void filter_build(struct bare *b)
 
 	if (!ctx || fd < 0)
 		die("make", "the filter");
-	(void)seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2); /* a tree: the kernel takes it in half the time */
+	if (!b->linear)
+		(void)seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2); /* a tree: taken in half the time */
 	for (int nr = 0; nr < 460; nr++) {
 		char *name = seccomp_syscall_resolve_num_arch(SCMP_ARCH_NATIVE, nr);
 		bool is_refused = name == NULL;
@@ -314,14 +314,16 @@ static void groups_remove(const struct bare *b)
 
 int main(int argc, char **argv)
 {
-	struct bare b = {.plain = argc > 1 && strcmp(argv[1], "--plain") == 0};
+	struct bare b = {.plain = argc > 1 && strcmp(argv[1], "--plain") == 0,
+		.linear = argc > 1 && strcmp(argv[1], "--linear") == 0};
+	const int options = b.plain || b.linear;
 	const struct sigaction term = {.sa_handler = on_term};
 
-	if (argc != 5 + b.plain || strtoul(argv[1 + b.plain], NULL, 10) > N_MAX) {
-		(void)fputs("usage: bench-bare [--plain] N GROUP BOARD AGENT\n", stderr);
+	if (argc != 5 + options || strtoul(argv[1 + options], NULL, 10) > N_MAX) {
+		(void)fputs("usage: bench-bare [--plain | --linear] N GROUP BOARD AGENT\n", stderr);
 		return 2;
 	}
-	argv += b.plain;
+	argv += options;
 	b.n = (uint32_t)strtoul(argv[1], NULL, 10);
 	b.group = argv[2];
 	b.board = argv[3];

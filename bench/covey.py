@@ -36,11 +36,12 @@ class Covey(Contender):
         self.port = free_port()
         self.conf = os.path.join(self.dir, "coveyd.yaml")
         self.agents = os.path.join(self.dir, "agents.d")
-        self.socket = os.path.join(self.dir, "run", "covey.sock")
-        for d in ("data", "run", "agents.d", "files"):
-            os.mkdir(os.path.join(self.dir, d), 0o755)
+        self.run_dir = os.path.join(self.env.shm, f"run.{self.env.sessions}")  # tmpfs, as /run is on Debian
+        self.socket = os.path.join(self.run_dir, "covey.sock")
+        for d in (self.run_dir, *(os.path.join(self.dir, d) for d in ("data", "agents.d", "files"))):
+            os.mkdir(d, 0o755)
         with open(self.conf, "w", encoding="ascii") as f:
-            f.write(f"node: {{name: bench}}\ndata_dir: {self.dir}/data\nrun_dir: {self.dir}/run\n"
+            f.write(f"node: {{name: bench}}\ndata_dir: {self.dir}/data\nrun_dir: {self.run_dir}\n"
                     f"agents_dir: {self.agents}\ncgroup: {{parent: {self.group}}}\n"
                     f"http: {{bind: 127.0.0.1:{self.port}}}\n")
         self.files = [self.agent_file(i) for i in range(self.n)]

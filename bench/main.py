@@ -20,13 +20,13 @@ import procs  # noqa: E402
 import rows  # noqa: E402
 from contender import Env, Failed  # noqa: E402
 from covey import Covey, CoveyDefault  # noqa: E402
-from peers import Bare, PEERS, Plain  # noqa: E402
+from peers import Bare, Linear, PEERS, Plain  # noqa: E402
 from results import Results  # noqa: E402
 from sessions import Plan, Runner  # noqa: E402
 import smoke  # noqa: E402
 
 SKIPPED = 77
-SMOKED = [c.name for c in (Bare, Plain, *PEERS)]
+SMOKED = [c.name for c in (Bare, Linear, Plain, *PEERS)]
 
 
 def arguments(argv):
@@ -40,7 +40,7 @@ def arguments(argv):
     p.add_argument("--quick", action="store_true", help="fewer rounds: about three minutes")
     p.add_argument("--kills", type=int, metavar="N", help="kills of the daemon (1000; quick: 50)")
     p.add_argument("--rounds", type=int, metavar="N",
-                   help="rounds of starts and deaths (1000: 4, 100: 5; quick: 1, 2)")
+                   help="rounds of starts and deaths (1000: 5, 100: 7; quick: 1, 2)")
     p.add_argument("--json", nargs="?", const="-", metavar="FILE",
                    help="the figures as one document, to standard output or FILE")
     p.add_argument("--markdown", nargs="?", const="-", metavar="FILE", help="the table for doc/BENCHMARKS.md, likewise")
@@ -63,7 +63,7 @@ def machine():
 
 def contenders(args, tell):
     """Names of those that can run here."""
-    found = [c.name for c in (Bare, Plain)]
+    found = [c.name for c in (Bare, Linear, Plain)]
     for cls in PEERS:
         if cls.missing():
             tell(f"{cls.name} is left out: {', '.join(cls.missing())} not installed")

@@ -33,6 +33,13 @@ class Plain(Bare):
     options = ("--plain",)
 
 
+class Linear(Bare):
+    """With a filter that is not a tree: what a loop does that knows no better."""
+
+    name = "floor-linear"
+    options = ("--linear",)
+
+
 class Scanned(Contender):
     """A directory of services, each with a run script."""
 

@@ -6,7 +6,7 @@ A row is one entry of ROWS; --row, the text, the JSON and the markdown come from
 from stats import median, percentile, ratios
 
 PASS, SHORT, NONE = "pass", "short", "-"
-NAMES = ("covey", "covey-default", "floor", "plain", "s6", "runit", "supervisord")
+NAMES = ("covey", "covey-default", "floor", "floor-linear", "plain", "s6", "runit", "supervisord")
 
 
 def figure(x):

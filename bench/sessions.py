@@ -10,7 +10,7 @@ from contender import Failed
 from covey import Covey, CoveyDefault, CoveyTcp
 from kills import Kills
 from logs import Cat, CoveyWriter, S6Log, Svlogd, check_files
-from peers import Bare, Plain, Runit, S6, Supervisord
+from peers import Bare, Linear, Plain, Runit, S6, Supervisord
 import measure
 import procs
 
@@ -22,7 +22,7 @@ class Plan:
 
     def __init__(self, quick, rows, kills=None):
         self.quick, self.rows = quick, rows
-        self.rounds = {100: 2, 1000: 1} if quick else {100: 5, 1000: 4}
+        self.rounds = {100: 2, 1000: 1} if quick else {100: 7, 1000: 5}
         self.slow_rounds = {100: 1, 1000: 0} if quick else {100: 2, 1000: 1}  # of the slowest peer
         self.deaths = 100 if quick else 200
         self.idle_s = 8 if quick else 30
@@ -72,7 +72,7 @@ class Runner:
             self.guarded(f"covey: {p.kills} kills", self.kill)
 
     def rounds(self, n):
-        classes = [c for c in (Bare, Covey, S6, Runit, Supervisord, Plain, CoveyDefault) if self.has(c)]
+        classes = [c for c in (Bare, Covey, S6, Runit, Supervisord, Linear, Plain, CoveyDefault) if self.has(c)]
         for r in range(self.plan.rounds[n]):
             for cls in classes:
                 if cls is Supervisord and r >= self.plan.slow_rounds[n]:

@@ -9,7 +9,7 @@ import cgroups
 from contender import Failed
 from covey import Covey, CoveyDefault
 import measure
-from peers import Bare, PEERS, Plain, Scanned
+from peers import Bare, Linear, PEERS, Plain, Scanned
 import procs
 
 N = 5
@@ -44,7 +44,7 @@ def logged(env, cls):
 def run(env, named, tell):
     """0: all did; 1: one failed; 77: one is not installed (the others did)."""
     missing = []
-    for cls in (Bare, Plain, *PEERS, Covey, CoveyDefault):
+    for cls in (Bare, Linear, Plain, *PEERS, Covey, CoveyDefault):
         if cls.name not in named:
             continue
         if cls.missing():
