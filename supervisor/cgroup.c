@@ -179,35 +179,24 @@ int cgroup_pids(const struct cgroup *cg, const char *group, int *pids, size_t ma
 	return rc < 0 ? rc : (int)p.n;
 }
 
-struct killing {
-	int n;
-	bool count_only;
-};
-
 static int kill_pid(void *arg, int pid)
 {
-	struct killing *k = arg;
-
 	if (pid == getpid())
-		return 0; /* a test may have put itself there */
-	k->n++;
-	if (!k->count_only)
-		(void)kill(pid, SIGKILL); /* ended already is what is wanted */
+		return 0; /* somebody has put the daemon there */
+	(*(int *)arg)++;
+	(void)kill(pid, SIGKILL); /* ended already is what is wanted */
 	return 0;
 }
 
 int cgroup_kill(const struct cgroup *cg, const char *group)
 {
-	struct killing k = {.count_only = true};
-	int rc = cgroup_walk(member_dir(cg), group, 0, kill_pid, &k);
+	int n = 0, rc;
 
-	if (rc < 0 || k.n == 0)
-		return rc;
-	if (cg->vt->kill_all(cg, group) == 0)
-		return k.n;
-	k = (struct killing){0};
-	rc = cgroup_walk(member_dir(cg), group, 0, kill_pid, &k);
-	return rc < 0 ? rc : k.n;
+	cg->vt->hold(cg, group, true);
+	rc = cgroup_walk(member_dir(cg), group, 0, kill_pid, &n);
+	if (rc < 0 || n == 0)
+		cg->vt->hold(cg, group, false);
+	return rc < 0 ? rc : n;
 }
 
 static int remove_group(int dirfd, const char *group, int depth);

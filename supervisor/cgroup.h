@@ -36,8 +36,8 @@ struct cgroup_steps {
 
 /*
  * `group` is the replica's file stem ("web.0"), or a group inside of it ("web.0/probe", with no limits). A limit that
- * this host cannot enforce is -ENOTSUP, said in e. Only what is asked for is written: the group must be new (or had the
- * same limits), so remove it before a start with other ones.
+ * this host cannot enforce is -ENOTSUP, said in e. A group that is there already, from an earlier run, is used again:
+ * limits that are not asked for any more are set back.
  */
 int cgroup_steps(const struct cgroup *cg, const char *group, const struct spec_resources *r, struct cgroup_steps *ret,
 	struct err *e);
@@ -58,8 +58,8 @@ struct cgroup_usage {
 int cgroup_usage(const struct cgroup *cg, const char *group, struct cgroup_usage *ret, struct err *e);
 /* How many pids of the group (and of groups inside) were written, ≤ max, or -errno; 0 when it is not there. */
 int cgroup_pids(const struct cgroup *cg, const char *group, int *pids, size_t max);
-/* SIGKILLs everything in it, once; returns how many were there, or -errno. Repeat until 0. Nothing new can start in
- * the group afterwards, until cgroup_steps are done again. */
+/* SIGKILLs everything in it, once; returns how many were there, or -errno. To be repeated until 0: meanwhile (v2), and
+ * until cgroup_steps are done again (v1), nothing new can run in the group. */
 int cgroup_kill(const struct cgroup *cg, const char *group);
 /* Removes the group everywhere: 0, also when it is not there; -EBUSY while processes are in it. */
 int cgroup_remove(const struct cgroup *cg, const char *group, struct err *e);

@@ -44,6 +44,7 @@ struct cgroup_build {
 	const struct cgroup *cg;
 	const char *group;
 	struct cgroup_steps *steps;
+	bool used; /* the group is there from an earlier run: what is not asked for is set back */
 	int rc;
 };
 
@@ -55,8 +56,8 @@ struct cgroup_vtable {
 	void (*build)(struct cgroup_build *b, const struct spec_resources *r);
 	/* Reads. -ENOENT: no such group. */
 	int (*usage)(const struct cgroup *cg, const char *group, struct cgroup_usage *ret);
-	/* Before the processes of a group are killed one by one; 0 when all have been killed by this alone. */
-	int (*kill_all)(const struct cgroup *cg, const char *group);
+	/* Keeps a group from growing while it is killed process by process; off again once none is left. */
+	void (*hold)(const struct cgroup *cg, const char *group, bool on);
 };
 
 extern const struct cgroup_vtable cgroup_v1, cgroup_v2;
@@ -88,6 +89,8 @@ void cgroup_step_into(struct cgroup_build *b);
 void cgroup_step_write(struct cgroup_build *b, enum cgroup_tree t, const char *file, const char *fmt, ...)
 	PRINTF_LIKE(4, 5);
 char *cgroup_path(const struct cgroup *cg, enum cgroup_tree t, const char *group, const char *file); /* caller frees */
+/* A number that is asked for when it is at least 0; otherwise `unset`, in a used group alone. */
+void cgroup_step_number(struct cgroup_build *b, enum cgroup_tree t, const char *file, int64_t n, const char *unset);
 /* "MAJOR:MINOR" of each disk; returns how many. */
 size_t cgroup_devices(const struct cgroup *cg, char (*ret)[16], size_t max);
 /* cpu: quota and period in microseconds of so many thousandths of a processor. */

@@ -122,6 +122,14 @@ void cgroup_step_write(struct cgroup_build *b, enum cgroup_tree t, const char *f
 	add(b, SHIM_OP_WRITE, cgroup_path(b->cg, t, b->group, file), value);
 }
 
+void cgroup_step_number(struct cgroup_build *b, enum cgroup_tree t, const char *file, int64_t n, const char *unset)
+{
+	if (n >= 0)
+		cgroup_step_write(b, t, file, "%lld", (long long)n);
+	else if (b->used)
+		cgroup_step_write(b, t, file, "%s", unset);
+}
+
 void cgroup_quota(int64_t milli, int64_t *ret_quota_us, int64_t *ret_period_us)
 {
 	*ret_period_us = milli >= 10 ? 100000 : 1000000; /* the kernel takes no quota below a millisecond */
@@ -174,9 +182,10 @@ int cgroup_steps(const struct cgroup *cg, const char *group, const struct spec_r
 	assert(group[0] && group[0] != '/' && !strstr(group, "..") && strlen(group) < CGROUP_GROUP_MAX);
 	if (rc < 0)
 		return rc;
-	cg->vt->build(&b, r);
 	while (cg->dirs[kill].fd < 0)
 		kill++;
+	b.used = faccessat(cg->dirs[kill].fd, group, F_OK, 0) == 0;
+	cg->vt->build(&b, r);
 	steps.v2 = v2;
 	steps.kill_dir = cgroup_path(cg, kill, group, NULL);
 	if (cg->dirs[oom].fd >= 0)

@@ -74,29 +74,44 @@ static int v1_prepare(struct cgroup *cg, struct err *e)
 	return 0;
 }
 
+static int64_t or_unset(int64_t n)
+{
+	return n > 0 ? n : -1;
+}
+
+/* The limit with swap may never be the lower one of the two: in a used group it goes out of the way first. */
 static void build_memory(struct cgroup_build *b, const struct spec_resources *r)
 {
-	if (r->memory_max_bytes > 0)
-		cgroup_step_write(b, CGROUP_MEMORY, "memory.limit_in_bytes", "%lld", (long long)r->memory_max_bytes);
-	if (r->swap_max_bytes >= 0 && b->cg->can[CGROUP_LIMIT_SWAP])
+	bool swap = r->swap_max_bytes >= 0;
+
+	if (b->cg->can[CGROUP_LIMIT_SWAP] && b->used)
+		cgroup_step_write(b, CGROUP_MEMORY, "memory.memsw.limit_in_bytes", "-1");
+	if (b->cg->can[CGROUP_LIMIT_MEMORY])
+		cgroup_step_number(b, CGROUP_MEMORY, "memory.limit_in_bytes", or_unset(r->memory_max_bytes), "-1");
+	if (b->cg->can[CGROUP_LIMIT_SWAP] && swap)
 		cgroup_step_write(b, CGROUP_MEMORY, "memory.memsw.limit_in_bytes", "%lld",
 			(long long)(r->memory_max_bytes + r->swap_max_bytes));
-	if (r->memory_high_bytes > 0)
-		cgroup_step_write(
-			b, CGROUP_MEMORY, "memory.soft_limit_in_bytes", "%lld", (long long)r->memory_high_bytes);
+	if (b->cg->can[CGROUP_LIMIT_MEMORY_HIGH])
+		cgroup_step_number(
+			b, CGROUP_MEMORY, "memory.soft_limit_in_bytes", or_unset(r->memory_high_bytes), "-1");
 }
 
 static void build_cpu(struct cgroup_build *b, const struct spec_resources *r)
 {
-	int64_t quota, period;
+	int64_t quota = -1, period = -1;
 
-	if (r->cpu_milli > 0) {
-		cgroup_quota(r->cpu_milli, &quota, &period);
-		cgroup_step_write(b, CGROUP_CPU, "cpu.cfs_period_us", "%lld", (long long)period);
-		cgroup_step_write(b, CGROUP_CPU, "cpu.cfs_quota_us", "%lld", (long long)quota);
+	if (b->cg->can[CGROUP_LIMIT_CPU]) {
+		if (r->cpu_milli > 0)
+			cgroup_quota(r->cpu_milli, &quota, &period);
+		if (b->used)
+			cgroup_step_write(b, CGROUP_CPU, "cpu.cfs_quota_us", "-1");
+		cgroup_step_number(b, CGROUP_CPU, "cpu.cfs_period_us", period, "100000");
+		if (quota > 0)
+			cgroup_step_write(b, CGROUP_CPU, "cpu.cfs_quota_us", "%lld", (long long)quota);
 	}
-	if (r->cpu_weight > 0 && r->cpu_weight != 100)
-		cgroup_step_write(b, CGROUP_CPU, "cpu.shares", "%lld", (long long)MAX(2, r->cpu_weight * 1024 / 100));
+	if (b->cg->can[CGROUP_LIMIT_CPU_WEIGHT])
+		cgroup_step_number(b, CGROUP_CPU, "cpu.shares",
+			r->cpu_weight > 0 && r->cpu_weight != 100 ? MAX(2, r->cpu_weight * 1024 / 100) : -1, "1024");
 }
 
 static void build_cpuset(struct cgroup_build *b, const struct spec_resources *r)
@@ -114,17 +129,24 @@ static void build_cpuset(struct cgroup_build *b, const struct spec_resources *r)
 static void build_blkio(struct cgroup_build *b, const struct spec_resources *r)
 {
 	static const char *const files[] = {"blkio.throttle.read_bps_device", "blkio.throttle.write_bps_device"};
-	int64_t lowest = b->cg->io_weight && strcmp(b->cg->io_weight, "blkio.weight") == 0 ? 10 : 1;
+	bool bfq = b->cg->io_weight && strcmp(b->cg->io_weight, "blkio.bfq.weight") == 0;
 	char devices[CGROUP_DEVICES_MAX][16];
-	size_t n = r->io_max_bps > 0 ? cgroup_devices(b->cg, devices, CGROUP_DEVICES_MAX) : 0;
+	size_t n = r->io_max_bps > 0 || b->used ? cgroup_devices(b->cg, devices, CGROUP_DEVICES_MAX) : 0;
 
 	cgroup_step_mkdir(b, CGROUP_BLKIO);
-	if (r->io_weight > 0)
-		cgroup_step_write(
-			b, CGROUP_BLKIO, b->cg->io_weight, "%lld", (long long)MIN(1000, MAX(lowest, r->io_weight)));
+	if (b->cg->io_weight)
+		cgroup_step_number(b, CGROUP_BLKIO, b->cg->io_weight,
+			r->io_weight > 0 ? MIN(1000, MAX(bfq ? 1 : 10, r->io_weight)) : -1, bfq ? "100" : "500");
 	for (size_t i = 0; i < n; i++)
 		for (size_t f = 0; f < ARRAY_LEN(files); f++)
 			cgroup_step_write(b, CGROUP_BLKIO, files[f], "%s %lld", devices[i], (long long)r->io_max_bps);
+}
+
+/* A group of an earlier run that is not joined any more would be taken for this run's. */
+static void drop_group(const struct cgroup_build *b, enum cgroup_tree t)
+{
+	if (b->used && b->cg->dirs[t].fd >= 0)
+		(void)unlinkat(b->cg->dirs[t].fd, b->group, AT_REMOVEDIR); /* mostly there is none */
 }
 
 /* pids.max is always said: a group that was killed has it at 0. */
@@ -144,8 +166,12 @@ static void v1_build(struct cgroup_build *b, const struct spec_resources *r)
 		cgroup_step_write(b, CGROUP_PIDS, "pids.max", "max");
 	if (r->cpuset)
 		build_cpuset(b, r);
+	else
+		drop_group(b, CGROUP_CPUSET);
 	if (blkio)
 		build_blkio(b, r);
+	else
+		drop_group(b, CGROUP_BLKIO);
 	for (t = CGROUP_PIDS; t < CGROUP_TREE_MAX; t++)
 		if (b->cg->dirs[t].fd >= 0 && (t != CGROUP_CPUSET || r->cpuset) && (t != CGROUP_BLKIO || blkio))
 			cgroup_step_join(b, t, "tasks");
@@ -212,13 +238,13 @@ static int v1_usage(const struct cgroup *cg, const char *group, struct cgroup_us
 	return 0;
 }
 
-/* No process of the group can make another one from here on; so killing what is listed comes to an end. */
-static int v1_kill_all(const struct cgroup *cg, const char *group)
+/* No process of the group can make another one from here on; the next steps say pids.max again. */
+static void v1_hold(const struct cgroup *cg, const char *group, bool on)
 {
-	(void)cgroup_write(
-		cg->dirs[CGROUP_PIDS].fd, group, "pids.max", "0"); /* the caller kills again until none is left */
-	return -EAGAIN;
+	if (on)
+		(void)cgroup_write(
+			cg->dirs[CGROUP_PIDS].fd, group, "pids.max", "0"); /* it is killed until none is left */
 }
 
 const struct cgroup_vtable cgroup_v1 = {
-	.version = 1, .prepare = v1_prepare, .build = v1_build, .usage = v1_usage, .kill_all = v1_kill_all};
+	.version = 1, .prepare = v1_prepare, .build = v1_build, .usage = v1_usage, .hold = v1_hold};

@@ -90,16 +90,19 @@ static int v2_prepare(struct cgroup *cg, struct err *e)
 	return 0;
 }
 
+static int64_t or_unset(int64_t n)
+{
+	return n > 0 ? n : -1;
+}
+
 static void build_memory(struct cgroup_build *b, const struct spec_resources *r)
 {
-	if (r->memory_max_bytes > 0) {
-		cgroup_step_write(b, CGROUP_UNIFIED, "memory.max", "%lld", (long long)r->memory_max_bytes);
+	cgroup_step_number(b, CGROUP_UNIFIED, "memory.max", or_unset(r->memory_max_bytes), "max");
+	if (r->memory_max_bytes > 0)
 		cgroup_step_write(b, CGROUP_UNIFIED, "memory.oom.group", "1");
-	}
-	if (r->memory_high_bytes > 0)
-		cgroup_step_write(b, CGROUP_UNIFIED, "memory.high", "%lld", (long long)r->memory_high_bytes);
-	if (r->swap_max_bytes >= 0 && b->cg->can[CGROUP_LIMIT_SWAP])
-		cgroup_step_write(b, CGROUP_UNIFIED, "memory.swap.max", "%lld", (long long)r->swap_max_bytes);
+	cgroup_step_number(b, CGROUP_UNIFIED, "memory.high", or_unset(r->memory_high_bytes), "max");
+	if (b->cg->can[CGROUP_LIMIT_SWAP])
+		cgroup_step_number(b, CGROUP_UNIFIED, "memory.swap.max", r->swap_max_bytes, "max");
 }
 
 static void build_cpu(struct cgroup_build *b, const struct spec_resources *r)
@@ -109,38 +112,57 @@ static void build_cpu(struct cgroup_build *b, const struct spec_resources *r)
 	if (r->cpu_milli > 0) {
 		cgroup_quota(r->cpu_milli, &quota, &period);
 		cgroup_step_write(b, CGROUP_UNIFIED, "cpu.max", "%lld %lld", (long long)quota, (long long)period);
+	} else if (b->used) {
+		cgroup_step_write(b, CGROUP_UNIFIED, "cpu.max", "max 100000");
 	}
-	if (r->cpu_weight > 0 && r->cpu_weight != 100)
-		cgroup_step_write(b, CGROUP_UNIFIED, "cpu.weight", "%lld", (long long)r->cpu_weight);
-	if (r->cpuset)
-		cgroup_step_write(b, CGROUP_UNIFIED, "cpuset.cpus", "%s", r->cpuset);
+	cgroup_step_number(b, CGROUP_UNIFIED, "cpu.weight", r->cpu_weight != 100 ? or_unset(r->cpu_weight) : -1, "100");
 }
 
-static void build_io(struct cgroup_build *b, const struct spec_resources *r)
+static void build_io_weight(struct cgroup_build *b, const struct spec_resources *r)
 {
-	char devices[CGROUP_DEVICES_MAX][16];
-	size_t n = r->io_max_bps > 0 ? cgroup_devices(b->cg, devices, CGROUP_DEVICES_MAX) : 0;
-	long long bps = (long long)r->io_max_bps;
+	bool bfq = b->cg->io_weight && strcmp(b->cg->io_weight, "io.bfq.weight") == 0;
+	int64_t weight = r->io_weight > 0 ? r->io_weight : 100;
 
-	if (r->io_weight > 0 && strcmp(b->cg->io_weight, "io.bfq.weight") == 0)
-		cgroup_step_write(b, CGROUP_UNIFIED, "io.bfq.weight", "%lld", (long long)MIN(1000, r->io_weight));
-	else if (r->io_weight > 0)
-		cgroup_step_write(b, CGROUP_UNIFIED, "io.weight", "default %lld", (long long)r->io_weight);
-	for (size_t i = 0; i < n; i++)
-		cgroup_step_write(b, CGROUP_UNIFIED, "io.max", "%s rbps=%lld wbps=%lld", devices[i], bps, bps);
+	if (b->cg->io_weight && (r->io_weight > 0 || b->used))
+		cgroup_step_write(b, CGROUP_UNIFIED, b->cg->io_weight, "%s%lld", bfq ? "" : "default ",
+			(long long)(bfq ? MIN(1000, weight) : weight));
 }
 
-/* pids.max is always said: a group that was killed by an old kernel has it at 0. */
+static void build_io_max(struct cgroup_build *b, const struct spec_resources *r)
+{
+	char devices[CGROUP_DEVICES_MAX][16], limit[24] = "max", was[16];
+	bool had = b->used && cgroup_read(b->cg->dirs[CGROUP_UNIFIED].fd, b->group, "io.max", was, sizeof(was)) > 0;
+	size_t n = r->io_max_bps > 0 || had ? cgroup_devices(b->cg, devices, CGROUP_DEVICES_MAX) : 0;
+
+	if (r->io_max_bps > 0)
+		(void)snprintf(limit, sizeof(limit), "%lld", (long long)r->io_max_bps); /* fits */
+	for (size_t i = 0; i < n; i++)
+		cgroup_step_write(b, CGROUP_UNIFIED, "io.max", "%s rbps=%s wbps=%s", devices[i], limit, limit);
+}
+
+/* A group inside of a replica's has no limits of its own, and no files for them. pids.max is always said. */
 static void v2_build(struct cgroup_build *b, const struct spec_resources *r)
 {
+	const bool *can = b->cg->can;
+
 	cgroup_step_mkdir(b, CGROUP_UNIFIED);
-	build_memory(b, r);
-	build_cpu(b, r);
-	if (b->cg->can[CGROUP_LIMIT_PIDS] && r->pids_max > 0)
+	if (strchr(b->group, '/')) {
+		cgroup_step_into(b);
+		return;
+	}
+	if (can[CGROUP_LIMIT_MEMORY])
+		build_memory(b, r);
+	if (can[CGROUP_LIMIT_CPU])
+		build_cpu(b, r);
+	if (r->cpuset || (b->used && can[CGROUP_LIMIT_CPUSET]))
+		cgroup_step_write(b, CGROUP_UNIFIED, "cpuset.cpus", "%s", r->cpuset ? r->cpuset : "\n");
+	if (can[CGROUP_LIMIT_PIDS] && r->pids_max > 0)
 		cgroup_step_write(b, CGROUP_UNIFIED, "pids.max", "%lld", (long long)r->pids_max);
-	else if (b->cg->can[CGROUP_LIMIT_PIDS] && !strchr(b->group, '/'))
+	else if (can[CGROUP_LIMIT_PIDS])
 		cgroup_step_write(b, CGROUP_UNIFIED, "pids.max", "max");
-	build_io(b, r);
+	build_io_weight(b, r);
+	if (can[CGROUP_LIMIT_IO_MAX])
+		build_io_max(b, r);
 	cgroup_step_into(b);
 }
 
@@ -167,15 +189,16 @@ static int v2_usage(const struct cgroup *cg, const char *group, struct cgroup_us
 	return 0;
 }
 
-static int v2_kill_all(const struct cgroup *cg, const char *group)
+/*
+ * Not cgroup.kill: since Linux 6.14 (and in older stable kernels) a process that is born into a group by
+ * CLONE_INTO_CGROUP is killed when the group was ever ended that way and its parent's was not. Frozen processes can be
+ * killed, and their children are born frozen.
+ */
+static void v2_hold(const struct cgroup *cg, const char *group, bool on)
 {
-	int dir = cg->dirs[CGROUP_UNIFIED].fd;
-	int rc = cgroup_write(dir, group, "cgroup.kill", "1");
-
-	if (rc < 0)
-		(void)cgroup_write(dir, group, "pids.max", "0"); /* before Linux 5.14: as on v1 */
-	return rc;
+	(void)cgroup_write(
+		cg->dirs[CGROUP_UNIFIED].fd, group, "cgroup.freeze", on ? "1" : "0"); /* it is killed anyhow */
 }
 
 const struct cgroup_vtable cgroup_v2 = {
-	.version = 2, .prepare = v2_prepare, .build = v2_build, .usage = v2_usage, .kill_all = v2_kill_all};
+	.version = 2, .prepare = v2_prepare, .build = v2_build, .usage = v2_usage, .hold = v2_hold};

@@ -96,7 +96,7 @@ struct shim_rlimit {
 #define SHIM_FLAG_LOG_TIMESTAMPS (1u << 3)
 #define SHIM_FLAG_SECCOMP_LEARN	 (1u << 4) /* continue every call, only record it */
 #define SHIM_FLAG_SECCOMP_KILL	 (1u << 5) /* a refused call kills (SIGSYS); else it returns EPERM */
-#define SHIM_FLAG_V2		 (1u << 6) /* group_dir is cgroup v2: cgroup.kill, memory.events */
+#define SHIM_FLAG_V2		 (1u << 6) /* group_dir is cgroup v2: memory.events */
 #define SHIM_FLAG_ARMED		 (1u << 7) /* SHIM_FD_LEASE counts */
 #define SHIM_FLAG_LOCK_MEMORY	 (1u << 8) /* mlockall */
 #define SHIM_FLAG_LANDLOCK	 (1u << 9) /* Landlock, where there is one, refuses writes outside of `writable` */

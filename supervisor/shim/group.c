@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Cgroups from the shim's side. It knows nothing of controllers: the daemon's list says which directories to make and
- * which files to write, on v1 and v2 alike. Only ending a group differs: v2 has cgroup.kill, v1 is read and killed
- * process by process, with forks forbidden by pids.max as soon as there is more than nothing to kill.
+ * which files to write, on v1 and v2 alike. A group is ended by killing process by process, with forks forbidden by
+ * pids.max as soon as there is more than nothing to kill. Not by v2's cgroup.kill: since Linux 6.14 (and in older
+ * stable kernels) who is born by CLONE_INTO_CGROUP into a group that was ever ended that way is killed at once.
  */
 #include "supervisor/shim/group.h"
 
@@ -98,25 +99,16 @@ static int kill_listed(int dir)
 	return killed;
 }
 
-/* v1: from here on nothing in the group can fork; a bomb would otherwise outrun the reading of its list. */
+/* From here on nothing in the group can fork; a bomb would otherwise outrun the reading of its list. */
 static void forbid_forks(struct group *g, int dir)
 {
 	ssize_t n;
 
-	if (g->v2 || g->bounded)
+	if (g->bounded)
 		return;
 	n = os_read_file(dir, "pids.max", g->pids_max, sizeof(g->pids_max));
 	if (n > 0 && os_write_file(dir, "pids.max", "0") == 0)
 		g->bounded = true;
-}
-
-static int kill_in(int dir, bool v2)
-{
-	int n = kill_listed(dir);
-
-	if (n > 0 && v2)
-		(void)os_write_file(dir, "cgroup.kill", "1"); /* before 5.14 there is none: killed one by one above */
-	return n;
 }
 
 int group_kill(struct group *g, int sub)
@@ -127,7 +119,7 @@ int group_kill(struct group *g, int sub)
 	if (dir < 0)
 		return 0;
 	if (sub < 0) {
-		n = kill_in(dir, g->v2);
+		n = kill_listed(dir);
 		g->own = (unsigned)n;
 		if (n > 0)
 			forbid_forks(g, dir);
@@ -139,7 +131,7 @@ int group_kill(struct group *g, int sub)
 			continue;
 		below = openat(dir, group_probe_name(i), O_PATH | O_DIRECTORY | O_CLOEXEC);
 		if (below >= 0)
-			n += kill_in(below, g->v2);
+			n += kill_listed(below);
 	}
 	return n;
 }

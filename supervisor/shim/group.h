@@ -13,11 +13,10 @@
 
 /* Where processes are killed: the plan's kill_dir. Strings are borrowed. */
 struct group {
-	const char *dir; /* NULL: the plan names none */
-	bool v2;
+	const char *dir;   /* NULL: the plan names none */
 	unsigned own;	   /* processes in itself, sub-groups aside, when it was last killed */
 	bool has_subs;	   /* sub-groups may be there */
-	bool bounded;	   /* v1: pids.max is 0 now, so that nothing in it can fork … */
+	bool bounded;	   /* pids.max is 0 now, so that nothing in it can fork … */
 	char pids_max[24]; /* … and was this before */
 };
 

@@ -93,7 +93,6 @@ static int keep_plan(struct shim *s, const struct plan *p)
 	keep(p, &t, p->p.kill_dir, &s->group.dir);
 	keep(p, &t, p->p.oom_path, &s->oom_path);
 	MUST(!t.cut);
-	s->group.v2 = p->p.flags & SHIM_FLAG_V2;
 	s->group.has_subs = true; /* an earlier shim may have been killed */
 	s->flags = p->p.flags;
 	s->uid = p->p.uid;

@@ -208,6 +208,65 @@ static void test_v1_all_limits(void **state)
 	cgroup_close(cg);
 }
 
+/* A group of an earlier run with other limits: none of them stays. */
+static void test_v1_used_group_is_set_back(void **state)
+{
+	AUTO_TMPDIR struct tmpdir d = tmpdir_make();
+	struct cgroup *cg;
+
+	(void)state;
+	make_v1(&d);
+	assert_int_equal(io_mkdirs(tmpdir_path(&d, "pids/covey/web.0"), 0755, NULL), 0);
+	assert_int_equal(io_mkdirs(tmpdir_path(&d, "blkio/covey/web.0"), 0755, NULL), 0);
+	cg = opened(&d, "covey");
+	expect_steps(&d, cg, "web.0", &none,
+		"mkdir pids/covey/web.0\n"
+		"mkdir memory/covey/web.0\n"
+		"mkdir cpu/covey/web.0\n"
+		"mkdir cpuacct/covey/web.0\n"
+		"write memory/covey/web.0/memory.memsw.limit_in_bytes = -1\n"
+		"write memory/covey/web.0/memory.limit_in_bytes = -1\n"
+		"write memory/covey/web.0/memory.soft_limit_in_bytes = -1\n"
+		"write cpu/covey/web.0/cpu.cfs_quota_us = -1\n"
+		"write cpu/covey/web.0/cpu.cfs_period_us = 100000\n"
+		"write cpu/covey/web.0/cpu.shares = 1024\n"
+		"write pids/covey/web.0/pids.max = max\n"
+		"join pids/covey/web.0/tasks\n"
+		"join memory/covey/web.0/tasks\n"
+		"join cpu/covey/web.0/tasks\n"
+		"join cpuacct/covey/web.0/tasks\n"
+		"kill pids/covey/web.0\n"
+		"oom memory/covey/web.0/memory.oom_control\n");
+	assert_int_equal(access(tmpdir_path(&d, "blkio/covey/web.0"), F_OK), -1);
+	cgroup_close(cg);
+}
+
+static void test_v2_used_group_is_set_back(void **state)
+{
+	AUTO_TMPDIR struct tmpdir d = tmpdir_make();
+	struct cgroup *cg;
+
+	(void)state;
+	make_v2(&d);
+	put(&d, "covey/web.0/io.max", "8:0 rbps=50 wbps=50 riops=max wiops=max\n");
+	cg = opened(&d, "covey");
+	expect_steps(&d, cg, "web.0", &none,
+		"mkdir covey/web.0\n"
+		"write covey/web.0/memory.max = max\n"
+		"write covey/web.0/memory.high = max\n"
+		"write covey/web.0/memory.swap.max = max\n"
+		"write covey/web.0/cpu.max = max 100000\n"
+		"write covey/web.0/cpu.weight = 100\n"
+		"write covey/web.0/cpuset.cpus = \n\n"
+		"write covey/web.0/pids.max = max\n"
+		"write covey/web.0/io.weight = default 100\n"
+		"write covey/web.0/io.max = 8:0 rbps=max wbps=max\n"
+		"into covey/web.0\n"
+		"kill covey/web.0\n"
+		"oom covey/web.0/memory.events\n");
+	cgroup_close(cg);
+}
+
 static void test_v1_one_hierarchy_for_cpu_and_cpuacct(void **state)
 {
 	AUTO_TMPDIR struct tmpdir d = tmpdir_make();
@@ -527,6 +586,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_v1_steps),
 		cmocka_unit_test(test_v1_all_limits),
+		cmocka_unit_test(test_v1_used_group_is_set_back),
+		cmocka_unit_test(test_v2_used_group_is_set_back),
 		cmocka_unit_test(test_v1_one_hierarchy_for_cpu_and_cpuacct),
 		cmocka_unit_test(test_v1_usage),
 		cmocka_unit_test(test_v1_lacking),
