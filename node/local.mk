@@ -20,8 +20,13 @@ libnode_a_SOURCES = \
 	%D%/datalock.h \
 	%D%/events.c \
 	%D%/events.h \
+	%D%/http.c \
 	%D%/http.h \
 	%D%/metrics.c \
+	%D%/http_guard.c \
+	%D%/http_guard.h \
+	%D%/http_parse.c \
+	%D%/http_parse.h \
 	%D%/metrics.h \
 	%D%/mp.c \
 	%D%/mp.h \
