@@ -3,8 +3,6 @@
  * nng starts about 14 threads with its first call. What they cost is kept small: stacks of their own size instead of
  * the 8 MiB that transparent huge pages may fill, and few arenas of malloc for all instead of one a thread.
  */
-#include "config.h"
-
 #include "node/nng_setup.h"
 
 #include <errno.h>
@@ -15,7 +13,7 @@
 #include <string.h>
 
 #ifdef COVEY_SANITIZED
-#define STACK_BYTES ((size_t)8 * 1024 * 1024) /* a sanitizer's own needs come out of it */
+#define STACK_BYTES ((size_t)8192 * 1024) /* a sanitizer keeps its own state there */
 #else
 #define STACK_BYTES ((size_t)256 * 1024)
 #endif

@@ -1,129 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Both versions of cgroups against trees of plain files: which steps limit a replica, what a host lacks, how usage is
- * read. What the kernel makes of it is tests/edge/test_cgroup's.
+ * Cgroups v1 against trees of plain files: which steps limit a replica, what a host lacks, how usage is read, and what
+ * is the same for v2. What the kernel makes of it is tests/edge/test_cgroup's.
  */
-#include "supervisor/cgroup_impl.h"
-
 #include <errno.h>
-#include <fcntl.h>
-#include <string.h>
 #include <sys/stat.h>
 
-#include "base/io.h"
+#include "tests/lib/cgroup_bed.h"
 #include "tests/lib/oom.h"
-#include "tests/lib/test.h"
-#include "tests/lib/tmpdir.h"
-
-static void put(struct tmpdir *d, const char *name, const char *text)
-{
-	char path[PATH_MAX], *slash;
-	FILE *f;
-
-	(void)snprintf(path, sizeof(path), "%s", tmpdir_path(d, name)); /* fits */
-	slash = strrchr(path, '/');
-	*slash = '\0';
-	assert_int_equal(io_mkdirs(path, 0755, NULL), 0);
-	*slash = '/';
-	f = fopen(path, "w");
-	assert_non_null(f);
-	assert_true(fputs(text, f) >= 0);
-	assert_int_equal(fclose(f), 0);
-}
-
-static void get(struct tmpdir *d, const char *name, char *out, size_t n)
-{
-	assert_true(cgroup_read(AT_FDCWD, d->path, name, out, n) >= 0);
-}
-
-/* A v1 host with every controller, each a hierarchy of its own. */
-static void make_v1(struct tmpdir *d)
-{
-	put(d, "memory/covey/memory.limit_in_bytes", "");
-	put(d, "memory/covey/memory.soft_limit_in_bytes", "");
-	put(d, "memory/covey/memory.memsw.limit_in_bytes", "");
-	put(d, "cpu/covey/cpu.cfs_quota_us", "");
-	put(d, "cpu/covey/cpu.shares", "");
-	put(d, "cpuacct/covey/cpuacct.usage", "");
-	put(d, "pids/covey/pids.max", "");
-	put(d, "cpuset/cpuset.cpus", "0-7\n");
-	put(d, "cpuset/cpuset.mems", "0\n");
-	put(d, "cpuset/covey/cpuset.cpus", "");
-	put(d, "cpuset/covey/cpuset.mems", "");
-	put(d, "blkio/covey/blkio.bfq.weight", "");
-	put(d, "blkio/covey/blkio.throttle.read_bps_device", "");
-	put(d, "block/sda/dev", "8:0\n");
-	put(d, "block/loop0/dev", "7:0\n");
-}
-
-static void make_v2(struct tmpdir *d)
-{
-	put(d, "cgroup.controllers", "cpuset cpu io memory pids\n");
-	put(d, "cgroup.subtree_control", "cpuset cpu io memory pids\n");
-	put(d, "covey/cgroup.controllers", "cpuset cpu io memory pids\n");
-	put(d, "covey/cgroup.subtree_control", "cpuset cpu io memory pids\n");
-	put(d, "covey/memory.swap.max", "");
-	put(d, "covey/io.weight", "");
-	put(d, "block/sda/dev", "8:0\n");
-	put(d, "block/loop0/dev", "7:0\n");
-}
-
-static struct cgroup *opened(struct tmpdir *d, const char *parent)
-{
-	struct cgroup *cg = NULL;
-	struct err e = {0};
-
-	if (cgroup_open(d->path, parent, &cg, &e) < 0)
-		fail_msg("%s", e.text);
-	return cg;
-}
-
-/* The steps as text, paths relative to the tree. */
-static void steps_text(
-	const struct cgroup *cg, struct tmpdir *d, const char *group, const struct spec_resources *r, struct bytes *out)
-{
-	static const char *const names[] = {
-		[SHIM_OP_MKDIR] = "mkdir", [SHIM_OP_WRITE] = "write", [SHIM_OP_JOIN] = "join", [SHIM_OP_INTO] = "into"};
-	struct cgroup_steps s;
-	size_t skip = strlen(d->path) + 1;
-	struct err e = {0};
-
-	bytes_clear(out);
-	if (cgroup_steps(cg, group, r, &s, &e) < 0) {
-		assert_int_equal(bytes_str(out, e.text), 0);
-		return;
-	}
-	for (size_t i = 0; i < s.n; i++)
-		assert_int_equal(bytes_fmt(out, "%s %s%s%s\n", names[s.v[i].type], s.v[i].path + skip,
-					 s.v[i].value ? " = " : "", s.v[i].value ? s.v[i].value : ""),
-			0);
-	assert_int_equal(bytes_fmt(out, "kill %s\noom %s\n", s.kill_dir + skip, s.oom_path + skip), 0);
-	assert_int_equal(s.v2, cgroup_version(cg) == 2);
-	cgroup_steps_done(&s);
-}
-
-static const struct spec_resources none = {.cpu_weight = 100, .swap_max_bytes = -1};
-static const struct spec_resources usual = {
-	.cpu_milli = 500, .cpu_weight = 100, .memory_max_bytes = 256 << 20, .swap_max_bytes = -1, .pids_max = 64};
-static const struct spec_resources all = {.cpu_milli = 5,
-	.cpu_weight = 200,
-	.cpuset = "0-1,3",
-	.memory_max_bytes = 1000,
-	.memory_high_bytes = 800,
-	.swap_max_bytes = 24,
-	.pids_max = 7,
-	.io_weight = 5000,
-	.io_max_bps = 50};
-
-static void expect_steps(
-	struct tmpdir *d, struct cgroup *cg, const char *group, const struct spec_resources *r, const char *want)
-{
-	struct bytes b = {.max = 65536};
-
-	steps_text(cg, d, group, r, &b);
-	assert_string_equal(b.v, want);
-	bytes_done(&b);
-}
 
 static void test_v1_steps(void **state)
 {
@@ -241,32 +125,6 @@ static void test_v1_used_group_is_set_back(void **state)
 	cgroup_close(cg);
 }
 
-static void test_v2_used_group_is_set_back(void **state)
-{
-	AUTO_TMPDIR struct tmpdir d = tmpdir_make();
-	struct cgroup *cg;
-
-	(void)state;
-	make_v2(&d);
-	put(&d, "covey/web.0/io.max", "8:0 rbps=50 wbps=50 riops=max wiops=max\n");
-	cg = opened(&d, "covey");
-	expect_steps(&d, cg, "web.0", &none,
-		"mkdir covey/web.0\n"
-		"write covey/web.0/memory.max = max\n"
-		"write covey/web.0/memory.high = max\n"
-		"write covey/web.0/memory.swap.max = max\n"
-		"write covey/web.0/cpu.max = max 100000\n"
-		"write covey/web.0/cpu.weight = 100\n"
-		"write covey/web.0/cpuset.cpus = \n\n"
-		"write covey/web.0/pids.max = max\n"
-		"write covey/web.0/io.weight = default 100\n"
-		"write covey/web.0/io.max = 8:0 rbps=max wbps=max\n"
-		"into covey/web.0\n"
-		"kill covey/web.0\n"
-		"oom covey/web.0/memory.events\n");
-	cgroup_close(cg);
-}
-
 static void test_v1_one_hierarchy_for_cpu_and_cpuacct(void **state)
 {
 	AUTO_TMPDIR struct tmpdir d = tmpdir_make();
@@ -364,110 +222,6 @@ static void test_v1_lacking(void **state)
 	cgroup_close(cg);
 }
 
-static void test_v2_steps(void **state)
-{
-	AUTO_TMPDIR struct tmpdir d = tmpdir_make();
-	struct cgroup *cg;
-
-	(void)state;
-	make_v2(&d);
-	cg = opened(&d, "covey");
-	assert_int_equal(cgroup_version(cg), 2);
-	assert_string_equal(cgroup_missing(cg), "");
-	expect_steps(&d, cg, "web.0", &usual,
-		"mkdir covey/web.0\n"
-		"write covey/web.0/memory.max = 268435456\n"
-		"write covey/web.0/memory.oom.group = 1\n"
-		"write covey/web.0/cpu.max = 50000 100000\n"
-		"write covey/web.0/pids.max = 64\n"
-		"into covey/web.0\n"
-		"kill covey/web.0\n"
-		"oom covey/web.0/memory.events\n");
-	expect_steps(&d, cg, "web.0", &all,
-		"mkdir covey/web.0\n"
-		"write covey/web.0/memory.max = 1000\n"
-		"write covey/web.0/memory.oom.group = 1\n"
-		"write covey/web.0/memory.high = 800\n"
-		"write covey/web.0/memory.swap.max = 24\n"
-		"write covey/web.0/cpu.max = 5000 1000000\n"
-		"write covey/web.0/cpu.weight = 200\n"
-		"write covey/web.0/cpuset.cpus = 0-1,3\n"
-		"write covey/web.0/pids.max = 7\n"
-		"write covey/web.0/io.weight = default 5000\n"
-		"write covey/web.0/io.max = 8:0 rbps=50 wbps=50\n"
-		"into covey/web.0\n"
-		"kill covey/web.0\n"
-		"oom covey/web.0/memory.events\n");
-	expect_steps(&d, cg, "web.0/probe", &none,
-		"mkdir covey/web.0/probe\ninto covey/web.0/probe\nkill covey/web.0/probe\noom "
-		"covey/web.0/probe/memory.events\n");
-	cgroup_close(cg);
-}
-
-static void test_v2_usage(void **state)
-{
-	AUTO_TMPDIR struct tmpdir d = tmpdir_make();
-	struct cgroup_usage u = {0};
-	struct cgroup *cg;
-
-	(void)state;
-	make_v2(&d);
-	cg = opened(&d, "covey");
-	assert_int_equal(cgroup_usage(cg, "web.0", &u, NULL), -ENOENT);
-	put(&d, "covey/web.0/cpu.stat", "usage_usec 4200\nuser_usec 4000\nsystem_usec 200\n");
-	assert_int_equal(cgroup_usage(cg, "web.0", &u, NULL), 0);
-	assert_int_equal(u.cpu_us, 4200);
-	assert_int_equal(u.throttled_us, -1);
-	assert_int_equal(u.memory_bytes, -1);
-	assert_int_equal(u.io_read_bytes, -1);
-	put(&d, "covey/web.0/cpu.stat", "usage_usec 4200\nnr_periods 1\nnr_throttled 1\nthrottled_usec 77\n");
-	put(&d, "covey/web.0/memory.current", "1000000\n");
-	put(&d, "covey/web.0/memory.stat", "anon 5\nfile 6\nworkingset_inactive_file 9\ninactive_file 400000\n");
-	put(&d, "covey/web.0/memory.events", "low 0\nhigh 0\nmax 9\noom 2\noom_kill 3\noom_group_kill 1\n");
-	put(&d, "covey/web.0/pids.current", "12\n");
-	put(&d, "covey/web.0/io.stat",
-		"8:0 rbytes=100 wbytes=7 rios=1 wios=2 dbytes=9 dios=0\n254:0 rbytes=1 wbytes=2\n");
-	assert_int_equal(cgroup_usage(cg, "web.0", &u, NULL), 0);
-	assert_int_equal(u.throttled_us, 77);
-	assert_int_equal(u.memory_bytes, 600000);
-	assert_int_equal(u.oom_kills, 3);
-	assert_int_equal(u.pids, 12);
-	assert_int_equal(u.io_read_bytes, 101);
-	assert_int_equal(u.io_write_bytes, 9);
-	cgroup_close(cg);
-}
-
-static void test_v2_switches_controllers_on(void **state)
-{
-	AUTO_TMPDIR struct tmpdir d = tmpdir_make();
-	struct spec_resources r = usual;
-	struct cgroup *cg;
-	char text[64];
-
-	(void)state;
-	put(&d, "cgroup.controllers", "cpuset cpu memory pids\n");
-	put(&d, "cgroup.subtree_control", "cpuset cpu memory\n");
-	put(&d, "a/cgroup.controllers", "memory\n");
-	put(&d, "a/cgroup.subtree_control", "");
-	put(&d, "a/b/cgroup.controllers", "cpu memory\n");
-	put(&d, "a/b/cgroup.subtree_control", "memory");
-	cg = opened(&d, "a/b");
-	get(&d, "cgroup.subtree_control", text, sizeof(text)); /* plain files are written over from their start */
-	assert_string_equal(text, "+pidst cpu memory\n");
-	get(&d, "a/cgroup.subtree_control", text, sizeof(text));
-	assert_string_equal(text, "+memory");
-	get(&d, "a/b/cgroup.subtree_control", text, sizeof(text));
-	assert_string_equal(text, "+cpury");
-	cgroup_close(cg);
-	put(&d, "a/b/cgroup.subtree_control", "memory cpu");
-	cg = opened(&d, "a/b");
-	assert_string_equal(cgroup_missing(cg), "cpuset, swap, pids, io_weight, io_max");
-	expect_steps(&d, cg, "web.0", &r,
-		"resources.pids: this host cannot enforce it (cgroup v2, cpuset, swap, pids, io_weight, io_max is "
-		"missing)");
-	cgroup_close(cg);
-}
-
 static void collect(void *arg, const char *group)
 {
 	assert_int_equal(bytes_fmt(arg, "%s ", group), 0);
@@ -497,28 +251,6 @@ static void test_each_tells_a_group_once(void **state)
 	assert_int_equal(cgroup_each(cg, collect, &b), 0);
 	assert_int_equal(b.n, 0);
 	bytes_done(&b);
-	cgroup_close(cg);
-}
-
-static void test_pids_of_groups_inside_count(void **state)
-{
-	AUTO_TMPDIR struct tmpdir d = tmpdir_make();
-	int pids[4] = {0};
-	struct cgroup *cg;
-
-	(void)state;
-	make_v2(&d);
-	cg = opened(&d, "covey");
-	assert_int_equal(cgroup_pids(cg, "web.0", pids, 4), 0);
-	put(&d, "covey/web.0/cgroup.procs", "11\n0\n12");
-	put(&d, "covey/web.0/probe/cgroup.procs", "13\n");
-	assert_int_equal(cgroup_pids(cg, "web.0", pids, 4), 2); /* the last line is not ended: never so by the kernel */
-	put(&d, "covey/web.0/cgroup.procs", "11\n0\n12\n");
-	assert_int_equal(cgroup_pids(cg, "web.0", pids, 4), 3);
-	assert_int_equal(pids[0], 11);
-	assert_int_equal(pids[1], 12);
-	assert_int_equal(pids[2], 13);
-	assert_int_equal(cgroup_pids(cg, "web.0", pids, 2), 2);
 	cgroup_close(cg);
 }
 
@@ -587,15 +319,10 @@ int main(void)
 		cmocka_unit_test(test_v1_steps),
 		cmocka_unit_test(test_v1_all_limits),
 		cmocka_unit_test(test_v1_used_group_is_set_back),
-		cmocka_unit_test(test_v2_used_group_is_set_back),
 		cmocka_unit_test(test_v1_one_hierarchy_for_cpu_and_cpuacct),
 		cmocka_unit_test(test_v1_usage),
 		cmocka_unit_test(test_v1_lacking),
-		cmocka_unit_test(test_v2_steps),
-		cmocka_unit_test(test_v2_usage),
-		cmocka_unit_test(test_v2_switches_controllers_on),
 		cmocka_unit_test(test_each_tells_a_group_once),
-		cmocka_unit_test(test_pids_of_groups_inside_count),
 		cmocka_unit_test(test_bad_roots_and_parents),
 		cmocka_unit_test(test_many_disks_are_bounded),
 		cmocka_unit_test(test_every_failed_allocation),
