@@ -435,19 +435,43 @@ int node_run(struct node *n)
 	return n->failed ? -EIO : 0;
 }
 
+static void on_flushed(void *arg, int rc, const char *error)
+{
+	bool *flushed = arg;
+
+	(void)rc; /* told by node_stored where it mattered */
+	(void)error;
+	*flushed = true;
+}
+
+/* Everything that the store was given is done and told, while those who are told are still there. */
+static void flush(struct node *n)
+{
+	bool flushed = false;
+
+	if (!n->store || !n->events || store_sync(n->store, on_flushed, &flushed) < 0)
+		return;
+	while (!flushed)
+		ev_run(n->loop, EVRUN_ONCE);
+}
+
+/* The loop's watchers first, so that nothing is decided any more; then what waits, what was begun, and what is held. */
 void node_close(struct node *n)
 {
-	while (n->changing)
-		ev_run(n->loop, EVRUN_ONCE); /* the store ends what it has begun, and answers it */
+	ev_prepare_stop(n->loop, &n->settle);
+	ev_timer_stop(n->loop, &n->serve_timer);
+	ev_timer_stop(n->loop, &n->run_dir_timer);
 	poll_done(n);
 	verbs_done(n);
+	flush(n);
+	ev_timer_stop(n->loop, &n->poll_timer);
 	http_close(n->http);
 	if (n->control)
 		control_close(n->control);
 	if (n->roster.order.next)
 		roster_done(n);
 	ops_done(n);
-	if (n->events)
+	if (n->event_watch.fn)
 		events_unwatch(&n->event_watch);
 	events_free(n->events);
 	if (n->store)
