@@ -465,6 +465,8 @@ static void test_the_shortest_profile_is_told(void **state)
 	learned_is(c, (int[]){SYS_read, SYS_setuid, -1}, "sandbox:\n  seccomp: default\n");
 	learned_is(c, (int[]){SYS_read, SYS_setuid, SYS_mount, -1},
 		"sandbox:\n  seccomp: {base: default, allow: [mount]}\n");
+	learned_is(c, (int[]){SYS_chroot, SYS_mount, SYS_umount2, -1}, /* not all of @mount */
+		"sandbox:\n  seccomp: {base: strict, allow: [chroot, mount, umount2]}\n");
 	learned_is(c, (int[]){500, SYS_keyctl, -1},
 		"# syscall 500 was called, for which there is no name here\n"
 		"sandbox:\n  seccomp: {base: strict, allow: [keyctl]}\n");
@@ -509,6 +511,14 @@ static void test_files_of_the_host_count(void **state)
 	seccomp_cache_free(c);
 }
 
+static ino_t inode_of(int fd)
+{
+	struct stat st;
+
+	assert_int_equal(fstat(fd, &st), 0);
+	return st.st_ino;
+}
+
 static void test_filters_are_compiled_once_and_bounded(void **state)
 {
 	struct seccomp_cache *c = cache_of("/nonexistent");
@@ -516,6 +526,7 @@ static void test_filters_are_compiled_once_and_bounded(void **state)
 	char names[200][64];
 	struct spec_sandbox s = {.seccomp = SPEC_SECCOMP_DEFAULT, .seccomp_allow = {0, allow}};
 	int first = filter_of(c, &s).fd, highest = 0;
+	ino_t was = inode_of(first);
 
 	(void)state;
 	assert_int_equal(filter_of(c, &s).fd, first);
@@ -525,6 +536,7 @@ static void test_filters_are_compiled_once_and_bounded(void **state)
 		highest = MAX(highest, filter_of(c, &s).fd);
 		s.seccomp_allow.n = 0;
 		assert_int_equal(filter_of(c, &s).fd, first); /* in use: stays */
+		assert_true(inode_of(first) == was);
 	}
 	assert_true(highest < first + 100);
 	seccomp_cache_free(c);

@@ -150,6 +150,23 @@ static void test_v1_one_hierarchy_for_cpu_and_cpuacct(void **state)
 	cgroup_close(cg);
 }
 
+static void test_v1_nothing_can_fork_while_it_is_killed(void **state)
+{
+	AUTO_TMPDIR struct tmpdir d = tmpdir_make();
+	struct cgroup *cg;
+	char text[16];
+
+	(void)state;
+	make_v1(&d);
+	put(&d, "pids/covey/web.0/pids.max", "9");
+	put(&d, "pids/covey/web.0/cgroup.procs", "");
+	cg = opened(&d, "covey");
+	assert_int_equal(cgroup_kill(cg, "web.0"), 0);
+	get(&d, "pids/covey/web.0/pids.max", text, sizeof(text));
+	assert_string_equal(text, "0");
+	cgroup_close(cg);
+}
+
 static void test_v1_usage(void **state)
 {
 	AUTO_TMPDIR struct tmpdir d = tmpdir_make();
@@ -320,6 +337,7 @@ int main(void)
 		cmocka_unit_test(test_v1_all_limits),
 		cmocka_unit_test(test_v1_used_group_is_set_back),
 		cmocka_unit_test(test_v1_one_hierarchy_for_cpu_and_cpuacct),
+		cmocka_unit_test(test_v1_nothing_can_fork_while_it_is_killed),
 		cmocka_unit_test(test_v1_usage),
 		cmocka_unit_test(test_v1_lacking),
 		cmocka_unit_test(test_each_tells_a_group_once),
