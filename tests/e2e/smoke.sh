@@ -33,6 +33,20 @@ pids() {
 	covey status --json | tr ',{' '\n\n' | sed -n 's/^ *"pid" *: *\([0-9]*\).*/\1/p' | sort -n
 }
 
+nothing_left() { # PIDS of agents
+	for pid in $1; do
+		! grep -q '^State:[[:space:]]*[^ZX[:space:]]' "/proc/$pid/status" 2>/dev/null ||
+			fault "agent $pid still runs"
+	done
+	for proc in /proc/[0-9]*; do
+		case $(readlink "$proc/cwd" 2>/dev/null) in
+		"$work"/*) fault "still runs: ${proc#/proc/} $(tr '\0' ' ' <"$proc/cmdline")" ;;
+		esac
+	done
+	[ ! -d "$work/state" ] || fault "left behind: $(ls -R "$work/state")"
+	! ls -d /sys/fs/cgroup/*/"$group" 2>/dev/null || fault 'left behind'
+}
+
 covey status >"$work/out"
 said running
 covey status --json >"$work/out"
@@ -41,6 +55,8 @@ url=$(grep -o 'bind: [0-9.:]*' "$work/state/coveyd.yaml" | cut -d' ' -f2)
 curl -fsS "http://$url/metrics" >"$work/out"
 said '^# TYPE covey'
 curl -fsS "http://$url/health/ready" >/dev/null
+group=$(sed -n 's/^cgroup: {parent: \(.*\)}/\1/p' "$work/state/coveyd.yaml")
+[ -n "$group" ] || fault 'no group in coveyd.yaml'
 before=$(pids)
 [ -n "$before" ] || fault 'no agent has a pid'
 
@@ -56,8 +72,12 @@ kill -KILL "$(cat "$work/state/coveyd.pid")"
 
 echo '== down'
 "$top/dev/down" --dir "$work/state"
-for pid in $before; do
-	[ ! -d "/proc/$pid" ] || fault "agent $pid still runs"
-done
-[ ! -d "$work/state" ] || fault "left behind: $(ls -R "$work/state")"
+nothing_left "$before"
 "$top/dev/down" --dir "$work/state"
+
+echo '== down without a daemon'
+"$top/dev/up" --dir "$work/state" >"$work/out"
+before=$(pids)
+kill -KILL "$(cat "$work/state/coveyd.pid")"
+"$top/dev/down" --dir "$work/state"
+nothing_left "$before"
