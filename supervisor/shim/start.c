@@ -103,10 +103,9 @@ static int clone_into(struct child *c, int into)
 }
 
 /*
- * Cloning into a group is quickest, but does not always work: some kernels (6.18 is one) kill at birth whoever
- * is cloned
- * into a group that was ended by cgroup.kill before, since they compare its count of kills with the parent's
- * group's. Such a child has reached no stage at all; the next one joins by itself.
+ * Cloning into a group is quickest, but does not always work: some kernels (6.18 is one) kill at birth whoever is
+ * cloned into a group that was ended by cgroup.kill before, since they compare its kills with the parent's group's.
+ * Such a child has reached no stage at all; the next one joins by itself.
  */
 static int clone_child(struct child *c, bool wait)
 {
