@@ -8,7 +8,7 @@
 
 #include "base/mem.h"
 
-#define BLOCK_MIN 1024
+#define BLOCK_MIN 256
 #define ALIGN	  16
 
 struct arena_block {

@@ -161,10 +161,17 @@ static void adopt_record(struct node *n, const char *path, const char *stem, uin
 static void adopt_group(void *arg, const char *group)
 {
 	struct node *n = arg;
-	struct runner *r = runner_of_stem(n, group);
+	struct runner *r;
 	int pids[1];
 
-	if (!r || r->awaiting || r->link.fd >= 0 || cgroup_pids(n->cgroup, group, pids, 1) <= 0)
+	if (cgroup_pids(n->cgroup, group, pids, 1) <= 0) {
+		if (!map_get(&n->roster.runners, group))
+			(void)cgroup_remove(
+				n->cgroup, group, NULL); /* of a replica that is gone; busy: at the next start */
+		return;
+	}
+	r = runner_of_stem(n, group);
+	if (!r || r->awaiting || r->link.fd >= 0)
 		return;
 	r->run = MAX(r->last_run + 1, (uint64_t)1); /* a run we know nothing of, but that it is there */
 	runner_feed(r, &(struct replica_in){.type = REPLICA_IN_ADOPTED,

@@ -12,7 +12,10 @@
 
 #include "base/mem.h"
 #include "node/node.h"
+#include "node/trim.h"
 #include "node/verbs.h"
+
+#define TRIM_FROM 100 /* a change of so many agents leaves enough behind to give it back */
 
 static void answer_free(struct answer *an)
 {
@@ -275,6 +278,8 @@ static void finish(struct answer *an)
 	else
 		control_refuse(an->rq, "refused", "%s%s", an->rc == -ENOMEM ? "" : "nothing was changed: ",
 			an->rc == -ENOMEM ? "out of memory" : an->error);
+	if (an->n >= TRIM_FROM)
+		trim_heap();
 	answer_free(an);
 	verbs_next(n);
 }

@@ -56,12 +56,26 @@ static int clear_way(const char *path, struct err *e)
 	return 0;
 }
 
+/* A system's own group stands in /etc/group: asking the name service would load its libraries for good. */
+static uint32_t group_id(void)
+{
+	FILE *f = fopen("/etc/group", "re");
+	const struct group *g = NULL;
+	uint32_t gid = CONTROL_NOBODY;
+
+	while (f && (g = fgetgrent(f)) && strcmp(g->gr_name, GROUP) != 0)
+		;
+	if (g)
+		gid = (uint32_t)g->gr_gid;
+	if (f)
+		(void)fclose(f); /* read only */
+	return gid;
+}
+
 static int let_in(struct control *c, struct err *e)
 {
-	const struct group *g = getgrnam(GROUP);
-
-	c->gid = g ? (uint32_t)g->gr_gid : CONTROL_NOBODY;
-	if (g && lchown(c->path, (uid_t)-1, g->gr_gid) < 0)
+	c->gid = group_id();
+	if (c->gid != CONTROL_NOBODY && lchown(c->path, (uid_t)-1, (gid_t)c->gid) < 0)
 		return err_errno(e, "give '%s' to the group " GROUP, c->path);
 	if (chmod(c->path, MODE) < 0)
 		return err_errno(e, "set the mode of '%s'", c->path);

@@ -11,7 +11,7 @@
 #include "base/list.h"
 #include "node/store.h"
 
-#define EVENTS_RING  2000
+#define EVENTS_RING  1000
 #define EVENT_ID_MAX 96 /* with its NUL */
 
 struct events;

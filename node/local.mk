@@ -77,10 +77,14 @@ libnode_a_SOURCES = \
 	%D%/store_thread.c \
 	%D%/sysstat.c \
 	%D%/sysstat.h \
+	%D%/systemd.c \
+	%D%/systemd.h \
+	%D%/trim.c \
+	%D%/trim.h \
 	%D%/verbs.c \
 	%D%/verbs.h
 
 sbin_PROGRAMS += coveyd
 coveyd_SOURCES = %D%/main.c
 coveyd_LDADD = libnode.a libsupervisor.a libsupervisor_core.a libbase.a $(EV_LIBS) $(NNG_LIBS) $(MSGPACK_LIBS) \
-	$(CGROUP_LIBS) $(SECCOMP_LIBS) $(SQLITE_LIBS) $(YAML_LIBS) $(SYSTEMD_LIBS) -lpthread -lm
+	$(CGROUP_LIBS) $(SECCOMP_LIBS) $(SQLITE_LIBS) $(YAML_LIBS) -lpthread -lm

@@ -10,7 +10,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <systemd/sd-journal.h>
 
 #include "base/log.h"
 #include "base/mem.h"
@@ -18,6 +17,7 @@
 #include "node/config.h"
 #include "node/nng_setup.h"
 #include "node/node_run.h"
+#include "node/systemd.h"
 #include "supervisor/spawn.h"
 
 #define DEFAULT_FILE COVEY_SYSCONFDIR "/coveyd.yaml"
@@ -64,23 +64,9 @@ static int parse_args(int argc, char **argv, struct args *ret)
 	return -1;
 }
 
-static void to_journal(enum log_level level, const char *agent, const char *replica, const char *text)
-{
-	static const int priority[] = {
-		[LOG_LEVEL_ERR] = 3, [LOG_LEVEL_WARN] = 4, [LOG_LEVEL_INFO] = 6, [LOG_LEVEL_DEBUG] = 7};
-
-	(void)sd_journal_send("MESSAGE=%s%s%s",
-		replica ? replica
-		: agent ? agent
-			: "",
-		replica || agent ? ": " : "", text, "PRIORITY=%d", priority[level], "AGENT=%s", agent ? agent : "",
-		"REPLICA=%s", replica ? replica : "", NULL); /* nowhere to say so */
-}
-
 static void set_log(bool verbose)
 {
-	log_to(getenv("JOURNAL_STREAM") && getenv("INVOCATION_ID") ? to_journal : NULL,
-		verbose ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
+	log_to(systemd_has_journal() ? systemd_to_journal : NULL, verbose ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
 }
 
 static int load_config(const struct args *args, struct config **ret)

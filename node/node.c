@@ -12,7 +12,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <systemd/sd-daemon.h>
 #include <time.h>
 
 #include "base/io.h"
@@ -24,6 +23,8 @@
 #include "node/ops.h"
 #include "node/page.h"
 #include "node/poll.h"
+#include "node/systemd.h"
+#include "node/trim.h"
 #include "node/verbs.h"
 
 #define POLL_EVERY    0.1 /* s: requests that wait are looked at */
@@ -113,7 +114,10 @@ static int serve(struct node *n, struct err *e)
 	rc = n->cfg->http.host ? serve_http(n, e) : 0;
 	if (rc < 0)
 		return rc;
-	(void)sd_notifyf(0, "READY=1\nSTATUS=%zu agents", n->roster.agents.n); /* not under systemd: nobody to tell */
+	(void)snprintf(path, sizeof(path), "READY=1\nSTATUS=%zu agents", n->roster.agents.n);
+	systemd_notify(path);
+	trim_heap();
+	trim_text();
 	return 0;
 }
 
@@ -196,7 +200,7 @@ static void on_run_dir(struct ev_loop *loop, ev_timer *w, int revents)
 	node_now(n);
 	if (n->serving)
 		adopt_watch_run_dir(n);
-	(void)sd_notify(0, "WATCHDOG=1"); /* not under systemd: nobody to tell */
+	systemd_notify("WATCHDOG=1");
 }
 
 static void on_end(struct ev_loop *loop, ev_signal *w, int revents)
@@ -431,7 +435,7 @@ int node_run(struct node *n)
 {
 	watch(n);
 	ev_run(n->loop, 0);
-	(void)sd_notify(0, "STOPPING=1"); /* not under systemd: nobody to tell */
+	systemd_notify("STOPPING=1");
 	return n->failed ? -EIO : 0;
 }
 

@@ -11,6 +11,7 @@
 
 #include "base/mem.h"
 #include "node/node.h"
+#include "supervisor/logs.h"
 
 #define MOVES_A_PLAN	  256
 #define SETTLE_ROUNDS_MAX 64 /* plans of one turn; what is left comes in the next */

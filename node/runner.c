@@ -111,7 +111,7 @@ static void save_counted(struct runner *r, uint64_t run)
 		return; /* the record stays, and is dropped as counted after a restart if a later save succeeds */
 	c->node = r->node;
 	c->run = run;
-	memcpy(c->stem, r->stem, sizeof(c->stem));
+	(void)snprintf(c->stem, sizeof(c->stem), "%s", r->stem); /* bounded alike */
 	if (save(r, on_counted, c) < 0)
 		free(c);
 }
@@ -368,9 +368,26 @@ static void on_deadline(struct ev_loop *loop, ev_timer *w, int revents)
 	runner_feed(r, &(struct replica_in){.type = REPLICA_IN_TICK});
 }
 
+/* The names are behind the struct: most are a tenth of what they may be. */
+static struct runner *runner_alloc(const struct node *n, const struct agent *a, int slot)
+{
+	char id[REPLICA_ID_MAX], stem[RUNNER_STEM_MAX];
+	struct runner *r;
+	size_t len;
+
+	runner_name(a, n->cfg->name, slot, id, stem);
+	len = strlen(id) + 1; /* as long as the stem */
+	r = mem_zalloc(1, sizeof(*r) + 2 * len);
+	if (!r)
+		return NULL;
+	r->id = memcpy((char *)(r + 1), id, len);
+	r->stem = memcpy((char *)(r + 1) + len, stem, len);
+	return r;
+}
+
 int runner_new(struct node *n, struct agent *a, int slot, struct runner **ret, struct err *e)
 {
-	struct runner *r = mem_zalloc(1, sizeof(*r));
+	struct runner *r = runner_alloc(n, a, slot);
 	int rc;
 
 	if (!r)
@@ -380,7 +397,6 @@ int runner_new(struct node *n, struct agent *a, int slot, struct runner **ret, s
 	r->slot = slot;
 	r->sample.cpu_cores = -1;
 	list_init(&r->waiting);
-	runner_name(a, n->cfg->name, slot, r->id, r->stem);
 	rc = map_add(&n->roster.runners, &r->by_stem, r->stem);
 	if (rc < 0) {
 		free(r);

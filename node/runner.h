@@ -60,8 +60,7 @@ struct runner {
 	struct node *node;
 	struct agent *agent;
 	int slot;
-	char id[REPLICA_ID_MAX];
-	char stem[RUNNER_STEM_MAX];
+	char *id, *stem; /* "n1/web.0" and "n1+web.0", behind the struct */
 	struct replica core;
 	struct agent_spec *spec; /* of the run (or of the next one); a reference, what core.spec points to */
 	struct shimlink link;
