@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Memory that is given back. Text alone is dropped (mappings r-xp of files): it is never written, so nothing is lost. The
+ * Memory that is given back. Text alone is dropped (mappings r-xp of files): it is never written, so nothing is
+ * lost. The
  * read-only data of a library looks the same as its relocated data (r--p), which must stay.
  */
 #include "node/trim.h"
