@@ -14,16 +14,16 @@
 #include "tests/lib/daemon.h"
 #include "tests/lib/wait.h"
 
-/* An agent that notes each of its starts, with its pid, in a file of the bed. */
-static void noting(struct daemon_bed *d, const char *name, const char *then, char out[1024])
+/* An agent that notes each of its starts in a file of the bed, once it is set up (`first`). */
+static void noting(struct daemon_bed *d, const char *name, const char *first, const char *then, char out[1024])
 {
 	(void)snprintf(out, 1024,
 		"name: %s\n"
-		"command: [/bin/sh, -c, \"echo $$ >> %s/notes-%s; %s\"]\n"
+		"command: [/bin/sh, -c, \"%s; echo x >> %s/notes-%s; %s\"]\n"
 		"user: root\n"
 		"sandbox: {private_tmp: no, read_only: []}\n"
 		"restart: {initial: 10ms, limit: 0}\n",
-		name, d->dir.path, name, then);
+		name, first, d->dir.path, name, then);
 }
 
 static int starts_of(struct daemon_bed *d, const char *name)
@@ -50,7 +50,7 @@ static void test_the_same_process_after_a_kill(void **state)
 	(void)state;
 	daemon_init(&d);
 	daemon_start(&d);
-	noting(&d, "web", "exec sleep 1000", text);
+	noting(&d, "web", ":", "exec sleep 1000", text);
 	daemon_run(&d, text);
 	pid = daemon_pid_of(&d, "web.0");
 	assert_true(pid > 0);
@@ -73,8 +73,9 @@ static void test_an_end_without_a_daemon_is_known(void **state)
 	(void)state;
 	daemon_init(&d);
 	daemon_start(&d);
-	noting(&d, "job", "trap 'exit 7' TERM; while :; do sleep 0.05; done", text);
+	noting(&d, "job", "trap 'exit 7' TERM", "while :; do sleep 0.05; done", text);
 	daemon_run(&d, text);
+	WAIT_UNTIL(starts_of(&d, "job") == 1, WAIT_BOUND_S);
 	assert_true(daemon_replica(&d, "job.0", &r));
 	daemon_kill(&d, SIGKILL);
 	assert_int_equal(kill(r.pid, SIGTERM), 0);
@@ -85,7 +86,7 @@ static void test_an_end_without_a_daemon_is_known(void **state)
 	assert_string_equal(r.reason, "exited");
 	assert_int_equal(r.code, 7);
 	assert_int_equal(r.restarts, 1);
-	assert_int_equal(starts_of(&d, "job"), 2);
+	WAIT_UNTIL(starts_of(&d, "job") == 2, WAIT_BOUND_S);
 	daemon_done(&d);
 }
 
@@ -98,9 +99,10 @@ static void test_a_stop_goes_on_without_the_daemon(void **state)
 	(void)state;
 	daemon_init(&d);
 	daemon_start(&d);
-	noting(&d, "slow", "trap '' TERM; while :; do sleep 0.05; done", text);
+	noting(&d, "slow", "trap '' TERM", "while :; do sleep 0.05; done", text);
 	strcat(text, "stop: {timeout: 1s}\n");
 	daemon_run(&d, text);
+	WAIT_UNTIL(starts_of(&d, "slow") == 1, WAIT_BOUND_S);
 	pid = daemon_pid_of(&d, "slow.0");
 	assert_true(daemon_ok(daemon_call(&d, "stop", "target=slow")));
 	daemon_kill(&d, SIGKILL);
@@ -123,7 +125,7 @@ static void test_a_killed_shim_leaves_nothing(void **state)
 	(void)state;
 	daemon_init(&d);
 	daemon_start(&d);
-	noting(&d, "two", "setsid sleep 1000 & exec sleep 1000", text);
+	noting(&d, "two", ":", "setsid sleep 1000 & exec sleep 1000", text);
 	daemon_run(&d, text);
 	WAIT_UNTIL(starts_of(&d, "two") == 1, WAIT_BOUND_S);
 	pid = daemon_pid_of(&d, "two.0");
@@ -155,12 +157,12 @@ static void test_kills_at_random_instants(void **state)
 	daemon_start(&d);
 	for (int i = 0; i < STEADY; i++) {
 		(void)snprintf(name, sizeof(name), "s%d", i);
-		noting(&d, name, "exec sleep 1000", text);
+		noting(&d, name, ":", "exec sleep 1000", text);
 		daemon_run(&d, text);
 		(void)snprintf(name, sizeof(name), "s%d.0", i);
 		pids[i] = daemon_pid_of(&d, name);
 	}
-	noting(&d, "busy", "sleep 0.02", text); /* ends and starts all the time */
+	noting(&d, "busy", ":", "sleep 0.02", text); /* ends and starts all the time */
 	assert_true(daemon_ok(daemon_apply(&d, text)));
 	for (int k = 0; k < KILLS; k++) {
 		(void)daemon_call(&d, k % 2 ? "stop" : "start", "target=busy");
