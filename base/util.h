@@ -11,13 +11,15 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define ARRAY_LEN(a)		      (sizeof(a) / sizeof((a)[0]))
-#define PRINTF_LIKE(f, a)	      __attribute__((format(printf, f, a)))
-#define STRFTIME_LIKE(f)	      __attribute__((format(strftime, f, 0)))
-#define MUST_CHECK		      __attribute__((warn_unused_result))
-#define NO_RETURN		      __attribute__((noreturn))
-#define UNUSED			      __attribute__((unused))
-#define FALLTHROUGH		      __attribute__((fallthrough))
+#define ARRAY_LEN(a)	  (sizeof(a) / sizeof((a)[0]))
+#define PRINTF_LIKE(f, a) __attribute__((format(printf, f, a)))
+#define STRFTIME_LIKE(f)  __attribute__((format(strftime, f, 0)))
+#define MUST_CHECK	  __attribute__((warn_unused_result))
+#define NO_RETURN	  __attribute__((noreturn))
+#define UNUSED		  __attribute__((unused))
+#define FALLTHROUGH	  __attribute__((fallthrough))
+/* For code that never returns from a stack which is used again: its marks would stay there. */
+#define NO_ASAN			      __attribute__((no_sanitize_address))
 #define CLEANUP(fn)		      __attribute__((cleanup(fn)))
 #define MIN(a, b)		      ((a) < (b) ? (a) : (b))
 #define MAX(a, b)		      ((a) > (b) ? (a) : (b))

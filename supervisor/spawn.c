@@ -49,7 +49,7 @@ struct child {
 };
 
 /* Runs in the daemon's memory and on a stack of its own: raw system calls alone, no return but exec or _exit. */
-static int child_main(void *arg)
+static NO_ASAN int child_main(void *arg)
 {
 	static char *const argv[] = {(char *)"covey-shim", NULL};
 	static char *const envp[] = {NULL};
