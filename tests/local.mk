@@ -113,6 +113,7 @@ EXTRA_DIST += %D%/lib/talk.h
 EXTRA_DIST += %D%/lib/test.h
 EXTRA_DIST += %D%/lib/tmpdir.h
 EXTRA_DIST += %D%/lib/trace.h
+EXTRA_DIST += %D%/lib/tsan.supp
 EXTRA_DIST += %D%/lib/wait.h
 
 # A fuzz target is tests/fuzz/fuzz_NAME.c, with LLVMFuzzerTestOneInput and its corpus in tests/fuzz/corpus/NAME: a
@@ -187,7 +188,8 @@ AM_TESTS_ENVIRONMENT = \
 	TOP='$(abs_top_srcdir)'; BUILD='$(abs_top_builddir)'; LINT_CC='$(CC)'; LINT_SANITIZED='$(lint_sanitized)'; \
 	LINT_CPPFLAGS='-I$(abs_top_builddir) $(MSGPACK_CFLAGS)'; \
 	LINT_PROGRAMS='$(sbin_PROGRAMS) $(bin_PROGRAMS) covey-shim'; \
-	export TOP BUILD LINT_CC LINT_SANITIZED LINT_CPPFLAGS LINT_PROGRAMS;
+	TSAN_OPTIONS="suppressions=$(abs_top_srcdir)/tests/lib/tsan.supp $$TSAN_OPTIONS"; \
+	export TOP BUILD LINT_CC LINT_SANITIZED LINT_CPPFLAGS LINT_PROGRAMS TSAN_OPTIONS;
 
 .PHONY: lint
 lint: all
