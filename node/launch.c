@@ -196,6 +196,24 @@ static void fill_label(const struct runner *r, struct runner_label *l)
 	memcpy(l->agent, r->agent->name, sizeof(l->agent));
 }
 
+/* Groups that this daemon saw a run of the same definition start in are as they should be: they are only entered. */
+static void keep_joins(struct cgroup_steps *steps)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < steps->n; i++) {
+		uint32_t type = steps->v[i].type & ~(uint32_t)SHIM_OP_OPTIONAL;
+
+		if (type == SHIM_OP_JOIN || type == SHIM_OP_INTO) {
+			steps->v[kept++] = steps->v[i];
+			continue;
+		}
+		free(steps->v[i].path);
+		free(steps->v[i].value);
+	}
+	steps->n = kept;
+}
+
 static int launch_fill(struct runner *r, struct launch *l, struct err *e)
 {
 	struct node *n = r->node;
@@ -219,6 +237,8 @@ static int launch_fill(struct runner *r, struct launch *l, struct err *e)
 		rc = cgroup_steps(n->cgroup, r->stem, &r->spec->resources, &l->steps, e);
 	if (rc < 0)
 		return rc;
+	if (r->groups_for == r->spec->run_hash)
+		keep_joins(&l->steps);
 	for (size_t i = 0; i < r->n_ports; i++)
 		l->ports[i] = (struct spawn_port){r->spec->ports.v[i].name, r->ports[i]};
 	fill_label(r, &l->label);

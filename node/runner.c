@@ -172,6 +172,8 @@ int runner_exited(struct runner *r, const void *v, size_t size)
 	if (x.run <= r->last_run)
 		return 0; /* counted before */
 	r->last_run = x.run;
+	if (x.kind == SHIM_START_FAILED)
+		r->groups_for = 0;
 	r->log_dropped_lines = x.log_dropped_lines;
 	if (x.refused.total)
 		runner_refused(r, &x.refused, sizeof(x.refused));

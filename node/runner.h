@@ -67,6 +67,7 @@ struct runner {
 	uint64_t run;	   /* of the shim, 0: none */
 	uint64_t last_run; /* newest run whose end was taken */
 	uint64_t run_hash; /* of the definition that is running */
+	uint64_t groups_for; /* run_hash of the definition that its groups are made for; 0: not known */
 	int64_t run_version;
 	uint64_t epoch;
 	uint32_t uid, gid;

@@ -86,6 +86,7 @@ void runner_hello(struct runner *r, const struct shim_hello *h, bool started, co
 	if (started) {
 		r->sample = (struct runner_sample){.cpu_cores = -1};
 		runner_launched(r);
+		r->groups_for = r->run_hash;
 		if (h->run == r->run)
 			runner_feed(r, &(struct replica_in){.type = REPLICA_IN_STARTED, .pid = h->pid});
 		return;
