@@ -181,6 +181,23 @@ static void adopt_group(void *arg, const char *group)
 	runner_lost(r);
 }
 
+static void sweep_group(void *arg, const char *group)
+{
+	struct node *n = arg;
+
+	if (!map_get(&n->roster.runners, group) && cgroup_remove(n->cgroup, group, NULL) < 0)
+		n->sweep_groups = true;
+}
+
+void adopt_sweep_groups(struct node *n)
+{
+	if (!n->sweep_groups)
+		return;
+	n->sweep_groups = false;
+	if (cgroup_each(n->cgroup, sweep_group, n) < 0)
+		n->sweep_groups = true;
+}
+
 /* ---- the passes ---- */
 
 typedef void each_file(struct node *n, const char *path, const char *name);

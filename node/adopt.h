@@ -21,6 +21,10 @@ int adopt_scan(struct node *n, struct err *e);
 /* The replica of an id ("web.3") that the store has a record of; NULL (and the record dropped) when its agent
  * is gone. */
 struct runner *adopt_runner(struct node *n, const char *id);
+/* Groups of replicas that are gone are removed; one is busy for a moment after its last process has ended.
+ * Called once a
+ * while. */
+void adopt_sweep_groups(struct node *n);
 /* run_dir was wiped under us: makes it again, and tells the shims to. Called once a while. */
 void adopt_watch_run_dir(struct node *n);
 

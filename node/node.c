@@ -200,6 +200,7 @@ static void on_run_dir(struct ev_loop *loop, ev_timer *w, int revents)
 	node_now(n);
 	if (n->serving)
 		adopt_watch_run_dir(n);
+	adopt_sweep_groups(n);
 	systemd_notify("WATCHDOG=1");
 }
 

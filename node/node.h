@@ -73,6 +73,7 @@ struct node {
 	int awaiting;		     /* shims found at start that did not answer yet */
 	bool serving;		     /* control and http are open */
 	bool unread[SPEC_SCOPE_MAX]; /* definitions that could not be read: what runs of that scope is left alone */
+	bool sweep_groups;	     /* some of replicas that are gone were busy */
 	bool draining;
 	bool store_failed; /* the last job of the store failed: said once */
 	int64_t started_wall_ms, started_mono_ms;

@@ -165,7 +165,12 @@ static bool try_logs(struct waiter *w, bool last)
 	struct err e;
 
 	if (!r) {
-		control_refuse(w->rq, "refused", "there is no replica '%s' on this node", w->name);
+		if (roster_find(w->node, w->name))
+			control_refuse(w->rq, "refused",
+				"%s is an agent: name one of its replicas, as 'covey status %s' lists them", w->name,
+				w->name);
+		else
+			control_refuse(w->rq, "refused", "there is no replica '%s' on this node", w->name);
 		return true;
 	}
 	if (logs_read(runner_log_path(r, path, sizeof(path)), &w->pos, LOGS_A_REPLY, &data, &gap, &e) < 0) {

@@ -35,6 +35,8 @@ const char *report_agent_state(const struct agent *a, const struct roster_count 
 		for (size_t i = 0; i < a->n_slots; i++)
 			if (a->slots[i] && (enum replica_state)a->slots[i]->core.state == worst[w])
 				return replica_state_name(worst[w]);
+	if (c->running > 0)
+		return "running"; /* the others rest: held, or done */
 	for (size_t i = 0; i < a->n_slots; i++)
 		if (a->slots[i] && a->slots[i]->core.state == REPLICA_STOPPED)
 			return "stopped";

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/mem.h"
 #include "node/apply.h"
@@ -227,13 +228,15 @@ static void on_backup(void *arg, int rc, const char *error)
 	CLEANUP(bytes_done) struct bytes out = {.max = 8192};
 	struct backup *b = arg;
 	struct mp_writer w;
+	struct stat st;
 
 	if (rc < 0) {
 		control_refuse(b->rq, "refused", "%s", error ? error : strerror(-rc));
 	} else {
 		mp_writer_init(&w, &out);
-		mp_map(&w, 1);
+		mp_map(&w, 2);
 		mp_key_str(&w, "path", b->path);
+		mp_key_int(&w, "bytes", stat(b->path, &st) == 0 ? st.st_size : 0);
 		control_reply(b->rq, &out);
 	}
 	free(b);
