@@ -296,20 +296,31 @@ static void on_synced(void *arg, int rc, const char *error)
 	finish(an);
 }
 
+static const char full[] = "too much is waiting for the disk already; try again in a moment";
+
 void answer_send(struct answer *an)
 {
+	struct store *store = an->node->store;
 	bool put = false;
 
 	pack(an);
 	for (size_t i = 0; an->op && i < an->n; i++)
 		if (ops_add(an->op, an->v[i].agent, an->v[i].slot) < 0)
 			an->rc = -ENOMEM;
+	verbs_begin(an->node);
+	store_group_begin(store); /* all of the change, or nothing of it */
 	for (size_t i = 0; an->op && an->rc == 0 && i < an->n; i++)
 		if (an->v[i].put && (put = true) && store_stage(an, &an->v[i]) < 0)
-			failed(an, -ENOSPC, "too much is waiting for the disk already; try again in a moment");
-	verbs_begin(an->node);
-	if (!put && an->rc == 0 && an->op)
+			failed(an, -ENOSPC, full);
+	if (put && an->rc == 0 && store_sync(store, on_synced, an) < 0)
+		failed(an, -ENOSPC, full);
+	if (put && an->rc == 0) {
+		store_group_end(store);
+		return;
+	}
+	store_group_drop(store);
+	if (an->rc == 0 && an->op)
 		on_synced(an, 0, NULL);
-	else if (!put || store_sync(an->node->store, on_synced, an) < 0)
+	else
 		finish(an); /* a dry run, or the queue is full */
 }

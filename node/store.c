@@ -203,6 +203,7 @@ static int submit(struct store *s, struct store_job *j)
 	pthread_mutex_lock(&s->lock);
 	full = is_full(s, j);
 	if (!full) {
+		j->grouped = s->grouping && s->group_at != s->queue.prev;
 		list_add_tail(&s->queue, &j->link);
 		s->n_queued++;
 		s->queued_bytes += j->size;
@@ -214,6 +215,41 @@ static int submit(struct store *s, struct store_job *j)
 	if (full)
 		free(j);
 	return full ? -ENOSPC : 0;
+}
+
+void store_group_begin(struct store *s)
+{
+	assert(!s->grouping);
+	pthread_mutex_lock(&s->lock);
+	s->grouping = true;
+	s->group_at = s->queue.prev;
+	pthread_mutex_unlock(&s->lock);
+}
+
+void store_group_end(struct store *s)
+{
+	assert(s->grouping);
+	pthread_mutex_lock(&s->lock);
+	s->grouping = false;
+	pthread_cond_signal(&s->work);
+	pthread_mutex_unlock(&s->lock);
+}
+
+void store_group_drop(struct store *s)
+{
+	assert(s->grouping);
+	pthread_mutex_lock(&s->lock);
+	while (s->queue.prev != s->group_at) {
+		struct store_job *j = LIST_ENTRY(s->queue.prev, struct store_job, link);
+
+		s->n_queued--;
+		s->queued_bytes -= j->size;
+		s->n_urgent -= j->kind != STORE_PUT_EVENT;
+		list_del(&j->link);
+		free(j);
+	}
+	pthread_mutex_unlock(&s->lock);
+	store_group_end(s);
 }
 
 int store_put_agent(struct store *s, const struct store_agent *a, store_done *done, void *arg)

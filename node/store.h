@@ -70,6 +70,14 @@ int store_del_replica(struct store *s, const char *id, store_done *done, void *a
 int store_put_event(struct store *s, const struct store_event *ev, store_done *done, void *arg);
 int store_put_meta(struct store *s, const char *key, int64_t value, store_done *done, void *arg);
 int store_backup(struct store *s, const char *path, store_done *done, void *arg); /* a consistent copy */
+/*
+ * Jobs queued between begin and end are stored all together or not at all, whenever the daemon is killed and however
+ * full the disk is. drop instead of end forgets them, and done is called for none. Not nested; nothing of the queue is
+ * run meanwhile.
+ */
+void store_group_begin(struct store *s);
+void store_group_end(struct store *s);
+void store_group_drop(struct store *s);
 /* done is called once all jobs queued before it are durable (or failed). */
 int store_sync(struct store *s, store_done *done, void *arg);
 

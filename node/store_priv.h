@@ -38,6 +38,7 @@ struct store_job {
 	store_done *done;
 	void *arg;
 	int rc;
+	bool grouped; /* shares its fate with the job before it */
 	char error[STORE_ERROR_MAX];
 	size_t size; /* of the whole job, counted against STORE_BYTES_MAX */
 	union {
@@ -76,6 +77,8 @@ struct store {
 	struct list queue, finished; /* of struct store_job */
 	size_t n_queued, queued_bytes, n_urgent;
 	bool stopping;
+	bool grouping;	       /* between begin and end of a group: the queue is not touched */
+	struct list *group_at; /* the last job before the group */
 	struct store_stats st;
 	int64_t commit_us[STORE_COMMITS_KEPT];
 

@@ -192,6 +192,15 @@ static void refuse_suspect(const struct store *s, struct list *first, const stru
 	end_jobs(first, end, -EIO, &e);
 }
 
+/* The first job after `p` that may succeed or fail without it. */
+static struct list *unit_end(struct list *p, const struct list *end)
+{
+	do
+		p = p->next;
+	while (p != end && LIST_ENTRY(p, struct store_job, link)->grouped);
+	return p;
+}
+
 static void run_group(struct store *s, struct list *first, struct list *end)
 {
 	int64_t at = mono_us();
@@ -206,10 +215,12 @@ static void run_group(struct store *s, struct list *first, struct list *end)
 	end_jobs(first, end, rc, &e);
 	if (rc == 0)
 		count_commit(s, mono_us() - at);
-	if (rc == 0 || first->next == end || s->suspect)
+	if (rc == 0 || unit_end(first, end) == end || s->suspect)
 		return;
-	for (struct list *p = first; p != end; p = p->next)
-		run_group(s, p, p->next); /* each alone: one level deep */
+	for (struct list *p = first, *next; p != end; p = next) {
+		next = unit_end(p, end);
+		run_group(s, p, next); /* each alone: one level deep */
+	}
 }
 
 static void checkpoint(struct store *s)
@@ -291,10 +302,12 @@ static void wait_for_company(struct store *s)
 static bool take(struct store *s, struct list *batch)
 {
 	pthread_mutex_lock(&s->lock);
-	while (list_is_empty(&s->queue) && !s->stopping)
-		pthread_cond_wait(&s->work, &s->lock);
-	if (!s->n_urgent)
-		wait_for_company(s);
+	do {
+		while (s->grouping || (list_is_empty(&s->queue) && !s->stopping))
+			pthread_cond_wait(&s->work, &s->lock);
+		if (!s->n_urgent)
+			wait_for_company(s);
+	} while (s->grouping);
 	splice(&s->queue, batch);
 	s->n_urgent = 0;
 	pthread_mutex_unlock(&s->lock);
