@@ -138,14 +138,13 @@ static void adopt_record(struct node *n, const char *path, const char *stem, uin
 {
 	struct runner *r = runner_of_stem(n, stem);
 	CLEANUP(bytes_done) struct bytes b;
-	struct shim_exit x = {0};
+	struct shim_exit x;
 
 	bytes_init(&b, sizeof(x) + SHIM_LABEL_MAX + 1024);
 	if (!r || io_read_file(AT_FDCWD, path, &b, NULL) < 0)
 		return;
-	memcpy(&x, b.v, MIN(b.n, sizeof(x)));
-	if (run <= r->last_run || x.magic != SHIM_MAGIC) {
-		(void)unlink(path); /* counted before, or none of ours */
+	if (runner_read_exit(r, b.v, b.n, &x) < 0 || x.run != run || run <= r->last_run) {
+		(void)unlink(path); /* none of ours, or counted before */
 		return;
 	}
 	if (r->awaiting) { /* a newer run of it is there already */
@@ -153,7 +152,7 @@ static void adopt_record(struct node *n, const char *path, const char *stem, uin
 		(void)unlink(path); /* what it says is kept with the replica from here on */
 		return;
 	}
-	(void)runner_exited(r, b.v, b.n); /* a bad one was refused above */
+	(void)runner_exited(r, b.v, b.n); /* well-formed, as seen above */
 }
 
 /* ---- groups ---- */

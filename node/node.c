@@ -368,7 +368,8 @@ static int count_boot(struct node *n, struct err *e)
 	int64_t boot = store_meta(n->store, "boot", 0) + 1;
 	int done = 0;
 
-	n->next_run = ((uint64_t)boot << 32) + 1;
+	/* A count that a full disk did not take is told again: runs numbered with it were seen by runner_saw. */
+	n->next_run = MAX(n->next_run, ((uint64_t)boot << 32) + 1);
 	if (store_put_meta(n->store, "boot", boot, on_boot_counted, &done) < 0)
 		return err_set(e, -ENOSPC, "the store's queue is full");
 	while (!done)

@@ -122,12 +122,18 @@ void runner_save(struct runner *r)
 		(void)save(r, node_stored, r->node); /* full: the next save brings it */
 }
 
+void runner_saw(struct runner *r, uint64_t run)
+{
+	r->node->next_run = MAX(r->node->next_run, run + 1);
+}
+
 void runner_restore(struct runner *r, const void *saved, size_t n)
 {
 	struct runner_record rec = {0};
 
 	memcpy(&rec, saved, MIN(n, sizeof(rec)));
 	r->last_run = rec.last_run;
+	runner_saw(r, rec.last_run);
 	r->held = rec.held;
 	memcpy(r->learned, rec.learned, sizeof(r->learned));
 	r->n_ports = MIN(rec.n_ports, (uint32_t)PORTS_MAX);
@@ -137,6 +143,12 @@ void runner_restore(struct runner *r, const void *saved, size_t n)
 }
 
 /* ---- the end of a run ---- */
+
+static void count_run(struct runner *r, uint64_t run)
+{
+	r->last_run = MAX(r->last_run, run);
+	runner_saw(r, run);
+}
 
 static void close_run(struct runner *r)
 {
@@ -153,25 +165,35 @@ static void close_run(struct runner *r)
 	runner_launched(r);
 }
 
-int runner_exited(struct runner *r, const void *v, size_t size)
+int runner_read_exit(const struct runner *r, const void *v, size_t size, struct shim_exit *ret)
 {
 	struct shim_exit x = {0};
 	size_t head = offsetof(struct shim_exit, code);
-	const char *refused_name = NULL;
-	char name[64];
 
-	if (size < head)
-		return -EINVAL;
-	memcpy(&x, v, MIN(size, sizeof(x)));
-	if (x.magic != SHIM_MAGIC || x.size < head || x.size > size || x.kind == 0 || x.kind >= SHIM_EXIT_KIND_MAX) {
+	if (size)
+		memcpy(&x, v, MIN(size, sizeof(x)));
+	if (size < head || x.magic != SHIM_MAGIC || x.size < head || x.size > size || x.kind == 0 ||
+		x.kind >= SHIM_EXIT_KIND_MAX) {
 		log_line(
 			LOG_LEVEL_WARN, r->agent->name, r->id, "a record of %zu bytes is none of ours, ignoring", size);
 		return -EINVAL;
 	}
 	x.why_text[sizeof(x.why_text) - 1] = x.detail[sizeof(x.detail) - 1] = '\0';
+	*ret = x;
+	return 0;
+}
+
+int runner_exited(struct runner *r, const void *v, size_t size)
+{
+	const char *refused_name = NULL;
+	struct shim_exit x;
+	char name[64];
+
+	if (runner_read_exit(r, v, size, &x) < 0)
+		return -EINVAL;
 	if (x.run <= r->last_run)
 		return 0; /* counted before */
-	r->last_run = x.run;
+	count_run(r, x.run);
 	if (x.kind == SHIM_START_FAILED)
 		r->groups_for = 0;
 	r->log_dropped_lines = x.log_dropped_lines;
@@ -197,7 +219,7 @@ void runner_note_exit(struct runner *r, const struct shim_exit *x)
 
 	replica_explain_exit(r->spec, x,
 		x->refused.total ? seccomp_call_name(x->refused_nr_last, name, sizeof(name)) : NULL, &words);
-	r->last_run = MAX(r->last_run, x->run);
+	count_run(r, x->run);
 	r->core.last_exit = words;
 	node_event(
 		r->node, SEVERITY_INFO, "exited", r->agent->name, r->id, "%s, while the daemon was away", words.text);
@@ -244,7 +266,7 @@ void runner_lost(struct runner *r)
 	if (read_record(r))
 		return;
 	log_line(LOG_LEVEL_WARN, r->agent->name, r->id, "its shim is gone without a record, ending what is left of it");
-	r->last_run = MAX(r->last_run, run);
+	count_run(r, run);
 	r->empty_tries = 0;
 	on_emptying(r->node->loop, &r->emptying, 0);
 }

@@ -112,6 +112,10 @@ bool runner_is_current(const struct runner *r);
 bool runner_is_alive(const struct runner *r); /* a process may be there: starting, running, stopping */
 
 /* The end of a run, from a message or a record: size bytes of struct shim_exit and what follows. Bad ones: refused. */
+/* What a shim wrote about the end of a run, checked and bounded; said and -EINVAL when it is none of ours. */
+int runner_read_exit(const struct runner *r, const void *v, size_t size, struct shim_exit *ret);
+/* A run of that number was there: no later one gets it, whatever the store could keep of the numbers. */
+void runner_saw(struct runner *r, uint64_t run);
 int runner_exited(struct runner *r, const void *v, size_t size);
 /* A run that ended before the one that runs now: told and kept, nothing follows from it. */
 void runner_note_exit(struct runner *r, const struct shim_exit *x);

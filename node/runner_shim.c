@@ -97,6 +97,7 @@ void runner_hello(struct runner *r, const struct shim_hello *h, bool started, co
 	r->node->awaiting--;
 	memcpy(&l, label, MIN(label_size, sizeof(l)));
 	r->run = h->run;
+	runner_saw(r, h->run);
 	r->run_hash = l.run_hash;
 	r->run_version = l.version;
 	r->core.restarts = MAX(r->core.restarts, l.restarts);
