@@ -49,6 +49,27 @@ const char *daemon_file(struct daemon_bed *d, const char *name, const char *cont
 	return path;
 }
 
+int64_t daemon_size(struct daemon_bed *d, const char *name)
+{
+	struct stat st;
+
+	return stat(tmpdir_path(&d->dir, name), &st) == 0 ? st.st_size : 0;
+}
+
+bool daemon_logged(struct daemon_bed *d, int64_t from, const char *part, const char *other)
+{
+	char line[4096];
+	bool found = false;
+	FILE *f = fopen(tmpdir_path(&d->dir, "coveyd.log"), "r");
+
+	assert_non_null(f);
+	(void)fseeko(f, from, SEEK_SET); /* a regular file */
+	while (!found && fgets(line, sizeof(line), f))
+		found = strstr(line, part) && strstr(line, other);
+	(void)fclose(f); /* read only */
+	return found;
+}
+
 static void write_config(struct daemon_bed *d)
 {
 	char text[2048];
@@ -268,7 +289,7 @@ bool daemon_wait(struct daemon_bed *d, const char *op, char text[256])
 
 		if (!done)
 			continue;
-		(void)snprintf(text, 256, "%s", daemon_text(r, "text"));
+		(void)snprintf(text, 256, "%.255s", daemon_text(r, "text"));
 		if (done->via.boolean || failed->via.boolean)
 			return done->via.boolean;
 	}

@@ -33,6 +33,11 @@ void daemon_done(struct daemon_bed *d);
 /* A file of the bed's folder; returns its path, valid until the next call. */
 const char *daemon_file(struct daemon_bed *d, const char *name, const char *content, unsigned mode);
 
+/* Bytes of a file of the bed's folder; 0 when it is not there. */
+int64_t daemon_size(struct daemon_bed *d, const char *name);
+/* Whether the daemon has logged both parts in one line, from this offset of coveyd.log on. */
+bool daemon_logged(struct daemon_bed *d, int64_t from, const char *part, const char *other);
+
 /* Calls a verb; args is JSON-like text of the form "key=value,key=value" with numbers told as numbers, or NULL.
  * The root
  * of the reply, valid until the next call; NULL when no daemon answers. */

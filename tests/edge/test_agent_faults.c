@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Agents that misbehave under a real daemon: what they write, what they close, what they leave behind; and leftovers
+ * of shims that were killed, which a starting daemon finds.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include "supervisor/shim_proto.h"
+#include "tests/lib/daemon.h"
+#include "tests/lib/wait.h"
+
+static struct daemon_bed bed;
+
+static int begin(void **state)
+{
+	(void)state;
+	daemon_init(&bed);
+	daemon_start(&bed);
+	return 0;
+}
+
+static int end(void **state)
+{
+	(void)state;
+	daemon_done(&bed);
+	return 0;
+}
+
+/* Of /proc/PID/stat: the parent, and the processor time in ticks. */
+static int stat_of(int pid, long *ret_ticks)
+{
+	char path[64];
+	int parent = 0;
+	long user = 0, system = 0;
+	FILE *f;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	f = fopen(path, "r");
+	assert_non_null(f);
+	assert_int_equal(
+		fscanf(f, "%*d (%*[^)]) %*c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %ld %ld", &parent, &user, &system),
+		3);
+	(void)fclose(f); /* read only */
+	if (ret_ticks)
+		*ret_ticks = user + system;
+	return parent;
+}
+
+static bool is_gone(int pid)
+{
+	return kill(pid, 0) < 0 && errno == ESRCH;
+}
+
+static void stop(const char *name)
+{
+	const msgpack_object *reply;
+	char op[OP_ID_MAX], why[256], args[96];
+
+	(void)snprintf(args, sizeof(args), "target=%s", name);
+	reply = daemon_call(&bed, "stop", args);
+	assert_true(daemon_ok(reply));
+	(void)snprintf(op, sizeof(op), "%s", daemon_text(mp_get(reply, "result"), "op"));
+	assert_true(daemon_wait(&bed, op, why));
+}
+
+/* Whether the last lines that the replica wrote, as the daemon tells them, contain these bytes. */
+static bool wrote(const char *replica, const void *bytes, size_t n)
+{
+	const msgpack_object *reply, *data;
+	char args[96];
+
+	(void)snprintf(args, sizeof(args), "replica=%s,lines=2", replica);
+	reply = daemon_call(&bed, "logs", args);
+	data = daemon_ok(reply) ? mp_get(mp_get(reply, "result"), "data") : NULL;
+	return data && data->type == MSGPACK_OBJECT_BIN && memmem(data->via.bin.ptr, data->via.bin.size, bytes, n);
+}
+
+/* ---- output ---- */
+
+static void test_closing_its_outputs_is_fine(void **state)
+{
+	long before, after;
+	int64_t begun;
+	int shim;
+
+	(void)state;
+	daemon_run(&bed, "name: quiet\ncommand: [/bin/sh, -c, \"exec <&- >&- 2>&-; exec sleep 1000\"]\n");
+	shim = stat_of(daemon_pid_of(&bed, "quiet.0"), NULL);
+	(void)stat_of(shim, &before);
+	begun = wait_mono_ms();
+	while (wait_mono_ms() - begun < 1000) /* long enough for a shim that spins to show */
+		assert_true(daemon_pid_of(&bed, "quiet.0") > 0);
+	(void)stat_of(shim, &after);
+	assert_true(after - before < sysconf(_SC_CLK_TCK) / 10);
+	stop("quiet");
+}
+
+static void test_binary_comes_back_as_it_was(void **state)
+{
+	static const char bytes[] = "\0\1\2\377\376\200 \33[31m\r x";
+
+	(void)state;
+	daemon_run(&bed,
+		"name: bin\ncommand: [/usr/bin/perl, -e, \"$$| = 1; "
+		"print qq(\\\\x00\\\\x01\\\\x02\\\\xff\\\\xfe\\\\x80 \\\\x1b[31m\\\\r x\\\\n); sleep 1000\"]\n");
+	WAIT_UNTIL(wrote("bin.0", bytes, sizeof(bytes) - 1), WAIT_BOUND_S);
+}
+
+static void test_a_line_of_200_mb_is_bounded(void **state)
+{
+	char cmd[256];
+	long kb = 0;
+	FILE *f;
+
+	(void)state;
+	daemon_run(&bed, "name: long\ncommand: [/bin/sh, -c, \"head -c 209715200 /dev/zero | tr '\\\\0' x; echo; "
+			 "echo all written; exec sleep 1000\"]\nlogs: {max_size: 1M, keep: 2}\n");
+	WAIT_UNTIL(wrote("long.0", "all written", 11), 4 * WAIT_BOUND_S);
+	(void)snprintf(cmd, sizeof(cmd), "cat %s/data/logs/long.0.log* | wc -c", bed.dir.path);
+	f = popen(cmd, "r");
+	assert_non_null(f);
+	assert_int_equal(fscanf(f, "%ld", &kb), 1);
+	(void)pclose(f); /* read to its end */
+	assert_true(kb <= 3 << 20);
+	stop("long");
+}
+
+/* ---- what is left behind ---- */
+
+static void test_a_survivor_of_its_end_is_ended(void **state)
+{
+	struct daemon_replica r;
+
+	(void)state;
+	assert_true(daemon_ok(daemon_apply(&bed,
+		"name: fork\ncommand: [/bin/sh, -c, \"(setsid sh -c 'sleep 1000 & sleep 1000' &) ; exit 0\"]\n"
+		"restart: {when: never}\n")));
+	WAIT_UNTIL(daemon_replica(&bed, "fork.0", &r) && *r.reason, WAIT_BOUND_S);
+	WAIT_UNTIL(daemon_processes(&bed) == 0, WAIT_BOUND_S);
+}
+
+static void test_ignoring_the_signal_is_told(void **state)
+{
+	struct daemon_replica r;
+	int pid;
+
+	(void)state;
+	daemon_run(&bed,
+		"name: deaf\ncommand: [/usr/bin/perl, -e, \"$$SIG{TERM} = 'IGNORE'; $$| = 1; print qq(deaf\\\\n); "
+		"sleep 1 while 1\"]\nstop: {timeout: 300ms}\n");
+	WAIT_UNTIL(wrote("deaf.0", "deaf", 4), WAIT_BOUND_S);
+	pid = daemon_pid_of(&bed, "deaf.0");
+	stop("deaf");
+	assert_true(is_gone(pid));
+	assert_true(daemon_replica(&bed, "deaf.0", &r));
+	assert_string_equal(r.state, "stopped");
+	assert_non_null(strstr(r.text, "did not stop within 300ms, killed"));
+}
+
+static void test_a_probe_that_forks_leaves_nothing(void **state)
+{
+	int pid, seen = 0;
+
+	(void)state;
+	daemon_run(&bed,
+		"name: probed\ncommand: [/bin/sleep, \"1000\"]\n"
+		"health: {liveness: {exec: {command: [/bin/sh, -c, \"setsid sleep 1000 & sleep 1000 & sleep 1000\"]}, "
+		"every: 500ms, timeout: 200ms, failures: 1000, after: 0}}\n");
+	pid = daemon_pid_of(&bed, "probed.0");
+	for (int i = 0; i < 3; i++) {
+		WAIT_UNTIL(daemon_processes(&bed) > 1, WAIT_BOUND_S);
+		seen++;
+		WAIT_UNTIL(daemon_processes(&bed) == 1, WAIT_BOUND_S);
+	}
+	assert_int_equal(seen, 3);
+	assert_int_equal(daemon_pid_of(&bed, "probed.0"), pid);
+	stop("probed");
+	assert_int_equal(daemon_processes(&bed), 0);
+}
+
+/* ---- leftovers of shims ---- */
+
+static int run_sleeper(void)
+{
+	int pid;
+
+	daemon_run(&bed, "name: web\ncommand: [/bin/sleep, \"1000\"]\nrestart: {initial: 10ms, max: 10ms}\n");
+	pid = daemon_pid_of(&bed, "web.0");
+	assert_true(pid > 0); /* it is killed: 0 would be ourselves */
+	return pid;
+}
+
+static void test_a_socket_of_a_killed_shim_is_no_shim(void **state)
+{
+	int shim, pid, again;
+
+	(void)state;
+	pid = run_sleeper();
+	shim = stat_of(pid, NULL);
+	daemon_kill(&bed, SIGKILL);
+	assert_int_equal(kill(shim, SIGKILL), 0);
+	WAIT_UNTIL(is_gone(shim), WAIT_BOUND_S);
+	assert_int_equal(access(tmpdir_path(&bed.dir, "run/shims/web.0.sock"), F_OK), 0);
+	(void)daemon_file(&bed, "run/shims/ghost.0.sock", "no socket", 0600);
+	daemon_start(&bed);
+	WAIT_UNTIL(daemon_pid_of(&bed, "web.0") > 0, WAIT_BOUND_S);
+	again = daemon_pid_of(&bed, "web.0");
+	assert_int_not_equal(again, pid);
+	WAIT_UNTIL(is_gone(pid), WAIT_BOUND_S);
+	WAIT_UNTIL(daemon_processes(&bed) == 1, WAIT_BOUND_S);
+	daemon_kill(&bed, SIGKILL);
+	daemon_start(&bed);
+	assert_int_equal(daemon_pid_of(&bed, "web.0"), again);
+}
+
+/* Somebody listens where the shim did, and says nothing: the daemon does not wait for ever, and what was the shim's is
+ * ended once that one is gone. */
+static void test_a_mute_listener_holds_nobody_up(void **state)
+{
+	struct sockaddr_un at = {.sun_family = AF_UNIX};
+	int shim, pid, fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+
+	(void)state;
+	pid = run_sleeper();
+	shim = stat_of(pid, NULL);
+	daemon_kill(&bed, SIGKILL);
+	assert_int_equal(kill(shim, SIGKILL), 0);
+	WAIT_UNTIL(is_gone(shim), WAIT_BOUND_S);
+	(void)snprintf(at.sun_path, sizeof(at.sun_path), "%s/run/shims/web.0.sock", bed.dir.path);
+	(void)unlink(at.sun_path); /* absent is as good */
+	assert_int_equal(bind(fd, (struct sockaddr *)&at, sizeof(at)), 0);
+	assert_int_equal(listen(fd, 8), 0);
+	daemon_start(&bed);
+	(void)close(fd); /* of a test */
+	WAIT_UNTIL(daemon_pid_of(&bed, "web.0") > 0 && daemon_pid_of(&bed, "web.0") != pid, WAIT_BOUND_S);
+	WAIT_UNTIL(daemon_processes(&bed) == 1, WAIT_BOUND_S);
+}
+
+static void write_record(const char *name, const void *v, size_t n)
+{
+	FILE *f = fopen(tmpdir_path(&bed.dir, name), "w");
+
+	assert_non_null(f);
+	assert_int_equal(fwrite(v, 1, n, f), n);
+	assert_int_equal(fclose(f), 0);
+}
+
+/* Records that are none, of runs to come: neither counted nor believed, and not kept. */
+static void write_garbage(void)
+{
+	struct shim_exit x = {.magic = SHIM_MAGIC, .size = sizeof(x), .run = UINT64_MAX, .kind = 0x7fffffff};
+
+	write_record("run/shims/web.0.18446744073709551615.exit", &x, sizeof(x));
+	x.kind = SHIM_EXITED;
+	x.size = sizeof(x) * 2;
+	write_record("run/shims/web.0.18446744073709551614.exit", &x, sizeof(x));
+	write_record("run/shims/web.0.18446744073709551613.exit", "garbage", 7);
+	write_record("run/shims/web.0.18446744073709551612.exit", &x.magic, sizeof(x.magic));
+	write_record("run/shims/web.0.18446744073709551611.exit", "", 0);
+	write_record("run/shims/nobody.exit", "garbage", 7);
+}
+
+static bool garbage_is_gone(void)
+{
+	char name[64];
+
+	for (int i = 1; i <= 5; i++) {
+		(void)snprintf(name, sizeof(name), "run/shims/web.0.1844674407370955161%d.exit", i);
+		if (access(tmpdir_path(&bed.dir, name), F_OK) == 0)
+			return false;
+	}
+	return true;
+}
+
+static void test_records_of_garbage_are_not_believed(void **state)
+{
+	struct daemon_replica r;
+	int pid;
+
+	(void)state;
+	pid = run_sleeper();
+	daemon_kill(&bed, SIGKILL);
+	write_garbage();
+	daemon_start(&bed);
+	assert_int_equal(daemon_pid_of(&bed, "web.0"), pid);
+	assert_true(garbage_is_gone());
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	WAIT_UNTIL(daemon_replica(&bed, "web.0", &r) && r.pid > 0 && r.pid != pid, WAIT_BOUND_S);
+	assert_string_equal(r.reason, "signal");
+	assert_int_equal(r.restarts, 1);
+	stop("web");
+	daemon_kill(&bed, SIGKILL);
+	write_garbage(); /* of a replica that does not run */
+	daemon_start(&bed);
+	assert_true(daemon_state_is(&bed, "web.0", "stopped"));
+	assert_true(garbage_is_gone());
+	assert_true(daemon_ok(daemon_call(&bed, "start", "target=web")));
+	WAIT_UNTIL(daemon_pid_of(&bed, "web.0") > 0, WAIT_BOUND_S);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_closing_its_outputs_is_fine, begin, end),
+		cmocka_unit_test_setup_teardown(test_binary_comes_back_as_it_was, begin, end),
+		cmocka_unit_test_setup_teardown(test_a_line_of_200_mb_is_bounded, begin, end),
+		cmocka_unit_test_setup_teardown(test_a_survivor_of_its_end_is_ended, begin, end),
+		cmocka_unit_test_setup_teardown(test_ignoring_the_signal_is_told, begin, end),
+		cmocka_unit_test_setup_teardown(test_a_probe_that_forks_leaves_nothing, begin, end),
+		cmocka_unit_test_setup_teardown(test_a_socket_of_a_killed_shim_is_no_shim, begin, end),
+		cmocka_unit_test_setup_teardown(test_a_mute_listener_holds_nobody_up, begin, end),
+		cmocka_unit_test_setup_teardown(test_records_of_garbage_are_not_believed, begin, end),
+	};
+
+	daemon_need_root();
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
