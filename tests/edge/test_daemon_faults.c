@@ -253,7 +253,7 @@ static void test_killed_while_fifty_are_applied(void **state)
 	rng_seed(&rng, 20260103);
 	write_many();
 	daemon_start(&bed);
-	(void)snprintf(args, sizeof(args), "apply %s/many/*.yaml", bed.dir.path);
+	(void)snprintf(args, sizeof(args), "apply %s/many/m[0-9]*.yaml", bed.dir.path);
 	for (int round = 0; round < 3; round++) {
 		int there, pid = fork();
 

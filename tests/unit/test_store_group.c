@@ -134,5 +134,6 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_groups_beside_each_other_are_two, setup, teardown),
 	};
 
+	fault_vfs_install();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
