@@ -212,7 +212,7 @@ static int grow_slots(struct agent *a, size_t want)
 	return 0;
 }
 
-struct runner *roster_slot(struct agent *a, int slot)
+struct runner *roster_slot(struct agent *a, int slot, const char *found)
 {
 	struct err e = {.text = "out of memory"};
 	struct runner *r;
@@ -220,7 +220,7 @@ struct runner *roster_slot(struct agent *a, int slot)
 	assert(slot >= 0 && slot < REPLICAS_MAX);
 	if ((size_t)slot < a->n_slots && a->slots[slot])
 		return a->slots[slot];
-	if (grow_slots(a, (size_t)slot + 1) == 0 && runner_new(a->node, a, slot, &r, &e) == 0) {
+	if (grow_slots(a, (size_t)slot + 1) == 0 && runner_new(a->node, a, slot, found, &r, &e) == 0) {
 		a->slots[slot] = r;
 		return r;
 	}
@@ -255,7 +255,7 @@ static void do_move(struct agent *a, const struct plan_move *m)
 	struct runner *r = (size_t)m->slot < a->n_slots ? a->slots[m->slot] : NULL;
 
 	if (m->type == PLAN_CREATE)
-		(void)roster_slot(a, m->slot); /* told there; the next plan asks again */
+		(void)roster_slot(a, m->slot, NULL); /* told there; the next plan asks again */
 	if (!r || r->awaiting)
 		return;
 	if (m->type == PLAN_RUN) {
