@@ -35,7 +35,7 @@ int adopt_claim(struct node *n, struct err *e)
 	return io_replace_file(AT_FDCWD, path, gen, strlen(gen), 0600, false, e);
 }
 
-/* "web.3" or "n1+web.3" → name and slot; the part behind the last dot is the node's name for every-node. */
+/* "web.3" or "n1+web.3" → name and slot; the part behind the last dot is the node's name for every-node (slot_of). */
 static bool split_stem(const char *stem, enum spec_scope *scope, char name[NAME_MAX_LEN + 1], int *slot)
 {
 	const char *plus = strrchr(stem, '+'), *from = plus ? plus + 1 : stem, *dot = strchr(from, '.');
@@ -72,6 +72,25 @@ static struct agent *placeholder(struct node *n, const char *name, enum spec_sco
 	return a;
 }
 
+static int slot_of(const struct agent *a, const char *stem, int slot)
+{
+	const char *dot = strrchr(stem, '.');
+
+	return a->spec->kind == SPEC_EVERY_NODE && strcmp(dot + 1, a->node->cfg->name) == 0 ? 0 : slot;
+}
+
+/* The runner of a slot, under the name that was found: an agent of another kind, or on a node that had another name,
+ * was named otherwise, and its files still are. */
+static struct runner *runner_in_slot(struct agent *a, const char *stem, int slot)
+{
+	struct runner *r = roster_slot(a, slot_of(a, stem, slot), stem);
+
+	if (!r || strcmp(r->stem, stem) == 0)
+		return r;
+	log_line(LOG_LEVEL_WARN, a->name, r->id, "'%s' is there beside it, and is left alone", stem);
+	return NULL;
+}
+
 static struct runner *runner_of_stem(struct node *n, const char *stem)
 {
 	struct map_node *at = map_get(&n->roster.runners, stem);
@@ -89,7 +108,7 @@ static struct runner *runner_of_stem(struct node *n, const char *stem)
 		return NULL; /* it may well be defined, only not readable for us now: left alone */
 	if (!a)
 		a = placeholder(n, name, scope);
-	return a ? roster_slot(a, slot) : NULL;
+	return a ? runner_in_slot(a, stem, slot) : NULL;
 }
 
 struct runner *adopt_runner(struct node *n, const char *id)
@@ -109,7 +128,7 @@ struct runner *adopt_runner(struct node *n, const char *id)
 	if (!a && !n->unread[scope])
 		(void)store_del_replica(
 			n->store, id, node_stored, n); /* of an agent that is gone; full: at the next start */
-	return a ? roster_slot(a, slot) : NULL;
+	return a ? runner_in_slot(a, stem, slot) : NULL;
 }
 
 /* ---- sockets ---- */
@@ -147,7 +166,13 @@ static void adopt_record(struct node *n, const char *path, const char *stem, uin
 		(void)unlink(path); /* none of ours, or counted before */
 		return;
 	}
-	if (r->awaiting) { /* a newer run of it is there already */
+	if (run == r->run)
+		return; /* read when its link closes */
+	if (r->awaiting) {
+		r->records_left = true; /* of this very run, or of one before it: known when it has answered */
+		return;
+	}
+	if (r->run) { /* a newer run of it is there already */
 		runner_note_exit(r, &x);
 		(void)unlink(path); /* what it says is kept with the replica from here on */
 		return;
@@ -170,7 +195,7 @@ static void adopt_group(void *arg, const char *group)
 		return;
 	}
 	r = runner_of_stem(n, group);
-	if (!r || r->awaiting || r->link.fd >= 0)
+	if (!r || r->awaiting || r->run || r->link.fd >= 0)
 		return;
 	r->run = MAX(r->last_run + 1, (uint64_t)1); /* a run we know nothing of, but that it is there */
 	runner_feed(r, &(struct replica_in){.type = REPLICA_IN_ADOPTED,
@@ -264,6 +289,24 @@ int adopt_scan(struct node *n, struct err *e)
 	if (rc == 0)
 		rc = cgroup_each(n->cgroup, adopt_group, n);
 	return rc < 0 ? err_wrap(e, "look for running replicas") : 0;
+}
+
+void adopt_answered(struct runner *r)
+{
+	struct err e;
+
+	if (!r->records_left)
+		return;
+	r->records_left = false;
+	if (each_in(r->node, each_record, &e) < 0)
+		log_err("%s; ends that were recorded are read at the next start", e.text);
+}
+
+void adopt_unanswered(struct runner *r)
+{
+	r->records_left = true; /* it may have been written since */
+	adopt_answered(r);
+	adopt_group(r->node, r->stem);
 }
 
 void adopt_watch_run_dir(struct node *n)

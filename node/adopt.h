@@ -25,6 +25,10 @@ struct runner *adopt_runner(struct node *n, const char *id);
  * Called once a
  * while. */
 void adopt_sweep_groups(struct node *n);
+/* The shim that was found has told its run: reads the records that were left until then. */
+void adopt_answered(struct runner *r);
+/* It was gone before it told: reads its record; without one, ends what is left in its group. */
+void adopt_unanswered(struct runner *r);
 /* run_dir was wiped under us: makes it again, and tells the shims to. Called once a while. */
 void adopt_watch_run_dir(struct node *n);
 

@@ -209,6 +209,11 @@ static void take_agent(struct answer *an, const struct stage *s)
 		failed(an, e.code, e.text); /* stored, but not taken before the next start: said so */
 		return;
 	}
+	if (a->scope != s->scope) { /* it was being removed from the other one */
+		free(a->file);
+		a->file = NULL;
+		a->scope = s->scope;
+	}
 	if (a->spec != s->spec)
 		roster_set_spec(a, s->spec);
 	a->version = s->version;
@@ -247,10 +252,23 @@ static void take_replica(const struct stage *s, struct runner *r)
 	runner_save(r);
 }
 
+/* One replica of a stopped agent is started: the others stay as they are, each by itself. */
+static void hold_others(const struct agent *a, int slot)
+{
+	for (size_t i = 0; i < a->n_slots; i++) {
+		if (!a->slots[i] || (size_t)slot == i)
+			continue;
+		a->slots[i]->held = true;
+		runner_save(a->slots[i]);
+	}
+}
+
 static void take(struct answer *an, const struct stage *s)
 {
-	const struct agent *a;
+	const struct agent *a = roster_find(an->node, s->agent);
 
+	if (a && a->stopped && s->act == STAGE_START && s->slot >= 0)
+		hold_others(a, s->slot);
 	if (s->put)
 		take_agent(an, s);
 	a = roster_find(an->node, s->agent);

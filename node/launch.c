@@ -58,6 +58,24 @@ void launch_free_uid(struct node *n, struct runner *r)
 	r->has_uid = false;
 }
 
+void launch_take_uid(struct node *n, struct runner *r, uint32_t uid)
+{
+	uint32_t at = uid - SPAWN_DYNAMIC_MIN;
+
+	if (uid < SPAWN_DYNAMIC_MIN || uid > SPAWN_DYNAMIC_MAX || (r->has_uid && r->uid == uid))
+		return;
+	launch_free_uid(n, r);
+	MAP_FOREACH (node, &n->roster.runners) {
+		struct runner *other = CONTAINER_OF(node, struct runner, by_stem);
+
+		if (other->has_uid && other->uid == uid)
+			other->has_uid = false; /* kept for it from an earlier run: it gets another */
+	}
+	n->roster.uids[at / 8] |= (uint8_t)(1u << (at % 8));
+	r->uid = r->gid = uid;
+	r->has_uid = true;
+}
+
 static bool port_is_free(uint16_t port)
 {
 	struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_ANY)};

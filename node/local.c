@@ -158,6 +158,14 @@ static bool is_in(const struct folder *f, const char *name)
 	return false;
 }
 
+static void forget_stop(struct node *n, const char *name)
+{
+	char key[NAME_MAX_LEN + 16];
+
+	(void)snprintf(key, sizeof(key), "stopped:%s", name);	/* a name is at most NAME_MAX_LEN */
+	(void)store_put_meta(n->store, key, 0, node_stored, n); /* full: the next agent of that name begins stopped */
+}
+
 static void take(struct node *n, struct folder *f)
 {
 	struct err e;
@@ -171,6 +179,8 @@ static void take(struct node *n, struct folder *f)
 		if (a->scope != SPEC_SCOPE_NODE || a->removed || is_in(f, a->name))
 			continue;
 		a->removed = true;
+		a->stopped = false;
+		forget_stop(n, a->name); /* a file of that name later is another agent */
 		f->removed++;
 		roster_mark(a);
 	}

@@ -151,8 +151,21 @@ static void on_settle(struct ev_loop *loop, ev_prepare *w, int revents)
 		roster_settle(n);
 	}
 	serve_if_ready(n, false);
+	if (!list_is_empty(&n->roster.starting))
+		roster_start_next(n); /* those that were held until all shims had answered */
 	if (poll_is_waiting(n) && changed)
 		poll_look(n);
+	if (!list_is_empty(&n->roster.dirty)) { /* a turn has its bound: the next comes at once */
+		ev_timer_set(&n->again_timer, 0., 0.);
+		ev_timer_start(n->loop, &n->again_timer);
+	}
+}
+
+static void on_again(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	(void)loop;
+	(void)w;
+	(void)revents; /* the loop has turned, which is all */
 }
 
 static void on_poll(struct ev_loop *loop, ev_timer *w, int revents)
@@ -227,6 +240,7 @@ static void watch(struct node *n)
 {
 	ev_prepare_init(&n->settle, on_settle);
 	ev_timer_init(&n->poll_timer, on_poll, POLL_EVERY, POLL_EVERY);
+	ev_timer_init(&n->again_timer, on_again, 0., 0.);
 	ev_timer_init(&n->serve_timer, on_serve, SERVE_AT_MOST, 0.);
 	ev_timer_init(&n->run_dir_timer, on_run_dir, RUN_DIR_EVERY, RUN_DIR_EVERY);
 	ev_signal_init(&n->on_term, on_end, SIGTERM);

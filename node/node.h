@@ -84,8 +84,9 @@ struct node {
 	struct list changes; /* that wait for it (verbs.c) */
 	size_t n_changes;
 	int lock_fd;
-	ev_prepare settle;   /* before each wait of the loop: agents whose replicas changed */
-	ev_timer poll_timer; /* waiters, once a while */
+	ev_prepare settle;    /* before each wait of the loop: agents whose replicas changed */
+	ev_timer poll_timer;  /* waiters, once a while */
+	ev_timer again_timer; /* agents are left to be planned */
 	ev_timer serve_timer;
 	ev_timer run_dir_timer; /* run_dir wiped? */
 	ev_signal on_term, on_int, on_hup;

@@ -23,6 +23,7 @@ struct op {
 	char id[OP_ID_MAX];
 	enum op_goal goal;
 	uint64_t first_run; /* runs from here on began after the operation */
+	bool decided;	    /* answered: what was asked is so from here on */
 	struct bytes result;
 	struct op_target *v; /* owned */
 	size_t n;
@@ -87,6 +88,7 @@ int ops_add(struct op *op, const char *agent, int slot)
 
 void ops_set_result(struct op *op, const struct bytes *packed)
 {
+	op->decided = true;
 	bytes_clear(&op->result);
 	(void)bytes_add(&op->result, packed->v, packed->n); /* lost when out of memory: a repeat is then done again */
 }
@@ -128,10 +130,17 @@ static bool runs_as_meant(const struct op *op, const struct runner *r)
 	       replica_is_ready(&r->core) && (op->goal != OP_RESTARTED || r->run >= op->first_run);
 }
 
+/* It rests, and will not be started for what was asked: what its last run came to is the outcome. */
+static bool is_settled(const struct op *op, const struct runner *r)
+{
+	return runner_is_current(r) && !r->restart_due && !r->awaiting &&
+	       (op->goal != OP_RESTARTED || r->last_run >= op->first_run);
+}
+
 /* A batch job that ended well counts as done. */
 static bool ended_well(const struct op *op, const struct runner *r)
 {
-	return r->core.state == REPLICA_STOPPED && r->core.wanted && r->last_run >= op->first_run;
+	return r->core.state == REPLICA_STOPPED && r->core.wanted && is_settled(op, r);
 }
 
 static void count_running(const struct op *op, const struct runner *r, const char *agent, struct op_progress *p)
@@ -141,7 +150,7 @@ static void count_running(const struct op *op, const struct runner *r, const cha
 		p->ready++;
 		return;
 	}
-	if (r && r->core.state == REPLICA_FAILED && r->last_run >= op->first_run) {
+	if (r && r->core.state == REPLICA_FAILED && is_settled(op, r)) {
 		p->text[0] = '\0';
 		p->failed = true;
 	}
@@ -155,6 +164,25 @@ static void count_stopped(const struct runner *r, const char *agent, struct op_p
 		p->ready++;
 	else
 		waits_for(p, agent, r, replica_state_name(r->core.state));
+}
+
+/* Somebody has asked for the contrary since: nothing is left to wait for. */
+static bool is_overtaken(const struct op *op, const struct op_target *t, const struct agent *a)
+{
+	const struct runner *r = t->slot >= 0 && (size_t)t->slot < a->n_slots ? a->slots[t->slot] : NULL;
+
+	switch (op->goal) {
+	case OP_REMOVED:
+		return !a->removed;
+	case OP_STOPPED:
+		return !a->removed && !a->stopped && !(r && r->held);
+	case OP_RUNNING:
+	case OP_RESTARTED:
+		return a->removed || a->stopped;
+	case OP_GOAL_MAX:
+		break;
+	}
+	return false;
 }
 
 static void target_progress(struct node *n, const struct op *op, const struct op_target *t, struct op_progress *p)
@@ -190,11 +218,16 @@ static void target_progress(struct node *n, const struct op *op, const struct op
 void ops_progress(struct node *n, const struct op *op, struct op_progress *ret)
 {
 	*ret = (struct op_progress){0};
+	if (!op->decided) {
+		ret->total = 1;
+		(void)snprintf(ret->text, sizeof(ret->text), "being stored"); /* fits */
+		return;
+	}
 	for (size_t i = 0; i < op->n; i++) {
 		const struct agent *a = roster_find(n, op->v[i].agent);
 
-		if (a && (a->stopped || a->removed) && (op->goal == OP_RUNNING || op->goal == OP_RESTARTED))
-			continue; /* stopped: nothing has to run */
+		if (a && is_overtaken(op, &op->v[i], a))
+			continue;
 		target_progress(n, op, &op->v[i], ret);
 	}
 	ret->done = ret->ready == ret->total;

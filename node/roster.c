@@ -56,6 +56,7 @@ void roster_done(struct node *n)
 {
 	struct map_node *at = map_next(&n->roster.agents, NULL);
 
+	n->roster.in_start = true; /* nothing is started on the way out */
 	for (; at; at = map_next(&n->roster.agents, NULL))
 		agent_free(agent_of(at));
 	for (at = map_next(&n->roster.runners, NULL); at; at = map_next(&n->roster.runners, NULL))
@@ -164,15 +165,34 @@ void roster_count(const struct agent *a, struct roster_count *ret)
 	}
 }
 
+static bool is_wanted(const struct runner *r)
+{
+	const struct agent *a = r->agent;
+
+	return !a->stopped && !a->removed && !r->held && r->slot < a->desired;
+}
+
+/* It ends, to begin again with the newest definition: told so already. */
+static bool is_being_replaced(const struct runner *r)
+{
+	return r->core.state == REPLICA_STOPPING && r->core.wanted && r->core.manual && r->spec == r->agent->spec;
+}
+
 static void fill_slot(const struct runner *r, int slot, struct plan_slot *ret)
 {
 	*ret = (struct plan_slot){.slot = slot, .exists = r != NULL};
 	if (!r)
 		return;
+	if (r->awaiting) { /* until its shim has answered there is nothing to do about it */
+		ret->state = REPLICA_STARTING;
+		ret->current = true;
+		ret->wanted = is_wanted(r);
+		return;
+	}
 	ret->state = (enum replica_state)r->core.state;
 	ret->wanted = r->core.wanted;
 	ret->held = r->held;
-	ret->current = runner_is_current(r) && !r->restart_due;
+	ret->current = (runner_is_current(r) || is_being_replaced(r)) && !r->restart_due;
 	ret->ready = r->ready_since_ms > 0;
 	ret->ready_since_ms = r->ready_since_ms;
 }
@@ -192,7 +212,7 @@ static int grow_slots(struct agent *a, size_t want)
 	return 0;
 }
 
-struct runner *roster_slot(struct agent *a, int slot)
+struct runner *roster_slot(struct agent *a, int slot, const char *found)
 {
 	struct err e = {.text = "out of memory"};
 	struct runner *r;
@@ -200,7 +220,7 @@ struct runner *roster_slot(struct agent *a, int slot)
 	assert(slot >= 0 && slot < REPLICAS_MAX);
 	if ((size_t)slot < a->n_slots && a->slots[slot])
 		return a->slots[slot];
-	if (grow_slots(a, (size_t)slot + 1) == 0 && runner_new(a->node, a, slot, &r, &e) == 0) {
+	if (grow_slots(a, (size_t)slot + 1) == 0 && runner_new(a->node, a, slot, found, &r, &e) == 0) {
 		a->slots[slot] = r;
 		return r;
 	}
@@ -235,7 +255,7 @@ static void do_move(struct agent *a, const struct plan_move *m)
 	struct runner *r = (size_t)m->slot < a->n_slots ? a->slots[m->slot] : NULL;
 
 	if (m->type == PLAN_CREATE)
-		(void)roster_slot(a, m->slot); /* told there; the next plan asks again */
+		(void)roster_slot(a, m->slot, NULL); /* told there; the next plan asks again */
 	if (!r || r->awaiting)
 		return;
 	if (m->type == PLAN_RUN) {
@@ -288,6 +308,14 @@ static bool all_gone(const struct agent *a)
 	return true;
 }
 
+/* What changed in the definition without a need to run anything anew (probes, restart, stop) counts at once. */
+static void hand_over_spec(struct agent *a)
+{
+	for (size_t i = 0; i < a->n_slots; i++)
+		if (a->slots[i] && !a->slots[i]->awaiting && runner_is_current(a->slots[i]))
+			runner_take_spec(a->slots[i], a->spec);
+}
+
 static void plan_one(struct agent *a)
 {
 	struct plan_move v[MOVES_A_PLAN];
@@ -303,6 +331,7 @@ static void plan_one(struct agent *a)
 
 	if (!slots)
 		return; /* the next change plans it */
+	hand_over_spec(a);
 	view.deps_ready = deps_ready(a);
 	for (size_t i = 0; i < a->n_slots; i++)
 		fill_slot(a->slots[i], (int)i, &slots[i]);
@@ -310,8 +339,8 @@ static void plan_one(struct agent *a)
 	for (size_t i = 0; i < moves.n; i++)
 		do_move(a, &moves.v[i]);
 	free(slots);
-	if (moves.more || moves.n)
-		roster_mark(a);
+	if (moves.more)
+		roster_mark(a); /* runners that were told something have marked it themselves */
 	arm_again(a, moves.again_ms);
 	wake_dependents(a);
 	if (!a->removed || !all_gone(a))
@@ -349,10 +378,16 @@ struct runner *roster_runner(struct node *n, const char *id)
 
 void roster_start_next(struct node *n)
 {
-	while (n->roster.n_starting < STARTING_MAX && !list_is_empty(&n->roster.starting)) {
-		struct runner *r = LIST_ENTRY(n->roster.starting.next, struct runner, waiting);
+	struct roster *ros = &n->roster;
+
+	if (ros->in_start || (n->awaiting > 0 && !n->serving))
+		return;
+	ros->in_start = true; /* a start that fails at once may ask for the next from within */
+	while (ros->n_starting < STARTING_MAX && !list_is_empty(&ros->starting)) {
+		struct runner *r = LIST_ENTRY(ros->starting.next, struct runner, waiting);
 
 		list_del(&r->waiting);
 		launch_run(r);
 	}
+	ros->in_start = false;
 }

@@ -41,6 +41,7 @@ struct roster {
 	struct map runners;   /* by file stem, also those of agents that are gone */
 	struct list starting; /* runners that wait for their turn to start */
 	int n_starting;	      /* shims under way to STARTED */
+	bool in_start;	      /* roster_start_next is under way */
 	uint8_t uids[(SPAWN_DYNAMIC_MAX - SPAWN_DYNAMIC_MIN) / 8 + 1]; /* dynamic uids in use */
 };
 
@@ -61,11 +62,12 @@ struct roster_count {
 	int64_t desired, exist, running, ready, healthy, current, alive, failed;
 };
 void roster_count(const struct agent *a, struct roster_count *ret);
-/* The replica of a slot, made when it is not there; NULL when out of memory or past the bound. */
-struct runner *roster_slot(struct agent *a, int slot);
+/* The replica of a slot, made when it is not there (under the file stem `found`, unless NULL); NULL when out of memory or past the bound. */
+struct runner *roster_slot(struct agent *a, int slot, const char *found);
 /* The runner of "web.0", "n1/web.0"; NULL. */
 struct runner *roster_runner(struct node *n, const char *id);
-/* The next runner that waits for its turn is started, while STARTING_MAX allows. */
+/* Runners that wait for their turn are started, while STARTING_MAX allows; after a start of the daemon not before the
+ * shims that were found have told which ids and ports they hold. */
 void roster_start_next(struct node *n);
 
 #endif

@@ -12,6 +12,7 @@
 
 #include "base/io.h"
 #include "base/mem.h"
+#include "node/adopt.h"
 #include "node/node.h"
 #include "node/runner_parts.h"
 
@@ -161,6 +162,7 @@ static void close_run(struct runner *r)
 	if (r->awaiting) {
 		r->awaiting = false;
 		r->node->awaiting--;
+		roster_mark(r->agent); /* it was left out of plans */
 	}
 	runner_launched(r);
 }
@@ -199,7 +201,7 @@ int runner_exited(struct runner *r, const void *v, size_t size)
 	r->log_dropped_lines = x.log_dropped_lines;
 	if (x.refused.total)
 		runner_refused(r, &x.refused, sizeof(x.refused));
-	if (x.run == r->run) {
+	if (x.run == r->run || r->awaiting) { /* one that was found may end before it has answered */
 		close_run(r);
 		r->run = 0;
 	}
@@ -258,9 +260,12 @@ static void on_emptying(struct ev_loop *loop, ev_timer *w, int revents)
 void runner_lost(struct runner *r)
 {
 	uint64_t run = r->run;
+	bool unanswered = r->awaiting;
 
 	node_now(r->node);
 	close_run(r);
+	if (run == 0 && unanswered)
+		adopt_unanswered(r);
 	if (run == 0)
 		return; /* its end was told before */
 	if (read_record(r))
@@ -393,13 +398,18 @@ static void on_deadline(struct ev_loop *loop, ev_timer *w, int revents)
 }
 
 /* The names are behind the struct: most are a tenth of what they may be. */
-static struct runner *runner_alloc(const struct node *n, const struct agent *a, int slot)
+static struct runner *runner_alloc(const struct node *n, const struct agent *a, int slot, const char *found)
 {
 	char id[REPLICA_ID_MAX], stem[RUNNER_STEM_MAX];
 	struct runner *r;
 	size_t len;
 
 	runner_name(a, n->cfg->name, slot, id, stem);
+	if (found) {
+		(void)snprintf(stem, sizeof(stem), "%s", found); /* bounded alike */
+		for (size_t i = 0; i <= strlen(stem); i++)
+			id[i] = stem[i] == '+' ? '/' : stem[i];
+	}
 	len = strlen(id) + 1; /* as long as the stem */
 	r = mem_zalloc(1, sizeof(*r) + 2 * len);
 	if (!r)
@@ -409,9 +419,9 @@ static struct runner *runner_alloc(const struct node *n, const struct agent *a, 
 	return r;
 }
 
-int runner_new(struct node *n, struct agent *a, int slot, struct runner **ret, struct err *e)
+int runner_new(struct node *n, struct agent *a, int slot, const char *found, struct runner **ret, struct err *e)
 {
-	struct runner *r = runner_alloc(n, a, slot);
+	struct runner *r = runner_alloc(n, a, slot, found);
 	int rc;
 
 	if (!r)

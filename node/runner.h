@@ -74,6 +74,7 @@ struct runner {
 	bool has_uid;		/* dynamic one allotted */
 	bool held;		/* stopped by itself, not with its agent */
 	bool awaiting;		/* found at start, did not answer yet: not planned */
+	bool records_left;	/* ends that are judged once it has answered */
 	bool launching;		/* counted in roster.n_starting */
 	bool restart_due;	/* asked for: it is replaced when its turn comes */
 	int64_t ready_since_ms; /* CLOCK_MONOTONIC; 0: not ready */
@@ -92,7 +93,8 @@ struct runner {
 	int empty_tries;
 };
 
-int runner_new(struct node *n, struct agent *a, int slot, struct runner **ret, struct err *e);
+/* found: the file stem that it has already, or NULL: as runner_name says. */
+int runner_new(struct node *n, struct agent *a, int slot, const char *found, struct runner **ret, struct err *e);
 void runner_free(struct runner *r);
 /* The id and file stem of a slot of an agent. */
 void runner_name(
@@ -135,5 +137,7 @@ void launch_run(struct runner *r);
 int launch_exec_plan(struct runner *r, const struct spec_strv *command, uint32_t exec_id, int64_t timeout_ms,
 	struct bytes *out, struct err *e);
 void launch_free_uid(struct node *n, struct runner *r);
+/* A run that was found holds this dynamic uid; others (0, a user's) are ignored. */
+void launch_take_uid(struct node *n, struct runner *r, uint32_t uid);
 
 #endif

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "node/adopt.h"
 #include "node/node.h"
 #include "node/runner_parts.h"
 
@@ -77,10 +78,23 @@ void runner_closed(void *arg)
 	runner_lost(arg);
 }
 
-void runner_hello(struct runner *r, const struct shim_hello *h, bool started, const void *label, size_t label_size)
+/* What the run holds: nobody else may be given it. */
+static void take_label(struct runner *r, const void *label, size_t label_size)
 {
 	struct runner_label l = {0};
 
+	memcpy(&l, label, MIN(label_size, sizeof(l)));
+	r->run_hash = l.run_hash;
+	r->run_version = l.version;
+	r->epoch = l.epoch;
+	r->core.restarts = MAX(r->core.restarts, l.restarts);
+	r->n_ports = MIN(l.n_ports, (uint32_t)PORTS_MAX);
+	memcpy(r->ports, l.ports, sizeof(r->ports));
+	launch_take_uid(r->node, r, l.uid);
+}
+
+void runner_hello(struct runner *r, const struct shim_hello *h, bool started, const void *label, size_t label_size)
+{
 	r->log_bytes = h->log_bytes;
 	r->log_dropped_lines = h->log_dropped_lines;
 	if (started) {
@@ -95,11 +109,9 @@ void runner_hello(struct runner *r, const struct shim_hello *h, bool started, co
 		return;
 	r->awaiting = false;
 	r->node->awaiting--;
-	memcpy(&l, label, MIN(label_size, sizeof(l)));
 	r->run = h->run;
 	runner_saw(r, h->run);
-	r->run_hash = l.run_hash;
-	r->run_version = l.version;
-	r->core.restarts = MAX(r->core.restarts, l.restarts);
+	take_label(r, label, label_size);
 	runner_feed(r, &(struct replica_in){.type = REPLICA_IN_ADOPTED, .pid = h->pid, .hello = h});
+	adopt_answered(r);
 }

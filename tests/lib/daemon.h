@@ -12,6 +12,7 @@
 
 struct daemon_bed {
 	struct tmpdir dir;
+	char name[32]; /* of the node: n1, unless set before daemon_start */
 	char cgroup[64];
 	char socket[128];
 	int pid; /* of coveyd; 0: not running */
