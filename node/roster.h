@@ -62,7 +62,8 @@ struct roster_count {
 	int64_t desired, exist, running, ready, healthy, current, alive, failed;
 };
 void roster_count(const struct agent *a, struct roster_count *ret);
-/* The replica of a slot, made when it is not there (under the file stem `found`, unless NULL); NULL when out of memory or past the bound. */
+/* The replica of a slot, made when it is not there (under the file stem `found`, unless NULL); NULL when out of
+ * memory or past the bound. */
 struct runner *roster_slot(struct agent *a, int slot, const char *found);
 /* The runner of "web.0", "n1/web.0"; NULL. */
 struct runner *roster_runner(struct node *n, const char *id);

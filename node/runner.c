@@ -252,6 +252,7 @@ static void on_emptying(struct ev_loop *loop, ev_timer *w, int revents)
 		return;
 	}
 	r->run = 0;
+	r->groups_for = 0; /* killing left them closed to newcomers */
 	node_now(r->node);
 	runner_feed(r, &(struct replica_in){.type = REPLICA_IN_SHIM_LOST});
 	runner_save(r);
