@@ -73,7 +73,7 @@ class Covey(Contender):
         end = time.monotonic() + READY_S
         while self.covey("status", "--json", check=False).returncode != 0:
             if child.poll() is not None:
-                self.fail(f"coveyd ended with {child.returncode}")
+                self.fail(f"coveyd ended by itself, with {child.returncode}")
             if time.monotonic() > end:
                 self.fail(f"coveyd did not answer in {READY_S} s")
             time.sleep(0.01)
@@ -122,7 +122,7 @@ class Covey(Contender):
 
     def readopt(self):
         """Kills the daemon; ms from the exec of a new one to the first status that shows all running as they were."""
-        before = self.running()
+        before = self.all_running()
         self.kill_daemon()
         t0 = now_ns()
         self.launch_daemon()
@@ -138,14 +138,17 @@ class Covey(Contender):
             self.fail(f"{changed} replicas have another pid after the daemon's restart")
         return took
 
+    def all_running(self):
+        """running(), once that is all of them."""
+        end = time.monotonic() + READY_S
+        while len(found := self.running() or {}) < self.n:
+            if time.monotonic() > end:
+                self.fail(f"{len(found)} of {self.n} shown running")
+            time.sleep(0.05)
+        return found
+
     def shims(self):
         return [p for p in self.supervisors() if p != self.daemon()]
-
-    def drained(self):
-        """Waits until no shim is left."""
-        end = time.monotonic() + READY_S
-        while any(procs.is_alive(p) for p in self.shims()) and time.monotonic() < end:
-            time.sleep(0.05)
 
     @classmethod
     def ready(cls, build):

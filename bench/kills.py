@@ -3,7 +3,7 @@
 
 What is true is told by the agents' own notes on the board; what covey believes by its status and its events. Counted
 are replicas *lost* (should run and do not), *doubled* (two processes of one), *restarted* (another process without a
-reason), and exits that are *unknown* (an end that covey never told, or told otherwise).
+reason), exits that are *unknown* (an end that covey never told, or told otherwise), and daemons that *crashed*.
 """
 import json
 import os
@@ -25,7 +25,8 @@ TOGGLED = range(16, 20)  # stopped and started by command
 N = 20
 EXIT_RE = re.compile(r"exited with code (\d+)")
 SETTLE_S = 20
-LOST, DOUBLED, RESTARTED, UNKNOWN = "lost", "doubled", "restarted", "unknown"
+KINDS = LOST, DOUBLED, RESTARTED, UNKNOWN, CRASHED = "lost", "doubled", "restarted", "unknown", "crashed"
+STARTS_MAX = 5  # of a daemon that ends by itself, in a row
 
 
 class Kills(Covey):
@@ -34,7 +35,7 @@ class Kills(Covey):
     def __init__(self, env, kills, seed):
         super().__init__(env, N, notes=400_000)
         self.kills, self.random = kills, random.Random(seed)
-        self.found = {LOST: 0, DOUBLED: 0, RESTARTED: 0, UNKNOWN: 0}
+        self.found = dict.fromkeys(KINDS, 0)
         self.notes = []  # a sentence for each fault, the first ones
         self.starts = [1] * N  # how often each steady one, or one that runs once, must have started
         self.wanted = [True] * N  # toggled: should it run?
@@ -97,6 +98,17 @@ class Kills(Covey):
         self.settle()
         self.check()
 
+    def start_daemon(self):
+        """One that ends by itself is counted, and started again."""
+        for _ in range(STARTS_MAX):
+            try:
+                return super().start_daemon()
+            except Failed as e:
+                if self.daemons[-1].poll() is None:
+                    raise
+                self.fault(CRASHED, str(e))
+        self.fail(f"coveyd ended by itself {STARTS_MAX} times in a row")
+
     def settle(self):
         """Repeats commands that the kill cut short, then waits until status and board agree."""
         for child, words in self.commands:
@@ -106,6 +118,9 @@ class Kills(Covey):
         self.commands = []
         end = time.monotonic() + SETTLE_S
         while self.differences() and time.monotonic() < end:
+            if self.daemons[-1].poll() is not None:
+                self.fault(CRASHED, f"coveyd ended by itself, with {self.daemons[-1].returncode}: {self.said()}")
+                self.start_daemon()
             time.sleep(0.02)
 
     def differences(self):

@@ -3,6 +3,7 @@
 
 A row is one entry of ROWS; --row, the text, the JSON and the markdown come from there.
 """
+from kills import KINDS
 from stats import median, percentile, ratios
 
 PASS, SHORT, NONE = "pass", "short", "-"
@@ -117,14 +118,14 @@ def logs_ok(res):
 def kills(res, name):
     if not res.of("kills", name):
         return None
-    counts = ", ".join(f"{res.of(f'kills-{k}', name)[0]} {k}" for k in ("lost", "doubled", "restarted", "unknown"))
+    counts = ", ".join(f"{res.of(f'kills-{k}', name)[0]} {k}" for k in KINDS)
     return f"{counts} in {res.of('kills', name)[0]} kills, {res.of('kills-ends', name)[0]} ends noted"
 
 
 def kills_ok(res):
     if not res.of("kills", "covey"):
         return None
-    return not any(res.of(f"kills-{k}", "covey")[0] for k in ("lost", "doubled", "restarted", "unknown"))
+    return not any(res.of(f"kills-{k}", "covey")[0] for k in KINDS)
 
 
 def below(metric, bar, of=median):
@@ -159,7 +160,7 @@ ROWS = {
     "metrics": ("metrics of 1000 every 5 s", "≤ 30 ms/s", rate("metrics"), below("metrics", 30)),
     "readopt": ("daemon killed at 1000: exec of the new one → all shown", "≤ 500 ms", span("readopt"),
                 below("readopt", 500)),
-    "kills": ("daemon with 20 replicas killed again and again", "0 lost, doubled, restarted, unknown", kills, kills_ok),
+    "kills": ("daemon with 20 replicas killed again and again", "0 lost, doubled, restarted, exits unknown", kills, kills_ok),
     "logs": ("one replica writing lines of 120 bytes", "≥ 300 MB/s or cat > file; exact", logs, logs_ok),
     "stop": ("stop of 1000", "≤ 2 s", span("stop-1000"), below("stop-1000", 2000)),
 }

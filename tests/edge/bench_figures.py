@@ -65,7 +65,7 @@ class Verdicts(unittest.TestCase):
 
     def test_one_lost_replica_is_short(self):
         def verdict(lost):
-            counts = {f"kills_{k}": {"covey": [0]} for k in ("doubled", "restarted", "unknown")}
+            counts = {f"kills_{k}": {"covey": [0]} for k in kills.KINDS if k != "lost"}
             return self.row("kills", kills={"covey": [9]}, kills_ends={"covey": [9]}, kills_lost={"covey": [lost]},
                             **counts)["verdict"]
         self.assertEqual(verdict(0), rows.PASS)
