@@ -160,7 +160,8 @@ ROWS = {
     "metrics": ("metrics of 1000 every 5 s", "≤ 30 ms/s", rate("metrics"), below("metrics", 30)),
     "readopt": ("daemon killed at 1000: exec of the new one → all shown", "≤ 500 ms", span("readopt"),
                 below("readopt", 500)),
-    "kills": ("daemon with 20 replicas killed again and again", "0 lost, doubled, restarted, exits unknown", kills, kills_ok),
+    "kills": ("daemon with 20 replicas killed again and again", "0 lost, doubled, restarted, exits unknown", kills,
+              kills_ok),
     "logs": ("one replica writing lines of 120 bytes", "≥ 300 MB/s or cat > file; exact", logs, logs_ok),
     "stop": ("stop of 1000", "≤ 2 s", span("stop-1000"), below("stop-1000", 2000)),
 }
