@@ -36,10 +36,7 @@ class Kills(Covey):
         super().__init__(env, N, notes=400_000)
         self.kills, self.random = kills, random.Random(seed)
         self.found = dict.fromkeys(KINDS, 0)
-<<<<<<< HEAD
-=======
         self.told = set()  # differences that were counted
->>>>>>> bench
         self.notes = []  # a sentence for each fault, the first ones
         self.starts = [1] * N  # how often each steady one, or one that runs once, must have started
         self.wanted = [True] * N  # toggled: should it run?
@@ -121,11 +118,7 @@ class Kills(Covey):
                 self.covey(*words, check=False)  # with its --op: done once, however often it is said
         self.commands = []
         end = time.monotonic() + SETTLE_S
-<<<<<<< HEAD
-        while self.differences() and time.monotonic() < end:
-=======
         while any(d not in self.told for d in self.differences()) and time.monotonic() < end:
->>>>>>> bench
             if self.daemons[-1].poll() is not None:
                 self.fault(CRASHED, f"coveyd ended by itself, with {self.daemons[-1].returncode}: {self.said()}")
                 self.start_daemon()

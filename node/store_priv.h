@@ -37,12 +37,8 @@ struct store_job {
 	store_done *done;
 	void *arg;
 	int rc;
-<<<<<<< HEAD
 	bool grouped; /* shares its fate with the job before it */
-	char error[STORE_ERROR_MAX];
-=======
-	char *error; /* owned; NULL when rc is 0, or there was no memory for it */
->>>>>>> ctrl
+	char *error;  /* owned; NULL when rc is 0, or there was no memory for it */
 	size_t size; /* of the whole job, counted against STORE_BYTES_MAX */
 	union {
 		struct store_agent agent;
