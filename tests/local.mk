@@ -95,6 +95,8 @@ test_programs += %D%/unit/test_yaml
 
 # Those with threads, for the thread sanitizer.
 threaded_programs =
+threaded_programs += %D%/edge/test_adoption
+threaded_programs += %D%/edge/test_agents
 threaded_programs += %D%/edge/test_control
 threaded_programs += %D%/edge/test_control_abuse
 threaded_programs += %D%/edge/test_http
