@@ -43,7 +43,8 @@ static void complete(struct store *s)
 
 		list_del(&j->link);
 		if (j->done)
-			j->done(j->arg, j->rc, j->rc < 0 ? j->error : NULL);
+			j->done(j->arg, j->rc, j->rc < 0 && !j->error ? "out of memory" : j->error);
+		free(j->error);
 		free(j);
 	}
 	s->completing = false;

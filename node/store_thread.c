@@ -14,11 +14,11 @@
 #include "node/store_priv.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
 #include "base/log.h"
+#include "base/mem.h"
 
 static int64_t mono_us(void)
 {
@@ -166,10 +166,9 @@ static void end_jobs(struct list *first, const struct list *end, int rc, const s
 	for (struct list *p = first; p != end; p = p->next) {
 		struct store_job *j = LIST_ENTRY(p, struct store_job, link);
 
+		free(j->error); /* of the group, when each is tried alone */
+		j->error = rc < 0 ? mem_strdup(e->text) : NULL;
 		j->rc = rc;
-		if (rc < 0)
-			(void)snprintf(
-				j->error, sizeof(j->error), "%.*s", STORE_ERROR_MAX - 1, e->text); /* cut to fit */
 	}
 }
 
