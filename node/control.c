@@ -11,7 +11,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 
-#define FLUSH_S	       1   /* for the last answers to leave, all together */
+#define FLUSH_S	       2   /* for the last answers to leave, all together */
 #define ACCEPT_PAUSE_S 0.1 /* after an accept that failed for want of descriptors or memory */
 
 /* On a thread of nng's. */

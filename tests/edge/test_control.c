@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 
 #include "base/limits.h"
@@ -213,6 +214,40 @@ static void test_a_daemon_that_stops_answers_first(void **state)
 	cannot_open(b->path, -ECONNREFUSED, "is coveyd running?");
 }
 
+static void *stop(void *server)
+{
+	control_bed_stop(server);
+	return NULL;
+}
+
+static void test_an_answer_under_way_leaves_before_the_end(void **state)
+{
+	struct bed *b = *state;
+	struct control_client *c = control_bed_connect(b->path);
+	const int64_t size = 3 * 1024 * 1024;
+	struct bytes args = {.max = 64}, reply = {.max = 0};
+	static char junk[65536];
+	size_t got = 0;
+	pthread_t t;
+	ssize_t n;
+	int fd;
+
+	control_bed_pack(&args, "n", size);
+	fd = dup(control_client_fd(c));
+	assert_int_equal(control_client_call(c, "big", &args, 0, &reply, NULL), -ETIMEDOUT); /* it asked; we read */
+	WAIT_UNTIL(recv(fd, junk, 1, MSG_PEEK | MSG_DONTWAIT) == 1, WAIT_BOUND_S);
+	assert_int_equal(pthread_create(&t, NULL, stop, b->server), 0);
+	b->server = NULL;
+	while ((n = recv(fd, junk, sizeof(junk), 0)) > 0)
+		got += (size_t)n;
+	assert_true(got > (size_t)size);
+	assert_int_equal(pthread_join(t, NULL), 0);
+	assert_int_equal(close(fd), 0);
+	control_client_close(c);
+	bytes_done(&args);
+	bytes_done(&reply);
+}
+
 static void test_a_daemon_that_is_gone_is_told(void **state)
 {
 	struct bed *b = *state;
@@ -390,6 +425,7 @@ int main(void)
 		TEST(test_big_answers_and_too_big_ones),
 		TEST(test_the_client_says_why_it_cannot),
 		TEST(test_a_daemon_that_stops_answers_first),
+		TEST(test_an_answer_under_way_leaves_before_the_end),
 		TEST(test_a_daemon_that_is_gone_is_told),
 		TEST(test_the_file),
 		TEST(test_a_stale_file_is_replaced),

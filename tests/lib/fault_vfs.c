@@ -11,6 +11,7 @@
 
 struct file {
 	sqlite3_file base;
+	int main_db;		    /* no log, no journal */
 	sqlite3_io_methods methods; /* version 1: no shared memory, no mapping; exclusive locking needs neither */
 	_Alignas(8) char real[];
 };
@@ -19,7 +20,7 @@ static struct {
 	pthread_mutex_t lock;
 	pthread_cond_t let_go;
 	sqlite3_vfs vfs, *real;
-	long full_after, full_beyond, fail_write, fail_sync, writes, syncs;
+	long full_after, full_beyond, fail_write, fail_sync, fail_db_sync, writes, syncs;
 	bool hold;
 } disk = {.lock = PTHREAD_MUTEX_INITIALIZER, .let_go = PTHREAD_COND_INITIALIZER, .full_after = -1, .full_beyond = -1};
 
@@ -44,7 +45,7 @@ static int write_fault(sqlite3_int64 end)
 	return rc;
 }
 
-static int sync_fault(void)
+static int sync_fault(int main_db)
 {
 	int rc = SQLITE_OK;
 
@@ -53,6 +54,8 @@ static int sync_fault(void)
 	while (disk.hold)
 		pthread_cond_wait(&disk.let_go, &disk.lock);
 	if (disk.fail_sync > 0 && --disk.fail_sync == 0)
+		rc = SQLITE_IOERR_FSYNC;
+	if (main_db && disk.fail_db_sync > 0 && --disk.fail_db_sync == 0)
 		rc = SQLITE_IOERR_FSYNC;
 	pthread_mutex_unlock(&disk.lock);
 	return rc;
@@ -82,7 +85,7 @@ static int x_truncate(sqlite3_file *f, sqlite3_int64 n)
 
 static int x_sync(sqlite3_file *f, int flags)
 {
-	int rc = sync_fault();
+	int rc = sync_fault(((struct file *)(void *)f)->main_db);
 
 	return rc ? rc : real(f)->pMethods->xSync(real(f), flags);
 }
@@ -132,6 +135,7 @@ static int x_open(sqlite3_vfs *vfs, sqlite3_filename name, sqlite3_file *f, int 
 	rc = disk.real->xOpen(disk.real, name, real(f), flags, ret_flags);
 	if (rc != SQLITE_OK)
 		return rc;
+	mine->main_db = flags & SQLITE_OPEN_MAIN_DB;
 	mine->methods = (sqlite3_io_methods){.iVersion = 1,
 		.xClose = x_close,
 		.xRead = x_read,
@@ -201,6 +205,11 @@ void fault_vfs_fail_sync(long nth)
 	set(&disk.fail_sync, nth);
 }
 
+void fault_vfs_fail_db_sync(long nth)
+{
+	set(&disk.fail_db_sync, nth);
+}
+
 void fault_vfs_hold_syncs(bool hold)
 {
 	pthread_mutex_lock(&disk.lock);
@@ -215,6 +224,7 @@ void fault_vfs_reset(void)
 	fault_vfs_full_beyond(-1);
 	fault_vfs_fail_write(0);
 	fault_vfs_fail_sync(0);
+	fault_vfs_fail_db_sync(0);
 	fault_vfs_hold_syncs(false);
 	set(&disk.writes, 0);
 	set(&disk.syncs, 0);

@@ -13,6 +13,7 @@ void fault_vfs_full_after(long writes); /* so many writes still succeed, then th
 void fault_vfs_full_beyond(long bytes); /* no file grows past it; -1: no bound */
 void fault_vfs_fail_write(long nth);	/* the n-th write from now fails with EIO, once; 0: none */
 void fault_vfs_fail_sync(long nth);	/* the n-th sync from now, likewise */
+void fault_vfs_fail_db_sync(long nth);	/* of the database's own file: a checkpoint's */
 void fault_vfs_hold_syncs(bool hold);	/* syncs wait until they are let go: a slow disk */
 long fault_vfs_writes(void);		/* since the reset */
 long fault_vfs_syncs(void);

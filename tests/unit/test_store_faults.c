@@ -210,27 +210,27 @@ static void test_a_sync_that_fails_loses_nothing_acknowledged(void **state)
 	each_one_fails(fault_vfs_fail_sync, fault_vfs_syncs, 5);
 }
 
+/* SQLite's own checkpoints swallow this, and the next one resets the log: what the disk lost is then gone for good. */
 static void test_a_failed_fsync_of_a_checkpoint_is_noticed(void **state)
 {
+	enum { ROWS = 700 };
+	bool there[ROWS] = {0};
 	struct store_bed *b = *state;
-	struct store_stats st = {0};
+	struct store_stats st;
+	struct answers a = {0};
 
 	store_bed_open(b);
-	for (long n = 1; n < 200 && !st.suspect; n++) {
-		struct answers a = {0};
-		long before;
-
-		for (int i = 0; i < 50; i++)
-			assert_int_equal(put_saved(b, (int)(n * 50) + i, &a), 0);
-		before = fault_vfs_syncs();
-		fault_vfs_fail_sync(2); /* the first is the commit's own */
-		store_bed_await(b, &a, 50);
-		assert_int_equal(store_sync(b->s, NULL, NULL), 0);
-		WAIT_UNTIL(fault_vfs_syncs() > before, WAIT_BOUND_S);
-		store_stats(b->s, &st);
-	}
-	WAIT_UNTIL((store_stats(b->s, &st), st.suspect) || store_bed_put_meta(b, "k", 1) < 0, WAIT_BOUND_S);
-	assert_int_equal(store_bed_put_meta(b, "k", 1), -EIO);
+	fault_vfs_fail_db_sync(1);
+	for (int i = 0; i < ROWS; i++)
+		assert_int_equal(put_saved(b, i, &a), 0);
+	store_bed_await(b, &a, ROWS);
+	assert_int_equal(store_bed_put_meta(b, "k", 1), -EIO); /* the checkpoint came before it */
+	store_stats(b->s, &st);
+	assert_true(st.suspect);
+	store_bed_reopen(b);
+	assert_int_equal(store_load_replicas(b->s, see_saved, there, NULL), 0);
+	for (int i = 0; i < ROWS - a.failed; i++)
+		assert_true(there[i]);
 }
 
 static void refused(struct store_bed *b, int rc, const char *words)
