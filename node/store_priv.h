@@ -38,8 +38,8 @@ struct store_job {
 	void *arg;
 	int rc;
 	bool grouped; /* shares its fate with the job before it */
-	char *error; /* owned; NULL when rc is 0, or there was no memory for it */
-	size_t size; /* of the whole job, counted against STORE_BYTES_MAX */
+	char *error;  /* owned; NULL when rc is 0, or there was no memory for it */
+	size_t size;  /* of the whole job, counted against STORE_BYTES_MAX */
 	union {
 		struct store_agent agent;
 		struct store_replica replica;
