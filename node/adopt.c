@@ -172,9 +172,8 @@ static void adopt_record(struct node *n, const char *path, const char *stem, uin
 		r->records_left = true; /* of this very run, or of one before it: known when it has answered */
 		return;
 	}
-	if (r->run) { /* a newer run of it is there already */
-		runner_note_exit(r, &x);
-		(void)unlink(path); /* what it says is kept with the replica from here on */
+	if (r->run) {			 /* a newer run of it is there already */
+		runner_note_exit(r, &x); /* the record goes once the store has it */
 		return;
 	}
 	(void)runner_exited(r, b.v, b.n); /* well-formed, as seen above */

@@ -6,7 +6,6 @@
 #include "node/report.h"
 
 #include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -63,15 +62,12 @@ const char *report_pending_reason(const struct agent *a, char *out, size_t n)
 	return NULL;
 }
 
-static const char *signal_name(int sig)
-{
-	return sig > 0 ? sigabbrev_np(sig) : NULL;
-}
-
 /* ---- status ---- */
 
 static void pack_exit(struct mp_writer *w, const struct replica_exit *x)
 {
+	char name[16];
+
 	mp_str(w, "last_exit");
 	if (x->reason == REASON_NONE) {
 		mp_nil(w);
@@ -84,7 +80,7 @@ static void pack_exit(struct mp_writer *w, const struct replica_exit *x)
 		mp_nil(w);
 	else
 		mp_int(w, x->code);
-	mp_key_str(w, "signal", signal_name(x->signal));
+	mp_key_str(w, "signal", x->signal > 0 ? replica_signal_name(x->signal, name, sizeof(name)) : NULL);
 	mp_key_str(w, "text", x->text);
 	mp_key_time(w, "at", x->at_wall_ms);
 }

@@ -225,7 +225,7 @@ void runner_note_exit(struct runner *r, const struct shim_exit *x)
 	r->core.last_exit = words;
 	node_event(
 		r->node, SEVERITY_INFO, "exited", r->agent->name, r->id, "%s, while the daemon was away", words.text);
-	runner_save(r);
+	save_counted(r, x->run);
 }
 
 static bool read_record(struct runner *r)
