@@ -181,20 +181,27 @@ static void adopt_record(struct node *n, const char *path, const char *stem, uin
 
 /* ---- groups ---- */
 
+static bool is_looked_after(const struct runner *r)
+{
+	return r->awaiting || r->run || r->link.fd >= 0;
+}
+
 static void adopt_group(void *arg, const char *group)
 {
 	struct node *n = arg;
+	struct map_node *at = map_get(&n->roster.runners, group);
 	struct runner *r;
 	int pids[1];
 
+	if (at && is_looked_after(CONTAINER_OF(at, struct runner, by_stem)))
+		return;
 	if (cgroup_pids(n->cgroup, group, pids, 1) <= 0) {
-		if (!map_get(&n->roster.runners, group))
-			(void)cgroup_remove(
-				n->cgroup, group, NULL); /* of a replica that is gone; busy: at the next start */
+		if (!at)
+			(void)cgroup_remove(n->cgroup, group, NULL); /* of a replica that is gone; busy: swept later */
 		return;
 	}
 	r = runner_of_stem(n, group);
-	if (!r || r->awaiting || r->run || r->link.fd >= 0)
+	if (!r || is_looked_after(r))
 		return;
 	r->run = MAX(r->last_run + 1, (uint64_t)1); /* a run we know nothing of, but that it is there */
 	runner_feed(r, &(struct replica_in){.type = REPLICA_IN_ADOPTED,

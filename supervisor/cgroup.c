@@ -21,6 +21,14 @@
 static const char *const made_by_library[] = {"pids", "memory", "cpu", "cpuacct", "cpuset", "blkio"};
 static const char *const made_by_library_v2[] = {"pids", "memory", "cpu"};
 
+/* Left by an earlier daemon. libcgroup would walk it, with every replica's groups in it, to set owners again. */
+static bool is_made(const struct cgroup *cg, int t)
+{
+	AUTO_CLOSE int fd = open(cg->mounts[t], O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	return fd >= 0 && faccessat(fd, cg->parent, F_OK, 0) == 0;
+}
+
 /* Makes the parent in each hierarchy. What libcgroup cannot (a delegated subtree), mkdir can. */
 static int make_subtree(struct cgroup *cg, bool real, struct err *e)
 {
@@ -30,7 +38,7 @@ static int make_subtree(struct cgroup *cg, bool real, struct err *e)
 	int rc = 0;
 
 	for (int t = 0; t < CGROUP_TREE_MAX && cg->vt->version == 1; t++)
-		if (cg->mounts[t])
+		if (cg->mounts[t] && !is_made(cg, t))
 			names[n++] = made_by_library[t];
 	if (real && n > 0)
 		rc = cgroup_lib_make(cg->parent, names, n, &why);
