@@ -90,12 +90,14 @@ static int set_session(struct child *c)
 
 static int enter_namespaces(struct child *c)
 {
+	if (c->how->beside)
+		return sandbox_join(c->how->plan, c->how->beside, &c->detail);
 	return sandbox_unshare(c->how->plan, &c->detail);
 }
 
 static int mount_all(struct child *c)
 {
-	return sandbox_mount(c->how->plan, &c->detail);
+	return c->how->beside ? 0 : sandbox_mount(c->how->plan, &c->detail);
 }
 
 static int change_directory(struct child *c)

@@ -58,7 +58,10 @@ static struct probe *free_slot(struct shim *s)
 
 static int start(struct shim *s, struct probe *p, const struct plan *plan, struct start_report *report)
 {
-	struct start_how how = {.plan = plan, .group_dir = s->group.dir, .may_wait = !(s->flags & SHIM_FLAG_ARMED)};
+	struct start_how how = {.plan = plan,
+		.group_dir = s->group.dir,
+		.beside = s->agent.pid,
+		.may_wait = !(s->flags & SHIM_FLAG_ARMED)};
 	int ends[2], sub = (int)(p - s->probes), rc;
 
 	*report = (struct start_report){.stage = SHIM_STAGE_CGROUP};

@@ -20,6 +20,7 @@
 
 #include "supervisor/shim/kernel.h"
 #include "supervisor/shim/os.h"
+#include "supervisor/shim/text.h"
 
 static int loopback_up(void)
 {
@@ -46,6 +47,32 @@ int sandbox_unshare(const struct plan *p, const char **ret_detail)
 		return -errno;
 	*ret_detail = "lo";
 	return net ? loopback_up() : 0;
+}
+
+static int join_one(int pid, const char *which, int type)
+{
+	char path[64];
+	struct text t = TEXT_OVER(path);
+	AUTO_CLOSE int fd = -1;
+
+	text_str(&t, "/proc/");
+	text_u64(&t, (uint64_t)pid);
+	text_str(&t, which);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	return fd < 0 || setns(fd, type) < 0 ? -errno : 0;
+}
+
+int sandbox_join(const struct plan *p, int pid, const char **ret_detail)
+{
+	int rc = 0;
+
+	*ret_detail = "the agent's network namespace";
+	if (p->p.flags & SHIM_FLAG_NEW_NET)
+		rc = join_one(pid, "/ns/net", CLONE_NEWNET);
+	if (rc < 0)
+		return rc;
+	*ret_detail = "the agent's mount namespace";
+	return p->p.mounts_n > 0 || (p->p.flags & SHIM_FLAG_NEW_PIDNS) ? join_one(pid, "/ns/mnt", CLONE_NEWNS) : 0;
 }
 
 static int set_attr(int dirfd, const char *path, unsigned flags, uint64_t set, uint64_t clear)

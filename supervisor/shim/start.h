@@ -31,6 +31,7 @@ struct start_how {
 	int out_fd;	       /* becomes its output */
 	const char *group_dir; /* joins below this go to … */
 	const char *sub;       /* … this sub-group of it; NULL: as the plan says */
+	int beside;	       /* pid whose namespaces it enters, instead of making some; 0: none */
 	bool may_wait;	       /* the shim may stand still until the exec: quicker, and not for those with a fuse */
 };
 
