@@ -81,7 +81,7 @@ static bool wait_for_daemon(const struct cli *c, struct waiting *w, const struct
 
 	if (w->gone_since_ms == 0)
 		w->gone_since_ms = now;
-	if (now - w->gone_since_ms > GONE_MAX_MS || now > w->until_ms) {
+	if (now - w->gone_since_ms > GONE_MAX_MS || now >= w->until_ms) {
 		progress_clear(w);
 		*ret = outcome_unknown(c, e);
 		return false;
