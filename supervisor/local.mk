@@ -36,6 +36,7 @@ libsupervisor_a_SOURCES = \
 	%D%/seccomp_learn.c \
 	%D%/seccomp_names.c \
 	%D%/seccomp_profile.c \
+	%D%/seccomp_program.c \
 	%D%/spawn.c \
 	%D%/spawn_plan.c \
 	%D%/spec_all.c \
@@ -55,7 +56,6 @@ libsupervisor_a_SOURCES = \
 	%D%/yaml_table.c \
 	%D%/yaml_type.c \
 	%D%/cgroup.h %D%/logs.h %D%/probe.h %D%/seccomp.h %D%/shim_proto.h %D%/spawn.h %D%/spec.h
-	%D%/logs.h %D%/probe.h %D%/seccomp.h %D%/shim_proto.h %D%/spawn.h %D%/spec.h
 libsupervisor_a_CFLAGS = $(AM_CFLAGS)
 
 # The profiles of etc/seccomp are built in.

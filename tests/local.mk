@@ -79,6 +79,7 @@ test_programs += %D%/unit/test_replica_table
 test_programs += %D%/unit/test_restart
 test_programs += %D%/unit/test_rng
 test_programs += %D%/unit/test_seccomp_profile
+test_programs += %D%/unit/test_seccomp_program
 test_programs += %D%/unit/test_shim_logline
 test_programs += %D%/unit/test_shim_parts
 test_programs += %D%/unit/test_shim_plan
