@@ -65,14 +65,14 @@ bool runner_is_alive(const struct runner *r)
 
 /* ---- the store ---- */
 
-static int save(struct runner *r, store_done *done, void *arg)
+static int save(struct runner *r, bool lazy, store_done *done, void *arg)
 {
 	struct runner_record rec = {.size = sizeof(rec),
 		.uid = r->has_uid ? r->uid : 0,
 		.last_run = r->last_run,
 		.held = r->held,
 		.n_ports = (uint32_t)r->n_ports};
-	const struct store_replica row = {.id = r->id, .saved = &rec, .saved_len = sizeof(rec)};
+	const struct store_replica row = {.id = r->id, .saved = &rec, .saved_len = sizeof(rec), .lazy = lazy};
 
 	memcpy(rec.ports, r->ports, sizeof(rec.ports));
 	memcpy(rec.learned, r->learned, sizeof(rec.learned));
@@ -113,14 +113,14 @@ static void save_counted(struct runner *r, uint64_t run)
 	c->node = r->node;
 	c->run = run;
 	(void)snprintf(c->stem, sizeof(c->stem), "%s", r->stem); /* bounded alike */
-	if (save(r, on_counted, c) < 0)
+	if (save(r, true, on_counted, c) < 0)			 /* until it is done the record says it */
 		free(c);
 }
 
 void runner_save(struct runner *r)
 {
 	if (!r->counting)
-		(void)save(r, node_stored, r->node); /* full: the next save brings it */
+		(void)save(r, false, node_stored, r->node); /* full: the next save brings it */
 }
 
 void runner_saw(struct runner *r, uint64_t run)
@@ -151,20 +151,35 @@ static void count_run(struct runner *r, uint64_t run)
 	runner_saw(r, run);
 }
 
-static void close_run(struct runner *r)
+static void unpark(struct runner *r)
+{
+	if (r->parked)
+		shimlink_close(&r->link);
+	r->parked = false;
+}
+
+/* park: the shim waits for the next run, which is still to be decided about. */
+static void end_run(struct runner *r, bool park)
 {
 	for (int w = 0; w < HEALTH_WHICH_MAX; w++) {
 		probe_cancel(r->probes[w]);
 		r->probes[w] = NULL;
 		r->exec_ids[w] = 0;
 	}
-	shimlink_close(&r->link);
+	if (!park)
+		shimlink_close(&r->link);
+	r->parked = park;
 	if (r->awaiting) {
 		r->awaiting = false;
 		r->node->awaiting--;
 		roster_mark(r->agent); /* it was left out of plans */
 	}
 	runner_launched(r);
+}
+
+static void close_run(struct runner *r)
+{
+	end_run(r, false);
 }
 
 int runner_read_exit(const struct runner *r, const void *v, size_t size, struct shim_exit *ret)
@@ -202,7 +217,7 @@ int runner_exited(struct runner *r, const void *v, size_t size)
 	if (x.refused.total)
 		runner_refused(r, &x.refused, sizeof(x.refused));
 	if (x.run == r->run || r->awaiting) { /* one that was found may end before it has answered */
-		close_run(r);
+		end_run(r, x.stays && r->link.fd >= 0);
 		r->run = 0;
 	}
 	if (x.refused.total)
@@ -210,6 +225,8 @@ int runner_exited(struct runner *r, const void *v, size_t size)
 	r->counting = true;
 	runner_feed(r, &(struct replica_in){.type = REPLICA_IN_EXITED, .exit = &x, .refused_name = refused_name});
 	r->counting = false;
+	if (r->core.state != REPLICA_STARTING)
+		unpark(r);
 	save_counted(r, x.run);
 	return 0;
 }
@@ -286,6 +303,7 @@ static void tell_stop(struct runner *r, const struct replica_out *out)
 		.timeout_ms = (uint32_t)MIN(out->timeout_ms, (int64_t)UINT32_MAX),
 		.why = out->why};
 
+	unpark(r);
 	if (r->link.fd < 0 && !r->awaiting && !ev_is_active(&r->emptying)) {
 		list_del(&r->waiting); /* a start that waits for its turn is dropped */
 		runner_feed(r, &(struct replica_in){.type = REPLICA_IN_SHIM_LOST});

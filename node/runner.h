@@ -77,6 +77,7 @@ struct runner {
 	bool records_left;	/* ends that are judged once it has answered */
 	bool launching;		/* counted in roster.n_starting */
 	bool restart_due;	/* asked for: it is replaced when its turn comes */
+	bool parked;		/* its link is to a shim that waits for the next run */
 	int64_t ready_since_ms; /* CLOCK_MONOTONIC; 0: not ready */
 	bool counting;		/* an end is being taken: it is saved once, after the step */
 	struct probe *probes[HEALTH_WHICH_MAX];

@@ -5,6 +5,7 @@
  * a daemon that hangs costs no memory and loses nothing.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -24,6 +25,28 @@ void frame_free(struct frame *f)
 	*f = (struct frame){0};
 }
 
+/* Receives n bytes; a descriptor that comes with them becomes the filter. */
+static bool receive(int fd, void *v, size_t n)
+{
+	char control[CMSG_SPACE(sizeof(int))];
+	struct iovec iov = {v, n};
+	struct msghdr msg = {
+		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
+	struct cmsghdr *cmsg;
+	int filter;
+
+	if (recvmsg(fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC) != (ssize_t)n)
+		return false;
+	cmsg = CMSG_FIRSTHDR(&msg);
+	if (!cmsg || cmsg->cmsg_type != SCM_RIGHTS)
+		return true;
+	memcpy(&filter, CMSG_DATA(cmsg), sizeof(filter));
+	if (dup3(filter, SHIM_FD_FILTER, O_CLOEXEC) < 0)
+		return false;
+	os_close(&filter);
+	return true;
+}
+
 /* The next message in memory of its own. */
 static int frame_read(int fd, size_t n, struct frame *ret, uint32_t *ret_type)
 {
@@ -35,7 +58,7 @@ static int frame_read(int fd, size_t n, struct frame *ret, uint32_t *ret_type)
 	f.v = os_map(n, false);
 	if (!f.v)
 		return -ENOMEM;
-	if (recv(fd, f.v, n, MSG_DONTWAIT) != (ssize_t)n) {
+	if (!receive(fd, f.v, n)) {
 		frame_free(&f);
 		return -EIO;
 	}
@@ -74,6 +97,11 @@ void control_accept(struct shim *s)
 	socklen_t size;
 	struct ucred peer;
 
+	if (fd >= 0 && s->waiting) { /* a daemon that knows nothing of our run: its record is there, and no run */
+		os_close(&fd);
+		life_leave(s);
+		return;
+	}
 	if (fd < 0)
 		return; /* gone again */
 	size = sizeof(peer);
@@ -180,13 +208,13 @@ int64_t control_deadline_ms(const struct shim *s)
 }
 
 /* What lies unread in a socket when it is closed makes the other end's next read fail, whatever it had been sent. */
-void control_send_exit(struct shim *s)
+int control_send_exit(struct shim *s)
 {
 	char none;
 
 	while (s->control >= 0 && recv(s->control, &none, sizeof(none), MSG_DONTWAIT) > 0)
 		;
-	(void)control_send_labelled(s, SHIM_EXIT, &s->record, sizeof(s->record)); /* the record says it too */
+	return control_send_labelled(s, SHIM_EXIT, &s->record, sizeof(s->record));
 }
 
 void control_say(struct shim *s, unsigned owed)
@@ -245,10 +273,19 @@ static int read_large(struct shim *s, size_t n)
 		return recv(s->control, &none, sizeof(none), MSG_DONTWAIT) < 0 ? -errno : 0; /* passed over */
 	if (rc < 0)
 		return rc;
+	if (type == SHIM_PLAN && s->waiting) {
+		shim_again(s, &f);
+		return 0;
+	}
 	if (type == SHIM_EXEC)
 		probe_exec(s, &f);
 	frame_free(&f);
 	return 0;
+}
+
+static bool is_large(uint32_t type)
+{
+	return type == SHIM_EXEC || type == SHIM_PLAN;
 }
 
 static int read_one(struct shim *s)
@@ -262,7 +299,7 @@ static int read_one(struct shim *s)
 	if (n <= 0)
 		return -EPIPE;
 	memcpy(&head, v, sizeof(head));
-	if (n > (ssize_t)sizeof(v) || (n >= (ssize_t)sizeof(head) && head.type == SHIM_EXEC))
+	if (n > (ssize_t)sizeof(v) || (n >= (ssize_t)sizeof(head) && is_large(head.type)))
 		return read_large(s, (size_t)n);
 	(void)recv(s->control, v, sizeof(v), MSG_DONTWAIT); /* the one that was peeked at */
 	if (n >= (ssize_t)sizeof(head) && head.size == (size_t)n - sizeof(head))
@@ -281,6 +318,9 @@ void control_read(struct shim *s)
 			continue;
 		os_close(&s->control); /* a daemon that ends or restarts: the next one must find us */
 		s->owed = 0;
-		sockets_check(s);
+		if (s->waiting)
+			life_leave(s);
+		else
+			sockets_check(s);
 	}
 }

@@ -20,6 +20,34 @@
 #define KILL_PAUSE_MAX_MS 100
 #define RECORD_PAUSE_MS	  1000
 
+/* Namespaces and leases are one run's: who has them goes with it. */
+static bool may_stay(const struct shim *s)
+{
+	return s->flags & SHIM_FLAG_STAY && !(s->flags & (SHIM_FLAG_ARMED | SHIM_FLAG_NEW_PIDNS)) && s->control >= 0 &&
+	       !s->control_full && s->listener >= 0;
+}
+
+void life_leave(struct shim *s)
+{
+	sockets_close(s);
+	s->finished = true;
+}
+
+/*
+ * Tells the daemon first, which decides about the next run while the record is still being written: what it says then
+ * waits in the socket. False: it could not be told.
+ */
+static bool finish_and_wait(struct shim *s)
+{
+	control_send_owed(s);
+	s->record.stays = 1;
+	s->waiting = control_send_exit(s) == 0;
+	s->record.stays = 0;
+	if (s->waiting)
+		(void)record_write(s); /* for a daemon that dies now; this one knows */
+	return s->waiting;
+}
+
 static void finish(struct shim *s)
 {
 	int rc;
@@ -31,6 +59,8 @@ static void finish(struct shim *s)
 	s->record.label_size = s->label_size;
 	if (s->record.ended_wall_ms == 0)
 		s->record.ended_wall_ms = os_now_ms(CLOCK_REALTIME);
+	if (may_stay(s) && finish_and_wait(s))
+		return;
 	rc = record_write(s);
 	if (rc < 0 && s->control < 0) { /* nobody knows yet: stay until somebody does */
 		s->next_try_ms = os_now_ms(CLOCK_MONOTONIC) + RECORD_PAUSE_MS;
@@ -38,7 +68,7 @@ static void finish(struct shim *s)
 	}
 	control_send_owed(s);
 	sockets_close(s);
-	control_send_exit(s);
+	(void)control_send_exit(s); /* the record says it too */
 	s->finished = true;
 }
 
@@ -116,7 +146,7 @@ static void fence(struct shim *s, enum fuse_verdict verdict)
 
 static int open_sockets(struct shim *s, struct plan *p, const char **ret_detail)
 {
-	int rc = sockets_open(s);
+	int rc = s->is_again ? 0 : sockets_open(s);
 
 	(void)p;
 	*ret_detail = s->dir_run;
@@ -128,10 +158,13 @@ static int check_generation(struct shim *s, struct plan *p, const char **ret_det
 {
 	char v[32];
 	uint64_t gen;
-	ssize_t n = os_read_file(AT_FDCWD, s->gen_path, v, sizeof(v));
+	ssize_t n;
 
 	(void)p;
 	*ret_detail = s->gen_path;
+	if (s->is_again)
+		return 0; /* our sockets were there all the time */
+	n = os_read_file(AT_FDCWD, s->gen_path, v, sizeof(v));
 	if (n < 16 || !text_to_hex64(v, 16, &gen) || gen != s->gen)
 		return -ESTALE;
 	return 0;
@@ -147,9 +180,11 @@ static int empty_group(struct shim *s, struct plan *p, const char **ret_detail)
 {
 	(void)p;
 	*ret_detail = s->group.dir;
-	if (group_kill(&s->group, -1) > 0)
-		return -EAGAIN;
-	group_settle(&s->group);
+	if (!s->is_again) { /* else that is how the run before was left */
+		if (group_kill(&s->group, -1) > 0)
+			return -EAGAIN;
+		group_settle(&s->group);
+	}
 	s->oom_base = group_oom_kills(s->oom_path);
 	return 0;
 }
@@ -221,9 +256,13 @@ static uint64_t start_time(int pid)
 	return at ? text_to_u64(at, strlen(at), &used) : 0;
 }
 
-/* What need not be done before the agent runs. */
-static void settle_in(const struct shim *s)
+/* What need not be done before the agent runs, and what makes its next start quicker. */
+static void settle_in(struct shim *s)
 {
+	if (s->flags & SHIM_FLAG_STAY && child_drop_bounding(s->bounding & ~s->cap_keep) == 0)
+		s->bounding = s->cap_keep;
+	if (s->is_again)
+		return;
 	(void)os_write_file(
 		AT_FDCWD, "/proc/self/oom_score_adj", "-1000"); /* where that is not allowed we may be killed */
 	if (s->flags & SHIM_FLAG_LOCK_MEMORY && !(s->flags & SHIM_FLAG_ARMED))
@@ -248,6 +287,7 @@ static void start_agent(struct shim *s, const struct plan *p)
 	struct start_how how = {.plan = p,
 		.out_fd = s->agent_out,
 		.group_dir = s->group.dir,
+		.bounding = s->bounding,
 		.may_wait = !(s->flags & SHIM_FLAG_ARMED)};
 	struct start_report report;
 	int rc = start_task(&s->agent, &how, &report);
@@ -319,7 +359,7 @@ void life_child(struct shim *s, int pid, int status, const void *rusage)
 		record_died(s, status, rusage);
 		start_forget(&s->agent);
 		end(s);
-	} else if (s->ended && !s->finished) {
+	} else if (s->ended && !s->finished && !s->waiting) {
 		s->next_try_ms = os_now_ms(CLOCK_MONOTONIC);
 	}
 }

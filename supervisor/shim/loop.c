@@ -45,7 +45,7 @@ static void watch_all(const struct shim *s, struct pollfd p[AT_MAX])
 	watch(&p[AT_CLOCK], s->fuse.clock_fd);
 	watch(&p[AT_CONTROL], s->control);
 	watch(&p[AT_LISTENER], s->listener);
-	watch(&p[AT_NOTIFY], s->notify_fd);
+	watch(&p[AT_NOTIFY], s->waiting ? -1 : s->notify_fd);
 	watch(&p[AT_LOG], s->log.read_at_ms ? -1 : s->log.pipe);
 	watch_task(&p[AT_TASKS], &s->agent);
 	for (int i = 0; i < GROUP_PROBES; i++) {

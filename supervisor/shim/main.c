@@ -2,7 +2,8 @@
 /*
  * covey-shim: the parent of one replica. Started by coveyd, which says over SHIM_FD_CONTROL what is to run
  * (supervisor/shim_proto.h); from then on it needs no daemon: it prepares the sandbox, starts the agent, drains its
- * output, carries out a stop, and leaves a record of how it ended. Its own memory is what a thousand of them cost, so
+ * output, carries out a stop, and leaves a record of how it ended. While the daemon is there it may do so for the next
+ * run too. Its own memory is what a thousand of them cost, so
  * it uses neither heap nor stdio, and gets along with a stack of 16 kB, of which the kernel's randomizing may take
  * half.
  */
@@ -26,12 +27,18 @@ static void take_descriptors(void)
 	(void)syscall(SYS_close_range, SHIM_FD_CONTROL, SHIM_FD_NEXT - 1, K_CLOSE_RANGE_CLOEXEC);
 }
 
+/* None is ignored, whatever the daemon ignores: an agent would inherit it. */
 static int take_signals(void)
 {
+	const struct sigaction dfl = {.sa_handler = SIG_DFL};
+	struct sigaction was;
 	sigset_t all, ours;
 
 	sigfillset(&all);
 	(void)sigprocmask(SIG_SETMASK, &all, NULL); /* cannot fail; nobody's signal but SIGKILL ends a shim */
+	for (int sig = 1; sig < 32; sig++)
+		if (sigaction(sig, NULL, &was) == 0 && was.sa_handler == SIG_IGN)
+			(void)sigaction(sig, &dfl, NULL); /* could be read, so can be set */
 	sigemptyset(&ours);
 	sigaddset(&ours, SIGCHLD);
 	sigaddset(&ours, SIGUSR1);
@@ -42,6 +49,7 @@ static void shim_init(struct shim *s)
 {
 	memset(s, 0, sizeof(*s));
 	s->control = SHIM_FD_CONTROL;
+	s->bounding = UINT64_MAX;
 	s->listener = s->notify_fd = s->agent_out = s->init_pipe = s->log.pipe = s->log.file.fd = -1;
 	start_none(&s->agent);
 	fuse_none(&s->fuse);
@@ -81,10 +89,12 @@ static int keep_plan(struct shim *s, const struct plan *p)
 	size_t need = kept_size(p);
 
 	if (need > sizeof(s->strings)) {
-		t.v = os_map(need, false); /* for good */
+		t.v = os_map(need, false);
 		t.cap = need;
 		if (!t.v)
 			return -ENOMEM;
+		s->long_strings = t.v;
+		s->long_size = need;
 	}
 	keep(p, &t, p->p.file_stem, &s->stem);
 	keep(p, &t, p->p.dir_run, &s->dir_run);
@@ -93,7 +103,8 @@ static int keep_plan(struct shim *s, const struct plan *p)
 	keep(p, &t, p->p.kill_dir, &s->group.dir);
 	keep(p, &t, p->p.oom_path, &s->oom_path);
 	MUST(!t.cut);
-	s->group.has_subs = true; /* an earlier shim may have been killed */
+	s->group.has_subs = !s->is_again; /* an earlier shim may have been killed */
+	s->cap_keep = p->p.cap_keep;
 	s->flags = p->p.flags;
 	s->uid = p->p.uid;
 	s->gen = p->p.gen;
@@ -112,15 +123,55 @@ static int refuse_plan(struct shim *s, int error, const char *what)
 	s->record.stage = SHIM_STAGE_PLAN;
 	s->record.error = -error;
 	text_str(&t, what);
-	control_send_exit(s);
+	sockets_close(s);
+	(void)control_send_exit(s); /* when the daemon does not read, it sees our end */
+	s->finished = true;
 	return 1;
+}
+
+/* With plan_frame set. */
+static int begin(struct shim *s)
+{
+	const char *what = "plan";
+	struct plan p;
+	int rc = planread_plan(s->plan_frame.payload, s->plan_frame.size, &p, &what);
+
+	if (rc == 0 && p.p.cap_keep & ~s->bounding)
+		rc = -EPERM; /* given up for good by an earlier run: a new shim has them */
+	if (rc == 0)
+		rc = keep_plan(s, &p);
+	if (rc < 0)
+		return refuse_plan(s, rc, what);
+	life_begin(s);
+	return 0;
+}
+
+/* What outlives a run: the ends that others know us by. */
+void shim_again(struct shim *s, const struct frame *plan)
+{
+	const int signal_fd = s->signal_fd, control = s->control, listener = s->listener, notify_fd = s->notify_fd;
+	const uint64_t sock_ino = s->sock_ino, bounding = s->bounding;
+
+	start_forget(&s->agent);
+	for (int i = 0; i < GROUP_PROBES; i++)
+		start_forget(&s->probes[i].task);
+	os_unmap(s->long_strings, s->long_size);
+	shim_init(s);
+	s->signal_fd = signal_fd;
+	s->control = control;
+	s->listener = listener;
+	s->notify_fd = notify_fd;
+	s->sock_ino = sock_ino;
+	s->bounding = bounding;
+	s->is_again = true;
+	s->plan_frame = *plan;
+	notify_drop(s);
+	(void)begin(s); /* a plan that it refuses is told, and is its end */
 }
 
 int main(void)
 {
-	const char *what = "plan";
 	static struct shim s;
-	struct plan p;
 	int rc;
 
 	take_descriptors();
@@ -128,15 +179,11 @@ int main(void)
 	s.signal_fd = take_signals();
 	(void)umask(0);					 /* every mode below is said in full */
 	(void)prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); /* cannot fail */
-	rc = control_wait_plan(&s);
-	if (rc == 0)
-		rc = planread_plan(s.plan_frame.payload, s.plan_frame.size, &p, &what);
-	if (rc == 0)
-		rc = keep_plan(&s, &p);
-	if (rc < 0 || s.signal_fd < 0)
-		return refuse_plan(&s, rc < 0 ? rc : -EMFILE, what);
-	life_begin(&s);
+	rc = s.signal_fd < 0 ? -EMFILE : control_wait_plan(&s);
+	if (rc < 0)
+		return refuse_plan(&s, rc, "plan");
+	rc = begin(&s);
 	while (!s.finished)
 		loop_turn(&s);
-	return 0;
+	return rc;
 }

@@ -61,6 +61,7 @@ static int start(struct shim *s, struct probe *p, const struct plan *plan, struc
 	struct start_how how = {.plan = plan,
 		.group_dir = s->group.dir,
 		.beside = s->agent.pid,
+		.bounding = s->bounding,
 		.may_wait = !(s->flags & SHIM_FLAG_ARMED)};
 	int ends[2], sub = (int)(p - s->probes), rc;
 

@@ -2,8 +2,8 @@
 #ifndef SUPERVISOR_SHIM_SHIM_H
 #define SUPERVISOR_SHIM_SHIM_H
 /*
- * One run of one replica: all that the shim holds. Every byte is there a thousand times, so it is kept within a page;
- * what is only needed for a while is mapped and given back (os_map).
+ * One run of one replica: all that the shim holds. Every byte is there a thousand times, so it is kept within two
+ * pages; what is only needed for a while is mapped and given back (os_map).
  *
  *	main.c     reads the plan, turns the loop
  *	loop.c     which descriptors and times are waited for
@@ -56,6 +56,7 @@ struct shim {
 	const char *stem, *dir_run, *log_path, *gen_path;
 	uint64_t gen;
 	uint32_t flags, uid;
+	uint64_t cap_keep, bounding; /* capabilities: the agent's; those that the shim has not given up for good */
 	uint32_t label_size;
 	char label[SHIM_LABEL_MAX];
 	struct frame plan_frame; /* until the start */
@@ -64,6 +65,8 @@ struct shim {
 	enum shim_state state;
 	bool ended;	      /* the agent has: `record` says how */
 	bool finished;	      /* nothing is left to do */
+	bool waiting;	      /* the run is over and told of; another plan may come */
+	bool is_again;	      /* not its first run: its sockets are there, its group is empty */
 	bool killing;	      /* SIGKILL is being sent until all are gone */
 	unsigned step, tries; /* of preparing; of killing */
 	unsigned listed;      /* processes seen when it was last tried to empty the group */
@@ -93,7 +96,12 @@ struct shim {
 	struct fuse fuse;
 	struct probe probes[GROUP_PROBES];
 	char strings[SHIM_STRINGS_KEPT];
+	void *long_strings; /* a mapping for those that do not fit; NULL */
+	size_t long_size;
 };
+
+/* main.c */
+void shim_again(struct shim *s, const struct frame *plan); /* the next run, of a shim that waits */
 
 /* life.c */
 void life_begin(struct shim *s); /* with plan_frame set and read */
@@ -104,6 +112,7 @@ void life_signal(struct shim *s, int sig);
 void life_fuse(struct shim *s);
 void life_time(struct shim *s, int64_t now_ms);
 int64_t life_deadline_ms(const struct shim *s); /* 0: none */
+void life_leave(struct shim *s);		/* one that waits: nobody has another plan for it */
 
 /* record.c */
 int record_write(struct shim *s);
@@ -123,12 +132,13 @@ int64_t control_deadline_ms(const struct shim *s); /* 0: none */
 /* 0, -EAGAIN when the daemon does not read, -ENOTCONN without one. */
 int control_send(struct shim *s, uint32_t type, const void *v, size_t n);
 int control_send_labelled(struct shim *s, uint32_t type, const void *v, size_t n);
-void control_send_exit(struct shim *s);		 /* the last message */
+int control_send_exit(struct shim *s);		 /* the last message of a run */
 void control_say(struct shim *s, unsigned owed); /* now, or as soon as it can be sent */
 void frame_free(struct frame *f);
 
 /* notify.c */
 void notify_read(struct shim *s);
+void notify_drop(struct shim *s); /* what was said before this run */
 /* refuse.c */
 void refuse_read(struct shim *s, const struct task *t);
 /* probe.c */

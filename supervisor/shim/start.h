@@ -32,6 +32,7 @@ struct start_how {
 	const char *group_dir; /* joins below this go to … */
 	const char *sub;       /* … this sub-group of it; NULL: as the plan says */
 	int beside;	       /* pid whose namespaces it enters, instead of making some; 0: none */
+	uint64_t bounding;     /* capabilities that may be in the shim's own bounding set */
 	bool may_wait;	       /* the shim may stand still until the exec: quicker, and not for those with a fuse */
 };
 
@@ -62,5 +63,7 @@ struct child {
 
 /* Runs to the exec; fits clone(2). Returns the status to exit with, after the report is written. */
 int child_main(void *arg);
+/* Takes capabilities out of the caller's bounding set for good; what the kernel does not know is passed over. */
+int child_drop_bounding(uint64_t caps);
 
 #endif

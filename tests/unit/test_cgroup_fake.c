@@ -302,7 +302,7 @@ static void test_many_disks_are_bounded(void **state)
 		put(&d, name, text);
 	}
 	cg = opened(&d, "covey");
-	assert_int_equal(cgroup_steps(cg, "a.0", &all, &s, NULL), 0);
+	assert_int_equal(cgroup_steps(cg, "a.0", &all, false, &s, NULL), 0);
 	assert_true(s.n <= ARRAY_LEN(s.v));
 	cgroup_steps_done(&s);
 	cgroup_close(cg);
@@ -320,7 +320,7 @@ static void test_every_failed_allocation(void **state)
 		int rc = cgroup_open(d.path, "covey", &cg, NULL);
 
 		if (rc == 0)
-			rc = cgroup_steps(cg, "a.0", &all, &s, NULL);
+			rc = cgroup_steps(cg, "a.0", &all, false, &s, NULL);
 		if (oom_hit(&o))
 			assert_int_equal(rc, -ENOMEM);
 		else
