@@ -83,6 +83,7 @@ shim_sources = \
 	%D%/shim/fuse.c \
 	%D%/shim/fusejudge.c \
 	%D%/shim/group.c \
+	%D%/shim/groupfiles.c \
 	%D%/shim/life.c \
 	%D%/shim/logfile.c \
 	%D%/shim/logline.c \
@@ -107,6 +108,7 @@ shim_headers = \
 	%D%/shim/fuse.h \
 	%D%/shim/fusejudge.h \
 	%D%/shim/group.h \
+	%D%/shim/groupfiles.h \
 	%D%/shim/kernel.h \
 	%D%/shim/logfile.h \
 	%D%/shim/logline.h \

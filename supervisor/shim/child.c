@@ -42,8 +42,27 @@ static int join_one(struct child *c, const char *path, const char *file)
 	return t.cut ? -ENAMETOOLONG : os_write_file(AT_FDCWD, c->path, "0");
 }
 
+/* The shim's is low, which is not for agents. */
+static int raise_badness(void)
+{
+	(void)os_write_file(
+		AT_FDCWD, "/proc/self/oom_score_adj", "0"); /* where it cannot be lowered it was not raised */
+	return 0;
+}
+
+/* By the descriptors that the shim holds; false: the paths have to do. */
+static bool join_open(const struct groupfiles *f)
+{
+	for (unsigned i = 0; i < f->joins_n; i++)
+		if (write(f->joins[i], "0", 1) != 1)
+			return false;
+	return f->joins_n > 0;
+}
+
 static int join_groups(struct child *c)
 {
+	if (!c->how->sub && c->how->joins && join_open(c->how->joins))
+		return raise_badness();
 	for (size_t i = 0; i < c->how->plan->p.ops_n; i++) {
 		const struct shim_op *op = planread_op(c->how->plan, i);
 		uint32_t type = op->type & ~(uint32_t)SHIM_OP_OPTIONAL;
@@ -56,9 +75,7 @@ static int join_groups(struct child *c)
 		if (rc < 0 && !(op->type & SHIM_OP_OPTIONAL))
 			return rc;
 	}
-	(void)os_write_file(
-		AT_FDCWD, "/proc/self/oom_score_adj", "0"); /* where it cannot be lowered it was not raised */
-	return 0;
+	return raise_badness();
 }
 
 static int set_session(struct child *c)

@@ -152,6 +152,7 @@ static int send_hello(struct shim *s, uint32_t type)
 	h.run = s->record.run;
 	h.state = s->state;
 	h.pid = s->record.pid;
+	h.pid_start = type == SHIM_HELLO && s->agent.pid ? os_start_time(s->agent.pid) : 0;
 	h.started_wall_ms = s->record.started_wall_ms;
 	h.ready = s->notify.ready;
 	h.watchdog = s->notify.watchdog;

@@ -113,9 +113,14 @@ static void forbid_forks(struct group *g, int dir)
 
 int group_kill(struct group *g, int sub)
 {
-	AUTO_CLOSE int dir = g->dir ? open_dir(g->dir) : -1;
+	AUTO_CLOSE int dir = -1;
 	int n = 0;
 
+	if (sub < 0 && groupfiles_is_empty(&g->files, g->dir)) {
+		g->own = 0;
+		return 0;
+	}
+	dir = g->dir ? open_dir(g->dir) : -1;
 	if (dir < 0)
 		return 0;
 	if (sub < 0) {
@@ -147,16 +152,6 @@ void group_settle(struct group *g)
 	if (g->bounded)
 		(void)os_write_file(dir, "pids.max", g->pids_max); /* the next run writes its own limit anyhow */
 	g->bounded = g->has_subs = false;
-}
-
-uint64_t group_oom_kills(const char *path)
-{
-	char v[512];
-	uint64_t n = 0;
-
-	if (path && os_read_file(AT_FDCWD, path, v, sizeof(v)) > 0)
-		(void)text_find_u64(v, "oom_kill", &n); /* an old kernel has no such line: 0 */
-	return n;
 }
 
 /* Whether a line "8:pids:/covey/web.0" of /proc/PID/cgroup names dir or something below it. */

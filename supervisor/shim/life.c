@@ -19,6 +19,7 @@
 #define PREPARE_MAX_MS	  10000 /* an older shim, or processes that do not die: then it is a failed start */
 #define KILL_PAUSE_MAX_MS 100
 #define RECORD_PAUSE_MS	  1000
+#define SETTLE_AFTER_MS	  1000
 
 /* Namespaces and leases are one run's: who has them goes with it. */
 static bool may_stay(const struct shim *s)
@@ -55,7 +56,7 @@ static void finish(struct shim *s)
 	group_settle(&s->group);
 	logpump_finish(&s->log);
 	s->record.log_dropped_lines = s->log.file.dropped;
-	s->record.oom_kills = group_oom_kills(s->oom_path) - s->oom_base;
+	s->record.oom_kills = groupfiles_oom_kills(&s->group.files, s->group.oom_path) - s->oom_base;
 	s->record.label_size = s->label_size;
 	if (s->record.ended_wall_ms == 0)
 		s->record.ended_wall_ms = os_now_ms(CLOCK_REALTIME);
@@ -105,6 +106,7 @@ static void end(struct shim *s)
 	s->ended = true;
 	s->state = SHIM_EMPTYING;
 	s->stop_at_ms = 0;
+	s->settle_at_ms = 0;
 	s->tries = 0;
 	s->listed = 0;
 	frame_free(&s->plan_frame);
@@ -185,7 +187,7 @@ static int empty_group(struct shim *s, struct plan *p, const char **ret_detail)
 			return -EAGAIN;
 		group_settle(&s->group);
 	}
-	s->oom_base = group_oom_kills(s->oom_path);
+	s->oom_base = groupfiles_oom_kills(&s->group.files, s->group.oom_path);
 	return 0;
 }
 
@@ -234,39 +236,26 @@ static const struct {
 	{SHIM_STAGE_NAMESPACE, arm},
 };
 
-/* Field 22 of /proc/PID/stat; the name in field 2 may hold anything but ends at the last ')'. */
-static uint64_t start_time(int pid)
-{
-	char path[32], v[400];
-	struct text t = TEXT_OVER(path);
-	const char *at;
-	size_t used;
-
-	text_str(&t, "/proc/");
-	text_u64(&t, (uint64_t)pid);
-	text_str(&t, "/stat");
-	if (os_read_file(AT_FDCWD, path, v, sizeof(v)) <= 0)
-		return 0;
-	at = strrchr(v, ')');
-	for (int field = 2; at && field < 22; field++) {
-		at = strchr(at, ' ');
-		if (at)
-			at++;
-	}
-	return at ? text_to_u64(at, strlen(at), &used) : 0;
-}
-
-/* What need not be done before the agent runs, and what makes its next start quicker. */
+/*
+ * What no start waits for, a moment later: an agent that ends at once is not worth it. It makes the shim hard to lose,
+ * and the next start quick.
+ */
 static void settle_in(struct shim *s)
 {
-	if (s->flags & SHIM_FLAG_STAY && child_drop_bounding(s->bounding & ~s->cap_keep) == 0)
-		s->bounding = s->cap_keep;
-	if (s->is_again)
+	if (s->flags & SHIM_FLAG_STAY) {
+		if (child_drop_bounding(s->bounding & ~s->cap_keep) == 0)
+			s->bounding = s->cap_keep;
+		if (s->group.files.pids < 0 && s->group.files.joins_n == 0)
+			groupfiles_open(
+				&s->group.files, s->group.dir, s->group.oom_path, s->group.joins, s->group.joins_n);
+	}
+	if (s->settled)
 		return;
 	(void)os_write_file(
 		AT_FDCWD, "/proc/self/oom_score_adj", "-1000"); /* where that is not allowed we may be killed */
 	if (s->flags & SHIM_FLAG_LOCK_MEMORY && !(s->flags & SHIM_FLAG_ARMED))
 		(void)mlockall(MCL_CURRENT); /* as above: may be swapped */
+	s->settled = true;
 }
 
 static void started(struct shim *s)
@@ -275,11 +264,10 @@ static void started(struct shim *s)
 	s->record.started_wall_ms = os_now_ms(CLOCK_REALTIME);
 	s->hello.started_boot_ms = os_now_ms(CLOCK_BOOTTIME);
 	s->record.pid = s->agent.pid;
-	s->hello.pid_start = start_time(s->agent.pid);
 	if (s->state == SHIM_PREPARING)
 		s->state = SHIM_RUNNING;
 	control_say(s, OWED_STARTED);
-	settle_in(s);
+	s->settle_at_ms = s->started_mono_ns / 1000000 + SETTLE_AFTER_MS;
 }
 
 static void start_agent(struct shim *s, const struct plan *p)
@@ -287,6 +275,7 @@ static void start_agent(struct shim *s, const struct plan *p)
 	struct start_how how = {.plan = p,
 		.out_fd = s->agent_out,
 		.group_dir = s->group.dir,
+		.joins = &s->group.files,
 		.bounding = s->bounding,
 		.may_wait = !(s->flags & SHIM_FLAG_ARMED)};
 	struct start_report report;
@@ -421,6 +410,10 @@ void life_time(struct shim *s, int64_t now_ms)
 		kill_round(s);
 		return;
 	}
+	if (s->settle_at_ms && now_ms >= s->settle_at_ms) {
+		s->settle_at_ms = 0;
+		settle_in(s);
+	}
 	if (s->next_try_ms == 0 || now_ms < s->next_try_ms)
 		return;
 	s->next_try_ms = 0;
@@ -432,7 +425,11 @@ void life_time(struct shim *s, int64_t now_ms)
 
 int64_t life_deadline_ms(const struct shim *s)
 {
-	if (s->ended || s->stop_at_ms == 0)
-		return s->next_try_ms;
-	return s->next_try_ms && s->next_try_ms < s->stop_at_ms ? s->next_try_ms : s->stop_at_ms;
+	const int64_t at[] = {s->next_try_ms, s->ended ? 0 : s->stop_at_ms, s->ended ? 0 : s->settle_at_ms};
+	int64_t first = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(at); i++)
+		if (at[i] && (first == 0 || at[i] < first))
+			first = at[i];
+	return first;
 }

@@ -52,6 +52,7 @@ static void shim_init(struct shim *s)
 	s->bounding = UINT64_MAX;
 	s->listener = s->notify_fd = s->agent_out = s->init_pipe = s->log.pipe = s->log.file.fd = -1;
 	start_none(&s->agent);
+	groupfiles_none(&s->group.files);
 	fuse_none(&s->fuse);
 	for (int i = 0; i < GROUP_PROBES; i++)
 		probe_none(&s->probes[i]);
@@ -71,6 +72,11 @@ static void keep(const struct plan *p, struct text *t, shim_str at, const char *
 	text_mem(t, v, strlen(v) + 1);
 }
 
+static bool is_join(const struct shim_op *op)
+{
+	return (op->type & ~(uint32_t)SHIM_OP_OPTIONAL) == SHIM_OP_JOIN;
+}
+
 static size_t kept_size(const struct plan *p)
 {
 	const shim_str all[] = {
@@ -79,7 +85,26 @@ static size_t kept_size(const struct plan *p)
 
 	for (size_t i = 0; i < ARRAY_LEN(all); i++)
 		n += all[i] ? strlen(planread_str(p, all[i])) + 1 : 0;
+	for (size_t i = 0; i < p->p.ops_n; i++)
+		n += is_join(planread_op(p, i)) ? strlen(planread_str(p, planread_op(p, i)->path)) + 1 : 0;
 	return n;
+}
+
+static void keep_joins(struct shim *s, const struct plan *p, struct text *t)
+{
+	s->group.joins = t->v + t->n;
+	s->group.joins_n = 0;
+	for (size_t i = 0; i < p->p.ops_n; i++) {
+		const struct shim_op *op = planread_op(p, i);
+		const char *path = planread_str(p, op->path);
+
+		if (!is_join(op))
+			continue;
+		text_mem(t, path, strlen(path) + 1);
+		s->group.joins_n++;
+	}
+	if (s->group.files.joins_n != s->group.joins_n)
+		groupfiles_close(&s->group.files); /* of another list */
 }
 
 /* What of the plan is needed after the start; the rest of it is given back then. */
@@ -101,7 +126,8 @@ static int keep_plan(struct shim *s, const struct plan *p)
 	keep(p, &t, p->p.log_path, &s->log_path);
 	keep(p, &t, p->p.gen_path, &s->gen_path);
 	keep(p, &t, p->p.kill_dir, &s->group.dir);
-	keep(p, &t, p->p.oom_path, &s->oom_path);
+	keep(p, &t, p->p.oom_path, &s->group.oom_path);
+	keep_joins(s, p, &t);
 	MUST(!t.cut);
 	s->group.has_subs = !s->is_again; /* an earlier shim may have been killed */
 	s->cap_keep = p->p.cap_keep;
@@ -151,6 +177,8 @@ void shim_again(struct shim *s, const struct frame *plan)
 {
 	const int signal_fd = s->signal_fd, control = s->control, listener = s->listener, notify_fd = s->notify_fd;
 	const uint64_t sock_ino = s->sock_ino, bounding = s->bounding;
+	const struct groupfiles files = s->group.files;
+	const bool settled = s->settled;
 
 	start_forget(&s->agent);
 	for (int i = 0; i < GROUP_PROBES; i++)
@@ -163,6 +191,8 @@ void shim_again(struct shim *s, const struct frame *plan)
 	s->notify_fd = notify_fd;
 	s->sock_ino = sock_ino;
 	s->bounding = bounding;
+	s->group.files = files;
+	s->settled = settled;
 	s->is_again = true;
 	s->plan_frame = *plan;
 	notify_drop(s);

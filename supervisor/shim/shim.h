@@ -66,6 +66,7 @@ struct shim {
 	bool ended;	      /* the agent has: `record` says how */
 	bool finished;	      /* nothing is left to do */
 	bool waiting;	      /* the run is over and told of; another plan may come */
+	bool settled;	      /* its memory is locked */
 	bool is_again;	      /* not its first run: its sockets are there, its group is empty */
 	bool killing;	      /* SIGKILL is being sent until all are gone */
 	unsigned step, tries; /* of preparing; of killing */
@@ -73,16 +74,16 @@ struct shim {
 	int64_t next_try_ms;  /* CLOCK_MONOTONIC; 0: none */
 	int64_t stop_at_ms;   /* SIGKILL to the group is due; 0: no stop is under way */
 	int64_t began_ms;     /* preparing */
+	int64_t settle_at_ms; /* what no start waits for is due; 0: done, or not yet */
 	int64_t started_mono_ns;
 	struct task agent;
 	int agent_out; /* the agent's end of its output, until it has it */
 	int init_pid;  /* pid 1 of its pid namespace; 0: none */
 	int init_pipe;
 	struct group group;
-	const char *oom_path;
 	uint64_t oom_base;
 	struct shim_exit record;
-	struct shim_hello hello; /* what only the hello tells: times, pid_start */
+	struct shim_hello hello; /* what only the hello tells: times */
 
 	/* the daemon */
 	int listener, control, notify_fd, signal_fd;
