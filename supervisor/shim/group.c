@@ -116,7 +116,7 @@ int group_kill(struct group *g, int sub)
 	AUTO_CLOSE int dir = -1;
 	int n = 0;
 
-	if (sub < 0 && groupfiles_is_empty(&g->files, g->dir)) {
+	if (sub < 0 && groupfiles_is_empty(g->files, g->dir)) {
 		g->own = 0;
 		return 0;
 	}

@@ -17,7 +17,7 @@ struct group {
 	const char *oom_path;
 	const char *joins; /* what is written to enter it, behind each other */
 	unsigned joins_n;
-	struct groupfiles files;
+	struct groupfiles *files;
 	unsigned own;	   /* processes in itself, sub-groups aside, when it was last killed */
 	bool has_subs;	   /* sub-groups may be there */
 	bool bounded;	   /* pids.max is 0 now, so that nothing in it can fork … */

@@ -20,6 +20,7 @@
 #define KILL_PAUSE_MAX_MS 100
 #define RECORD_PAUSE_MS	  1000
 #define SETTLE_AFTER_MS	  1000
+#define LATER_MS	  5 /* more than a daemon takes to decide about a restart */
 
 /* Namespaces and leases are one run's: who has them goes with it. */
 static bool may_stay(const struct shim *s)
@@ -28,24 +29,41 @@ static bool may_stay(const struct shim *s)
 	       !s->control_full && s->listener >= 0;
 }
 
+/* What a restart need not wait for: freeing a filter wakes a thread of the kernel, a record is a file to be made. */
+static void do_later(struct shim *s)
+{
+	s->later_at_ms = 0;
+	os_close(&s->spent_listener);
+	record_pay(s);
+}
+
+void life_spend_listener(struct shim *s)
+{
+	if (s->agent.listener < 0)
+		return;
+	os_close(&s->spent_listener);
+	s->spent_listener = s->agent.listener;
+	s->agent.listener = -1;
+}
+
 void life_leave(struct shim *s)
 {
+	do_later(s);
 	sockets_close(s);
 	s->finished = true;
 }
 
-/*
- * Tells the daemon first, which decides about the next run while the record is still being written: what it says then
- * waits in the socket. False: it could not be told.
- */
+/* False: the daemon could not be told. The record is for one that dies now: this one knows. */
 static bool finish_and_wait(struct shim *s)
 {
 	control_send_owed(s);
 	s->record.stays = 1;
 	s->waiting = control_send_exit(s) == 0;
 	s->record.stays = 0;
-	if (s->waiting)
-		(void)record_write(s); /* for a daemon that dies now; this one knows */
+	if (s->waiting) {
+		record_owe(s);
+		s->later_at_ms = os_now_ms(CLOCK_MONOTONIC) + LATER_MS;
+	}
 	return s->waiting;
 }
 
@@ -56,12 +74,13 @@ static void finish(struct shim *s)
 	group_settle(&s->group);
 	logpump_finish(&s->log);
 	s->record.log_dropped_lines = s->log.file.dropped;
-	s->record.oom_kills = groupfiles_oom_kills(&s->group.files, s->group.oom_path) - s->oom_base;
+	s->record.oom_kills = groupfiles_oom_kills(&s->files, s->group.oom_path) - s->oom_base;
 	s->record.label_size = s->label_size;
 	if (s->record.ended_wall_ms == 0)
 		s->record.ended_wall_ms = os_now_ms(CLOCK_REALTIME);
 	if (may_stay(s) && finish_and_wait(s))
 		return;
+	record_pay(s);
 	rc = record_write(s);
 	if (rc < 0 && s->control < 0) { /* nobody knows yet: stay until somebody does */
 		s->next_try_ms = os_now_ms(CLOCK_MONOTONIC) + RECORD_PAUSE_MS;
@@ -187,7 +206,7 @@ static int empty_group(struct shim *s, struct plan *p, const char **ret_detail)
 			return -EAGAIN;
 		group_settle(&s->group);
 	}
-	s->oom_base = groupfiles_oom_kills(&s->group.files, s->group.oom_path);
+	s->oom_base = groupfiles_oom_kills(&s->files, s->group.oom_path);
 	return 0;
 }
 
@@ -245,9 +264,8 @@ static void settle_in(struct shim *s)
 	if (s->flags & SHIM_FLAG_STAY) {
 		if (child_drop_bounding(s->bounding & ~s->cap_keep) == 0)
 			s->bounding = s->cap_keep;
-		if (s->group.files.pids < 0 && s->group.files.joins_n == 0)
-			groupfiles_open(
-				&s->group.files, s->group.dir, s->group.oom_path, s->group.joins, s->group.joins_n);
+		if (s->files.pids < 0 && s->files.joins_n == 0)
+			groupfiles_open(&s->files, s->group.dir, s->group.oom_path, s->group.joins, s->group.joins_n);
 	}
 	if (s->settled)
 		return;
@@ -267,6 +285,7 @@ static void started(struct shim *s)
 	if (s->state == SHIM_PREPARING)
 		s->state = SHIM_RUNNING;
 	control_say(s, OWED_STARTED);
+	do_later(s);
 	s->settle_at_ms = s->started_mono_ns / 1000000 + SETTLE_AFTER_MS;
 }
 
@@ -275,7 +294,7 @@ static void start_agent(struct shim *s, const struct plan *p)
 	struct start_how how = {.plan = p,
 		.out_fd = s->agent_out,
 		.group_dir = s->group.dir,
-		.joins = &s->group.files,
+		.joins = &s->files,
 		.bounding = s->bounding,
 		.may_wait = !(s->flags & SHIM_FLAG_ARMED)};
 	struct start_report report;
@@ -346,6 +365,7 @@ void life_child(struct shim *s, int pid, int status, const void *rusage)
 		if (s->ended)
 			return;
 		record_died(s, status, rusage);
+		life_spend_listener(s);
 		start_forget(&s->agent);
 		end(s);
 	} else if (s->ended && !s->finished && !s->waiting) {
@@ -410,6 +430,8 @@ void life_time(struct shim *s, int64_t now_ms)
 		kill_round(s);
 		return;
 	}
+	if (s->later_at_ms && now_ms >= s->later_at_ms)
+		do_later(s);
 	if (s->settle_at_ms && now_ms >= s->settle_at_ms) {
 		s->settle_at_ms = 0;
 		settle_in(s);
@@ -425,7 +447,8 @@ void life_time(struct shim *s, int64_t now_ms)
 
 int64_t life_deadline_ms(const struct shim *s)
 {
-	const int64_t at[] = {s->next_try_ms, s->ended ? 0 : s->stop_at_ms, s->ended ? 0 : s->settle_at_ms};
+	const int64_t at[] = {
+		s->next_try_ms, s->later_at_ms, s->ended ? 0 : s->stop_at_ms, s->ended ? 0 : s->settle_at_ms};
 	int64_t first = 0;
 
 	for (size_t i = 0; i < ARRAY_LEN(at); i++)

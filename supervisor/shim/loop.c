@@ -108,7 +108,7 @@ static void serve_tasks(struct shim *s, const struct pollfd p[AT_MAX])
 		if (at[0].revents & POLLIN && t->listener == at[0].fd)
 			refuse_read(s, t);
 		else if (at[0].revents && t->listener == at[0].fd)
-			os_close(&t->listener); /* nobody is left whom the filter binds */
+			i == 0 ? life_spend_listener(s) : os_close(&t->listener); /* it binds nobody any more */
 	}
 }
 

@@ -45,20 +45,30 @@ static int take_signals(void)
 	return signalfd(-1, &ours, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-static void shim_init(struct shim *s)
+static void run_init(struct shim *s)
 {
-	memset(s, 0, sizeof(*s));
-	s->control = SHIM_FD_CONTROL;
-	s->bounding = UINT64_MAX;
-	s->listener = s->notify_fd = s->agent_out = s->init_pipe = s->log.pipe = s->log.file.fd = -1;
+	const size_t at = offsetof(struct shim, stem);
+
+	memset((char *)s + at, 0, sizeof(*s) - at);
+	s->agent_out = s->init_pipe = s->log.pipe = s->log.file.fd = -1;
+	s->group.files = &s->files;
 	start_none(&s->agent);
-	groupfiles_none(&s->group.files);
 	fuse_none(&s->fuse);
 	for (int i = 0; i < GROUP_PROBES; i++)
 		probe_none(&s->probes[i]);
 	s->record = (struct shim_exit){.magic = SHIM_MAGIC, .size = sizeof(s->record), .version = SHIM_PROTO_VERSION};
 	s->record.refused.size = sizeof(s->record.refused);
 	s->began_ms = os_now_ms(CLOCK_MONOTONIC);
+}
+
+/* s is zeroed. */
+static void shim_init(struct shim *s)
+{
+	s->control = SHIM_FD_CONTROL;
+	s->listener = s->notify_fd = s->spent_listener = -1;
+	s->bounding = UINT64_MAX;
+	groupfiles_none(&s->files);
+	run_init(s);
 }
 
 static void keep(const struct plan *p, struct text *t, shim_str at, const char **ret)
@@ -103,8 +113,8 @@ static void keep_joins(struct shim *s, const struct plan *p, struct text *t)
 		text_mem(t, path, strlen(path) + 1);
 		s->group.joins_n++;
 	}
-	if (s->group.files.joins_n != s->group.joins_n)
-		groupfiles_close(&s->group.files); /* of another list */
+	if (s->files.joins_n != s->group.joins_n)
+		groupfiles_close(&s->files); /* of another list */
 }
 
 /* What of the plan is needed after the start; the rest of it is given back then. */
@@ -149,6 +159,7 @@ static int refuse_plan(struct shim *s, int error, const char *what)
 	s->record.stage = SHIM_STAGE_PLAN;
 	s->record.error = -error;
 	text_str(&t, what);
+	record_pay(s);
 	sockets_close(s);
 	(void)control_send_exit(s); /* when the daemon does not read, it sees our end */
 	s->finished = true;
@@ -172,27 +183,13 @@ static int begin(struct shim *s)
 	return 0;
 }
 
-/* What outlives a run: the ends that others know us by. */
 void shim_again(struct shim *s, const struct frame *plan)
 {
-	const int signal_fd = s->signal_fd, control = s->control, listener = s->listener, notify_fd = s->notify_fd;
-	const uint64_t sock_ino = s->sock_ino, bounding = s->bounding;
-	const struct groupfiles files = s->group.files;
-	const bool settled = s->settled;
-
 	start_forget(&s->agent);
 	for (int i = 0; i < GROUP_PROBES; i++)
 		start_forget(&s->probes[i].task);
 	os_unmap(s->long_strings, s->long_size);
-	shim_init(s);
-	s->signal_fd = signal_fd;
-	s->control = control;
-	s->listener = listener;
-	s->notify_fd = notify_fd;
-	s->sock_ino = sock_ino;
-	s->bounding = bounding;
-	s->group.files = files;
-	s->settled = settled;
+	run_init(s);
 	s->is_again = true;
 	s->plan_frame = *plan;
 	notify_drop(s);

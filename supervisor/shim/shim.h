@@ -51,12 +51,27 @@ struct probe {
 	struct shim_exec_done done;
 };
 
+struct record;
+
 struct shim {
-	/* who; strings are kept in `strings` */
+	/* what outlives a run */
+	int listener, control, notify_fd, signal_fd;
+	uint64_t sock_ino;
+	bool control_full;   /* the daemon does not read at present */
+	bool finished;	     /* nothing is left to do */
+	bool settled;	     /* its memory is locked */
+	bool is_again;	     /* not its first run: its sockets are there, its group is empty */
+	uint64_t bounding;   /* capabilities that it has not given up for good */
+	int64_t later_at_ms; /* what no restart waits for is due, CLOCK_MONOTONIC; 0: done */
+	int spent_listener;  /* of a filter that binds nobody any more; -1 */
+	struct record *owed_record;
+	struct groupfiles files;
+
+	/* who; from here on all is the run's, and strings are kept in `strings` */
 	const char *stem, *dir_run, *log_path, *gen_path;
 	uint64_t gen;
 	uint32_t flags, uid;
-	uint64_t cap_keep, bounding; /* capabilities: the agent's; those that the shim has not given up for good */
+	uint64_t cap_keep;
 	uint32_t label_size;
 	char label[SHIM_LABEL_MAX];
 	struct frame plan_frame; /* until the start */
@@ -64,17 +79,14 @@ struct shim {
 	/* life */
 	enum shim_state state;
 	bool ended;	      /* the agent has: `record` says how */
-	bool finished;	      /* nothing is left to do */
 	bool waiting;	      /* the run is over and told of; another plan may come */
-	bool settled;	      /* its memory is locked */
-	bool is_again;	      /* not its first run: its sockets are there, its group is empty */
 	bool killing;	      /* SIGKILL is being sent until all are gone */
 	unsigned step, tries; /* of preparing; of killing */
 	unsigned listed;      /* processes seen when it was last tried to empty the group */
 	int64_t next_try_ms;  /* CLOCK_MONOTONIC; 0: none */
 	int64_t stop_at_ms;   /* SIGKILL to the group is due; 0: no stop is under way */
-	int64_t began_ms;     /* preparing */
 	int64_t settle_at_ms; /* what no start waits for is due; 0: done, or not yet */
+	int64_t began_ms;     /* preparing */
 	int64_t started_mono_ns;
 	struct task agent;
 	int agent_out; /* the agent's end of its output, until it has it */
@@ -85,11 +97,8 @@ struct shim {
 	struct shim_exit record;
 	struct shim_hello hello; /* what only the hello tells: times */
 
-	/* the daemon */
-	int listener, control, notify_fd, signal_fd;
-	uint64_t sock_ino;
+	/* to the daemon */
 	unsigned owed;
-	bool control_full; /* the daemon does not read at present */
 	int64_t refused_told_ms, notify_told_ms;
 
 	struct shim_notify notify;
@@ -114,9 +123,12 @@ void life_fuse(struct shim *s);
 void life_time(struct shim *s, int64_t now_ms);
 int64_t life_deadline_ms(const struct shim *s); /* 0: none */
 void life_leave(struct shim *s);		/* one that waits: nobody has another plan for it */
+void life_spend_listener(struct shim *s);	/* the agent's filter binds nobody any more */
 
 /* record.c */
 int record_write(struct shim *s);
+void record_owe(struct shim *s); /* it is written by record_pay, a moment later */
+void record_pay(struct shim *s);
 void record_died(struct shim *s, int status, const void *rusage);
 
 /* sockets.c */
