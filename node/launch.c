@@ -227,6 +227,7 @@ static int launch_fill(struct runner *r, struct launch *l, struct err *e)
 		.run = r->run,
 		.gen = n->gen,
 		.epoch = r->epoch,
+		.badness_is_default = n->badness_is_default,
 		.lease_fd = -1};
 	rc = resolve_ids(r, l, e);
 	if (rc == 0)

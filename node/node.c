@@ -397,6 +397,7 @@ static int open_all(struct node *n, struct err *e)
 {
 	int rc = find_shim(n, e);
 
+	n->badness_is_default = spawn_badness_is_default();
 	if (rc == 0)
 		rc = open_data(n, e);
 	if (rc == 0)

@@ -60,6 +60,7 @@ struct node {
 	uint64_t gen;	   /* of this start of the daemon, as in run_dir/daemon.gen */
 	uint64_t next_run; /* (number of the start << 32) + a count: unique for ever */
 	char shim_path[4096];
+	bool badness_is_default;
 	struct store *store;
 	struct events *events;
 	struct control *control;

@@ -94,17 +94,18 @@ struct shim_rlimit {
 	uint64_t soft, hard;
 };
 
-#define SHIM_FLAG_NO_NEW_PRIVS	 (1u << 0)
-#define SHIM_FLAG_NEW_NET	 (1u << 1)
-#define SHIM_FLAG_NEW_PIDNS	 (1u << 2) /* an init of the shim's own is pid 1 and dies with the shim (leases) */
-#define SHIM_FLAG_LOG_TIMESTAMPS (1u << 3)
-#define SHIM_FLAG_SECCOMP_LEARN	 (1u << 4)  /* continue every call, only record it */
-#define SHIM_FLAG_SECCOMP_KILL	 (1u << 5)  /* a refused call kills (SIGSYS); else it returns EPERM */
-#define SHIM_FLAG_V2		 (1u << 6)  /* group_dir is cgroup v2: memory.events */
-#define SHIM_FLAG_ARMED		 (1u << 7)  /* SHIM_FD_LEASE counts */
-#define SHIM_FLAG_LOCK_MEMORY	 (1u << 8)  /* mlockall */
-#define SHIM_FLAG_LANDLOCK	 (1u << 9)  /* Landlock, where there is one, refuses writes outside of `writable` */
-#define SHIM_FLAG_STAY		 (1u << 10) /* wait for another plan at the end, while the daemon is there */
+#define SHIM_FLAG_NO_NEW_PRIVS	  (1u << 0)
+#define SHIM_FLAG_NEW_NET	  (1u << 1)
+#define SHIM_FLAG_NEW_PIDNS	  (1u << 2) /* an init of the shim's own is pid 1 and dies with the shim (leases) */
+#define SHIM_FLAG_LOG_TIMESTAMPS  (1u << 3)
+#define SHIM_FLAG_SECCOMP_LEARN	  (1u << 4)  /* continue every call, only record it */
+#define SHIM_FLAG_SECCOMP_KILL	  (1u << 5)  /* a refused call kills (SIGSYS); else it returns EPERM */
+#define SHIM_FLAG_V2		  (1u << 6)  /* group_dir is cgroup v2: memory.events */
+#define SHIM_FLAG_ARMED		  (1u << 7)  /* SHIM_FD_LEASE counts */
+#define SHIM_FLAG_LOCK_MEMORY	  (1u << 8)  /* mlockall */
+#define SHIM_FLAG_LANDLOCK	  (1u << 9)  /* Landlock, where there is one, refuses writes outside of `writable` */
+#define SHIM_FLAG_STAY		  (1u << 10) /* wait for another plan at the end, while the daemon is there */
+#define SHIM_FLAG_BADNESS_DEFAULT (1u << 11) /* the daemon's oom_score_adj is 0, and so what it starts has */
 
 struct shim_plan {
 	uint32_t size;	  /* of this struct, as the sender knows it */

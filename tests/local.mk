@@ -44,6 +44,7 @@ test_programs += %D%/edge/test_store_kill
 test_programs += %D%/unit/test_arena
 test_programs += %D%/edge/test_probe
 test_programs += %D%/edge/test_seccomp
+test_programs += %D%/edge/test_shim_again
 test_programs += %D%/edge/test_shim_daemon
 test_programs += %D%/edge/test_shim_fuse
 test_programs += %D%/edge/test_shim_log

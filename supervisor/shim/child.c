@@ -43,10 +43,11 @@ static int join_one(struct child *c, const char *path, const char *file)
 }
 
 /* The shim's is low, which is not for agents. */
-static int raise_badness(void)
+static int raise_badness(const struct child *c)
 {
-	(void)os_write_file(
-		AT_FDCWD, "/proc/self/oom_score_adj", "0"); /* where it cannot be lowered it was not raised */
+	if (!c->how->badness_is_right)
+		(void)os_write_file(
+			AT_FDCWD, "/proc/self/oom_score_adj", "0"); /* where it cannot be raised it was not lowered */
 	return 0;
 }
 
@@ -62,7 +63,7 @@ static bool join_open(const struct groupfiles *f)
 static int join_groups(struct child *c)
 {
 	if (!c->how->sub && c->how->joins && join_open(c->how->joins))
-		return raise_badness();
+		return raise_badness(c);
 	for (size_t i = 0; i < c->how->plan->p.ops_n; i++) {
 		const struct shim_op *op = planread_op(c->how->plan, i);
 		uint32_t type = op->type & ~(uint32_t)SHIM_OP_OPTIONAL;
@@ -75,7 +76,7 @@ static int join_groups(struct child *c)
 		if (rc < 0 && !(op->type & SHIM_OP_OPTIONAL))
 			return rc;
 	}
-	return raise_badness();
+	return raise_badness(c);
 }
 
 static int set_session(struct child *c)

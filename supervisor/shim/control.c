@@ -275,7 +275,7 @@ static int read_large(struct shim *s, size_t n)
 	if (rc < 0)
 		return rc;
 	if (type == SHIM_PLAN && s->waiting) {
-		shim_again(s, &f);
+		shim_again(s, &f); /* keeps the frame */
 		return 0;
 	}
 	if (type == SHIM_EXEC)

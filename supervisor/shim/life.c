@@ -69,12 +69,14 @@ static bool finish_and_wait(struct shim *s)
 
 static void finish(struct shim *s)
 {
+	uint64_t oom_kills = groupfiles_oom_kills(&s->files, s->group.oom_path);
 	int rc;
 
 	group_settle(&s->group);
 	logpump_finish(&s->log);
 	s->record.log_dropped_lines = s->log.file.dropped;
-	s->record.oom_kills = groupfiles_oom_kills(&s->files, s->group.oom_path) - s->oom_base;
+	s->record.oom_kills += oom_kills - s->oom_base; /* of each time that it is tried to finish */
+	s->oom_base = oom_kills;
 	s->record.label_size = s->label_size;
 	if (s->record.ended_wall_ms == 0)
 		s->record.ended_wall_ms = os_now_ms(CLOCK_REALTIME);
@@ -201,11 +203,11 @@ static int empty_group(struct shim *s, struct plan *p, const char **ret_detail)
 {
 	(void)p;
 	*ret_detail = s->group.dir;
-	if (!s->is_again) { /* else that is how the run before was left */
-		if (group_kill(&s->group, -1) > 0)
-			return -EAGAIN;
-		group_settle(&s->group);
-	}
+	if (s->is_again)
+		return 0; /* that is how the run before was left */
+	if (group_kill(&s->group, -1) > 0)
+		return -EAGAIN;
+	group_settle(&s->group);
 	s->oom_base = groupfiles_oom_kills(&s->files, s->group.oom_path);
 	return 0;
 }
@@ -269,8 +271,7 @@ static void settle_in(struct shim *s)
 	}
 	if (s->settled)
 		return;
-	(void)os_write_file(
-		AT_FDCWD, "/proc/self/oom_score_adj", "-1000"); /* where that is not allowed we may be killed */
+	s->lowered = os_write_file(AT_FDCWD, "/proc/self/oom_score_adj", "-1000") == 0; /* else we may be killed */
 	if (s->flags & SHIM_FLAG_LOCK_MEMORY && !(s->flags & SHIM_FLAG_ARMED))
 		(void)mlockall(MCL_CURRENT); /* as above: may be swapped */
 	s->settled = true;
@@ -295,6 +296,7 @@ static void start_agent(struct shim *s, const struct plan *p)
 		.out_fd = s->agent_out,
 		.group_dir = s->group.dir,
 		.joins = &s->files,
+		.badness_is_right = s->flags & SHIM_FLAG_BADNESS_DEFAULT && !s->lowered,
 		.bounding = s->bounding,
 		.may_wait = !(s->flags & SHIM_FLAG_ARMED)};
 	struct start_report report;

@@ -166,39 +166,44 @@ static int refuse_plan(struct shim *s, int error, const char *what)
 	return 1;
 }
 
-/* With plan_frame set. */
-static int begin(struct shim *s)
+/* With plan_frame set, which holds p. */
+static int begin(struct shim *s, const struct plan *p)
 {
-	const char *what = "plan";
-	struct plan p;
-	int rc = planread_plan(s->plan_frame.payload, s->plan_frame.size, &p, &what);
+	int rc = keep_plan(s, p);
 
-	if (rc == 0 && p.p.cap_keep & ~s->bounding)
-		rc = -EPERM; /* given up for good by an earlier run: a new shim has them */
-	if (rc == 0)
-		rc = keep_plan(s, &p);
 	if (rc < 0)
-		return refuse_plan(s, rc, what);
+		return refuse_plan(s, rc, "plan");
+	if (p->p.cap_keep & ~s->bounding) /* given up for good by an earlier run: a new shim has them */
+		return refuse_plan(s, -EPERM, "capabilities");
 	life_begin(s);
 	return 0;
 }
 
-void shim_again(struct shim *s, const struct frame *plan)
+void shim_again(struct shim *s, const struct frame *frame)
 {
+	struct plan p;
+	const char *what;
+
+	if (planread_plan(frame->payload, frame->size, &p, &what) < 0) {
+		life_leave(s); /* no daemon of ours says that; it sees our end */
+		return;
+	}
 	start_forget(&s->agent);
 	for (int i = 0; i < GROUP_PROBES; i++)
 		start_forget(&s->probes[i].task);
 	os_unmap(s->long_strings, s->long_size);
 	run_init(s);
 	s->is_again = true;
-	s->plan_frame = *plan;
+	s->plan_frame = *frame;
 	notify_drop(s);
-	(void)begin(s); /* a plan that it refuses is told, and is its end */
+	(void)begin(s, &p); /* what it refuses is told, and is its end */
 }
 
 int main(void)
 {
 	static struct shim s;
+	const char *what = "plan";
+	struct plan p;
 	int rc;
 
 	take_descriptors();
@@ -207,9 +212,11 @@ int main(void)
 	(void)umask(0);					 /* every mode below is said in full */
 	(void)prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); /* cannot fail */
 	rc = s.signal_fd < 0 ? -EMFILE : control_wait_plan(&s);
+	if (rc == 0)
+		rc = planread_plan(s.plan_frame.payload, s.plan_frame.size, &p, &what);
 	if (rc < 0)
-		return refuse_plan(&s, rc, "plan");
-	rc = begin(&s);
+		return refuse_plan(&s, rc, what);
+	rc = begin(&s, &p);
 	while (!s.finished)
 		loop_turn(&s);
 	return rc;

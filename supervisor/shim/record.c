@@ -36,19 +36,20 @@ void record_died(struct shim *s, int status, const void *rusage)
 	r->rss_max_bytes = (int64_t)ru->ru_maxrss * 1024;
 }
 
-static void name_record(const struct shim *s, uint64_t run, const char *suffix, struct text *t)
-{
-	text_str(t, s->stem);
-	text_str(t, ".");
-	text_u64(t, run);
-	text_str(t, suffix);
-}
-
-/* A record with its label behind it, in one piece. */
+/* A record with its label behind it, in one piece, and whose it is. */
 struct record {
 	struct shim_exit v;
 	char label[SHIM_LABEL_MAX];
+	char stem[REPLICA_ID_MAX];
 };
+
+static void name_record(const struct record *r, const char *suffix, struct text *t)
+{
+	text_str(t, r->stem);
+	text_str(t, ".");
+	text_u64(t, r->v.run);
+	text_str(t, suffix);
+}
 
 static int write_aside(const struct record *r, const char *aside)
 {
@@ -68,6 +69,7 @@ static void take(const struct shim *s, struct record *ret)
 	ret->v = s->record;
 	ret->v.stays = 0;
 	memcpy(ret->label, s->label, s->label_size);
+	memcpy(ret->stem, s->stem, strlen(s->stem) + 1);
 }
 
 static int put(struct shim *s, const struct record *r)
@@ -76,8 +78,8 @@ static int put(struct shim *s, const struct record *r)
 	struct text to = TEXT_OVER(name), from = TEXT_OVER(aside);
 	int rc;
 
-	name_record(s, r->v.run, ".exit", &to);
-	name_record(s, r->v.run, ".exit~", &from);
+	name_record(r, ".exit", &to);
+	name_record(r, ".exit~", &from);
 	rc = write_aside(r, aside);
 	if (rc == -ENOENT) { /* run_dir was wiped */
 		sockets_check(s);

@@ -60,12 +60,14 @@ struct shim {
 	bool control_full;   /* the daemon does not read at present */
 	bool finished;	     /* nothing is left to do */
 	bool settled;	     /* its memory is locked */
+	bool lowered;	     /* its oom_score_adj is */
 	bool is_again;	     /* not its first run: its sockets are there, its group is empty */
 	uint64_t bounding;   /* capabilities that it has not given up for good */
 	int64_t later_at_ms; /* what no restart waits for is due, CLOCK_MONOTONIC; 0: done */
 	int spent_listener;  /* of a filter that binds nobody any more; -1 */
 	struct record *owed_record;
 	struct groupfiles files;
+	uint64_t oom_base; /* the group's count up to this run */
 
 	/* who; from here on all is the run's, and strings are kept in `strings` */
 	const char *stem, *dir_run, *log_path, *gen_path;
@@ -93,7 +95,6 @@ struct shim {
 	int init_pid;  /* pid 1 of its pid namespace; 0: none */
 	int init_pipe;
 	struct group group;
-	uint64_t oom_base;
 	struct shim_exit record;
 	struct shim_hello hello; /* what only the hello tells: times */
 
@@ -111,7 +112,7 @@ struct shim {
 };
 
 /* main.c */
-void shim_again(struct shim *s, const struct frame *plan); /* the next run, of a shim that waits */
+void shim_again(struct shim *s, const struct frame *frame); /* the next run, of a shim that waits */
 
 /* life.c */
 void life_begin(struct shim *s); /* with plan_frame set and read */

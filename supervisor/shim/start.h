@@ -35,6 +35,7 @@ struct start_how {
 	const struct groupfiles *joins; /* the plan's, open already; NULL: none */
 	int beside;			/* pid whose namespaces it enters, instead of making some; 0: none */
 	uint64_t bounding;		/* capabilities that may be in the shim's own bounding set */
+	bool badness_is_right;		/* the shim's own oom_score_adj is 0 */
 	bool may_wait; /* the shim may stand still until the exec: quicker, and not for those with a fuse */
 };
 
