@@ -5,6 +5,7 @@
 #include "node/shimlink.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -63,17 +64,18 @@ void shimlink_attach(struct shimlink *l, int fd)
 	ev_io_start(l->loop, &l->io);
 }
 
+/* By descriptor: the path may be longer than a socket's name may be. */
 int shimlink_connect(struct shimlink *l, const char *path, struct err *e)
 {
 	struct sockaddr_un to = {.sun_family = AF_UNIX};
+	AUTO_CLOSE int at = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	AUTO_CLOSE int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
+	if (at < 0)
+		return err_errno(e, "open '%s'", path);
 	if (fd < 0)
 		return err_errno(e, "make a socket");
-	if (strlen(path) >= sizeof(to.sun_path))
-		return err_set(e, -ENAMETOOLONG, "connect '%s': longer than a socket's name may be (%zu)", path,
-			sizeof(to.sun_path) - 1);
-	memcpy(to.sun_path, path, strlen(path) + 1);
+	(void)snprintf(to.sun_path, sizeof(to.sun_path), "/proc/self/fd/%d", at); /* fits */
 	if (connect(fd, (struct sockaddr *)&to, sizeof(to)) < 0)
 		return err_errno(e, "connect '%s'", path);
 	shimlink_attach(l, fd);

@@ -40,6 +40,7 @@ test_programs += %D%/edge/test_daemon_store
 test_programs += %D%/edge/test_events
 test_programs += %D%/edge/test_datalock
 test_programs += %D%/edge/test_http
+test_programs += %D%/edge/test_long_names
 test_programs += %D%/edge/test_shim
 test_programs += %D%/edge/test_store_kill
 test_programs += %D%/unit/test_arena
