@@ -84,6 +84,7 @@ test_programs += %D%/unit/test_seccomp_profile
 test_programs += %D%/unit/test_shim_logline
 test_programs += %D%/unit/test_shim_parts
 test_programs += %D%/unit/test_shim_plan
+test_programs += %D%/unit/test_shimlink
 test_programs += %D%/unit/test_sm
 test_programs += %D%/unit/test_spec
 test_programs += %D%/unit/test_spec_all
