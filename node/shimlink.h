@@ -36,8 +36,8 @@ void shimlink_close(struct shimlink *l);
 /* One message; -EPIPE when closed, -EAGAIN when the shim does not read (nothing was sent). */
 int shimlink_send(struct shimlink *l, enum shim_msg_type type, const void *payload, uint32_t size);
 /*
- * An order that must not be lost: as shimlink_send, but at -EAGAIN it is kept, and sent once the shim reads. A newer one
- * takes its place; the end of the run, or of the link, drops it. -ENOMEM: it could not be kept.
+ * An order that must not be lost: as shimlink_send, but at -EAGAIN it is kept, and sent once the shim reads. A newer
+ * one takes its place; the end of the run, or of the link, drops it. -ENOMEM: it could not be kept.
  */
 int shimlink_send_order(struct shimlink *l, enum shim_msg_type type, const void *payload, uint32_t size);
 /* One message that is already framed (an exec plan). */
