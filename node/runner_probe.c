@@ -35,8 +35,8 @@ static uint16_t probe_port(const struct runner *r, const struct spec_probe *p)
 }
 
 /*
- * A shim answers whoever is connected, so it may tell a new daemon of a probe that the last one asked for: the number of
- * the daemon's start is in the id, and the count comes round only after more probes than one can be late by. Never 0.
+ * A shim of an earlier build may tell a new daemon of a probe that the last one asked for: so the number of the
+ * daemon's start is in the id, and the count comes round only after more probes than one can be late by. Never 0.
  */
 uint32_t runner_new_exec_id(struct runner *r)
 {

@@ -174,6 +174,37 @@ static void the_agents_end_ends_them(void **state)
 	assert_int_not_equal(stat(path, &st), 0);
 }
 
+/* Two that would go on for long, and then a daemon that asks for two of its own. */
+static void a_daemon_that_goes_takes_its_probes_along(void **state)
+{
+	struct kit *k = *state;
+	struct kit_plan p;
+
+	run_agent(k);
+	for (int round = 0; round < 3; round++) {
+		start_probe(k, &p, "exec sleep 1000", 1, 600000);
+		start_probe(k, &p, "exec sleep 1001", 2, 600000);
+		WAIT_UNTIL(kit_pids(k) == 3, WAIT_BOUND_S);
+		if (round == 1)
+			kit_connect(k); /* the new one is there before the old one's end is seen */
+		else
+			kit_hang_up(k);
+		WAIT_UNTIL(kit_pids(k) == 1, WAIT_BOUND_S);
+		if (round != 1)
+			kit_connect(k);
+		WAIT_UNTIL(probe(k, "exit 4", 10, 20000)->error != EBUSY, WAIT_BOUND_S);
+		assert_int_equal(WEXITSTATUS(k->done.status), 4);
+		start_probe(k, &p, "exec sleep 1002", 11, 600000);
+		WAIT_UNTIL(kit_pids(k) == 2, WAIT_BOUND_S);
+		WAIT_UNTIL(probe(k, "exit 5", 12, 20000)->error != EBUSY, WAIT_BOUND_S);
+		assert_int_equal(WEXITSTATUS(k->done.status), 5);
+		kit_hang_up(k);
+		WAIT_UNTIL(kit_pids(k) == 1, WAIT_BOUND_S);
+		kit_connect(k);
+	}
+	stop_agent(k);
+}
+
 static void in_the_agents_pid_namespace(void **state)
 {
 	struct kit *k = *state;
@@ -366,6 +397,7 @@ int main(void)
 		CASE(what_one_leaves_behind_ends_too),
 		CASE(two_at_a_time),
 		CASE(the_agents_end_ends_them),
+		CASE(a_daemon_that_goes_takes_its_probes_along),
 		CASE(in_the_agents_pid_namespace),
 		CASE(under_a_filter_of_its_own),
 		CASE(in_the_agents_tmp_and_network),
