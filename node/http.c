@@ -45,11 +45,13 @@ struct http {
 	nng_http_server *server;
 	http_handler *handler;
 	void *arg;
+	size_t n_kept; /* requests that handlers were given and have not ended */
 	uint16_t port;
 };
 
-struct request {
+struct http_request {
 	struct list link;
+	struct http *http;
 	nng_aio *aio; /* nng's, until it is finished */
 	char path[HTTP_PATH_MAX], query[HTTP_QUERY_MAX];
 };
@@ -132,7 +134,7 @@ static int check(const struct shared *s, nng_http_req *req, const char **ret_sen
 	return 0;
 }
 
-static bool enqueue(struct shared *s, struct request *rq)
+static bool enqueue(struct shared *s, struct http_request *rq)
 {
 	bool room;
 
@@ -153,7 +155,7 @@ static void on_request(nng_aio *aio)
 	nng_http_req *req = nng_aio_get_input(aio, 0);
 	struct shared *s = nng_http_handler_get_data(nng_aio_get_input(aio, 1));
 	const char *sentence;
-	struct request *rq;
+	struct http_request *rq;
 	int rc, status = check(s, req, &sentence);
 
 	if (status) {
@@ -180,13 +182,13 @@ static void on_request(nng_aio *aio)
 }
 
 /* The one that has waited longest; NULL: none. */
-static struct request *take(struct shared *s)
+static struct http_request *take(struct shared *s)
 {
-	struct request *rq = NULL;
+	struct http_request *rq = NULL;
 
 	pthread_mutex_lock(&s->lock);
 	if (!list_is_empty(&s->waiting)) {
-		rq = LIST_ENTRY(s->waiting.next, struct request, link);
+		rq = LIST_ENTRY(s->waiting.next, struct http_request, link);
 		list_del(&rq->link);
 		s->n_waiting--;
 	}
@@ -194,32 +196,39 @@ static struct request *take(struct shared *s)
 	return rq;
 }
 
-static void answer(struct http *h, struct request *rq)
+void http_reply(struct http_request *rq, struct http_answer *a)
 {
-	struct http_answer a = {.status = NNG_HTTP_STATUS_NOT_FOUND, .body = {.max = HTTP_REPLY_MAX}};
+	int status = a->status ? a->status : NNG_HTTP_STATUS_NOT_FOUND;
 
-	h->handler(h->arg, rq->path, rq->query, &a);
-	if (a.body.failed)
+	if (a->body.failed)
 		refuse(rq->aio, NNG_HTTP_STATUS_INTERNAL_SERVER_ERROR,
 			"the answer is too large, or there was no memory\n");
-	else if (a.status == NNG_HTTP_STATUS_NOT_FOUND && a.body.n == 0)
+	else if (status == NNG_HTTP_STATUS_NOT_FOUND && a->body.n == 0)
 		refuse(rq->aio, NNG_HTTP_STATUS_NOT_FOUND, "there is nothing at this path\n");
 	else
-		finish(rq->aio, a.status, a.content_type ? a.content_type : "text/plain; charset=utf-8", a.body.v,
-			a.body.n);
-	bytes_done(&a.body);
+		finish(rq->aio, status, a->content_type ? a->content_type : "text/plain; charset=utf-8", a->body.v,
+			a->body.n);
+	bytes_done(&a->body);
+	rq->http->n_kept--;
 	free(rq);
+}
+
+static void hand_over(struct http *h, struct http_request *rq)
+{
+	rq->http = h;
+	h->n_kept++;
+	h->handler(h->arg, rq, rq->path, rq->query);
 }
 
 static void on_wake(struct ev_loop *loop, ev_async *w, int revents)
 {
 	struct http *h = w->data;
-	struct request *rq;
+	struct http_request *rq;
 
 	(void)loop;    /* it is h's */
 	(void)revents; /* only one kind */
 	while ((rq = take(h->shared)))
-		answer(h, rq);
+		hand_over(h, rq);
 }
 
 static void on_guard(struct ev_loop *loop, ev_timer *w, int revents)
@@ -364,10 +373,11 @@ uint16_t http_port(const struct http *h)
 
 void http_close(struct http *h)
 {
-	struct request *rq;
+	struct http_request *rq;
 
 	if (!h)
 		return;
+	assert(h->n_kept == 0);
 	pthread_mutex_lock(&h->shared->lock);
 	h->shared->wake = NULL; /* who comes from now on is refused on nng's thread */
 	pthread_mutex_unlock(&h->shared->lock);

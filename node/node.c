@@ -96,7 +96,7 @@ static int serve_http(struct node *n, struct err *e)
 
 	if (rc == 0)
 		log_info("metrics: http://%s%s%s:%u/metrics", at->ipv6 ? "[" : "", at->host, at->ipv6 ? "]" : "",
-			at->port);
+			http_port(n->http));
 	return rc;
 }
 
@@ -479,6 +479,7 @@ static void flush(struct node *n)
 /* The loop's watchers first, so that nothing is decided any more; then what waits, what was begun, and what is held. */
 void node_close(struct node *n)
 {
+	n->ending = true;
 	ev_prepare_stop(n->loop, &n->settle);
 	ev_timer_stop(n->loop, &n->serve_timer);
 	ev_timer_stop(n->loop, &n->run_dir_timer);

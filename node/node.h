@@ -93,6 +93,7 @@ struct node {
 	ev_signal on_term, on_int, on_hup;
 	struct events_watch event_watch;
 	bool failed; /* could not serve */
+	bool ending; /* nothing is begun any more */
 };
 
 /* Reads the clocks and returns them. */

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What HTTP answers. Everything here is answered at once: verbs that may wait are asked not to.
+ * What HTTP answers: at once, but for verbs that wait for something, which answer when it is there.
  */
 #include "node/page.h"
 
 #include <stdio.h>
 #include <string.h>
 
+#include "base/limits.h"
 #include "base/mem.h"
 #include "covey/version.h"
 #include "node/metrics.h"
@@ -111,31 +112,32 @@ static void metrics(struct node *n, struct http_answer *ret)
 
 /* ---- /v1/VERB ---- */
 
-struct reply {
-	struct http_answer *to;
-	bool answered;
-};
-
-static void on_reply(void *arg, bool ok, const struct bytes *packed, const char *error)
+static void render(struct http_answer *ret, bool ok, const struct bytes *packed, const char *error)
 {
-	struct reply *r = arg;
 	struct mp_tree t;
 
-	r->answered = true;
 	if (!ok) {
-		plain(r->to, 400, error ? error : "refused");
-		(void)bytes_str(&r->to->body, "\n"); /* only looks */
+		plain(ret, 400, error ? error : "refused");
+		(void)bytes_str(&ret->body, "\n"); /* only looks */
 		return;
 	}
 	if (mp_read(&t, packed->v, packed->n, NULL) < 0) {
-		plain(r->to, 500, "the answer is malformed\n");
+		plain(ret, 500, "the answer is malformed\n");
 		return;
 	}
-	r->to->status = 200;
-	r->to->content_type = "application/json";
-	bytes_init(&r->to->body, HTTP_REPLY_MAX);
-	(void)mp_to_json(mp_root(&t), 0, &r->to->body); /* `failed` is looked at where the body is sent */
+	ret->status = 200;
+	ret->content_type = "application/json";
+	bytes_init(&ret->body, HTTP_REPLY_MAX);
+	(void)mp_to_json(mp_root(&t), 0, &ret->body); /* `failed` is looked at where the body is sent */
 	mp_done(&t);
+}
+
+static void on_reply(void *arg, bool ok, const struct bytes *packed, const char *error)
+{
+	struct http_answer a = {0};
+
+	render(&a, ok, packed, error);
+	http_reply(arg, &a);
 }
 
 /* "agent=web&max=10" as a map; numbers as numbers. Values are names and numbers, so nothing is escaped in them. */
@@ -165,35 +167,41 @@ static int pack_query(const char *query, struct bytes *out)
 	return *query ? -1 : 0;
 }
 
-static void verb(struct node *n, const char *name, const char *query, struct http_answer *ret)
+static void say(struct http_request *rq, int status, const char *text)
+{
+	struct http_answer a = {0};
+
+	plain(&a, status, text);
+	http_reply(rq, &a);
+}
+
+static const char nothing_here[] = "not found: /metrics, /health/live, /health/ready and /v1/ with a reading verb are "
+				   "here\n";
+
+static void verb(struct node *n, const char *name, const char *query, struct http_request *http)
 {
 	CLEANUP(bytes_done) struct bytes packed = {.max = 4096};
-	struct reply reply = {.to = ret};
 	struct control_request *rq;
 	struct mp_tree args;
 
 	if (!verbs_is_read(name)) {
-		plain(ret, 404,
-			"not found: /metrics, /health/live, /health/ready and /v1/ with a reading verb are here\n");
+		say(http, 404, nothing_here);
 		return;
 	}
 	if (pack_query(query, &packed) < 0 || mp_read(&args, packed.v, packed.n, NULL) < 0) {
-		plain(ret, 400, "the query is not NAME=VALUE&…\n");
+		say(http, 400, "the query is not NAME=VALUE&…\n");
 		return;
 	}
-	rq = control_request_new(n->control, on_reply, &reply);
+	rq = control_request_new(n->control, on_reply, http);
 	if (rq)
-		verbs_handle(n, rq, name, mp_root(&args));
+		verbs_handle(n, rq, name, mp_root(&args)); /* a verb that waits has copied what it needs */
+	else
+		say(http, 503, "too busy\n");
 	mp_done(&args);
-	if (!reply.answered)
-		plain(ret, 503, "too busy\n");
 }
 
-void page_answer(void *arg, const char *path, const char *query, struct http_answer *ret)
+static void answer_at_once(struct node *n, const char *path, struct http_answer *ret)
 {
-	struct node *n = arg;
-
-	node_now(n);
 	if (strcmp(path, "/metrics") == 0)
 		metrics(n, ret);
 	else if (strcmp(path, "/health/live") == 0)
@@ -203,9 +211,20 @@ void page_answer(void *arg, const char *path, const char *query, struct http_ans
 			n->awaiting	  ? "looking for running replicas\n"
 			: n->store_failed ? "the store refuses writes\n"
 					  : "ready\n");
-	else if (strncmp(path, "/v1/", 4) == 0)
-		verb(n, path + 4, query, ret);
 	else
-		plain(ret, 404,
-			"not found: /metrics, /health/live, /health/ready and /v1/ with a reading verb are here\n");
+		plain(ret, 404, nothing_here);
+}
+
+void page_answer(void *arg, struct http_request *rq, const char *path, const char *query)
+{
+	struct http_answer a = {0};
+	struct node *n = arg;
+
+	node_now(n);
+	if (strncmp(path, "/v1/", 4) == 0) {
+		verb(n, path + 4, query, rq);
+		return;
+	}
+	answer_at_once(n, path, &a);
+	http_reply(rq, &a);
 }

@@ -7,6 +7,6 @@
 #include "node/http.h"
 
 /* http_handler; arg is the node. */
-void page_answer(void *arg, const char *path, const char *query, struct http_answer *ret);
+void page_answer(void *arg, struct http_request *rq, const char *path, const char *query);
 
 #endif

@@ -151,6 +151,8 @@ void verbs_handle(void *arg, struct control_request *rq, const char *verb, const
 		control_refuse(rq, "usage", "there is no verb '%.40s' in this version", verb);
 	else if (control_peer(rq)->http && !(v->flags & VERB_READ))
 		control_refuse(rq, "refused", "HTTP only reads; use the covey command on the node");
+	else if (n->ending)
+		control_refuse(rq, "refused", "the daemon is stopping");
 	else if (!v->fn)
 		control_refuse(rq, "refused", "%s", v->alone);
 	else if ((v->flags & VERB_CHANGE) && n->changing)

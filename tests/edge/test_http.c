@@ -21,6 +21,12 @@
 
 #define REPLY_MAX (64 * 1024)
 #define BIG	  (6 * 1024 * 1024)
+#define KEPT_MAX  4
+
+struct kept {
+	struct http_request *rq;
+	const char *path, *query;
+};
 
 struct bed {
 	struct ev_loop *loop;
@@ -29,16 +35,14 @@ struct bed {
 	pthread_t thread;
 	atomic_bool stuck; /* the loop does not come round */
 	atomic_int served;
+	struct kept kept[KEPT_MAX]; /* "/later", answered by the next "/now" */
+	size_t n_kept;
 	uint16_t port;
 };
 
-static void serve_path(void *arg, const char *path, const char *query, struct http_answer *ret)
+static void fill(const char *path, const char *query, struct http_answer *ret)
 {
-	struct bed *b = arg;
-
-	while (b->stuck)
-		wait_pause();
-	b->served++;
+	bytes_init(&ret->body, HTTP_REPLY_MAX);
 	if (strcmp(path, "/nothing") == 0)
 		return;
 	ret->status = strcmp(path, "/bad") == 0 ? 503 : 200;
@@ -49,6 +53,29 @@ static void serve_path(void *arg, const char *path, const char *query, struct ht
 		(void)bytes_reserve(&ret->body, (size_t)HTTP_REPLY_MAX + 1);
 	else
 		(void)bytes_fmt(&ret->body, "%s|%s\n", path, query);
+}
+
+static void serve_path(void *arg, struct http_request *rq, const char *path, const char *query)
+{
+	struct http_answer a = {0};
+	struct bed *b = arg;
+
+	while (b->stuck)
+		wait_pause();
+	b->served++;
+	if (strcmp(path, "/later") == 0 && b->n_kept < KEPT_MAX) {
+		b->kept[b->n_kept++] = (struct kept){rq, path, query};
+		return;
+	}
+	fill(path, query, &a);
+	http_reply(rq, &a);
+	for (; strcmp(path, "/now") == 0 && b->n_kept; b->n_kept--) {
+		const struct kept *k = &b->kept[b->n_kept - 1];
+
+		a = (struct http_answer){0};
+		fill(k->path, k->query, &a);
+		http_reply(k->rq, &a);
+	}
 }
 
 static void on_quit(struct ev_loop *loop, ev_async *w, int revents)
@@ -200,6 +227,29 @@ static void test_a_big_answer_is_whole(void **state)
 	assert_true(n > BIG);
 	assert_memory_equal(reply + n - 16, "0123456789abcdef", 16);
 	assert_non_null(strstr(reply, "\r\nConnection: close\r\n"));
+}
+
+/* Those that wait for something are answered when it is there; others meanwhile. */
+static void test_answers_that_come_later(void **state)
+{
+	struct bed *b = *state;
+	static char reply[4096];
+	int fd[KEPT_MAX];
+
+	for (size_t i = 0; i < ARRAY_LEN(fd); i++) {
+		fd[i] = raw_connect(b->port);
+		say(fd[i], "GET /later?n=1 HTTP/1.1\r\n" HOST);
+	}
+	assert_int_equal(close(fd[0]), 0); /* one does not wait */
+	WAIT_UNTIL(b->served == KEPT_MAX, WAIT_BOUND_S);
+	expect(b, "GET /metrics HTTP/1.1\r\n" HOST, 200, "/metrics|\n");
+	for (size_t i = 1; i < ARRAY_LEN(fd); i++)
+		assert_int_equal(recv(fd[i], reply, 1, MSG_DONTWAIT), -1);
+	expect(b, "GET /now HTTP/1.1\r\n" HOST, 200, "/now|\n");
+	for (size_t i = 1; i < ARRAY_LEN(fd); i++) {
+		(void)read_reply(fd[i], reply, sizeof(reply));
+		assert_non_null(strstr(reply, "/later|n=1\n"));
+	}
 }
 
 /* Each costs its sender a connection; the server serves on. */
@@ -378,6 +428,7 @@ int main(void)
 		TEST(test_what_is_served),
 		TEST(test_what_is_refused),
 		TEST(test_a_big_answer_is_whole),
+		TEST(test_answers_that_come_later),
 		TEST(test_garbage),
 		TEST(test_clients_that_leave),
 		TEST(test_too_many_waiting),
