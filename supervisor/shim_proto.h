@@ -20,8 +20,9 @@
  *	daemon: makes the exit durable in its store, then unlinks the record
  *
  * A shim whose plan says STAY says EXIT with `stays` instead of its end, and waits on the same socket for another PLAN,
- * whose filter comes with it (SCM_RIGHTS): a restart at once costs no exec of a shim. It holds nothing then but its
- * sockets' names; it exits when the daemon closes the socket, or when anybody else connects: the record says it all.
+ * whose filter comes with it (SCM_RIGHTS): a restart at once costs no exec of a shim. The daemon decides meanwhile, so
+ * it is told first, and the record follows: before anybody else is answered, or finds the shim gone. It exits when the
+ * daemon closes the socket, or when anybody else connects.
  *
  * A new daemon writes a new daemon.gen first, then looks for sockets and records, connects, says QUERY, and is
  * told HELLO. The newest connection is the one that is spoken to; an older one is closed.
@@ -159,7 +160,8 @@ struct shim_hello {
 	uint64_t refused_total;
 	uint32_t why; /* why it is stopping: enum shim_why */
 	uint32_t label_size;
-	char status[128]; /* STATUS=, NUL-terminated */
+	char status[128];    /* STATUS=, NUL-terminated */
+	uint64_t run_before; /* of this very shim, which stayed: its record is on disk by now; 0: none */
 };
 
 struct shim_stop {

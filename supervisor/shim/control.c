@@ -162,6 +162,7 @@ static int send_hello(struct shim *s, uint32_t type)
 	h.refused_total = s->record.refused.total;
 	h.why = s->record.why;
 	h.label_size = s->label_size;
+	h.run_before = s->run_before;
 	memcpy(h.status, s->notify.status, sizeof(h.status));
 	return control_send_labelled(s, type, &h, sizeof(h));
 }
@@ -172,6 +173,7 @@ static int send_one(struct shim *s, unsigned what, int64_t now_ms)
 	case OWED_STARTED:
 		return send_hello(s, SHIM_STARTED);
 	case OWED_HELLO:
+		record_pay(s); /* so that who asks finds it */
 		return send_hello(s, SHIM_HELLO);
 	case OWED_NOTIFY:
 		s->notify_told_ms = now_ms;

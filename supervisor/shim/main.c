@@ -192,6 +192,7 @@ void shim_again(struct shim *s, const struct frame *frame)
 	for (int i = 0; i < GROUP_PROBES; i++)
 		start_forget(&s->probes[i].task);
 	os_unmap(s->long_strings, s->long_size);
+	s->run_before = s->record.run;
 	run_init(s);
 	s->is_again = true;
 	s->plan_frame = *frame;

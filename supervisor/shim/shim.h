@@ -67,7 +67,8 @@ struct shim {
 	int spent_listener;  /* of a filter that binds nobody any more; -1 */
 	struct record *owed_record;
 	struct groupfiles files;
-	uint64_t oom_base; /* the group's count up to this run */
+	uint64_t run_before; /* its number; 0: none */
+	uint64_t oom_base;   /* the group's count up to this run */
 
 	/* who; from here on all is the run's, and strings are kept in `strings` */
 	const char *stem, *dir_run, *log_path, *gen_path;

@@ -3,8 +3,10 @@
  * Agents under a real daemon: what runs, under which limits, and what people are told when it does not.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -137,6 +139,56 @@ static void test_scale_stop_start_remove(void **state)
 }
 
 /* A changed definition replaces the replicas, one after the other; one that changes nothing of a run replaces none. */
+static int parent_of(int pid)
+{
+	char path[64], v[1024] = "";
+	int fd;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || read(fd, v, sizeof(v) - 1) <= 0)
+		return 0;
+	close(fd);
+	return atoi(strrchr(v, ')') + 4);
+}
+
+/* Running with another pid than `was`, which is returned. */
+static int next_pid(const char *id, int was)
+{
+	int pid = 0;
+
+	WAIT_UNTIL((pid = daemon_pid_of(&bed, id)) != 0 && pid != was, WAIT_BOUND_S);
+	return pid;
+}
+
+/* For a start at once, of the same definition; and not a moment longer than that is sure. */
+static void test_a_shim_stays_for_the_next_run(void **state)
+{
+	int pid, shim;
+
+	(void)state;
+	daemon_run(&bed, "name: stays\ncommand: [/bin/sleep, \"1000\"]\nrestart: {initial: 0ms}\n");
+	pid = daemon_pid_of(&bed, "stays.0");
+	shim = parent_of(pid);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(kill(pid, SIGKILL), 0);
+		pid = next_pid("stays.0", pid);
+		assert_int_equal(parent_of(pid), shim);
+	}
+	assert_true(daemon_ok(daemon_call(&bed, "restart", "target=stays")));
+	pid = next_pid("stays.0", pid);
+	assert_int_equal(parent_of(pid), shim);
+	daemon_run(&bed, "name: stays\ncommand: [/bin/sleep, \"2000\"]\nrestart: {initial: 1h, max: 1h}\n");
+	pid = next_pid("stays.0", pid);
+	assert_int_not_equal(parent_of(pid), shim);
+	WAIT_UNTIL(kill(shim, 0) < 0, WAIT_BOUND_S);
+	shim = parent_of(pid);
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	WAIT_UNTIL(daemon_state_is(&bed, "stays.0", "backoff"), WAIT_BOUND_S);
+	WAIT_UNTIL(kill(shim, 0) < 0, WAIT_BOUND_S);
+	assert_true(daemon_ok(daemon_call(&bed, "stop", "target=stays")));
+}
+
 static void test_a_change_rolls(void **state)
 {
 	int pid;
@@ -291,6 +343,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_an_agent_that_ends_at_once_is_given_up, begin, end),
 		cmocka_unit_test_setup_teardown(test_a_fault_changes_nothing, begin, end),
 		cmocka_unit_test_setup_teardown(test_scale_stop_start_remove, begin, end),
+		cmocka_unit_test_setup_teardown(test_a_shim_stays_for_the_next_run, begin, end),
 		cmocka_unit_test_setup_teardown(test_a_change_rolls, begin, end),
 		cmocka_unit_test_setup_teardown(test_depends_on_waits, begin, end),
 		cmocka_unit_test_setup_teardown(test_a_probe_is_where_its_agent_is, begin, end),

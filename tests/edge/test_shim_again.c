@@ -61,6 +61,7 @@ static void one_shim_runs_it_again_and_again(void **state)
 		kit_again(k, &p);
 		kit_until(k, SHIM_STARTED);
 		assert_int_equal(k->hello.run, k->run);
+		assert_int_equal(k->hello.run_before, k->run - 1);
 		assert_int_equal(kit_end_of_run(k)->run, k->run);
 		assert_int_equal(k->exit.code, 3);
 		assert_string_equal(k->exit_label, "a later one");
