@@ -36,12 +36,9 @@ static void plan(struct kit *k, struct kit_plan *p, const char *script)
 static void wait_settled(const struct kit *k)
 {
 	char path[64], v[4096];
-	int64_t end = wait_mono_ms() + WAIT_BOUND_S * 1000;
 
 	(void)snprintf(path, sizeof(path), "/proc/%d/status", k->pid);
-	while (!strstr(kit_read(path, v, sizeof(v)), "CapBnd:\t0000000000000000") && wait_mono_ms() < end)
-		usleep(10000);
-	assert_non_null(strstr(v, "CapBnd:\t0000000000000000"));
+	WAIT_UNTIL(strstr(kit_read(path, v, sizeof(v)), "CapBnd:\t0000000000000000"), WAIT_BOUND_S);
 }
 
 static void one_shim_runs_it_again_and_again(void **state)
@@ -95,8 +92,7 @@ static void a_settled_one_starts_the_same(void **state)
 	(void)snprintf(first, sizeof(first), "%s", kit_log(k, &n));
 	kit_again(k, &p);
 	kit_until(k, SHIM_STARTED);
-	while (strlen(at = kit_log(k, NULL)) < 2 * n)
-		usleep(10000);
+	WAIT_UNTIL(strlen(at = kit_log(k, NULL)) >= 2 * n, WAIT_BOUND_S);
 	assert_string_equal(at + n, first);
 	if (k->kill_dir[0])
 		assert_int_equal(kit_pids(k), 1);

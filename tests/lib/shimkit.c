@@ -371,31 +371,6 @@ void kit_run(struct kit *k, const struct kit_plan *p)
 	kit_until(k, SHIM_STARTED);
 }
 
-void kit_again(struct kit *k, const struct kit_plan *p)
-{
-	struct kit_plan mine = *p;
-	int filter = k->filter >= 0 ? dup(k->filter) : open("/dev/null", O_RDONLY | O_CLOEXEC);
-	union {
-		char bytes[CMSG_SPACE(sizeof(int))];
-		struct cmsghdr align;
-	} control = {{0}};
-	struct iovec iov;
-	struct msghdr msg = {
-		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
-	struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
-
-	k->exited = false;
-	mine.p.run = ++k->run;
-	iov.iov_base = kit_message(k, SHIM_PLAN, &mine, &iov.iov_len);
-	cmsg->cmsg_level = SOL_SOCKET;
-	cmsg->cmsg_type = SCM_RIGHTS;
-	cmsg->cmsg_len = CMSG_LEN(sizeof(filter));
-	memcpy(CMSG_DATA(cmsg), &filter, sizeof(filter));
-	assert_int_equal(sendmsg(k->fd, &msg, MSG_NOSIGNAL), iov.iov_len);
-	free(iov.iov_base);
-	close(filter);
-}
-
 void kit_exec(struct kit *k, const struct kit_plan *p)
 {
 	size_t n;
