@@ -65,12 +65,12 @@ bool runner_is_alive(const struct runner *r)
 
 /* ---- the store ---- */
 
-static int save(struct runner *r, store_done *done, void *arg)
+int runner_store(struct runner *r, store_done *done, void *arg)
 {
 	struct runner_record rec = {.size = sizeof(rec),
 		.uid = r->has_uid ? r->uid : 0,
 		.last_run = r->last_run,
-		.held = r->held,
+		.held = r->held_row,
 		.n_ports = (uint32_t)r->n_ports};
 	const struct store_replica row = {.id = r->id, .saved = &rec, .saved_len = sizeof(rec)};
 
@@ -113,14 +113,14 @@ static void save_counted(struct runner *r, uint64_t run)
 	c->node = r->node;
 	c->run = run;
 	(void)snprintf(c->stem, sizeof(c->stem), "%s", r->stem); /* bounded alike */
-	if (save(r, on_counted, c) < 0)
+	if (runner_store(r, on_counted, c) < 0)
 		free(c);
 }
 
 void runner_save(struct runner *r)
 {
 	if (!r->counting)
-		(void)save(r, node_stored, r->node); /* full: the next save brings it */
+		(void)runner_store(r, node_stored, r->node); /* full: the next save brings it */
 }
 
 void runner_saw(struct runner *r, uint64_t run)
@@ -135,7 +135,7 @@ void runner_restore(struct runner *r, const void *saved, size_t n)
 	memcpy(&rec, saved, MIN(n, sizeof(rec)));
 	r->last_run = rec.last_run;
 	runner_saw(r, rec.last_run);
-	r->held = rec.held;
+	r->held = r->held_row = rec.held;
 	memcpy(r->learned, rec.learned, sizeof(r->learned));
 	r->n_ports = MIN(rec.n_ports, (uint32_t)PORTS_MAX);
 	memcpy(r->ports, rec.ports, sizeof(r->ports));
