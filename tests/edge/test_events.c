@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 
 #include "tests/lib/daemon.h"
+#include "tests/lib/following.h"
 #include "tests/lib/wait.h"
 
 static struct daemon_bed bed;
@@ -114,11 +115,31 @@ static void test_http_waits_while_the_daemon_ends(void **state)
 	daemon_start(&bed);
 }
 
+/* ---- by the command ---- */
+
+static void test_followed_from_the_last_few(void **state)
+{
+	AUTO_FOLLOWING struct following f = {.pid = 0};
+
+	(void)state;
+	for (int i = 0; i < 6; i++) {
+		daemon_run(&bed, "name: before\ncommand: [/bin/sleep, \"1000\"]\n");
+		assert_true(daemon_ok(daemon_call(&bed, "remove", "agent=before")));
+	}
+	following_begin(&f, &(struct run){.socket = bed.socket,
+				    .argv = (const char *const[]){"events", "-f", "--agent", "before", NULL}});
+	following_until(&f, "before: removed");
+	assert_non_null(strstr(f.text.v, "before.0: started"));
+	daemon_run(&bed, "name: before\ncommand: [/bin/sleep, \"2000\"]\nreplicas: 2\n");
+	following_until(&f, "before.1: started");
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_http_may_wait),
 		cmocka_unit_test(test_http_waits_while_the_daemon_ends),
+		cmocka_unit_test(test_followed_from_the_last_few),
 	};
 
 	daemon_need_root();
