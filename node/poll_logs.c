@@ -17,6 +17,7 @@
 struct place {
 	char replica[REPLICA_ID_MAX];
 	struct logs_pos pos;
+	bool begins; /* was asked for without a position: it is told one in any case */
 };
 
 struct log_waiter {
@@ -120,7 +121,7 @@ static size_t collect(struct log_waiter *lw, struct mp_writer *mw)
 		struct part p;
 		int rc = look_at(lw, &lw->places[i], &p, &e);
 
-		if (rc < 0 || is_news(&p)) {
+		if (rc < 0 || is_news(&p) || lw->places[i].begins) {
 			mp_map(mw, 8);
 			mp_key_str(mw, "replica", lw->places[i].replica);
 			pack_part(mw, &lw->places[i], &p);
@@ -159,37 +160,38 @@ static bool try_parts(struct waiter *w, bool last)
 
 /* ---- what was asked ---- */
 
-static int read_place(const msgpack_object *o, struct place *at, struct err *e)
+static int read_place(struct node *n, const msgpack_object *o, struct place *at, struct err *e)
 {
-	int64_t inode = 0;
+	int64_t inode = -1, lines = -1;
+	const struct runner *r;
+	char path[4096];
 	int rc = mp_get_strz(o, "replica", at->replica, sizeof(at->replica), e);
 
 	if (rc == 0)
 		rc = mp_get_int(o, "inode", &inode, 0, INT64_MAX, e);
 	if (rc == 0)
 		rc = mp_get_int(o, "offset", &at->pos.offset, 0, INT64_MAX, e);
-	at->pos.inode = (uint64_t)inode;
-	return rc;
+	if (rc == 0)
+		rc = mp_get_int(o, "lines", &lines, 0, INT64_MAX, e);
+	if (rc < 0)
+		return rc;
+	at->begins = inode < 0;
+	at->pos.inode = (uint64_t)MAX(inode, (int64_t)0);
+	r = lines >= 0 ? roster_runner(n, at->replica) : NULL;
+	return r ? logs_tail(runner_log_path(r, path, sizeof(path)), lines, &at->pos, e) : 0;
 }
 
 static int read_places(struct log_waiter *lw, const msgpack_object *args, const msgpack_object *list, struct err *e)
 {
-	int64_t lines = -1, page = LOGS_A_REPLY;
-	char path[4096];
-	int rc = mp_get_int(args, "lines", &lines, 0, INT64_MAX, e);
+	int64_t page = LOGS_A_REPLY;
+	int rc = mp_get_int(args, "page", &page, 1, LOGS_A_REPLY, e);
 
-	if (rc == 0)
-		rc = mp_get_int(args, "page", &page, 1, LOGS_A_REPLY, e);
 	for (size_t i = 0; i < lw->n && rc == 0; i++) {
-		struct place *at = &lw->places[i];
-		const struct runner *r;
+		const msgpack_object *o = list ? &list->via.array.ptr[i] : args;
 
-		if (list && list->via.array.ptr[i].type != MSGPACK_OBJECT_MAP)
+		if (o->type != MSGPACK_OBJECT_MAP)
 			return err_set(e, -EINVAL, "places: maps are expected");
-		rc = read_place(list ? &list->via.array.ptr[i] : args, at, e);
-		r = rc == 0 ? roster_runner(lw->w.node, at->replica) : NULL;
-		if (r && lines >= 0 && at->pos.inode == 0)
-			rc = logs_tail(runner_log_path(r, path, sizeof(path)), lines, &at->pos, e);
+		rc = read_place(lw->w.node, o, &lw->places[i], e);
 	}
 	lw->page = MIN(page, LOGS_A_REPLY / (int64_t)lw->n);
 	return rc;

@@ -68,6 +68,7 @@ test_programs += %D%/unit/test_log
 test_programs += %D%/unit/test_man
 test_programs += %D%/unit/test_logs
 test_programs += %D%/unit/test_map
+test_programs += %D%/unit/test_merge
 test_programs += %D%/unit/test_metrics
 test_programs += %D%/unit/test_mp
 test_programs += %D%/unit/test_options
