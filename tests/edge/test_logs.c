@@ -181,6 +181,24 @@ static void test_followed(void **state)
 	following_until(&f, "there is no agent or replica 'fol'");
 }
 
+/* A replica that is no more leaves no log; one that is stopped keeps its own. */
+static void test_logs_go_with_their_replica(void **state)
+{
+	(void)state;
+	run_writer("gone", 2, 200, "{max_size: 4K, keep: 3}");
+	WAIT_UNTIL(has_written("gone.0", 200) && has_written("gone.1", 200), WAIT_BOUND_S);
+	assert_true(daemon_size(&bed, "data/logs/gone.1.log.1") > 0);
+	assert_true(daemon_ok(daemon_call(&bed, "scale", "agent=gone,n=1")));
+	WAIT_UNTIL(daemon_size(&bed, "data/logs/gone.1.log") + daemon_size(&bed, "data/logs/gone.1.log.1") == 0,
+		WAIT_BOUND_S);
+	assert_true(daemon_ok(daemon_call(&bed, "stop", "target=gone")));
+	WAIT_UNTIL(daemon_state_is(&bed, "gone.0", "stopped"), WAIT_BOUND_S);
+	assert_true(has_written("gone.0", 200));
+	assert_true(daemon_ok(daemon_call(&bed, "remove", "agent=gone")));
+	WAIT_UNTIL(daemon_size(&bed, "data/logs/gone.0.log") + daemon_size(&bed, "data/logs/gone.0.log.1") == 0,
+		WAIT_BOUND_S);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -189,6 +207,7 @@ int main(void)
 		cmocka_unit_test(test_the_last_lines_of_each),
 		cmocka_unit_test(test_of_many_replicas),
 		cmocka_unit_test(test_followed),
+		cmocka_unit_test(test_logs_go_with_their_replica),
 	};
 
 	daemon_need_root();
