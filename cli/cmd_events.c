@@ -113,7 +113,7 @@ static enum cli_status event_step(struct cli *c, struct follow *f, struct event_
 	if (status != CLI_DONE || again)
 		return status;
 	event_take(c, p, r.result);
-	*ret_more |= field_n(r.result, "events") >= PAGE_EVENTS && p->has_after;
+	*ret_more |= field_bool(r.result, "more") && p->has_after;
 	return cli_flush(c);
 }
 
