@@ -137,13 +137,17 @@ static void adopt_socket(struct node *n, const char *path, const char *stem)
 {
 	struct runner *r = runner_of_stem(n, stem);
 	struct err e = {0};
+	int rc;
 
 	if (!r || r->link.fd >= 0)
 		return;
-	if (shimlink_connect(&r->link, path, &e) < 0) {
+	rc = shimlink_connect(&r->link, path, &e);
+	if (rc == -ECONNREFUSED)
 		(void)unlink(path); /* nobody behind it: a shim that was killed */
+	else if (rc < 0)
+		log_line(LOG_LEVEL_WARN, r->agent->name, r->id, "%s; its shim is left alone", e.text);
+	if (rc < 0)
 		return;
-	}
 	r->awaiting = true;
 	n->awaiting++;
 	if (shimlink_send(&r->link, SHIM_QUERY, NULL, 0) < 0)

@@ -285,6 +285,7 @@ static void tell_stop(struct runner *r, const struct replica_out *out)
 		.signal = out->signal,
 		.timeout_ms = (uint32_t)MIN(out->timeout_ms, (int64_t)UINT32_MAX),
 		.why = out->why};
+	int rc;
 
 	if (r->link.fd < 0 && !r->awaiting && !ev_is_active(&r->emptying)) {
 		list_del(&r->waiting); /* a start that waits for its turn is dropped */
@@ -292,8 +293,10 @@ static void tell_stop(struct runner *r, const struct replica_out *out)
 		return;
 	}
 	(void)snprintf(s.why_text, sizeof(s.why_text), "%s", out->text); /* a longer one is cut */
-	if (shimlink_send(&r->link, SHIM_STOP, &s, sizeof(s)) < 0)
-		log_line(LOG_LEVEL_WARN, r->agent->name, r->id, "its shim does not take the order to stop");
+	rc = shimlink_send_order(&r->link, SHIM_STOP, &s, sizeof(s));
+	if (rc < 0)
+		log_line(LOG_LEVEL_WARN, r->agent->name, r->id, "its shim does not take the order to stop (%s), %s",
+			strerror(-rc), rc == -EAGAIN ? "it is sent again once the shim reads" : "which is lost");
 }
 
 static void act_one(struct runner *r, const struct replica_out *out)

@@ -81,7 +81,7 @@ struct runner {
 	bool counting;		/* an end is being taken: it is saved once, after the step */
 	struct probe *probes[HEALTH_WHICH_MAX];
 	uint32_t exec_ids[HEALTH_WHICH_MAX]; /* exec probes that are out; 0: none */
-	uint32_t next_exec_id;
+	uint16_t exec_count;		     /* of the ids given so far */
 	uint16_t ports[PORTS_MAX];
 	size_t n_ports;
 	struct shim_refused refused; /* of this run */

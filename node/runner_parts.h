@@ -18,6 +18,7 @@ void runner_refused(struct runner *r, const void *v, uint32_t size);
 
 void runner_start_probe(struct runner *r, enum health_which w);
 void runner_cancel_probe(struct runner *r, enum health_which w);
+uint32_t runner_new_exec_id(struct runner *r);
 void runner_exec_done(struct runner *r, const struct shim_exec_done *d);
 
 #endif

@@ -34,6 +34,18 @@ static uint16_t probe_port(const struct runner *r, const struct spec_probe *p)
 	return p->port;
 }
 
+/*
+ * A shim of an earlier build may tell a new daemon of a probe that the last one asked for: so the number of the
+ * daemon's start is in the id, and the count comes round only after more probes than one can be late by. Never 0.
+ */
+uint32_t runner_new_exec_id(struct runner *r)
+{
+	uint32_t start = (uint32_t)(r->node->next_run >> 32);
+
+	r->exec_count = (uint16_t)(r->exec_count % UINT16_MAX + 1);
+	return start << 16 | r->exec_count;
+}
+
 static int exec_probe(struct runner *r, enum health_which w, const struct spec_probe *p)
 {
 	CLEANUP(bytes_done) struct bytes plan;
@@ -41,7 +53,7 @@ static int exec_probe(struct runner *r, enum health_which w, const struct spec_p
 	int rc;
 
 	bytes_init(&plan, SHIM_FRAME_MAX);
-	r->exec_ids[w] = ++r->next_exec_id;
+	r->exec_ids[w] = runner_new_exec_id(r);
 	rc = launch_exec_plan(r, &p->command, r->exec_ids[w], p->timeout_ms, &plan, &e);
 	if (rc == 0)
 		rc = shimlink_send_framed(&r->link, plan.v, plan.n);

@@ -5,15 +5,48 @@
 #include "node/shimlink.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include "base/mem.h"
 #include "base/util.h"
 
 #define FRAME_IN_MAX 4096 /* the largest message of a shim is an exit with its label */
 #define READS_A_TURN 16
+#define SMALL_MAX    (sizeof(struct shim_msg) + 1024)
+
+static void watch(struct shimlink *l, int events)
+{
+	ev_io_stop(l->loop, &l->io);
+	ev_io_set(&l->io, l->fd, events);
+	ev_io_start(l->loop, &l->io);
+}
+
+static void drop_kept(struct shimlink *l)
+{
+	if (!l->kept)
+		return;
+	free(l->kept);
+	l->kept = NULL;
+	watch(l, EV_READ);
+}
+
+static int keep(struct shimlink *l, const char *frame, size_t n)
+{
+	char *v = mem_alloc(n);
+
+	if (!v)
+		return -ENOMEM;
+	memcpy(v, frame, n);
+	drop_kept(l);
+	l->kept = v;
+	l->kept_size = n;
+	watch(l, EV_READ | EV_WRITE);
+	return 0;
+}
 
 /* One message read and told. Returns false when the link is closed. */
 static bool take_one(struct shimlink *l)
@@ -32,6 +65,8 @@ static bool take_one(struct shimlink *l)
 	if ((size_t)n < sizeof(head))
 		return true; /* no message of ours: ignored */
 	memcpy(&head, frame, sizeof(head));
+	if (head.type == SHIM_EXIT)
+		drop_kept(l); /* what was ordered is so */
 	if (head.size == (size_t)n - sizeof(head))
 		l->message(l->arg, head.type, frame + sizeof(head), head.size);
 	return l->fd >= 0;
@@ -42,7 +77,8 @@ static void on_io(struct ev_loop *loop, ev_io *w, int revents)
 	struct shimlink *l = w->data;
 
 	(void)loop;
-	(void)revents;
+	if (revents & EV_WRITE && l->kept && shimlink_send_framed(l, l->kept, l->kept_size) != -EAGAIN)
+		drop_kept(l); /* sent; or its end has come, which is read below */
 	for (int i = 0; i < READS_A_TURN; i++)
 		if (!take_one(l))
 			return;
@@ -63,17 +99,18 @@ void shimlink_attach(struct shimlink *l, int fd)
 	ev_io_start(l->loop, &l->io);
 }
 
+/* By descriptor: the path may be longer than a socket's name may be. */
 int shimlink_connect(struct shimlink *l, const char *path, struct err *e)
 {
 	struct sockaddr_un to = {.sun_family = AF_UNIX};
+	AUTO_CLOSE int at = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	AUTO_CLOSE int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
+	if (at < 0)
+		return err_errno(e, "open '%s'", path);
 	if (fd < 0)
 		return err_errno(e, "make a socket");
-	if (strlen(path) >= sizeof(to.sun_path))
-		return err_set(e, -ENAMETOOLONG, "connect '%s': longer than a socket's name may be (%zu)", path,
-			sizeof(to.sun_path) - 1);
-	memcpy(to.sun_path, path, strlen(path) + 1);
+	(void)snprintf(to.sun_path, sizeof(to.sun_path), "/proc/self/fd/%d", at); /* fits */
 	if (connect(fd, (struct sockaddr *)&to, sizeof(to)) < 0)
 		return err_errno(e, "connect '%s'", path);
 	shimlink_attach(l, fd);
@@ -85,6 +122,7 @@ void shimlink_close(struct shimlink *l)
 {
 	if (l->fd < 0)
 		return;
+	drop_kept(l);
 	ev_io_stop(l->loop, &l->io);
 	(void)close(l->fd); /* a socket: nothing is buffered on our side */
 	l->fd = -1;
@@ -97,14 +135,34 @@ int shimlink_send_framed(struct shimlink *l, const void *v, size_t n)
 	return send(l->fd, v, n, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)n ? 0 : -errno;
 }
 
-int shimlink_send(struct shimlink *l, enum shim_msg_type type, const void *payload, uint32_t size)
+/* Returns its bytes. */
+static size_t frame_small(char frame[SMALL_MAX], enum shim_msg_type type, const void *payload, uint32_t size)
 {
-	char frame[sizeof(struct shim_msg) + 1024];
 	struct shim_msg head = {.type = type, .size = size};
 
-	assert(size <= sizeof(frame) - sizeof(head));
+	assert(size <= SMALL_MAX - sizeof(head));
 	memcpy(frame, &head, sizeof(head));
 	if (size)
 		memcpy(frame + sizeof(head), payload, size);
-	return shimlink_send_framed(l, frame, sizeof(head) + size);
+	return sizeof(head) + size;
+}
+
+int shimlink_send(struct shimlink *l, enum shim_msg_type type, const void *payload, uint32_t size)
+{
+	char frame[SMALL_MAX];
+
+	return shimlink_send_framed(l, frame, frame_small(frame, type, payload, size));
+}
+
+int shimlink_send_order(struct shimlink *l, enum shim_msg_type type, const void *payload, uint32_t size)
+{
+	char frame[SMALL_MAX];
+	size_t n = frame_small(frame, type, payload, size);
+	int rc = shimlink_send_framed(l, frame, n);
+
+	if (rc == 0)
+		drop_kept(l); /* this one is newer */
+	else if (rc == -EAGAIN && keep(l, frame, n) < 0)
+		rc = -ENOMEM;
+	return rc;
 }

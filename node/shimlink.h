@@ -22,6 +22,8 @@ struct shimlink {
 	shimlink_message *message;
 	shimlink_closed *closed;
 	void *arg;
+	char *kept; /* an order that the shim did not read yet, framed; NULL: none */
+	size_t kept_size;
 };
 
 void shimlink_init(
@@ -33,6 +35,11 @@ int shimlink_connect(struct shimlink *l, const char *path, struct err *e);
 void shimlink_close(struct shimlink *l);
 /* One message; -EPIPE when closed, -EAGAIN when the shim does not read (nothing was sent). */
 int shimlink_send(struct shimlink *l, enum shim_msg_type type, const void *payload, uint32_t size);
+/*
+ * An order that must not be lost: as shimlink_send, but at -EAGAIN it is kept, and sent once the shim reads. A newer
+ * one takes its place; the end of the run, or of the link, drops it. -ENOMEM: it could not be kept.
+ */
+int shimlink_send_order(struct shimlink *l, enum shim_msg_type type, const void *payload, uint32_t size);
 /* One message that is already framed (an exec plan). */
 int shimlink_send_framed(struct shimlink *l, const void *v, size_t n);
 

@@ -23,6 +23,7 @@
  * told HELLO. The newest connection is the one that is spoken to; an older one is closed.
  */
 #include <stdint.h>
+#include <string.h>
 
 #define SHIM_PROTO_VERSION 1
 #define SHIM_MAGIC	   0x636f7679u /* "covy" */
@@ -115,7 +116,7 @@ struct shim_plan {
 	/* strings: offsets into the blob */
 	shim_str replica_id;
 	shim_str dir_run;   /* run_dir/shims */
-	shim_str file_stem; /* ID in ID.sock, ID.notify, ID.RUN.exit: the id with '/' written as '+' */
+	shim_str file_stem; /* ID in ID.sock, ID.notify (or shorter), ID.RUN.exit: the id with '/' written as '+' */
 	shim_str gen_path;  /* run_dir/daemon.gen */
 	shim_str directory; /* chdir */
 	shim_str log_path;  /* current log; rotated ones are log_path.1, .2, … */
@@ -252,6 +253,31 @@ struct shim_exit {
 	char why_text[160];
 	char detail[256]; /* START_FAILED: the path or name at fault */
 };
+
+#define SHIM_SUN_PATH_MAX 107 /* of a socket's path, without the NUL */
+
+/*
+ * The name of NOTIFY_SOCKET in dir_run: ID.notify, or, where that path is longer than a client of sd_notify can use,
+ * ten letters made of ID, for which every run_dir that the configuration takes leaves room. The daemon tells it and
+ * the shim binds it, each of its own build: so the rule stays as it is.
+ */
+static inline void shim_notify_name(const char *dir_run, const char *file_stem, char out[SHIM_SUN_PATH_MAX + 1])
+{
+	static const char suffix[] = ".notify", letters[] = "abcdefghijklmnopqrstuvwxyz234567";
+	size_t n = strlen(file_stem);
+	uint64_t h = 0xcbf29ce484222325u; /* FNV-1a */
+
+	if (strlen(dir_run) + 1 + n + strlen(suffix) <= SHIM_SUN_PATH_MAX) {
+		memcpy(out, file_stem, n);
+		memcpy(out + n, suffix, sizeof(suffix));
+		return;
+	}
+	for (; *file_stem; file_stem++)
+		h = (h ^ (unsigned char)*file_stem) * 0x100000001b3u;
+	for (n = 0; n < 10; n++)
+		out[n] = letters[h >> 5 * n & 31];
+	out[n] = '\0';
+}
 
 /* The page that arms a fuse: one writer (the daemon), one reader (the shim). */
 struct shim_lease {

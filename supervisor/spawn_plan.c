@@ -134,6 +134,16 @@ static bool is_set(const struct spec_pairs *env, const char *key)
 	return false;
 }
 
+/* Of the agent's NOTIFY_SOCKET. */
+static void notify_path(const struct spawn_run *run, char out[4096])
+{
+	char dir[4096 - SHIM_SUN_PATH_MAX - 2], name[SHIM_SUN_PATH_MAX + 1];
+
+	(void)snprintf(dir, sizeof(dir), "%s/shims", run->run_dir); /* bounded at config */
+	shim_notify_name(dir, run->file_stem, name);
+	(void)snprintf(out, 4096, "%s/%s", dir, name); /* fits */
+}
+
 static int add_env(
 	struct blob *b, const struct spawn_run *run, const struct told *t, struct shim_plan *plan, struct err *e)
 {
@@ -153,8 +163,7 @@ static int add_env(
 	}
 	for (size_t i = 0; i < t->n; i++)
 		at[n++] = env_pair(b, t->v[i].key, t->v[i].value);
-	(void)snprintf(
-		notify, sizeof(notify), "%s/shims/%s.notify", run->run_dir, run->file_stem); /* bounded at config */
+	notify_path(run, notify);
 	at[n++] = env_pair(b, "NOTIFY_SOCKET", notify);
 	plan->env_n = (uint32_t)n;
 	plan->env_at = blob_array(b, at, n, sizeof(at[0]));
@@ -200,8 +209,7 @@ static void add_mounts(struct blob *b, const struct spawn_run *run, struct shim_
 	if (s->private_tmp && is_under_tmp(run->run_dir)) {
 		char notify[4096];
 
-		(void)snprintf(
-			notify, sizeof(notify), "%s/shims/%s.notify", run->run_dir, run->file_stem); /* as in add_env */
+		notify_path(run, notify);
 		m[n++] = (struct shim_mount){SHIM_MOUNT_WRITABLE, blob_str(b, notify), 0};
 	}
 	plan->mounts_n = (uint32_t)n;

@@ -91,7 +91,7 @@ static int set_session(struct child *c)
 static int enter_namespaces(struct child *c)
 {
 	if (c->how->beside)
-		return sandbox_join(c->how->plan, c->how->beside, &c->detail);
+		return sandbox_join(c->how->beside, &c->detail);
 	return sandbox_unshare(c->how->plan, &c->detail);
 }
 

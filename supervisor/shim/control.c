@@ -85,6 +85,7 @@ void control_accept(struct shim *s)
 	s->control = fd;
 	s->control_full = false;
 	s->owed = 0; /* it will ask */
+	probe_hang_up(s);
 }
 
 int control_send(struct shim *s, uint32_t type, const void *v, size_t n)
@@ -281,6 +282,7 @@ void control_read(struct shim *s)
 			continue;
 		os_close(&s->control); /* a daemon that ends or restarts: the next one must find us */
 		s->owed = 0;
+		probe_hang_up(s);
 		sockets_check(s);
 	}
 }

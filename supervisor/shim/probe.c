@@ -45,7 +45,8 @@ static void ended(struct shim *s, struct probe *p, int status, int error, uint32
 	p->done.took_ms = os_now_ms(CLOCK_MONOTONIC) - p->started_ms;
 	p->phase = PROBE_ENDED;
 	p->deadline_ms = p->started_ms; /* its group is looked after at once */
-	tell(s, &p->done, &p->owed);
+	if (!p->unheard)
+		tell(s, &p->done, &p->owed);
 }
 
 static struct probe *free_slot(struct shim *s)
@@ -205,6 +206,19 @@ void probe_tell(struct shim *s)
 		tell(s, &p->done, &p->owed);
 		if (p->deadline_ms == 0)
 			p->deadline_ms = p->started_ms; /* and is done with */
+	}
+}
+
+/* Nobody waits for them any more: the next daemon finds their places free. Done by probe_time, as at a timeout. */
+void probe_hang_up(struct shim *s)
+{
+	for (int i = 0; i < GROUP_PROBES && !s->ended; i++) {
+		struct probe *p = &s->probes[i];
+
+		p->owed = false;
+		p->unheard = true; /* another daemon may be there already, which did not ask */
+		if (p->phase != PROBE_FREE)
+			p->deadline_ms = p->started_ms;
 	}
 }
 

@@ -49,30 +49,45 @@ int sandbox_unshare(const struct plan *p, const char **ret_detail)
 	return net ? loopback_up() : 0;
 }
 
-static int join_one(int pid, const char *which, int type)
+static void name_namespace(const char *of, const char *which, struct text *t)
 {
-	char path[64];
-	struct text t = TEXT_OVER(path);
-	AUTO_CLOSE int fd = -1;
-
-	text_str(&t, "/proc/");
-	text_u64(&t, (uint64_t)pid);
-	text_str(&t, which);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	return fd < 0 || setns(fd, type) < 0 ? -errno : 0;
+	text_str(t, "/proc/");
+	text_str(t, of);
+	text_str(t, "/ns/");
+	text_str(t, which);
 }
 
-int sandbox_join(const struct plan *p, int pid, const char **ret_detail)
+static int join_one(const char *pid, const char *which, int type)
 {
-	int rc = 0;
+	char theirs[64], mine[64];
+	struct text to = TEXT_OVER(theirs), from = TEXT_OVER(mine);
+	AUTO_CLOSE int fd = -1;
+	struct stat there, here;
 
+	name_namespace(pid, which, &to);
+	name_namespace("self", which, &from);
+	fd = open(theirs, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &there) < 0 || stat(mine, &here) < 0)
+		return -errno;
+	if (there.st_dev == here.st_dev && there.st_ino == here.st_ino)
+		return 0; /* it has none of its own */
+	return setns(fd, type) < 0 ? -errno : 0;
+}
+
+/* What the agent has counts, and not what this plan says: the definition may have changed since the agent began. */
+int sandbox_join(int pid, const char **ret_detail)
+{
+	char who[16];
+	struct text t = TEXT_OVER(who);
+	int rc;
+
+	text_u64(&t, (uint64_t)pid);
 	*ret_detail = "the agent's network namespace";
-	if (p->p.flags & SHIM_FLAG_NEW_NET)
-		rc = join_one(pid, "/ns/net", CLONE_NEWNET);
+	rc = join_one(who, "net", CLONE_NEWNET);
 	if (rc < 0)
 		return rc;
 	*ret_detail = "the agent's mount namespace";
-	return p->p.mounts_n > 0 || (p->p.flags & SHIM_FLAG_NEW_PIDNS) ? join_one(pid, "/ns/mnt", CLONE_NEWNS) : 0;
+	return join_one(who, "mnt", CLONE_NEWNS);
 }
 
 static int set_attr(int dirfd, const char *path, unsigned flags, uint64_t set, uint64_t clear)

@@ -9,7 +9,7 @@
 
 int sandbox_unshare(const struct plan *p, const char **ret_detail);
 /* Instead of unshare and mount: the namespaces of the agent that runs already, for a probe beside it. */
-int sandbox_join(const struct plan *p, int pid, const char **ret_detail);
+int sandbox_join(int pid, const char **ret_detail);
 int sandbox_mount(const struct plan *p, const char **ret_detail);
 /* Writes outside of what is writable are refused by Landlock; nothing where the kernel has none. */
 int sandbox_landlock(const struct plan *p, const char **ret_detail);

@@ -44,8 +44,8 @@ enum probe_phase { PROBE_FREE, PROBE_STARTING, PROBE_RUNNING, PROBE_ENDED, PROBE
 struct probe {
 	enum probe_phase phase;
 	struct task task;
-	int out; /* its output; -1 */
-	bool owed;
+	int out;	    /* its output; -1 */
+	bool owed, unheard; /* its result: to be told once the daemon reads; of no use to anybody */
 	uint32_t out_n;
 	int64_t started_ms, deadline_ms; /* CLOCK_MONOTONIC */
 	struct shim_exec_done done;
@@ -140,6 +140,7 @@ bool probe_child(struct shim *s, int pid, int status); /* whether it was one of 
 void probe_time(struct shim *s, int64_t now_ms);
 int64_t probe_deadline_ms(const struct shim *s); /* 0: none */
 void probe_tell(struct shim *s);		 /* what is owed */
+void probe_hang_up(struct shim *s);		 /* the daemon that asked is gone */
 void probe_abandon(struct shim *s);
 
 /* pidns.c */

@@ -19,10 +19,10 @@
 #define BACKLOG	      8
 #define SOCK_NAME_MAX (REPLICA_ID_MAX + 8)
 
-static void name_of(const struct shim *s, const char *suffix, struct text *t)
+static void name_of(const struct shim *s, struct text *t)
 {
 	text_str(t, s->stem);
-	text_str(t, suffix);
+	text_str(t, ".sock");
 }
 
 static int enter_dir(const char *dir)
@@ -57,21 +57,18 @@ static bool is_alive(const char *name)
 }
 
 /* A socket under the replica's name, by way of one under the run's. */
-static int bind_as(struct shim *s, int type, mode_t mode, const char *suffix, int *ret_fd)
+static int bind_as(struct shim *s, int type, mode_t mode, const char *name, int *ret_fd)
 {
 	AUTO_CLOSE int fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	struct sockaddr_un at = {.sun_family = AF_UNIX};
 	struct text aside = TEXT_OVER(at.sun_path);
-	char name[SOCK_NAME_MAX];
-	struct text t = TEXT_OVER(name);
 	int rc;
 
 	if (fd < 0)
 		return -errno;
 	text_str(&aside, ".");
 	text_u64(&aside, s->record.run);
-	text_str(&aside, suffix);
-	name_of(s, suffix, &t);
+	text_str(&aside, type == SOCK_SEQPACKET ? ".sock" : ".notify");
 	(void)umask(0777 & ~mode); /* cannot fail */
 	rc = bind(fd, (struct sockaddr *)&at, sizeof(at)) < 0 ? -errno : 0;
 	if (rc == -EADDRINUSE && unlink(at.sun_path) == 0) /* of nobody: the run's number is ours alone */
@@ -95,16 +92,21 @@ static uint64_t sock_inode(const struct shim *s)
 	struct text t = TEXT_OVER(name);
 	struct stat st;
 
-	name_of(s, ".sock", &t);
+	name_of(s, &t);
 	return lstat(name, &st) < 0 ? 0 : st.st_ino;
 }
 
 static int bind_both(struct shim *s)
 {
-	int on = 1, rc = bind_as(s, SOCK_SEQPACKET, 0600, ".sock", &s->listener);
+	char name[SOCK_NAME_MAX], notify[SHIM_SUN_PATH_MAX + 1];
+	struct text t = TEXT_OVER(name);
+	int on = 1, rc;
 
+	name_of(s, &t);
+	shim_notify_name(s->dir_run, s->stem, notify);
+	rc = bind_as(s, SOCK_SEQPACKET, 0600, name, &s->listener);
 	if (rc == 0)
-		rc = bind_as(s, SOCK_DGRAM, 0666, ".notify", &s->notify_fd);
+		rc = bind_as(s, SOCK_DGRAM, 0666, notify, &s->notify_fd);
 	if (rc < 0)
 		return rc;
 	s->sock_ino = sock_inode(s);
@@ -119,7 +121,7 @@ int sockets_open(struct shim *s)
 
 	if (rc < 0)
 		return rc;
-	name_of(s, ".sock", &t);
+	name_of(s, &t);
 	return is_alive(name) ? -EADDRINUSE : bind_both(s);
 }
 
@@ -133,16 +135,15 @@ void sockets_check(struct shim *s)
 
 void sockets_close(struct shim *s)
 {
-	static const char *const suffixes[] = {".sock", ".notify"};
+	char name[SOCK_NAME_MAX], notify[SHIM_SUN_PATH_MAX + 1];
+	struct text t = TEXT_OVER(name);
 
-	if (s->listener >= 0 && s->sock_ino == sock_inode(s))
-		for (size_t i = 0; i < ARRAY_LEN(suffixes); i++) {
-			char name[SOCK_NAME_MAX];
-			struct text t = TEXT_OVER(name);
-
-			name_of(s, suffixes[i], &t);
-			(void)unlink(name); /* gone already is as good */
-		}
+	if (s->listener >= 0 && s->sock_ino == sock_inode(s)) {
+		name_of(s, &t);
+		shim_notify_name(s->dir_run, s->stem, notify);
+		(void)unlink(name); /* gone already is as good */
+		(void)unlink(notify);
+	}
 	os_close(&s->listener);
 	os_close(&s->notify_fd);
 }

@@ -142,6 +142,41 @@ static void test_a_killed_shim_leaves_nothing(void **state)
 	daemon_done(&d);
 }
 
+/* Both probes are asked for when the daemon dies, and would go on for long: the next one is answered all the same. */
+static void test_probes_of_the_last_daemon_are_in_nobodys_way(void **state)
+{
+	struct daemon_replica r;
+	struct daemon_bed d;
+	char text[2048], slow[128];
+	int pid;
+
+	(void)state;
+	daemon_init(&d);
+	daemon_start(&d);
+	(void)snprintf(slow, sizeof(slow), "%s/slow", d.dir.path);
+	(void)snprintf(text, sizeof(text),
+		"name: asked\ncommand: [/bin/sleep, \"1000\"]\nuser: root\nsandbox: {private_tmp: no}\nhealth:\n"
+		"  liveness: {exec: {command: [/bin/sh, -c, \"test ! -e %s || exec sleep 1000\"]}, every: 100ms, "
+		"timeout: 1h, failures: 1, after: 0}\n"
+		"  readiness: {exec: {command: [/bin/sh, -c, \"test ! -e %s || exec sleep 1000\"]}, every: 100ms, "
+		"timeout: 1h, failures: 1}\n",
+		slow, slow);
+	daemon_run(&d, text);
+	pid = daemon_pid_of(&d, "asked.0");
+	for (int i = 0; i < 3; i++) {
+		(void)daemon_file(&d, "slow", "", 0644);
+		WAIT_UNTIL(daemon_processes(&d) == 3, WAIT_BOUND_S);
+		daemon_kill(&d, SIGKILL);
+		assert_int_equal(unlink(slow), 0);
+		daemon_start(&d);
+		WAIT_UNTIL(daemon_replica(&d, "asked.0", &r) && strcmp(r.health, "healthy") == 0, WAIT_BOUND_S);
+		assert_int_equal(r.pid, pid);
+		assert_int_equal(r.restarts, 0);
+	}
+	assert_false(daemon_has_event(&d, "asked", "unready", ""));
+	daemon_done(&d);
+}
+
 /* Kills at random instants, while replicas start, end and are stopped: none lost, none doubled, none restarted. */
 static void test_kills_at_random_instants(void **state)
 {
@@ -192,6 +227,7 @@ int main(void)
 		cmocka_unit_test(test_an_end_without_a_daemon_is_known),
 		cmocka_unit_test(test_a_stop_goes_on_without_the_daemon),
 		cmocka_unit_test(test_a_killed_shim_leaves_nothing),
+		cmocka_unit_test(test_probes_of_the_last_daemon_are_in_nobodys_way),
 		cmocka_unit_test(test_kills_at_random_instants),
 	};
 

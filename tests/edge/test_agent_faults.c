@@ -17,6 +17,7 @@
 #include "tests/lib/wait.h"
 
 static struct daemon_bed bed;
+static int held_shim; /* by SIGSTOP */
 
 static int begin(void **state)
 {
@@ -29,6 +30,9 @@ static int begin(void **state)
 static int end(void **state)
 {
 	(void)state;
+	if (held_shim)
+		(void)kill(held_shim, SIGCONT); /* a case that failed */
+	held_shim = 0;
 	daemon_done(&bed);
 	return 0;
 }
@@ -305,6 +309,57 @@ static void test_records_of_garbage_are_not_believed(void **state)
 	WAIT_UNTIL(daemon_pid_of(&bed, "web.0") > 0, WAIT_BOUND_S);
 }
 
+/* ---- a shim that hangs ---- */
+
+/* Two probes' plans are 240 kB and more, which is what most hosts let a socket hold. */
+static void run_with_large_probes(int failures)
+{
+	static char text[2 * SHIM_FRAME_MAX];
+	static const char *const which[] = {"liveness", "readiness"};
+	size_t n = (size_t)snprintf(text, sizeof(text), "name: deaf\ncommand: [/bin/sleep, \"1000\"]\nhealth:\n");
+
+	for (size_t w = 0; w < ARRAY_LEN(which); w++) {
+		n += (size_t)snprintf(text + n, sizeof(text) - n, "  %s: {exec: {command: [/bin/true", which[w]);
+		for (int i = 0; i < 30; i++)
+			n += (size_t)snprintf(text + n, sizeof(text) - n, ", %0*d", 4000, i);
+		n += (size_t)snprintf(text + n, sizeof(text) - n, "]}, every: 100ms, failures: %d}\n", failures);
+	}
+	assert_true(n < sizeof(text));
+	daemon_run(&bed, text);
+}
+
+static int socket_bytes(void)
+{
+	FILE *f = fopen("/proc/sys/net/core/wmem_default", "r");
+	int n = 0;
+
+	assert_non_null(f);
+	assert_int_equal(fscanf(f, "%d", &n), 1);
+	(void)fclose(f); /* read only */
+	return n;
+}
+
+/* Its socket is full when liveness has failed: the order to stop waits there too, and comes when the shim goes on. */
+static void test_a_deaf_shim_is_told_to_stop_once_it_hears(void **state)
+{
+	struct daemon_replica r;
+	int pid, rounds = 1 + socket_bytes() / 240000;
+
+	(void)state;
+	run_with_large_probes(rounds);
+	pid = daemon_pid_of(&bed, "deaf.0");
+	held_shim = stat_of(pid, NULL);
+	assert_int_equal(kill(held_shim, SIGSTOP), 0);
+	WAIT_UNTIL(daemon_logged(&bed, 0, "deaf.0", "it is sent again once the shim reads"), rounds * WAIT_BOUND_S);
+	assert_true(daemon_state_is(&bed, "deaf.0", "stopping"));
+	assert_int_equal(kill(pid, 0), 0);
+	assert_int_equal(kill(held_shim, SIGCONT), 0);
+	held_shim = 0;
+	WAIT_UNTIL(daemon_replica(&bed, "deaf.0", &r) && r.pid > 0 && r.pid != pid, WAIT_BOUND_S);
+	assert_string_equal(r.reason, "health");
+	assert_true(is_gone(pid));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -317,6 +372,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_a_socket_of_a_killed_shim_is_no_shim, begin, end),
 		cmocka_unit_test_setup_teardown(test_a_mute_listener_holds_nobody_up, begin, end),
 		cmocka_unit_test_setup_teardown(test_records_of_garbage_are_not_believed, begin, end),
+		cmocka_unit_test_setup_teardown(test_a_deaf_shim_is_told_to_stop_once_it_hears, begin, end),
 	};
 
 	daemon_need_root();

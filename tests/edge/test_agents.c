@@ -172,6 +172,29 @@ static void test_depends_on_waits(void **state)
 	assert_string_equal(r.health, "healthy");
 }
 
+/* Readiness is the proof: with a /tmp and a network of its own, and with the host's, which has nothing of the other. */
+static void test_a_probe_is_where_its_agent_is(void **state)
+{
+	char text[1024], host[64] = "", path[64], own[64] = "";
+
+	(void)state;
+	daemon_run(&bed, "name: inside\n"
+			 "command: [/bin/sh, -c, \"readlink /proc/self/ns/net >/tmp/of-inside; exec sleep 1000\"]\n"
+			 "sandbox: {private_tmp: yes, network: none}\n"
+			 "health: {readiness: {exec: {command: [/bin/sh, -c, "
+			 "\"readlink /proc/self/ns/net | cmp - /tmp/of-inside\"]}, every: 100ms}}\n");
+	assert_true(readlink("/proc/self/ns/net", host, sizeof(host) - 1) > 0);
+	(void)snprintf(path, sizeof(path), "/proc/%d/ns/net", daemon_pid_of(&bed, "inside.0"));
+	assert_true(readlink(path, own, sizeof(own) - 1) > 0);
+	assert_string_not_equal(own, host);
+	(void)snprintf(text, sizeof(text),
+		"name: outside\ncommand: [/bin/sleep, \"1000\"]\nsandbox: {private_tmp: no, network: host}\n"
+		"health: {readiness: {exec: {command: [/bin/sh, -c, "
+		"\"test ! -e /tmp/of-inside && readlink /proc/self/ns/net | grep -xF '%s'\"]}, every: 100ms}}\n",
+		host);
+	daemon_run(&bed, text);
+}
+
 static void test_notify_makes_ready(void **state)
 {
 	(void)state;
@@ -270,6 +293,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_scale_stop_start_remove, begin, end),
 		cmocka_unit_test_setup_teardown(test_a_change_rolls, begin, end),
 		cmocka_unit_test_setup_teardown(test_depends_on_waits, begin, end),
+		cmocka_unit_test_setup_teardown(test_a_probe_is_where_its_agent_is, begin, end),
 		cmocka_unit_test_setup_teardown(test_notify_makes_ready, begin, end),
 		cmocka_unit_test_setup_teardown(test_a_failed_liveness_restarts, begin, end),
 		cmocka_unit_test_setup_teardown(test_nothing_is_left, begin, end),

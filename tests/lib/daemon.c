@@ -30,7 +30,7 @@ void daemon_need_root(void)
 
 void daemon_init(struct daemon_bed *d)
 {
-	*d = (struct daemon_bed){.dir = tmpdir_make(), .name = "n1"};
+	*d = (struct daemon_bed){.dir = tmpdir_make(), .name = "n1", .run_dir = "run"};
 	(void)chmod(d->dir.path, 0755); /* ours; agents of other users reach their sockets through it */
 	(void)snprintf(d->cgroup, sizeof(d->cgroup), "covey-test-%d-%s", (int)getpid(), strrchr(d->dir.path, '-') + 1);
 	(void)snprintf(d->socket, sizeof(d->socket), "%s/run/covey.sock", d->dir.path);
@@ -75,9 +75,9 @@ static void write_config(struct daemon_bed *d)
 	char text[2048];
 
 	(void)snprintf(text, sizeof(text),
-		"node: {name: %s}\ndata_dir: data\nrun_dir: run\nagents_dir: agents.d\ncgroup: {parent: %s}\n"
+		"node: {name: %s}\ndata_dir: data\nrun_dir: %s\nagents_dir: agents.d\ncgroup: {parent: %s}\n"
 		"http: {bind: \"127.0.0.1:%d\"}\n%s",
-		d->name, d->cgroup, d->http_port, d->extra);
+		d->name, d->run_dir, d->cgroup, d->http_port, d->extra);
 	(void)daemon_file(d, "coveyd.yaml", text, 0644);
 }
 

@@ -12,7 +12,8 @@
 
 struct daemon_bed {
 	struct tmpdir dir;
-	char name[32]; /* of the node: n1, unless set before daemon_start */
+	char name[64];	  /* of the node: n1, unless set before daemon_start */
+	char run_dir[96]; /* run, unless set before daemon_start with `socket` */
 	char cgroup[64];
 	char socket[128];
 	int pid; /* of coveyd; 0: not running */

@@ -138,6 +138,51 @@ static void test_the_notify_socket_is_reachable(void **state)
 	bytes_done(&b.out);
 }
 
+/* The socket's path that the agent is told, and the one that is let through a private tmp. */
+static const char *notify_of(struct plan_bed *b, const char *run_dir, const char *stem)
+{
+	const struct shim_plan *p;
+	const char *told = NULL;
+
+	b->run.run_dir = run_dir;
+	b->run.file_stem = stem;
+	assert_int_equal(spawn_plan(&b->run, &b->out, &b->e), 0);
+	p = plan_of(b);
+	for (size_t i = 0; i < p->env_n; i++)
+		if (strncmp(item(b, p->env_at, i), "NOTIFY_SOCKET=", 14) == 0)
+			told = item(b, p->env_at, i) + 14;
+	assert_non_null(told);
+	if (strncmp(run_dir, "/tmp/", 5) == 0) {
+		const struct shim_mount *m = (const void *)(blob_of(b) + p->mounts_at);
+
+		assert_string_equal(blob_of(b) + m[p->mounts_n - 1].path, told);
+	}
+	return told;
+}
+
+/* One byte more than a client can use, and there is a short name, of its own for each replica, under any run_dir. */
+static void test_the_notify_socket_can_be_named(void **state)
+{
+	char stem[REPLICA_ID_MAX], longest[91] = "/tmp/", other[SHIM_SUN_PATH_MAX + 1];
+	struct plan_bed b;
+
+	(void)state;
+	bed_init(&b);
+	memset(stem, 'a', sizeof(stem));
+	stem[SHIM_SUN_PATH_MAX - strlen("/run/covey/shims/") - strlen(".notify")] = '\0';
+	assert_int_equal(strlen(notify_of(&b, "/run/covey", stem)), SHIM_SUN_PATH_MAX);
+	assert_non_null(strstr(notify_of(&b, "/run/covey", stem), "aaaa.notify"));
+	assert_string_equal(notify_of(&b, "/run/coveys", stem), "/run/coveys/shims/s6bu35sete");
+	memset(longest + 5, 'x', 85);
+	memset(stem, 'a', sizeof(stem));
+	stem[REPLICA_ID_MAX - 1] = '\0';
+	(void)snprintf(other, sizeof(other), "%s", notify_of(&b, longest, stem));
+	assert_int_equal(strlen(other), SHIM_SUN_PATH_MAX);
+	stem[REPLICA_ID_MAX - 2] = 'b';
+	assert_string_not_equal(notify_of(&b, longest, stem), other);
+	bytes_done(&b.out);
+}
+
 static void test_an_unknown_name_is_told(void **state)
 {
 	struct plan_bed b;
@@ -171,6 +216,7 @@ int main(void)
 		cmocka_unit_test(test_what_an_agent_is_told),
 		cmocka_unit_test(test_the_frame_is_whole),
 		cmocka_unit_test(test_the_notify_socket_is_reachable),
+		cmocka_unit_test(test_the_notify_socket_can_be_named),
 		cmocka_unit_test(test_an_unknown_name_is_told),
 		cmocka_unit_test(test_a_plan_is_bounded),
 	};
