@@ -102,8 +102,9 @@ enum cli_status cmd_scale(struct cli *c);
 enum cli_status cmd_target(struct cli *c);
 enum cli_status cmd_remove(struct cli *c);
 enum cli_status cmd_rollout(struct cli *c);
-/* cmd_follow.c */
+/* cmd_logs.c */
 enum cli_status cmd_logs(struct cli *c);
+/* cmd_events.c */
 enum cli_status cmd_events(struct cli *c);
 /* cmd_tell.c */
 enum cli_status cmd_explain(struct cli *c);

@@ -32,9 +32,11 @@ const struct command commands[] = {
 	{"remove", "AGENT", 1, 1, CHANGES, "stop an agent and forget its definition", NULL, cmd_remove},
 	{"rollout", "status|pause|resume|undo AGENT", 2, 2, READS | CHANGES, "show or steer a change under way",
 		"undo goes back to the definition before.", cmd_rollout},
-	{"logs", "REPLICA", 1, 1, READS | OPT_BIT(OPT_LINES) | OPT_BIT(OPT_FOLLOW), "print what a replica wrote",
-		"All that is kept, or the last lines; -f goes on over rotations and restarts of the daemon,\n"
-		"and begins with the last 10 lines unless -n says otherwise.",
+	{"logs", "AGENT|REPLICA", 1, 1, READS | OPT_BIT(OPT_LINES) | OPT_BIT(OPT_FOLLOW),
+		"print what a replica wrote, or all replicas of an agent",
+		"All that is kept, or the last lines of each; -f goes on over rotations and restarts of the daemon,\n"
+		"and begins with the last 10 lines unless -n says otherwise. Of several replicas the lines are in the\n"
+		"order of their times, each behind its replica's name.",
 		cmd_logs},
 	{"events", "", 0, 0, READS | OPT_BIT(OPT_FOLLOW) | OPT_BIT(OPT_AGENT) | OPT_BIT(OPT_SINCE) | OPT_BIT(OPT_AFTER),
 		"print what happened and why",

@@ -10,7 +10,9 @@ libcli_a_SOURCES = \
 	%D%/cmd_apply.c \
 	%D%/cmd_change.c \
 	%D%/cmd_cluster.c \
-	%D%/cmd_follow.c \
+	%D%/cmd_events.c \
+	%D%/cmd_logs.c \
+	%D%/cmd_logs_agent.c \
 	%D%/cmd_status.c \
 	%D%/cmd_tell.c \
 	%D%/cmd_top.c \
@@ -19,7 +21,12 @@ libcli_a_SOURCES = \
 	%D%/diff.h \
 	%D%/field.c \
 	%D%/field.h \
+	%D%/follow.c \
+	%D%/follow.h \
 	%D%/help.c \
+	%D%/logs.h \
+	%D%/merge.c \
+	%D%/merge.h \
 	%D%/options.c \
 	%D%/options.h \
 	%D%/table.c \

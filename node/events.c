@@ -29,6 +29,7 @@ struct events {
 	struct kept *ring[EVENTS_RING]; /* owned */
 	size_t first, n;
 	int64_t next_seq, reserved; /* next_seq < reserved, as the store will have it */
+	bool older;		    /* than the ring: there may be some on disk */
 	struct list watchers;
 	struct events_stats st;
 };
@@ -104,6 +105,7 @@ static void add(struct events *ev, struct kept *k)
 	} else {
 		free(ev->ring[slot]);
 		ev->first = (ev->first + 1) % EVENTS_RING;
+		ev->older = true;
 	}
 	ev->ring[slot] = k;
 }
@@ -147,6 +149,7 @@ int events_new(struct store *s, const char *node, struct events **ret, struct er
 	}
 	if (ev->n)
 		newest = at(ev, ev->n - 1)->e.seq;
+	ev->older = ev->n == EVENTS_RING;
 	ev->next_seq = MAX(newest + 1, store_meta(s, RESERVE_KEY, 1));
 	ev->st.newest_seq = newest;
 	reserve(ev);
@@ -199,19 +202,23 @@ void events_emit(struct events *ev, const struct store_event *what)
 	tell(ev, &e);
 }
 
-static int parse_id(const struct events *ev, const char *id, int64_t *ret, struct err *e)
+int events_parse_id(const struct events *ev, const char *id, int64_t *ret_seq, struct err *e)
 {
 	size_t n = strlen(ev->node);
 	uint64_t seq = 0;
 	const char *p;
 
+	if (!*id) {
+		*ret_seq = 0;
+		return 0;
+	}
 	if (strncmp(id, ev->node, n) != 0 || id[n] != ':' || !id[n + 1])
 		return err_set(e, -EINVAL, "'%.80s' is no event id of this node: they read %s:NUMBER", id, ev->node);
 	for (p = id + n + 1; *p >= '0' && *p <= '9' && seq < INT64_MAX / 16; p++)
 		seq = seq * 10 + (uint64_t)(*p - '0');
 	if (*p)
 		return err_set(e, -EINVAL, "'%.80s' is no event id of this node: they read %s:NUMBER", id, ev->node);
-	*ret = (int64_t)seq;
+	*ret_seq = (int64_t)seq;
 	return 0;
 }
 
@@ -255,22 +262,17 @@ static size_t tail_start(const struct events *ev, const struct events_query *q, 
 	return i;
 }
 
-int events_query(const struct events *ev, const struct events_query *q,
-	int (*fn)(void *arg, const struct store_event *e), void *arg, int64_t *ret_last, struct err *e)
+int events_query(const struct events *ev, const struct events_query *q, store_event_fn *fn, void *arg,
+	int64_t *ret_last, struct err *e)
 {
-	int64_t last = 0, given = 0;
-	size_t i;
+	int64_t last = q->after, given = 0;
+	size_t i = first_after(ev, last);
 	int rc = 0;
 
 	assert(q->max > 0);
-	if (q->after && q->after[0])
-		rc = parse_id(ev, q->after, &last, e);
-	if (rc < 0)
-		return rc;
-	i = first_after(ev, last);
-	if (q->tail)
+	if (q->newest)
 		i = tail_start(ev, q, i);
-	for (; i < ev->n && given < q->max && rc >= 0; i++) {
+	for (; i < ev->n && given < q->max && rc == 0; i++) {
 		const struct store_event *have = &at(ev, i)->e;
 
 		last = have->seq;
@@ -283,6 +285,26 @@ int events_query(const struct events *ev, const struct events_query *q,
 		return err_set(e, rc, "reading events: %s", strerror(-rc));
 	*ret_last = last;
 	return 0;
+}
+
+int64_t events_oldest(const struct events *ev)
+{
+	if (!ev->older)
+		return 0;
+	return ev->n ? at(ev, 0)->e.seq : ev->next_seq;
+}
+
+int events_read(const struct events *ev, const struct events_query *q, int64_t before, store_event_fn *fn,
+	store_done *done, void *arg)
+{
+	const struct store_events_query on_disk = {.after = q->after,
+		.before = before,
+		.agent = q->agent,
+		.since_ms = q->since_ms,
+		.max = q->max,
+		.newest = q->newest};
+
+	return store_read_events(ev->store, &on_disk, fn, done, arg);
 }
 
 void events_watch(struct events *ev, struct events_watch *w)

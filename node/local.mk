@@ -54,6 +54,9 @@ libnode_a_SOURCES = \
 	%D%/page.h \
 	%D%/poll.c \
 	%D%/poll.h \
+	%D%/poll_events.c \
+	%D%/poll_logs.c \
+	%D%/poll_priv.h \
 	%D%/report.c \
 	%D%/report.h \
 	%D%/report_explain.c \

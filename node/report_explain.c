@@ -168,7 +168,7 @@ static int pack_event(void *arg, const struct store_event *ev)
 void report_explain(struct node *n, struct control_request *rq, const msgpack_object *args)
 {
 	const struct agent *a = get_agent(n, rq, args);
-	struct events_query q = {.max = DECISIONS_MAX, .tail = true};
+	struct events_query q = {.max = DECISIONS_MAX, .newest = true};
 	CLEANUP(bytes_done) struct bytes out = {.max = EXPLAIN_MAX};
 	struct sentences s = {.n = 0};
 	struct decisions d = {.by = n->cfg->name};
@@ -189,8 +189,7 @@ void report_explain(struct node *n, struct control_request *rq, const msgpack_ob
 		mp_str(&w, s.v[i]);
 	mp_str(&w, "replicas");
 	pack_replicas(&w, a);
-	(void)events_query(
-		n->events, &q, count_event, &d, &last, NULL); /* from the newest, without an id: cannot fail */
+	(void)events_query(n->events, &q, count_event, &d, &last, NULL); /* fails with its callback, which does not */
 	mp_str(&w, "decisions");
 	mp_array(&w, d.n);
 	(void)events_query(n->events, &q, pack_event, &d, &last, NULL); /* the same ones again */

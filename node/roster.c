@@ -238,10 +238,21 @@ static void replace(struct runner *r, const char *why)
 	runner_restart(r, how, how == SHIM_WHY_RESTART ? "restarted by an operator" : why);
 }
 
+/* What it wrote goes with it: names come and go for ever, and the disk has a bound. */
+static void remove_logs(const struct runner *r)
+{
+	char path[4096];
+	struct err e;
+
+	if (logs_remove(runner_log_path(r, path, sizeof(path)), &e) < 0)
+		log_line(LOG_LEVEL_WARN, r->agent->name, r->id, "%s; the log stays", e.text);
+}
+
 static void forget_slot(struct agent *a, int slot)
 {
 	struct runner *r = a->slots[slot];
 
+	remove_logs(r);
 	(void)store_del_replica(
 		a->node->store, r->id, node_stored, a->node); /* a full queue is told by node_stored's figures */
 	runner_free(r);

@@ -70,7 +70,7 @@ static int save(struct runner *r, bool lazy, store_done *done, void *arg)
 	struct runner_record rec = {.size = sizeof(rec),
 		.uid = r->has_uid ? r->uid : 0,
 		.last_run = r->last_run,
-		.held = r->held,
+		.held = r->held_row,
 		.n_ports = (uint32_t)r->n_ports};
 	const struct store_replica row = {.id = r->id, .saved = &rec, .saved_len = sizeof(rec), .lazy = lazy};
 
@@ -78,6 +78,11 @@ static int save(struct runner *r, bool lazy, store_done *done, void *arg)
 	memcpy(rec.learned, r->learned, sizeof(rec.learned));
 	replica_save(&r->core, &rec.saved);
 	return store_put_replica(r->node->store, &row, done, arg);
+}
+
+int runner_store(struct runner *r, store_done *done, void *arg)
+{
+	return save(r, false, done, arg);
 }
 
 /* An exit record that goes once the store has what it says. */
@@ -135,7 +140,7 @@ void runner_restore(struct runner *r, const void *saved, size_t n)
 	memcpy(&rec, saved, MIN(n, sizeof(rec)));
 	r->last_run = rec.last_run;
 	runner_saw(r, rec.last_run);
-	r->held = rec.held;
+	r->held = r->held_row = rec.held;
 	memcpy(r->learned, rec.learned, sizeof(r->learned));
 	r->n_ports = MIN(rec.n_ports, (uint32_t)PORTS_MAX);
 	memcpy(r->ports, rec.ports, sizeof(r->ports));

@@ -73,6 +73,7 @@ struct runner {
 	uint32_t uid, gid;
 	bool has_uid;		/* dynamic one allotted */
 	bool held;		/* stopped by itself, not with its agent */
+	bool held_row;		/* what its row says of it: a change under way is stored before it is taken */
 	bool awaiting;		/* found at start, did not answer yet: not planned */
 	bool records_left;	/* ends that are judged once it has answered */
 	bool launching;		/* counted in roster.n_starting */
@@ -128,6 +129,8 @@ void runner_lost(struct runner *r);
 void runner_hello(struct runner *r, const struct shim_hello *h, bool started, const void *label, size_t label_size);
 /* To the store; coalesced. */
 void runner_save(struct runner *r);
+/* The same, told of; never coalesced. -ENOSPC, -ENOMEM: nothing was queued. */
+int runner_store(struct runner *r, store_done *done, void *arg);
 void runner_restore(struct runner *r, const void *saved, size_t n);
 /* Path of its log. */
 char *runner_log_path(const struct runner *r, char *out, size_t n);

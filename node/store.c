@@ -336,6 +336,19 @@ int store_backup(struct store *s, const char *path, store_done *done, void *arg)
 	return submit(s, j);
 }
 
+int store_read_events(
+	struct store *s, const struct store_events_query *q, store_event_fn *fn, store_done *done, void *arg)
+{
+	struct store_job *j = job_new(STORE_READ_EVENTS, text_size(q->agent), done, arg);
+
+	if (j) {
+		j->u.read.q = *q;
+		j->u.read.q.agent = keep_text(j, q->agent);
+		j->u.read.fn = fn;
+	}
+	return submit(s, j);
+}
+
 int store_sync(struct store *s, store_done *done, void *arg)
 {
 	return submit(s, job_new(STORE_SYNC, 0, done, arg));

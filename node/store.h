@@ -5,7 +5,8 @@
  * What must survive: one SQLite file (WAL, synchronous FULL) in data_dir, owned by one storage thread. The loop
  * hands jobs over a bounded queue; the thread takes all that are waiting, runs them in one transaction (group
  * commit), makes it durable, and hands the completions back through one ev_async. Completions come in the order of
- * the jobs. Reading happens at start only, before the thread runs, with store_load_*.
+ * the jobs. What is read is read at start, before the thread runs, with store_load_*; events, of which there are many,
+ * later too, by a job.
  */
 #include <ev.h>
 
@@ -71,6 +72,22 @@ int store_del_replica(struct store *s, const char *id, store_done *done, void *a
 int store_put_event(struct store *s, const struct store_event *ev, store_done *done, void *arg);
 int store_put_meta(struct store *s, const char *key, int64_t value, store_done *done, void *arg);
 int store_backup(struct store *s, const char *path, store_done *done, void *arg); /* a consistent copy */
+
+struct store_events_query {
+	int64_t after, before; /* by seq, both excluded */
+	const char *agent;     /* NULL or "": all */
+	int64_t since_ms;      /* wall clock; 0: all */
+	int64_t max;
+	bool newest; /* the newest `max` of them instead of the oldest */
+};
+/*
+ * Events that are on disk, oldest first, those too that were put before. fn is called on the storage thread, what it
+ * gets is borrowed for the call: 0 goes on, 1 was the last one it wants, negative fails. It may touch what `arg` holds
+ * until `done` is called.
+ */
+typedef int store_event_fn(void *arg, const struct store_event *ev);
+int store_read_events(
+	struct store *s, const struct store_events_query *q, store_event_fn *fn, store_done *done, void *arg);
 /*
  * Jobs queued between begin and end are stored all together or not at all, whenever the daemon is killed and however
  * full the disk is. drop instead of end forgets them, and done is called for none. Not nested; nothing of the queue is

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Reading the store back, at start. Rows are borrowed from SQLite for the call.
+ * Reading the store back: all at start, pages of events later, on the storage thread. Rows are borrowed from SQLite for
+ * the call.
  */
 #include "node/store_priv.h"
 
@@ -9,7 +10,8 @@
 
 struct walk {
 	const char *sql;
-	int64_t bound; /* of the statement's parameter, where it has one */
+	int64_t bound;			       /* of the statement's only parameter, where it has one */
+	const struct store_events_query *page; /* of its parameters, where it has five */
 	int (*row)(const struct walk *w, sqlite3_stmt *st);
 	union {
 		int (*agent)(void *arg, const struct store_agent *a);
@@ -39,6 +41,23 @@ static const void *blob(sqlite3_stmt *st, int column, size_t *ret_len)
 	return v;
 }
 
+/* The parameters are there, and nothing is copied: nothing to fail. */
+static void bind(const struct walk *w, sqlite3_stmt *st)
+{
+	const struct store_events_query *q = w->page;
+
+	if (!q) {
+		if (sqlite3_bind_parameter_count(st) > 0)
+			(void)sqlite3_bind_int64(st, 1, w->bound);
+		return;
+	}
+	(void)sqlite3_bind_int64(st, 1, q->after);
+	(void)sqlite3_bind_int64(st, 2, q->before);
+	(void)sqlite3_bind_int64(st, 3, q->since_ms);
+	(void)sqlite3_bind_text(st, 4, q->agent && *q->agent ? q->agent : NULL, -1, SQLITE_STATIC);
+	(void)sqlite3_bind_int64(st, 5, q->max);
+}
+
 static int run_locked(struct store *s, const struct walk *w, struct err *e)
 {
 	sqlite3_stmt *st = NULL;
@@ -46,14 +65,13 @@ static int run_locked(struct store *s, const struct walk *w, struct err *e)
 
 	if (sqlite3_prepare_v2(s->db, w->sql, -1, &st, NULL) != SQLITE_OK)
 		return store_schema_fault(s, e);
-	if (sqlite3_bind_parameter_count(st) > 0)
-		(void)sqlite3_bind_int64(st, 1, w->bound); /* the parameter is there */
-	while (rc >= 0 && (step = sqlite3_step(st)) == SQLITE_ROW)
+	bind(w, st);
+	while (rc == 0 && (step = sqlite3_step(st)) == SQLITE_ROW)
 		rc = w->row(w, st);
 	if (rc < 0)
 		rc = err_set(e, rc, "reading '%s': %s", s->path, strerror(-rc));
 	else
-		rc = step == SQLITE_DONE ? 0 : store_schema_fault(s, e);
+		rc = rc > 0 || step == SQLITE_DONE ? 0 : store_schema_fault(s, e);
 	(void)sqlite3_finalize(st); /* repeats the failure that was told already */
 	return rc;
 }
@@ -131,6 +149,19 @@ int store_load_events(
 		.arg = arg};
 
 	return run(s, &w, e);
+}
+
+int store_load_page(struct store *s, const struct store_events_query *q, store_event_fn *fn, void *arg, struct err *e)
+{
+#define PAGE "SELECT * FROM events WHERE seq>?1 AND seq<?2 AND wall_ms>=?3 AND (?4 IS NULL OR agent=?4) ORDER BY seq"
+	const struct walk w = {
+		.sql = q->newest ? "SELECT * FROM (" PAGE " DESC LIMIT ?5) ORDER BY seq" : PAGE " LIMIT ?5",
+		.page = q,
+		.row = event_row,
+		.fn.event = fn,
+		.arg = arg};
+
+	return run_locked(s, &w, e);
 }
 
 int64_t store_meta(struct store *s, const char *key, int64_t fallback)

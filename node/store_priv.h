@@ -4,7 +4,7 @@
 /*
  * What the files of the store share. Three threads of thought, two threads: the loop owns `thread_started`,
  * the queue and its figures are under `lock`, the database and its statements under `db_lock` (the storage
- * thread holds it while it commits; the loop takes it to read at start only).
+ * thread holds it while it commits or reads; the loop takes it to read at start only).
  */
 #include <pthread.h>
 #include <sqlite3.h>
@@ -27,6 +27,7 @@ enum store_kind {
 	STORE_PUT_EVENT,
 	STORE_PUT_META,
 	STORE_BACKUP, /* the first that is no row */
+	STORE_READ_EVENTS,
 	STORE_SYNC,
 	STORE_KIND_MAX
 };
@@ -50,6 +51,10 @@ struct store_job {
 			int64_t value;
 		} meta;
 		const char *path;
+		struct {
+			struct store_events_query q;
+			store_event_fn *fn;
+		} read;
 	} u;
 	size_t used; /* of v */
 	char v[];    /* what u points to */
@@ -100,6 +105,8 @@ bool store_schema_is_fsync(const struct store *s);
 
 /* store_thread.c */
 void *store_thread_main(void *arg);
+/* store_load.c: on the storage thread. */
+int store_load_page(struct store *s, const struct store_events_query *q, store_event_fn *fn, void *arg, struct err *e);
 /* store_backup.c */
 int store_backup_run(struct store *s, const char *path, struct err *e);
 

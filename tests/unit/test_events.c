@@ -103,18 +103,18 @@ static void test_questions(void **state)
 	emit(b, 30, "db", "c");
 	emit(b, 40, "web", "d");
 	expect(b, &(struct events_query){.max = 9}, "1:a 2:b 3:c 4:d ", 4);
-	expect(b, &(struct events_query){.after = "", .agent = "", .max = 2}, "1:a 2:b ", 2);
-	expect(b, &(struct events_query){.after = "n1:2", .max = 9}, "3:c 4:d ", 4);
-	expect(b, &(struct events_query){.after = "n1:4", .max = 9}, "", 4);
-	expect(b, &(struct events_query){.after = "n1:99", .max = 9}, "", 99);
+	expect(b, &(struct events_query){.agent = "", .max = 2}, "1:a 2:b ", 2);
+	expect(b, &(struct events_query){.after = 2, .max = 9}, "3:c 4:d ", 4);
+	expect(b, &(struct events_query){.after = 4, .max = 9}, "", 4);
+	expect(b, &(struct events_query){.after = 99, .max = 9}, "", 99);
 	expect(b, &(struct events_query){.agent = "web", .max = 9}, "1:a 4:d ", 4);
 	expect(b, &(struct events_query){.agent = "web", .max = 1}, "1:a ", 1);
 	expect(b, &(struct events_query){.agent = "db", .max = 9}, "3:c ", 4); /* all were looked at */
 	expect(b, &(struct events_query){.agent = "none", .max = 9}, "", 4);
 	expect(b, &(struct events_query){.since_ms = 20, .max = 9}, "2:b 3:c 4:d ", 4);
-	expect(b, &(struct events_query){.tail = true, .max = 2}, "3:c 4:d ", 4);
-	expect(b, &(struct events_query){.tail = true, .agent = "web", .max = 2}, "1:a 4:d ", 4);
-	expect(b, &(struct events_query){.tail = true, .after = "n1:3", .max = 5}, "4:d ", 4);
+	expect(b, &(struct events_query){.newest = true, .max = 2}, "3:c 4:d ", 4);
+	expect(b, &(struct events_query){.newest = true, .agent = "web", .max = 2}, "1:a 4:d ", 4);
+	expect(b, &(struct events_query){.newest = true, .after = 3, .max = 5}, "4:d ", 4);
 }
 
 static void test_ids(void **state)
@@ -123,9 +123,15 @@ static void test_ids(void **state)
 		"x", "n1", "n1:", "n2:1", "n1:-1", "n1:1x", "n1:99999999999999999999", ":1", "n11:1"};
 	struct bed *b = *state;
 	char id[EVENT_ID_MAX];
+	int64_t seq = -7;
 
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
-		assert_int_equal(query(b, &(struct events_query){.after = bad[i], .max = 1}).rc, -EINVAL);
+		assert_int_equal(events_parse_id(b->ev, bad[i], &seq, NULL), -EINVAL);
+	assert_int_equal(seq, -7);
+	assert_int_equal(events_parse_id(b->ev, "", &seq, NULL), 0);
+	assert_int_equal(seq, 0);
+	assert_int_equal(events_parse_id(b->ev, "n1:42", &seq, NULL), 0);
+	assert_int_equal(seq, 42);
 	assert_string_equal(events_id(b->ev, 42, id), "n1:42");
 }
 
@@ -165,6 +171,83 @@ static void test_the_ring_keeps_the_newest(void **state)
 	assert_int_equal(f.last, EVENTS_RING + 5);
 }
 
+/* ---- those that memory no longer has ---- */
+
+struct page {
+	struct found f;
+	struct answers a;
+	int stop_at;
+};
+
+static int find_on_thread(void *arg, const struct store_event *e)
+{
+	struct page *p = arg;
+
+	(void)find(&p->f, e); /* cannot fail */
+	return p->f.n == p->stop_at;
+}
+
+static void on_page(void *arg, int rc, const char *error)
+{
+	store_bed_answer(&((struct page *)arg)->a, rc, error);
+}
+
+static void reads(struct bed *b, const struct events_query *q, int64_t before, int stop_at, const char *text)
+{
+	struct page p = {.stop_at = stop_at};
+
+	assert_int_equal(events_read(b->ev, q, before, find_on_thread, on_page, &p), 0);
+	store_bed_await(&b->store, &p.a, 1);
+	assert_int_equal(p.a.rc, 0);
+	assert_string_equal(p.f.text, text);
+}
+
+static void test_older_ones_are_read_from_the_disk(void **state)
+{
+	struct bed *b = *state;
+
+	assert_int_equal(events_oldest(b->ev), 0);
+	for (int i = 1; i <= EVENTS_RING + 8; i++) {
+		assert_int_equal(events_oldest(b->ev), i > EVENTS_RING + 1 ? i - EVENTS_RING : 0);
+		emit(b, i, i % 4 ? "web" : "db", "x");
+	}
+	assert_int_equal(events_oldest(b->ev), 9);
+	reads(b, &(struct events_query){.max = 99}, 9, 0, "1:x 2:x 3:x 4:x 5:x 6:x 7:x 8:x ");
+	reads(b, &(struct events_query){.max = 3, .after = 2}, 9, 0, "3:x 4:x 5:x ");
+	reads(b, &(struct events_query){.max = 99, .after = 2}, 9, 2, "3:x 4:x ");
+	reads(b, &(struct events_query){.max = 99, .agent = ""}, 3, 0, "1:x 2:x ");
+	reads(b, &(struct events_query){.max = 99, .agent = "db"}, 9, 0, "4:x 8:x ");
+	reads(b, &(struct events_query){.max = 99, .since_ms = 7}, 9, 0, "7:x 8:x ");
+	reads(b, &(struct events_query){.max = 2, .newest = true, .agent = "web"}, 8, 0, "6:x 7:x ");
+	reads(b, &(struct events_query){.max = 9, .newest = true, .after = 7}, 9, 0, "8:x ");
+	reads(b, &(struct events_query){.max = 9, .after = 8}, 9, 0, "");
+	restart(b);
+	assert_int_equal(events_oldest(b->ev), 9);
+	reads(b, &(struct events_query){.max = 2}, 9, 0, "1:x 2:x ");
+}
+
+static int refuse_on_thread(void *arg, const struct store_event *e)
+{
+	(void)arg;
+	(void)e;
+	return -ENOMEM;
+}
+
+static void test_a_reading_that_fails_is_told(void **state)
+{
+	struct bed *b = *state;
+	struct answers a = {0};
+
+	emit(b, 1, NULL, "x");
+	assert_int_equal(
+		events_read(b->ev, &(struct events_query){.max = 9}, 9, refuse_on_thread, store_bed_answer, &a), 0);
+	store_bed_await(&b->store, &a, 1);
+	assert_int_equal(a.rc, -ENOMEM);
+	assert_non_null(strstr(a.error, "reading "));
+	emit(b, 1, NULL, "y");
+	reads(b, &(struct events_query){.max = 9}, 9, 0, "1:x 2:y ");
+}
+
 static void test_all_of_an_event_survives_a_restart(void **state)
 {
 	struct bed *b = *state;
@@ -183,7 +266,7 @@ static void test_all_of_an_event_survives_a_restart(void **state)
 	f = query(b, &(struct events_query){.agent = "web", .since_ms = 5, .max = 1});
 	assert_string_equal(f.text, "1:gone ");
 	emit(b, 6, NULL, "next"); /* after an orderly end, without a gap */
-	expect(b, &(struct events_query){.after = "n1:1", .max = 9}, "2:next ", 2);
+	expect(b, &(struct events_query){.after = 1, .max = 9}, "2:next ", 2);
 }
 
 /* The disk stands still and the daemon is killed: what was shown is lost, its numbers are not given again. */
@@ -228,7 +311,7 @@ static void test_a_long_text_is_cut_between_characters(void **state)
 	text[EVENT_TEXT_MAX] = '\0';
 	memset(text, 'y', EVENT_TEXT_MAX);
 	emit(b, 1, NULL, text);
-	f = query(b, &(struct events_query){.after = "n1:1", .max = 1});
+	f = query(b, &(struct events_query){.after = 1, .max = 1});
 	assert_int_equal(strlen(f.text), 2 + EVENT_TEXT_MAX + 1);
 }
 
@@ -290,7 +373,7 @@ static void test_a_full_store_costs_the_disk_alone(void **state)
 	assert_int_equal(st.emitted, total);
 	assert_int_equal(st.dropped_memory, 0);
 	assert_in_range(st.dropped_disk, 1, total);
-	assert_int_equal(query(b, &(struct events_query){.tail = true, .max = 1}).last, total);
+	assert_int_equal(query(b, &(struct events_query){.newest = true, .max = 1}).last, total);
 	fault_vfs_hold_syncs(false);
 }
 
@@ -331,6 +414,8 @@ int main(void)
 		TEST(test_ids),
 		TEST(test_a_walk_ends_where_it_is_told),
 		TEST(test_the_ring_keeps_the_newest),
+		TEST(test_older_ones_are_read_from_the_disk),
+		TEST(test_a_reading_that_fails_is_told),
 		TEST(test_all_of_an_event_survives_a_restart),
 		TEST(test_numbers_are_never_used_twice),
 		TEST(test_a_long_text_is_cut_between_characters),

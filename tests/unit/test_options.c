@@ -115,7 +115,7 @@ static void help_comes_from_the_tables(void **state)
 		assert_non_null(strstr(out.v, commands[i].help));
 	bytes_clear(&out);
 	help_command(command_find("logs"), &out);
-	assert_non_null(strstr(out.v, "usage: covey logs REPLICA [option...]\n"));
+	assert_non_null(strstr(out.v, "usage: covey logs AGENT|REPLICA [option...]\n"));
 	assert_non_null(strstr(out.v, "  -n, --lines N           begin with the last N lines\n"));
 	assert_non_null(strstr(out.v, "--timeout T"));
 	assert_null(strstr(out.v, "--if-version"));
