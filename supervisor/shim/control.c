@@ -223,7 +223,7 @@ int control_send_exit(struct shim *s)
 
 void control_say(struct shim *s, unsigned owed)
 {
-	if (s->control < 0)
+	if (s->control < 0 || s->waiting) /* of a run that is over: it would be taken for the next one's */
 		return;
 	s->owed |= owed;
 	control_send_owed(s);

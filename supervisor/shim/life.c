@@ -61,6 +61,7 @@ static bool finish_and_wait(struct shim *s)
 	s->waiting = control_send_exit(s) == 0;
 	s->record.stays = 0;
 	if (s->waiting) {
+		s->owed = 0; /* as in control_say */
 		record_owe(s);
 		s->later_at_ms = os_now_ms(CLOCK_MONOTONIC) + LATER_MS;
 	}

@@ -133,21 +133,30 @@ static void what_was_said_of_one_run_is_not_of_the_next(void **state)
 	assert_string_equal(k->exit.why_text, "");
 }
 
+/* Connected to the NOTIFY_SOCKET of the shim. */
+static int notifier(const struct kit *k)
+{
+	struct sockaddr_un to = {.sun_family = AF_UNIX};
+	size_t len = strlen(k->notify_path) + 1;
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	assert_true(len <= sizeof(to.sun_path));
+	memcpy(to.sun_path, k->notify_path, len);
+	assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof(to)), 0);
+	return fd;
+}
+
 static void datagrams_of_before_are_forgotten(void **state)
 {
 	struct kit *k = *state;
-	struct sockaddr_un to = {.sun_family = AF_UNIX};
-	size_t len = strlen(k->notify_path) + 1;
 	struct kit_plan p;
-	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	int fd;
 
 	plan(k, &p, "exit 0");
 	p.p.uid = p.p.gid = 0; /* so that we are heard */
 	kit_run(k, &p);
 	(void)kit_end_of_run(k);
-	assert_true(len <= sizeof(to.sun_path));
-	memcpy(to.sun_path, k->notify_path, len);
-	assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof(to)), 0);
+	fd = notifier(k);
 	assert_int_equal(send(fd, "READY=1", 7, 0), 7);
 	p.argv[2] = "exec sleep 1000";
 	kit_again(k, &p);
@@ -157,6 +166,49 @@ static void datagrams_of_before_are_forgotten(void **state)
 	kit_until(k, SHIM_NOTIFY);
 	assert_int_equal(k->notify.ready, 0);
 	assert_string_equal(k->notify.status, "now");
+	close(fd);
+}
+
+static void wait_zombie(int pid)
+{
+	char path[64], v[1024];
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	WAIT_UNTIL(strstr(kit_read(path, v, sizeof(v)), ") Z "), WAIT_BOUND_S);
+}
+
+/* What was said just before the end is read after it, or held back for a while: either is too late to be told. */
+static void nothing_is_said_of_a_run_after_its_end(void **state)
+{
+	struct kit *k = *state;
+	struct kit_plan p;
+	int fd;
+
+	plan(k, &p, "exec sleep 1000");
+	p.p.uid = p.p.gid = 0; /* so that we are heard */
+	kit_run(k, &p);
+	fd = notifier(k);
+	for (int held = 0; held <= 1; held++) {
+		assert_int_equal(send(fd, "READY=1", 7, 0), 7);
+		kit_until(k, SHIM_NOTIFY);
+		if (!held)
+			assert_int_equal(kill(k->pid, SIGSTOP), 0);
+		assert_int_equal(send(fd, "STATUS=late", 11, 0), 11);
+		if (held) { /* it has read that before it answers */
+			kit_send(k, SHIM_QUERY, NULL, 0);
+			kit_until(k, SHIM_HELLO);
+		}
+		assert_int_equal(kill(k->hello.pid, SIGKILL), 0);
+		if (!held)
+			wait_zombie(k->hello.pid);
+		assert_int_equal(kill(k->pid, SIGCONT), 0);
+		(void)kit_end_of_run(k);
+		k->notify = (struct shim_notify){0};
+		(void)kit_poll(k, 300); /* it held back for less */
+		assert_int_equal(k->notify.ready, 0);
+		kit_again(k, &p);
+		kit_until(k, SHIM_STARTED);
+	}
 	close(fd);
 }
 
@@ -294,6 +346,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_settled_one_starts_the_same, open_bed, close_bed),
 		cmocka_unit_test_setup_teardown(what_was_said_of_one_run_is_not_of_the_next, open_bed, close_bed),
 		cmocka_unit_test_setup_teardown(datagrams_of_before_are_forgotten, open_bed, close_bed),
+		cmocka_unit_test_setup_teardown(nothing_is_said_of_a_run_after_its_end, open_bed, close_bed),
 		cmocka_unit_test_setup_teardown(a_start_that_fails_is_told_and_tried_again, open_bed, close_bed),
 		cmocka_unit_test_setup_teardown(capabilities_given_up_are_refused, open_bed, close_bed),
 		cmocka_unit_test_setup_teardown(a_plan_that_cannot_be_read_is_its_end, open_bed, close_bed),
