@@ -167,10 +167,12 @@ static void adopt_record(struct node *n, const char *path, const char *stem, uin
 	bytes_init(&b, sizeof(x) + SHIM_LABEL_MAX + 1024);
 	if (!r || io_read_file(AT_FDCWD, path, &b, NULL) < 0)
 		return;
-	if (runner_read_exit(r, b.v, b.n, &x) < 0 || x.run != run || run <= r->last_run) {
+	if (runner_read_exit(r, b.v, b.n, &x) < 0 || x.run != run || run <= r->stored_run) {
 		(void)unlink(path); /* none of ours, or counted before */
 		return;
 	}
+	if (run <= r->last_run)
+		return; /* counted, but not yet for good: it goes once it is */
 	if (run == r->run)
 		return; /* read when its link closes */
 	if (r->awaiting) {

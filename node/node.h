@@ -70,6 +70,8 @@ struct node {
 	struct roster roster;
 	struct list ops; /* of struct op, oldest first, NODE_OPS_MAX */
 	size_t n_ops;
+	struct list late_records; /* of struct counted, COUNTED_LATE_MAX */
+	size_t n_late_records;
 	struct list waiters;	     /* of long polls */
 	int awaiting;		     /* shims found at start that did not answer yet */
 	bool serving;		     /* control and http are open */

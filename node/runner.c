@@ -13,6 +13,7 @@
 #include "base/io.h"
 #include "base/mem.h"
 #include "node/adopt.h"
+#include "node/counted.h"
 #include "node/node.h"
 #include "node/runner_parts.h"
 
@@ -85,40 +86,11 @@ int runner_store(struct runner *r, store_done *done, void *arg)
 	return save(r, false, done, arg);
 }
 
-/* An exit record that goes once the store has what it says. */
-struct counted {
-	struct node *node;
-	uint64_t run;
-	char stem[RUNNER_STEM_MAX];
-};
-
-/* A record that the store could not take stays, to be counted after a restart; but only the newest, so that a full disk
- * does not fill run_dir too. */
-static void on_counted(void *arg, int rc, const char *error)
+static void save_counted(struct runner *r, uint64_t run, bool stayed)
 {
-	struct counted *c = arg;
-	struct map_node *at = map_get(&c->node->roster.runners, c->stem);
-	bool newest = at && CONTAINER_OF(at, struct runner, by_stem)->last_run == c->run;
-	char path[4096];
+	struct counted *c = counted_new(r, run, stayed);
 
-	node_stored(c->node, rc, error);
-	(void)snprintf(path, sizeof(path), "%s/shims/%s.%llu.exit", c->node->cfg->run_dir, c->stem,
-		(unsigned long long)c->run);
-	if (rc == 0 || !newest)
-		(void)unlink(path); /* absent for a start that failed before its shim */
-	free(c);
-}
-
-static void save_counted(struct runner *r, uint64_t run)
-{
-	struct counted *c = mem_alloc(sizeof(*c));
-
-	if (!c)
-		return; /* the record stays, and is dropped as counted after a restart if a later save succeeds */
-	c->node = r->node;
-	c->run = run;
-	(void)snprintf(c->stem, sizeof(c->stem), "%s", r->stem); /* bounded alike */
-	if (save(r, true, on_counted, c) < 0)			 /* until it is done the record says it */
+	if (c && save(r, true, counted_stored, c) < 0) /* until it is done the record says it */
 		free(c);
 }
 
@@ -138,7 +110,7 @@ void runner_restore(struct runner *r, const void *saved, size_t n)
 	struct runner_record rec = {0};
 
 	memcpy(&rec, saved, MIN(n, sizeof(rec)));
-	r->last_run = rec.last_run;
+	r->last_run = r->stored_run = rec.last_run;
 	runner_saw(r, rec.last_run);
 	r->held = r->held_row = rec.held;
 	memcpy(r->learned, rec.learned, sizeof(r->learned));
@@ -205,6 +177,21 @@ int runner_read_exit(const struct runner *r, const void *v, size_t size, struct 
 	return 0;
 }
 
+/* The events that tell of an end and the row that counts it reach the disk together: else a daemon that is killed in
+ * between leaves an end to be told twice. What is to start next waits meanwhile. */
+static void begin_count(struct runner *r)
+{
+	r->counting = true;
+	store_group_begin(r->node->store);
+}
+
+static void end_count(struct runner *r, const struct shim_exit *x)
+{
+	save_counted(r, x->run, x->stays);
+	store_group_end(r->node->store);
+	r->counting = false;
+}
+
 int runner_exited(struct runner *r, const void *v, size_t size)
 {
 	const char *refused_name = NULL;
@@ -227,12 +214,12 @@ int runner_exited(struct runner *r, const void *v, size_t size)
 	}
 	if (x.refused.total)
 		refused_name = seccomp_call_name(x.refused_nr_last, name, sizeof(name));
-	r->counting = true;
+	begin_count(r);
 	runner_feed(r, &(struct replica_in){.type = REPLICA_IN_EXITED, .exit = &x, .refused_name = refused_name});
-	r->counting = false;
+	end_count(r, &x);
 	if (r->core.state != REPLICA_STARTING)
 		unpark(r);
-	save_counted(r, x.run);
+	roster_start_next(r->node);
 	return 0;
 }
 
@@ -245,9 +232,10 @@ void runner_note_exit(struct runner *r, const struct shim_exit *x)
 		x->refused.total ? seccomp_call_name(x->refused_nr_last, name, sizeof(name)) : NULL, &words);
 	count_run(r, x->run);
 	r->core.last_exit = words;
+	begin_count(r);
 	node_event(
 		r->node, SEVERITY_INFO, "exited", r->agent->name, r->id, "%s, while the daemon was away", words.text);
-	save_counted(r, x->run);
+	end_count(r, x);
 }
 
 static bool read_record(struct runner *r)
@@ -328,7 +316,8 @@ static void act_one(struct runner *r, const struct replica_out *out)
 	case REPLICA_OUT_START:
 		list_del(&r->waiting);
 		list_add_tail(&r->node->roster.starting, &r->waiting);
-		roster_start_next(r->node);
+		if (!r->counting)
+			roster_start_next(r->node);
 		break;
 	case REPLICA_OUT_STOP:
 		tell_stop(r, out);

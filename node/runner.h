@@ -64,10 +64,12 @@ struct runner {
 	struct replica core;
 	struct agent_spec *spec; /* of the run (or of the next one); a reference, what core.spec points to */
 	struct shimlink link;
-	uint64_t run;	     /* of the shim, 0: none */
-	uint64_t last_run;   /* newest run whose end was taken */
-	uint64_t run_hash;   /* of the definition that is running */
-	uint64_t groups_for; /* run_hash of the definition that its groups are made for; 0: not known */
+	uint64_t run;	      /* of the shim, 0: none */
+	uint64_t last_run;    /* newest run whose end was taken */
+	uint64_t stored_run;  /* newest run whose end the store has */
+	uint64_t record_left; /* the run whose record stays, as the store could not take it; 0: none */
+	uint64_t run_hash;    /* of the definition that is running */
+	uint64_t groups_for;  /* run_hash of the definition that its groups are made for; 0: not known */
 	int64_t run_version;
 	uint64_t epoch;
 	uint32_t uid, gid;

@@ -209,7 +209,8 @@ static int submit(struct store *s, struct store_job *j)
 		s->n_queued++;
 		s->queued_bytes += j->size;
 		s->n_urgent += !j->lazy;
-		if (s->n_urgent || is_alone(&s->queue, &j->link) || s->n_queued >= STORE_LAZY_MAX)
+		if (!s->grouping && /* else its end wakes the thread */
+			(s->n_urgent || is_alone(&s->queue, &j->link) || s->n_queued >= STORE_LAZY_MAX))
 			pthread_cond_signal(&s->work);
 	}
 	pthread_mutex_unlock(&s->lock);

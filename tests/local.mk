@@ -58,6 +58,7 @@ test_programs += %D%/unit/test_bytes
 test_programs += %D%/unit/test_cgroup_fake
 test_programs += %D%/unit/test_cgroup_fake_v2
 test_programs += %D%/unit/test_config
+test_programs += %D%/unit/test_counted
 test_programs += %D%/unit/test_diff
 test_programs += %D%/unit/test_err
 test_programs += %D%/unit/test_events
