@@ -195,8 +195,7 @@ static int check_generation(struct shim *s, struct plan *p, const char **ret_det
 
 static int make_groups(struct shim *s, struct plan *p, const char **ret_detail)
 {
-	(void)s;
-	return group_make(p, ret_detail);
+	return group_make(p, &s->is_fresh, ret_detail);
 }
 
 static int empty_group(struct shim *s, struct plan *p, const char **ret_detail)
@@ -205,6 +204,10 @@ static int empty_group(struct shim *s, struct plan *p, const char **ret_detail)
 	*ret_detail = s->group.dir;
 	if (s->is_again)
 		return 0; /* that is how the run before was left */
+	if (s->is_fresh) {
+		s->group.has_subs = false;
+		return 0;
+	}
 	if (group_kill(&s->group, -1) > 0)
 		return -EAGAIN;
 	group_settle(&s->group);
@@ -263,12 +266,8 @@ static const struct {
  */
 static void settle_in(struct shim *s)
 {
-	if (s->flags & SHIM_FLAG_STAY) {
-		if (child_drop_bounding(s->bounding & ~s->cap_keep) == 0)
-			s->bounding = s->cap_keep;
-		if (s->files.pids < 0 && s->files.joins_n == 0)
-			groupfiles_open(&s->files, s->group.dir, s->group.oom_path, s->group.joins, s->group.joins_n);
-	}
+	if (s->flags & SHIM_FLAG_STAY && s->files.pids < 0 && s->files.joins_n == 0)
+		groupfiles_open(&s->files, s->group.dir, s->group.oom_path, s->group.joins, s->group.joins_n);
 	if (s->settled)
 		return;
 	s->lowered = os_write_file(AT_FDCWD, "/proc/self/oom_score_adj", "-1000") == 0; /* else we may be killed */
@@ -290,6 +289,13 @@ static void started(struct shim *s)
 	s->settle_at_ms = s->started_mono_ns / 1000000 + SETTLE_AFTER_MS;
 }
 
+/* Once, and not in each child: a shim never execs, so its own bounding set is there to be inherited alone. */
+static void give_up_capabilities(struct shim *s)
+{
+	if (child_drop_bounding(s->bounding & ~s->cap_keep) == 0)
+		s->bounding = s->cap_keep; /* else the child tries, and tells */
+}
+
 static void start_agent(struct shim *s, const struct plan *p)
 {
 	struct start_how how = {.plan = p,
@@ -297,10 +303,13 @@ static void start_agent(struct shim *s, const struct plan *p)
 		.group_dir = s->group.dir,
 		.joins = &s->files,
 		.badness_is_right = s->flags & SHIM_FLAG_BADNESS_DEFAULT && !s->lowered,
-		.bounding = s->bounding,
 		.may_wait = !(s->flags & SHIM_FLAG_ARMED)};
 	struct start_report report;
-	int rc = start_task(&s->agent, &how, &report);
+	int rc;
+
+	give_up_capabilities(s);
+	how.bounding = s->bounding;
+	rc = start_task(&s->agent, &how, &report);
 
 	os_close(&s->agent_out);
 	frame_free(&s->plan_frame);

@@ -83,6 +83,7 @@ struct shim {
 	enum shim_state state;
 	bool ended;	      /* the agent has: `record` says how */
 	bool waiting;	      /* the run is over and told of; another plan may come */
+	bool is_fresh;	      /* its groups were made for it: nothing can be in them */
 	bool killing;	      /* SIGKILL is being sent until all are gone */
 	unsigned step, tries; /* of preparing; of killing */
 	unsigned listed;      /* processes seen when it was last tried to empty the group */
