@@ -339,9 +339,9 @@ static void a_disk_full_from_the_start_stops_nobody(void **state)
 
 int main(void)
 {
-#define CASE(f) cmocka_unit_test_setup_teardown(the_file_is_made_with_the_first_line, open_bed, close_bed)
 #define CASE(f) cmocka_unit_test_setup_teardown(f, open_bed, close_bed)
 	const struct CMUnitTest tests[] = {
+		CASE(the_file_is_made_with_the_first_line),
 		CASE(rotation_is_exact),
 		CASE(without_files_to_keep_it_starts_again),
 		CASE(a_log_goes_on_over_runs),
