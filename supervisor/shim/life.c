@@ -147,7 +147,7 @@ static void fail(struct shim *s, uint32_t stage, int error, const char *detail)
 	end(s);
 }
 
-static void fence(struct shim *s, enum fuse_verdict verdict)
+void life_fence(struct shim *s, enum fuse_verdict verdict)
 {
 	struct text t = TEXT_OVER(s->record.detail);
 
@@ -164,101 +164,6 @@ static void fence(struct shim *s, enum fuse_verdict verdict)
 	else
 		end(s);
 }
-
-/* Preparing, in this order; each step returns 0, -EAGAIN to be tried again a little later, or what is wrong. */
-
-static int open_sockets(struct shim *s, struct plan *p, const char **ret_detail)
-{
-	int rc = s->is_again ? 0 : sockets_open(s);
-
-	(void)p;
-	*ret_detail = s->dir_run;
-	return rc == -EADDRINUSE ? -EAGAIN : rc;
-}
-
-/* Another daemon has come and did not find us when it looked: it starts this replica itself. */
-static int check_generation(struct shim *s, struct plan *p, const char **ret_detail)
-{
-	char v[32];
-	uint64_t gen;
-	ssize_t n;
-
-	(void)p;
-	*ret_detail = s->gen_path;
-	if (s->is_again)
-		return 0; /* our sockets were there all the time */
-	n = os_read_file(AT_FDCWD, s->gen_path, v, sizeof(v));
-	if (n < 16 || !text_to_hex64(v, 16, &gen) || gen != s->gen)
-		return -ESTALE;
-	return 0;
-}
-
-static int make_groups(struct shim *s, struct plan *p, const char **ret_detail)
-{
-	return group_make(p, &s->is_fresh, ret_detail);
-}
-
-static int empty_group(struct shim *s, struct plan *p, const char **ret_detail)
-{
-	(void)p;
-	*ret_detail = s->group.dir;
-	if (s->is_again)
-		return 0; /* that is how the run before was left */
-	if (s->is_fresh) {
-		s->group.has_subs = false;
-		return 0;
-	}
-	if (group_kill(&s->group, -1) > 0)
-		return -EAGAIN;
-	group_settle(&s->group);
-	s->oom_base = groupfiles_oom_kills(&s->files, s->group.oom_path);
-	return 0;
-}
-
-static int open_log(struct shim *s, struct plan *p, const char **ret_detail)
-{
-	bool stamps = s->flags & SHIM_FLAG_LOG_TIMESTAMPS;
-	int rc = logpump_open(&s->log, s->log_path, stamps, p->p.log_max_bytes, p->p.log_keep, &s->agent_out);
-
-	*ret_detail = s->log_path;
-	if (rc == 0)
-		(void)fchown(s->agent_out, p->p.uid, p->p.gid); /* so that it may open /dev/stdout */
-	return rc;
-}
-
-static int arm(struct shim *s, struct plan *p, const char **ret_detail)
-{
-	enum fuse_verdict verdict;
-	int rc = 0;
-
-	(void)p;
-	*ret_detail = "lease";
-	if (s->flags & SHIM_FLAG_ARMED) {
-		rc = fuse_open(&s->fuse);
-		if (rc < 0)
-			return rc;
-		fuse_first_in_line();
-		verdict = fuse_look(&s->fuse);
-		if (verdict != FUSE_HOLDS) {
-			fence(s, verdict);
-			return -ECANCELED;
-		}
-	}
-	*ret_detail = "pid namespace";
-	return s->flags & SHIM_FLAG_NEW_PIDNS ? pidns_open(s) : 0;
-}
-
-static const struct {
-	enum shim_stage stage;
-	int (*run)(struct shim *s, struct plan *p, const char **ret_detail);
-} prepare_steps[] = {
-	{SHIM_STAGE_SOCKET, open_sockets},
-	{SHIM_STAGE_SOCKET, check_generation},
-	{SHIM_STAGE_CGROUP, make_groups},
-	{SHIM_STAGE_CGROUP, empty_group},
-	{SHIM_STAGE_LOG, open_log},
-	{SHIM_STAGE_NAMESPACE, arm},
-};
 
 /*
  * What no start waits for, a moment later: an agent that ends at once is not worth it. It makes the shim hard to lose,
@@ -325,13 +230,8 @@ void life_begin(struct shim *s)
 	struct plan p;
 	int rc = planread_plan(s->plan_frame.payload, s->plan_frame.size, &p, &detail);
 
-	while (rc == 0 && s->step < ARRAY_LEN(prepare_steps)) {
-		rc = prepare_steps[s->step].run(s, &p, &detail);
-		if (rc == 0) {
-			s->step++;
-			s->tries = 0;
-		}
-	}
+	if (rc == 0)
+		rc = prepare(s, &p, &detail);
 	if (rc == 0) {
 		start_agent(s, &p);
 	} else if (rc == -EAGAIN && os_now_ms(CLOCK_MONOTONIC) < s->began_ms + PREPARE_MAX_MS) {
@@ -341,7 +241,7 @@ void life_begin(struct shim *s)
 		sockets_close(s);
 		s->finished = true;
 	} else if (rc != -ECANCELED) {
-		fail(s, prepare_steps[s->step].stage, rc == -EAGAIN ? EBUSY : -rc, detail);
+		fail(s, prepare_stage(s), rc == -EAGAIN ? EBUSY : -rc, detail);
 	}
 }
 
@@ -367,7 +267,7 @@ void life_child(struct shim *s, int pid, int status, const void *rusage)
 
 		s->init_pid = 0;
 		if (verdict > FUSE_HOLDS && verdict < FUSE_VERDICT_MAX)
-			fence(s, (enum fuse_verdict)verdict);
+			life_fence(s, (enum fuse_verdict)verdict);
 	}
 	if (pid == s->agent.pid) {
 		if (s->agent.starting >= 0)
@@ -428,7 +328,7 @@ void life_fuse(struct shim *s)
 	enum fuse_verdict verdict = fuse_look(&s->fuse);
 
 	if (verdict != FUSE_HOLDS)
-		fence(s, verdict);
+		life_fence(s, verdict);
 }
 
 void life_time(struct shim *s, int64_t now_ms)
