@@ -9,7 +9,7 @@
  *	loop.c     which descriptors and times are waited for
  *	life.c     preparing (prepare.c) → running → stopping → emptying → the record, or the next run
  *	control.c  the daemon's messages      sockets.c  ID.sock, ID.notify
- *	start.c    clone; child.c, sandbox.c  what the child does       group.c   cgroups
+ *	start.c    clone; child.c, sandbox.c  what the child does       group.c   cgroups, groupfiles.c
  *	logpump.c  the agent's output         notify.c   its sd_notify  refuse.c  its refused system calls
  *	probe.c    commands beside it         fuse.c     its lease      pidns.c   init of its pid namespace
  *	record.c   how it ended, on disk
