@@ -95,6 +95,7 @@ shim_sources = \
 	%D%/shim/os.c \
 	%D%/shim/pidns.c \
 	%D%/shim/planread.c \
+	%D%/shim/prepare.c \
 	%D%/shim/probe.c \
 	%D%/shim/record.c \
 	%D%/shim/refuse.c \

@@ -16,8 +16,10 @@
 #include "supervisor/shim/os.h"
 #include "supervisor/shim/text.h"
 
-int group_make(const struct plan *p, const char **ret_path)
+int group_make(const struct plan *p, bool *ret_fresh, const char **ret_path)
 {
+	bool fresh = false, used = false;
+
 	for (size_t i = 0; i < p->p.ops_n; i++) {
 		const struct shim_op *op = planread_op(p, i);
 		uint32_t type = op->type & ~(uint32_t)SHIM_OP_OPTIONAL;
@@ -25,12 +27,18 @@ int group_make(const struct plan *p, const char **ret_path)
 
 		*ret_path = planread_str(p, op->path);
 		if (type == SHIM_OP_MKDIR)
-			rc = mkdir(*ret_path, 0755) < 0 && errno != EEXIST ? -errno : 0;
+			rc = mkdir(*ret_path, 0755) < 0 ? -errno : 0;
 		else if (type == SHIM_OP_WRITE)
 			rc = os_write_file(AT_FDCWD, *ret_path, planread_str(p, op->value));
+		if (type == SHIM_OP_MKDIR && rc == -EEXIST) {
+			used = true;
+			continue;
+		}
+		fresh |= type == SHIM_OP_MKDIR;
 		if (rc < 0 && !(op->type & SHIM_OP_OPTIONAL))
 			return rc;
 	}
+	*ret_fresh = fresh && !used;
 	return 0;
 }
 

@@ -24,8 +24,8 @@ struct group {
 	char pids_max[24]; /* … and was this before */
 };
 
-/* The plan's MKDIR and WRITE steps. *ret_path is the one that failed. */
-int group_make(const struct plan *p, const char **ret_path);
+/* The plan's MKDIR and WRITE steps. *ret_fresh: none of the groups was there. *ret_path is the one that failed. */
+int group_make(const struct plan *p, bool *ret_fresh, const char **ret_path);
 
 /*
  * Sends SIGKILL to everything in the group and its sub-groups, once; returns how many processes there were. What

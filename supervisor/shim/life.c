@@ -148,7 +148,7 @@ static void fail(struct shim *s, uint32_t stage, int error, const char *detail)
 	end(s);
 }
 
-static void fence(struct shim *s, enum fuse_verdict verdict)
+void life_fence(struct shim *s, enum fuse_verdict verdict)
 {
 	struct text t = TEXT_OVER(s->record.detail);
 
@@ -166,110 +166,14 @@ static void fence(struct shim *s, enum fuse_verdict verdict)
 		end(s);
 }
 
-/* Preparing, in this order; each step returns 0, -EAGAIN to be tried again a little later, or what is wrong. */
-
-static int open_sockets(struct shim *s, struct plan *p, const char **ret_detail)
-{
-	int rc = s->is_again ? 0 : sockets_open(s);
-
-	(void)p;
-	*ret_detail = s->dir_run;
-	return rc == -EADDRINUSE ? -EAGAIN : rc;
-}
-
-/* Another daemon has come and did not find us when it looked: it starts this replica itself. */
-static int check_generation(struct shim *s, struct plan *p, const char **ret_detail)
-{
-	char v[32];
-	uint64_t gen;
-	ssize_t n;
-
-	(void)p;
-	*ret_detail = s->gen_path;
-	if (s->is_again)
-		return 0; /* our sockets were there all the time */
-	n = os_read_file(AT_FDCWD, s->gen_path, v, sizeof(v));
-	if (n < 16 || !text_to_hex64(v, 16, &gen) || gen != s->gen)
-		return -ESTALE;
-	return 0;
-}
-
-static int make_groups(struct shim *s, struct plan *p, const char **ret_detail)
-{
-	(void)s;
-	return group_make(p, ret_detail);
-}
-
-static int empty_group(struct shim *s, struct plan *p, const char **ret_detail)
-{
-	(void)p;
-	*ret_detail = s->group.dir;
-	if (s->is_again)
-		return 0; /* that is how the run before was left */
-	if (group_kill(&s->group, -1) > 0)
-		return -EAGAIN;
-	group_settle(&s->group);
-	s->oom_base = groupfiles_oom_kills(&s->files, s->group.oom_path);
-	return 0;
-}
-
-static int open_log(struct shim *s, struct plan *p, const char **ret_detail)
-{
-	bool stamps = s->flags & SHIM_FLAG_LOG_TIMESTAMPS;
-	int rc = logpump_open(&s->log, s->log_path, stamps, p->p.log_max_bytes, p->p.log_keep, &s->agent_out);
-
-	*ret_detail = s->log_path;
-	if (rc == 0)
-		(void)fchown(s->agent_out, p->p.uid, p->p.gid); /* so that it may open /dev/stdout */
-	return rc;
-}
-
-static int arm(struct shim *s, struct plan *p, const char **ret_detail)
-{
-	enum fuse_verdict verdict;
-	int rc = 0;
-
-	(void)p;
-	*ret_detail = "lease";
-	if (s->flags & SHIM_FLAG_ARMED) {
-		rc = fuse_open(&s->fuse);
-		if (rc < 0)
-			return rc;
-		fuse_first_in_line();
-		verdict = fuse_look(&s->fuse);
-		if (verdict != FUSE_HOLDS) {
-			fence(s, verdict);
-			return -ECANCELED;
-		}
-	}
-	*ret_detail = "pid namespace";
-	return s->flags & SHIM_FLAG_NEW_PIDNS ? pidns_open(s) : 0;
-}
-
-static const struct {
-	enum shim_stage stage;
-	int (*run)(struct shim *s, struct plan *p, const char **ret_detail);
-} prepare_steps[] = {
-	{SHIM_STAGE_SOCKET, open_sockets},
-	{SHIM_STAGE_SOCKET, check_generation},
-	{SHIM_STAGE_CGROUP, make_groups},
-	{SHIM_STAGE_CGROUP, empty_group},
-	{SHIM_STAGE_LOG, open_log},
-	{SHIM_STAGE_NAMESPACE, arm},
-};
-
 /*
  * What no start waits for, a moment later: an agent that ends at once is not worth it. It makes the shim hard to lose,
  * and the next start quick.
  */
 static void settle_in(struct shim *s)
 {
-	if (s->flags & SHIM_FLAG_STAY) {
-		if (child_drop_bounding(s->bounding & ~s->cap_keep) == 0)
-			s->bounding = s->cap_keep;
-		if (s->files.pids < 0 && s->files.joins_n == 0)
-			groupfiles_open(&s->files, s->group.dir, s->group.oom_path, s->group.joins, s->group.joins_n);
-	}
+	if (s->flags & SHIM_FLAG_STAY && s->files.pids < 0 && s->files.joins_n == 0)
+		groupfiles_open(&s->files, s->group.dir, s->group.oom_path, s->group.joins, s->group.joins_n);
 	if (s->settled)
 		return;
 	s->lowered = os_write_file(AT_FDCWD, "/proc/self/oom_score_adj", "-1000") == 0; /* else we may be killed */
@@ -291,6 +195,13 @@ static void started(struct shim *s)
 	s->settle_at_ms = s->started_mono_ns / 1000000 + SETTLE_AFTER_MS;
 }
 
+/* Once, and not in each child: a shim never execs, so its own bounding set is there to be inherited alone. */
+static void give_up_capabilities(struct shim *s)
+{
+	if (child_drop_bounding(s->bounding & ~s->cap_keep) == 0)
+		s->bounding = s->cap_keep; /* else the child tries, and tells */
+}
+
 static void start_agent(struct shim *s, const struct plan *p)
 {
 	struct start_how how = {.plan = p,
@@ -298,10 +209,13 @@ static void start_agent(struct shim *s, const struct plan *p)
 		.group_dir = s->group.dir,
 		.joins = &s->files,
 		.badness_is_right = s->flags & SHIM_FLAG_BADNESS_DEFAULT && !s->lowered,
-		.bounding = s->bounding,
 		.may_wait = !(s->flags & SHIM_FLAG_ARMED)};
 	struct start_report report;
-	int rc = start_task(&s->agent, &how, &report);
+	int rc;
+
+	give_up_capabilities(s);
+	how.bounding = s->bounding;
+	rc = start_task(&s->agent, &how, &report);
 
 	os_close(&s->agent_out);
 	frame_free(&s->plan_frame);
@@ -317,13 +231,8 @@ void life_begin(struct shim *s)
 	struct plan p;
 	int rc = planread_plan(s->plan_frame.payload, s->plan_frame.size, &p, &detail);
 
-	while (rc == 0 && s->step < ARRAY_LEN(prepare_steps)) {
-		rc = prepare_steps[s->step].run(s, &p, &detail);
-		if (rc == 0) {
-			s->step++;
-			s->tries = 0;
-		}
-	}
+	if (rc == 0)
+		rc = prepare(s, &p, &detail);
 	if (rc == 0) {
 		start_agent(s, &p);
 	} else if (rc == -EAGAIN && os_now_ms(CLOCK_MONOTONIC) < s->began_ms + PREPARE_MAX_MS) {
@@ -333,7 +242,7 @@ void life_begin(struct shim *s)
 		sockets_close(s);
 		s->finished = true;
 	} else if (rc != -ECANCELED) {
-		fail(s, prepare_steps[s->step].stage, rc == -EAGAIN ? EBUSY : -rc, detail);
+		fail(s, prepare_stage(s), rc == -EAGAIN ? EBUSY : -rc, detail);
 	}
 }
 
@@ -359,7 +268,7 @@ void life_child(struct shim *s, int pid, int status, const void *rusage)
 
 		s->init_pid = 0;
 		if (verdict > FUSE_HOLDS && verdict < FUSE_VERDICT_MAX)
-			fence(s, (enum fuse_verdict)verdict);
+			life_fence(s, (enum fuse_verdict)verdict);
 	}
 	if (pid == s->agent.pid) {
 		if (s->agent.starting >= 0)
@@ -420,7 +329,7 @@ void life_fuse(struct shim *s)
 	enum fuse_verdict verdict = fuse_look(&s->fuse);
 
 	if (verdict != FUSE_HOLDS)
-		fence(s, verdict);
+		life_fence(s, verdict);
 }
 
 void life_time(struct shim *s, int64_t now_ms)

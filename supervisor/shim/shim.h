@@ -7,9 +7,9 @@
  *
  *	main.c     reads the plan, turns the loop
  *	loop.c     which descriptors and times are waited for
- *	life.c     preparing → running → stopping → emptying → the record
+ *	life.c     preparing (prepare.c) → running → stopping → emptying → the record, or the next run
  *	control.c  the daemon's messages      sockets.c  ID.sock, ID.notify
- *	start.c    clone; child.c, sandbox.c  what the child does       group.c   cgroups
+ *	start.c    clone; child.c, sandbox.c  what the child does       group.c   cgroups, groupfiles.c
  *	logpump.c  the agent's output         notify.c   its sd_notify  refuse.c  its refused system calls
  *	probe.c    commands beside it         fuse.c     its lease      pidns.c   init of its pid namespace
  *	record.c   how it ended, on disk
@@ -83,6 +83,7 @@ struct shim {
 	enum shim_state state;
 	bool ended;	      /* the agent has: `record` says how */
 	bool waiting;	      /* the run is over and told of; another plan may come */
+	bool is_fresh;	      /* its groups were made for it: nothing can be in them */
 	bool killing;	      /* SIGKILL is being sent until all are gone */
 	unsigned step, tries; /* of preparing; of killing */
 	unsigned listed;      /* processes seen when it was last tried to empty the group */
@@ -122,10 +123,16 @@ void life_child(struct shim *s, int pid, int status, const void *rusage);
 void life_stop(struct shim *s, const struct shim_stop *stop);
 void life_signal(struct shim *s, int sig);
 void life_fuse(struct shim *s);
+void life_fence(struct shim *s, enum fuse_verdict verdict);
 void life_time(struct shim *s, int64_t now_ms);
 int64_t life_deadline_ms(const struct shim *s); /* 0: none */
 void life_leave(struct shim *s);		/* one that waits: nobody has another plan for it */
 void life_spend_listener(struct shim *s);	/* the agent's filter binds nobody any more */
+
+/* prepare.c */
+/* 0; -EAGAIN; -ESTALE: another daemon has taken over; -ECANCELED: fenced; else what is wrong, and with what. */
+int prepare(struct shim *s, struct plan *p, const char **ret_detail);
+enum shim_stage prepare_stage(const struct shim *s); /* where it is */
 
 /* record.c */
 int record_write(struct shim *s);

@@ -25,7 +25,6 @@ static void test_v1_steps(void **state)
 		"mkdir cpu/covey/web.0\n"
 		"mkdir cpuacct/covey/web.0\n"
 		"write memory/covey/web.0/memory.limit_in_bytes = 268435456\n"
-		"write cpu/covey/web.0/cpu.cfs_period_us = 100000\n"
 		"write cpu/covey/web.0/cpu.cfs_quota_us = 50000\n"
 		"write pids/covey/web.0/pids.max = 64\n"
 		"join pids/covey/web.0/tasks\n"
