@@ -60,6 +60,8 @@ libnode_a_SOURCES = \
 	%D%/report.c \
 	%D%/report.h \
 	%D%/report_explain.c \
+	%D%/report_priv.h \
+	%D%/report_top.c \
 	%D%/roster.c \
 	%D%/roster.h \
 	%D%/runner.c \

@@ -80,6 +80,7 @@ test_programs += %D%/unit/test_replica_adopt
 test_programs += %D%/unit/test_replica_health
 test_programs += %D%/unit/test_replica_stop
 test_programs += %D%/unit/test_replica_table
+test_programs += %D%/unit/test_report
 test_programs += %D%/unit/test_restart
 test_programs += %D%/unit/test_rng
 test_programs += %D%/unit/test_runner_ids
