@@ -34,6 +34,8 @@ libnode_a_SOURCES = \
 	%D%/http_guard.h \
 	%D%/http_parse.c \
 	%D%/http_parse.h \
+	%D%/lag.c \
+	%D%/lag.h \
 	%D%/launch.c \
 	%D%/local.c \
 	%D%/local.h \

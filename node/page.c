@@ -55,7 +55,8 @@ static void fill_node(struct node *n, struct metrics_node *m)
 	*m = (struct metrics_node){.node = n->cfg->name,
 		.version = COVEY_VERSION,
 		.started_wall_ms = n->started_wall_ms,
-		.spawns = n->spawns};
+		.spawns = n->spawns,
+		.loop_lag_max_ms = lag_max_ms(&n->lag, n->now.mono_ms)};
 	sysstat_host(n->cfg->data_dir, &m->host);
 	sysstat_self(&m->self);
 	store_stats(n->store, &m->store);

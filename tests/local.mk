@@ -64,6 +64,7 @@ test_programs += %D%/unit/test_explain
 test_programs += %D%/unit/test_health
 test_programs += %D%/unit/test_http_parse
 test_programs += %D%/unit/test_io
+test_programs += %D%/unit/test_lag
 test_programs += %D%/unit/test_list
 test_programs += %D%/unit/test_log
 test_programs += %D%/unit/test_man
