@@ -12,6 +12,7 @@
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -156,8 +157,8 @@ static void adopt_socket(struct node *n, const char *path, const char *stem)
 
 /* ---- records ---- */
 
-/* A run that ended while nobody listened. */
-static void adopt_record(struct node *n, const char *path, const char *stem, uint64_t run)
+/* A run that ended while nobody listened. last: no later one of its replica has. */
+static void adopt_record(struct node *n, const char *path, const char *stem, uint64_t run, bool last)
 {
 	struct runner *r = runner_of_stem(n, stem);
 	CLEANUP(bytes_done) struct bytes b;
@@ -166,17 +167,19 @@ static void adopt_record(struct node *n, const char *path, const char *stem, uin
 	bytes_init(&b, sizeof(x) + SHIM_LABEL_MAX + 1024);
 	if (!r || io_read_file(AT_FDCWD, path, &b, NULL) < 0)
 		return;
-	if (runner_read_exit(r, b.v, b.n, &x) < 0 || x.run != run || run <= r->last_run) {
+	if (runner_read_exit(r, b.v, b.n, &x) < 0 || x.run != run || run <= r->stored_run) {
 		(void)unlink(path); /* none of ours, or counted before */
 		return;
 	}
+	if (run <= r->last_run)
+		return; /* counted, but not yet for good: it goes once it is */
 	if (run == r->run)
 		return; /* read when its link closes */
 	if (r->awaiting) {
 		r->records_left = true; /* of this very run, or of one before it: known when it has answered */
 		return;
 	}
-	if (r->run) {			 /* a newer run of it is there already */
+	if (r->run || !last) {		 /* a newer run of it was there already */
 		runner_note_exit(r, &x); /* the record goes once the store has it */
 		return;
 	}
@@ -234,23 +237,26 @@ void adopt_sweep_groups(struct node *n)
 
 /* ---- the passes ---- */
 
-typedef void each_file(struct node *n, const char *path, const char *name);
+typedef void each_file(struct node *n, const char *path, const char *name, const char *next);
 
+/* In the order of their names, in which numbers count as such: records of a replica come oldest first, as they must,
+ * for what is not newer than the last that was counted is taken for counted. next: NULL behind the last. */
 static int each_in(struct node *n, each_file *fn, struct err *e)
 {
 	char dir[4096], path[8192];
-	const struct dirent *de;
-	DIR *d;
+	struct dirent **v;
+	int count;
 
 	(void)snprintf(dir, sizeof(dir), "%s/shims", n->cfg->run_dir); /* bounded at config */
-	d = opendir(dir);
-	if (!d)
-		return err_errno(e, "open '%s'", dir);
-	while ((de = readdir(d))) {
-		(void)snprintf(path, sizeof(path), "%s/%s", dir, de->d_name); /* 4095 + 1 + 255 fit */
-		fn(n, path, de->d_name);
+	count = scandir(dir, &v, NULL, versionsort);
+	if (count < 0)
+		return err_errno(e, "read '%s'", dir);
+	for (int i = 0; i < count; i++) {
+		(void)snprintf(path, sizeof(path), "%s/%s", dir, v[i]->d_name); /* 4095 + 1 + 255 fit */
+		fn(n, path, v[i]->d_name, i + 1 < count ? v[i + 1]->d_name : NULL);
+		free(v[i]);
 	}
-	(void)closedir(d); /* read only */
+	free(v);
 	return 0;
 }
 
@@ -265,29 +271,38 @@ static bool take_suffix(const char *name, const char *suffix, char stem[RUNNER_S
 	return true;
 }
 
-static void each_socket(struct node *n, const char *path, const char *name)
+static void each_socket(struct node *n, const char *path, const char *name, const char *next)
 {
 	char stem[RUNNER_STEM_MAX];
 
+	(void)next;
 	if (take_suffix(name, ".sock", stem))
 		adopt_socket(n, path, stem);
 }
 
-static void each_record(struct node *n, const char *path, const char *name)
+/* "web.0.12.exit" → "web.0" and 12; 0: no name of a record. */
+static uint64_t split_record(const char *name, char stem[RUNNER_STEM_MAX])
 {
-	char stem[RUNNER_STEM_MAX], *dot, *end;
+	char *dot, *end;
 	uint64_t run;
 
 	if (!take_suffix(name, ".exit", stem))
-		return;
+		return 0;
 	dot = strrchr(stem, '.');
 	if (!dot)
-		return;
+		return 0;
 	run = strtoull(dot + 1, &end, 10);
-	if (*end || run == 0)
-		return;
 	*dot = '\0';
-	adopt_record(n, path, stem, run);
+	return *end ? 0 : run;
+}
+
+static void each_record(struct node *n, const char *path, const char *name, const char *next)
+{
+	char stem[RUNNER_STEM_MAX], other[RUNNER_STEM_MAX];
+	uint64_t run = split_record(name, stem);
+
+	if (run)
+		adopt_record(n, path, stem, run, !next || !split_record(next, other) || strcmp(stem, other) != 0);
 }
 
 int adopt_scan(struct node *n, struct err *e)

@@ -197,6 +197,62 @@ static int store_stage(struct answer *an, const struct stage *s)
 	return store_put_meta(an->node->store, key, s->stopped, on_stored, an);
 }
 
+/* ---- replicas stopped by themselves ---- */
+
+/* What the change makes of it. One that is started of a stopped agent leaves the others as they are: each by itself. */
+static bool is_held_after(const struct stage *s, const struct agent *a, const struct runner *r)
+{
+	bool meant = s->slot < 0 || s->slot == r->slot;
+
+	if (s->act == STAGE_STOP)
+		return r->held || (meant && s->slot >= 0); /* the plan stops the replicas of a stopped agent */
+	if (s->act == STAGE_START)
+		return !meant && (r->held || a->stopped);
+	return r->held;
+}
+
+/* Their rows say so before they are stopped or started. Counts the rows in *n. */
+static int store_held(struct answer *an, const struct stage *s, size_t *n)
+{
+	const struct agent *a = roster_find(an->node, s->agent);
+
+	for (size_t i = 0; a && i < a->n_slots; i++) {
+		struct runner *r = a->slots[i];
+		int rc;
+
+		if (!r || is_held_after(s, a, r) == r->held)
+			continue;
+		r->held_row = !r->held;
+		rc = runner_store(r, on_stored, an);
+		if (rc < 0)
+			return rc;
+		++*n;
+	}
+	return 0;
+}
+
+static void take_held(const struct stage *s, const struct agent *a)
+{
+	for (size_t i = 0; i < a->n_slots; i++)
+		if (a->slots[i])
+			a->slots[i]->held = is_held_after(s, a, a->slots[i]);
+}
+
+/* Rows that say otherwise: of a change that was refused, or of a replica that came while it was stored. */
+static void mend_held(struct answer *an, const struct stage *s)
+{
+	const struct agent *a = roster_find(an->node, s->agent);
+
+	for (size_t i = 0; a && i < a->n_slots; i++) {
+		struct runner *r = a->slots[i];
+
+		if (!r || r->held == r->held_row)
+			continue;
+		r->held_row = r->held;
+		runner_save(r);
+	}
+}
+
 /* ---- taking ---- */
 
 static void take_agent(struct answer *an, const struct stage *s)
@@ -229,14 +285,12 @@ static void take_replica(const struct stage *s, struct runner *r)
 {
 	switch (s->act) {
 	case STAGE_START:
-		r->held = false;
 		if (!runner_is_alive(r) && r->core.wanted)
 			runner_run(r); /* given up or done: forgiven; others are started by the plan */
 		break;
 	case STAGE_STOP:
 		if (s->slot < 0)
 			return; /* the plan stops the replicas of a stopped agent */
-		r->held = true;
 		runner_stop(r, SHIM_WHY_STOPPED, "stopped by an operator");
 		break;
 	case STAGE_RESTART:
@@ -252,23 +306,12 @@ static void take_replica(const struct stage *s, struct runner *r)
 	runner_save(r);
 }
 
-/* One replica of a stopped agent is started: the others stay as they are, each by itself. */
-static void hold_others(const struct agent *a, int slot)
-{
-	for (size_t i = 0; i < a->n_slots; i++) {
-		if (!a->slots[i] || (size_t)slot == i)
-			continue;
-		a->slots[i]->held = true;
-		runner_save(a->slots[i]);
-	}
-}
-
 static void take(struct answer *an, const struct stage *s)
 {
 	const struct agent *a = roster_find(an->node, s->agent);
 
-	if (a && a->stopped && s->act == STAGE_START && s->slot >= 0)
-		hold_others(a, s->slot);
+	if (a)
+		take_held(s, a);
 	if (s->put)
 		take_agent(an, s);
 	a = roster_find(an->node, s->agent);
@@ -287,6 +330,8 @@ static void finish(struct answer *an)
 
 	if (an->rc == 0 && an->packed.failed)
 		an->rc = -ENOMEM;
+	for (size_t i = 0; i < an->n; i++)
+		mend_held(an, &an->v[i]);
 	if (an->op && an->rc == 0)
 		ops_set_result(an->op, &an->packed);
 	else if (an->op)
@@ -316,10 +361,29 @@ static void on_synced(void *arg, int rc, const char *error)
 
 static const char full[] = "too much is waiting for the disk already; try again in a moment";
 
+/* Queues all that the change writes; returns how many rows. */
+static size_t store_all(struct answer *an)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; an->op && an->rc == 0 && i < an->n; i++) {
+		const struct stage *s = &an->v[i];
+
+		n += s->put;
+		if (s->put && store_stage(an, s) < 0)
+			failed(an, -ENOSPC, full);
+		if (an->rc == 0 && store_held(an, s, &n) < 0)
+			failed(an, -ENOSPC, full);
+	}
+	if (n > 0 && an->rc == 0 && store_sync(an->node->store, on_synced, an) < 0)
+		failed(an, -ENOSPC, full);
+	return n;
+}
+
 void answer_send(struct answer *an)
 {
 	struct store *store = an->node->store;
-	bool put = false;
+	size_t n;
 
 	pack(an);
 	for (size_t i = 0; an->op && i < an->n; i++)
@@ -327,12 +391,8 @@ void answer_send(struct answer *an)
 			an->rc = -ENOMEM;
 	verbs_begin(an->node);
 	store_group_begin(store); /* all of the change, or nothing of it */
-	for (size_t i = 0; an->op && an->rc == 0 && i < an->n; i++)
-		if (an->v[i].put && (put = true) && store_stage(an, &an->v[i]) < 0)
-			failed(an, -ENOSPC, full);
-	if (put && an->rc == 0 && store_sync(store, on_synced, an) < 0)
-		failed(an, -ENOSPC, full);
-	if (put && an->rc == 0) {
+	n = store_all(an);
+	if (n > 0 && an->rc == 0) {
 		store_group_end(store);
 		return;
 	}

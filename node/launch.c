@@ -214,24 +214,6 @@ static void fill_label(const struct runner *r, struct runner_label *l)
 	memcpy(l->agent, r->agent->name, sizeof(l->agent));
 }
 
-/* Groups that this daemon saw a run of the same definition start in are as they should be: they are only entered. */
-static void keep_joins(struct cgroup_steps *steps)
-{
-	size_t kept = 0;
-
-	for (size_t i = 0; i < steps->n; i++) {
-		uint32_t type = steps->v[i].type & ~(uint32_t)SHIM_OP_OPTIONAL;
-
-		if (type == SHIM_OP_JOIN || type == SHIM_OP_INTO) {
-			steps->v[kept++] = steps->v[i];
-			continue;
-		}
-		free(steps->v[i].path);
-		free(steps->v[i].value);
-	}
-	steps->n = kept;
-}
-
 static int launch_fill(struct runner *r, struct launch *l, struct err *e)
 {
 	struct node *n = r->node;
@@ -245,6 +227,7 @@ static int launch_fill(struct runner *r, struct launch *l, struct err *e)
 		.run = r->run,
 		.gen = n->gen,
 		.epoch = r->epoch,
+		.badness_is_default = n->badness_is_default,
 		.lease_fd = -1};
 	rc = resolve_ids(r, l, e);
 	if (rc == 0)
@@ -252,11 +235,10 @@ static int launch_fill(struct runner *r, struct launch *l, struct err *e)
 	if (rc == 0)
 		rc = seccomp_filter_for(n->seccomp, &r->spec->sandbox, &l->filter, e);
 	if (rc == 0)
-		rc = cgroup_steps(n->cgroup, r->stem, &r->spec->resources, &l->steps, e);
+		rc = cgroup_steps(
+			n->cgroup, r->stem, &r->spec->resources, r->groups_for == r->spec->run_hash, &l->steps, e);
 	if (rc < 0)
 		return rc;
-	if (r->groups_for == r->spec->run_hash)
-		keep_joins(&l->steps);
 	for (size_t i = 0; i < r->n_ports; i++)
 		l->ports[i] = (struct spawn_port){r->spec->ports.v[i].name, r->ports[i]};
 	fill_label(r, &l->label);
@@ -270,6 +252,21 @@ static int launch_fill(struct runner *r, struct launch *l, struct err *e)
 	return 0;
 }
 
+/* By the shim of the run before, if it waits: it is as that definition wants it. */
+static bool run_again(struct runner *r, const struct bytes *plan, int filter_fd)
+{
+	bool sent = false;
+
+	if (!r->parked)
+		return false;
+	r->parked = false;
+	if (r->groups_for == r->spec->run_hash)
+		sent = shimlink_send_with(&r->link, plan->v, plan->n, filter_fd < 0 ? SHIM_FD_FILTER : filter_fd) == 0;
+	if (!sent)
+		shimlink_close(&r->link);
+	return sent;
+}
+
 static int start_shim(struct runner *r, struct err *e)
 {
 	CLEANUP(launch_done) struct launch l = {0};
@@ -279,8 +276,9 @@ static int start_shim(struct runner *r, struct err *e)
 	bytes_init(&plan, SHIM_FRAME_MAX);
 	if (rc == 0)
 		rc = spawn_plan(&l.run, &plan, e);
-	if (rc == 0)
-		rc = spawn_shim(r->node->shim_path, &plan, l.filter.fd, -1, &fd, &pid, e);
+	if (rc < 0 || run_again(r, &plan, l.filter.fd))
+		return rc;
+	rc = spawn_shim(r->node->shim_path, &plan, l.filter.fd, -1, &fd, &pid, e);
 	if (rc == 0)
 		shimlink_attach(&r->link, fd);
 	return rc;

@@ -24,6 +24,8 @@ libnode_a_SOURCES = \
 	%D%/control_priv.h \
 	%D%/control_request.c \
 	%D%/control_socket.c \
+	%D%/counted.c \
+	%D%/counted.h \
 	%D%/datalock.c \
 	%D%/datalock.h \
 	%D%/events.c \

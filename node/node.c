@@ -17,6 +17,7 @@
 #include "base/io.h"
 #include "base/mem.h"
 #include "node/adopt.h"
+#include "node/counted.h"
 #include "node/datalock.h"
 #include "node/local.h"
 #include "node/node_run.h"
@@ -238,6 +239,7 @@ static void on_run_dir(struct ev_loop *loop, ev_timer *w, int revents)
 	if (n->serving)
 		adopt_watch_run_dir(n);
 	adopt_sweep_groups(n);
+	counted_sweep(n);
 	systemd_notify("WATCHDOG=1");
 }
 
@@ -424,6 +426,7 @@ static int open_all(struct node *n, struct err *e)
 {
 	int rc = find_shim(n, e);
 
+	n->badness_is_default = spawn_badness_is_default();
 	if (rc == 0)
 		rc = open_data(n, e);
 	if (rc == 0)
@@ -456,6 +459,7 @@ int node_open(struct config *cfg, struct node **ret, struct err *e)
 	n->lock_fd = -1;
 	n->loop = ev_loop_new(EVFLAG_AUTO | EVFLAG_NOSIGMASK);
 	list_init(&n->ops);
+	list_init(&n->late_records);
 	list_init(&n->waiters);
 	list_init(&n->changes);
 	if (!n->loop) {
@@ -525,6 +529,7 @@ void node_close(struct node *n)
 	events_free(n->events);
 	if (n->store)
 		store_close(n->store);
+	counted_done(n);
 	seccomp_cache_free(n->seccomp);
 	if (n->cgroup)
 		cgroup_close(n->cgroup);

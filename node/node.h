@@ -61,6 +61,7 @@ struct node {
 	uint64_t gen;	   /* of this start of the daemon, as in run_dir/daemon.gen */
 	uint64_t next_run; /* (number of the start << 32) + a count: unique for ever */
 	char shim_path[4096];
+	bool badness_is_default;
 	struct store *store;
 	struct events *events;
 	struct control *control;
@@ -70,6 +71,8 @@ struct node {
 	struct roster roster;
 	struct list ops; /* of struct op, oldest first, NODE_OPS_MAX */
 	size_t n_ops;
+	struct list late_records; /* of struct counted, COUNTED_LATE_MAX */
+	size_t n_late_records;
 	struct list waiters;	     /* of long polls */
 	int awaiting;		     /* shims found at start that did not answer yet */
 	bool serving;		     /* control and http are open */

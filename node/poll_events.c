@@ -24,6 +24,7 @@ struct found {
 	size_t n, max;
 	int64_t last; /* seq of the last one */
 	bool full;    /* there may be more */
+	bool durable; /* all of it, or the store has said that it cannot be */
 	/* of the page that is read, or was: */
 	bool reading;
 	int64_t before;
@@ -123,6 +124,32 @@ static void start_reading(struct event_waiter *ew, int64_t before, int64_t max, 
 				 : strerror(-f->rc)); /* fits */
 }
 
+/* What was told must not be told again as another event by the next daemon: so it is on disk first. */
+static void on_durable(void *arg, int rc, const char *error)
+{
+	struct found *f = arg;
+	struct event_waiter *ew = f->waiter;
+
+	(void)rc; /* a store that fails is an event too, and must be told */
+	(void)error;
+	f->reading = false;
+	f->durable = true;
+	if (!ew) {
+		found_free(f);
+		return;
+	}
+	(void)node_now(ew->w.node); /* as above */
+	poll_again(&ew->w);
+}
+
+static bool wait_durable(struct event_waiter *ew)
+{
+	struct found *f = ew->found;
+
+	f->reading = store_sync(ew->w.node->store, on_durable, f) == 0; /* full: told all the same */
+	return f->reading;
+}
+
 /* ---- the newest few ---- */
 
 struct count {
@@ -196,6 +223,10 @@ static bool try_events(struct waiter *w, bool last)
 
 	if (f->reading)
 		return false; /* also when its time is up: it comes soon */
+	if (f->durable) {
+		answer(ew);
+		return true;
+	}
 	if (f->rc == 0 && ew->tail)
 		find_tail(ew);
 	if (!f->reading && f->rc == 0 && !f->full && oldest > ew->from + 1)
@@ -209,6 +240,8 @@ static bool try_events(struct waiter *w, bool last)
 		return true;
 	}
 	if (f->n == 0 && !last)
+		return false;
+	if (f->n && wait_durable(ew))
 		return false;
 	answer(ew);
 	return true;

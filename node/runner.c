@@ -13,6 +13,7 @@
 #include "base/io.h"
 #include "base/mem.h"
 #include "node/adopt.h"
+#include "node/counted.h"
 #include "node/node.h"
 #include "node/runner_parts.h"
 
@@ -65,14 +66,14 @@ bool runner_is_alive(const struct runner *r)
 
 /* ---- the store ---- */
 
-static int save(struct runner *r, store_done *done, void *arg)
+static int save(struct runner *r, bool lazy, store_done *done, void *arg)
 {
 	struct runner_record rec = {.size = sizeof(rec),
 		.uid = r->has_uid ? r->uid : 0,
 		.last_run = r->last_run,
-		.held = r->held,
+		.held = r->held_row,
 		.n_ports = (uint32_t)r->n_ports};
-	const struct store_replica row = {.id = r->id, .saved = &rec, .saved_len = sizeof(rec)};
+	const struct store_replica row = {.id = r->id, .saved = &rec, .saved_len = sizeof(rec), .lazy = lazy};
 
 	memcpy(rec.ports, r->ports, sizeof(rec.ports));
 	memcpy(rec.learned, r->learned, sizeof(rec.learned));
@@ -80,47 +81,23 @@ static int save(struct runner *r, store_done *done, void *arg)
 	return store_put_replica(r->node->store, &row, done, arg);
 }
 
-/* An exit record that goes once the store has what it says. */
-struct counted {
-	struct node *node;
-	uint64_t run;
-	char stem[RUNNER_STEM_MAX];
-};
-
-/* A record that the store could not take stays, to be counted after a restart; but only the newest, so that a full disk
- * does not fill run_dir too. */
-static void on_counted(void *arg, int rc, const char *error)
+int runner_store(struct runner *r, store_done *done, void *arg)
 {
-	struct counted *c = arg;
-	struct map_node *at = map_get(&c->node->roster.runners, c->stem);
-	bool newest = at && CONTAINER_OF(at, struct runner, by_stem)->last_run == c->run;
-	char path[4096];
-
-	node_stored(c->node, rc, error);
-	(void)snprintf(path, sizeof(path), "%s/shims/%s.%llu.exit", c->node->cfg->run_dir, c->stem,
-		(unsigned long long)c->run);
-	if (rc == 0 || !newest)
-		(void)unlink(path); /* absent for a start that failed before its shim */
-	free(c);
+	return save(r, false, done, arg);
 }
 
-static void save_counted(struct runner *r, uint64_t run)
+static void save_counted(struct runner *r, uint64_t run, bool stayed)
 {
-	struct counted *c = mem_alloc(sizeof(*c));
+	struct counted *c = counted_new(r, run, stayed);
 
-	if (!c)
-		return; /* the record stays, and is dropped as counted after a restart if a later save succeeds */
-	c->node = r->node;
-	c->run = run;
-	(void)snprintf(c->stem, sizeof(c->stem), "%s", r->stem); /* bounded alike */
-	if (save(r, on_counted, c) < 0)
+	if (c && save(r, true, counted_stored, c) < 0) /* until it is done the record says it */
 		free(c);
 }
 
 void runner_save(struct runner *r)
 {
 	if (!r->counting)
-		(void)save(r, node_stored, r->node); /* full: the next save brings it */
+		(void)save(r, false, node_stored, r->node); /* full: the next save brings it */
 }
 
 void runner_saw(struct runner *r, uint64_t run)
@@ -133,9 +110,9 @@ void runner_restore(struct runner *r, const void *saved, size_t n)
 	struct runner_record rec = {0};
 
 	memcpy(&rec, saved, MIN(n, sizeof(rec)));
-	r->last_run = rec.last_run;
+	r->last_run = r->stored_run = rec.last_run;
 	runner_saw(r, rec.last_run);
-	r->held = rec.held;
+	r->held = r->held_row = rec.held;
 	memcpy(r->learned, rec.learned, sizeof(r->learned));
 	r->n_ports = MIN(rec.n_ports, (uint32_t)PORTS_MAX);
 	memcpy(r->ports, rec.ports, sizeof(r->ports));
@@ -151,20 +128,35 @@ static void count_run(struct runner *r, uint64_t run)
 	runner_saw(r, run);
 }
 
-static void close_run(struct runner *r)
+static void unpark(struct runner *r)
+{
+	if (r->parked)
+		shimlink_close(&r->link);
+	r->parked = false;
+}
+
+/* park: the shim waits for the next run, which is still to be decided about. */
+static void end_run(struct runner *r, bool park)
 {
 	for (int w = 0; w < HEALTH_WHICH_MAX; w++) {
 		probe_cancel(r->probes[w]);
 		r->probes[w] = NULL;
 		r->exec_ids[w] = 0;
 	}
-	shimlink_close(&r->link);
+	if (!park)
+		shimlink_close(&r->link);
+	r->parked = park;
 	if (r->awaiting) {
 		r->awaiting = false;
 		r->node->awaiting--;
 		roster_mark(r->agent); /* it was left out of plans */
 	}
 	runner_launched(r);
+}
+
+static void close_run(struct runner *r)
+{
+	end_run(r, false);
 }
 
 int runner_read_exit(const struct runner *r, const void *v, size_t size, struct shim_exit *ret)
@@ -185,6 +177,21 @@ int runner_read_exit(const struct runner *r, const void *v, size_t size, struct 
 	return 0;
 }
 
+/* The events that tell of an end and the row that counts it reach the disk together: else a daemon that is killed in
+ * between leaves an end to be told twice. What is to start next waits meanwhile. */
+static void begin_count(struct runner *r)
+{
+	r->counting = true;
+	store_group_begin(r->node->store);
+}
+
+static void end_count(struct runner *r, const struct shim_exit *x)
+{
+	save_counted(r, x->run, x->stays);
+	store_group_end(r->node->store);
+	r->counting = false;
+}
+
 int runner_exited(struct runner *r, const void *v, size_t size)
 {
 	const char *refused_name = NULL;
@@ -202,15 +209,17 @@ int runner_exited(struct runner *r, const void *v, size_t size)
 	if (x.refused.total)
 		runner_refused(r, &x.refused, sizeof(x.refused));
 	if (x.run == r->run || r->awaiting) { /* one that was found may end before it has answered */
-		close_run(r);
+		end_run(r, x.stays && r->link.fd >= 0);
 		r->run = 0;
 	}
 	if (x.refused.total)
 		refused_name = seccomp_call_name(x.refused_nr_last, name, sizeof(name));
-	r->counting = true;
+	begin_count(r);
 	runner_feed(r, &(struct replica_in){.type = REPLICA_IN_EXITED, .exit = &x, .refused_name = refused_name});
-	r->counting = false;
-	save_counted(r, x.run);
+	end_count(r, &x);
+	if (r->core.state != REPLICA_STARTING)
+		unpark(r);
+	roster_start_next(r->node);
 	return 0;
 }
 
@@ -223,9 +232,10 @@ void runner_note_exit(struct runner *r, const struct shim_exit *x)
 		x->refused.total ? seccomp_call_name(x->refused_nr_last, name, sizeof(name)) : NULL, &words);
 	count_run(r, x->run);
 	r->core.last_exit = words;
+	begin_count(r);
 	node_event(
 		r->node, SEVERITY_INFO, "exited", r->agent->name, r->id, "%s, while the daemon was away", words.text);
-	save_counted(r, x->run);
+	end_count(r, x);
 }
 
 static bool read_record(struct runner *r)
@@ -287,6 +297,7 @@ static void tell_stop(struct runner *r, const struct replica_out *out)
 		.why = out->why};
 	int rc;
 
+	unpark(r);
 	if (r->link.fd < 0 && !r->awaiting && !ev_is_active(&r->emptying)) {
 		list_del(&r->waiting); /* a start that waits for its turn is dropped */
 		runner_feed(r, &(struct replica_in){.type = REPLICA_IN_SHIM_LOST});
@@ -305,7 +316,8 @@ static void act_one(struct runner *r, const struct replica_out *out)
 	case REPLICA_OUT_START:
 		list_del(&r->waiting);
 		list_add_tail(&r->node->roster.starting, &r->waiting);
-		roster_start_next(r->node);
+		if (!r->counting)
+			roster_start_next(r->node);
 		break;
 	case REPLICA_OUT_STOP:
 		tell_stop(r, out);

@@ -64,19 +64,23 @@ struct runner {
 	struct replica core;
 	struct agent_spec *spec; /* of the run (or of the next one); a reference, what core.spec points to */
 	struct shimlink link;
-	uint64_t run;	     /* of the shim, 0: none */
-	uint64_t last_run;   /* newest run whose end was taken */
-	uint64_t run_hash;   /* of the definition that is running */
-	uint64_t groups_for; /* run_hash of the definition that its groups are made for; 0: not known */
+	uint64_t run;	      /* of the shim, 0: none */
+	uint64_t last_run;    /* newest run whose end was taken */
+	uint64_t stored_run;  /* newest run whose end the store has */
+	uint64_t record_left; /* the run whose record stays, as the store could not take it; 0: none */
+	uint64_t run_hash;    /* of the definition that is running */
+	uint64_t groups_for;  /* run_hash of the definition that its groups are made for; 0: not known */
 	int64_t run_version;
 	uint64_t epoch;
 	uint32_t uid, gid;
 	bool has_uid;		/* dynamic one allotted */
 	bool held;		/* stopped by itself, not with its agent */
+	bool held_row;		/* what its row says of it: a change under way is stored before it is taken */
 	bool awaiting;		/* found at start, did not answer yet: not planned */
 	bool records_left;	/* ends that are judged once it has answered */
 	bool launching;		/* counted in roster.n_starting */
 	bool restart_due;	/* asked for: it is replaced when its turn comes */
+	bool parked;		/* its link is to a shim that waits for the next run */
 	int64_t ready_since_ms; /* CLOCK_MONOTONIC; 0: not ready */
 	bool counting;		/* an end is being taken: it is saved once, after the step */
 	struct probe *probes[HEALTH_WHICH_MAX];
@@ -127,6 +131,8 @@ void runner_lost(struct runner *r);
 void runner_hello(struct runner *r, const struct shim_hello *h, bool started, const void *label, size_t label_size);
 /* To the store; coalesced. */
 void runner_save(struct runner *r);
+/* The same, told of; never coalesced. -ENOSPC, -ENOMEM: nothing was queued. */
+int runner_store(struct runner *r, store_done *done, void *arg);
 void runner_restore(struct runner *r, const void *saved, size_t n);
 /* Path of its log. */
 char *runner_log_path(const struct runner *r, char *out, size_t n);

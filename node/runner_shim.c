@@ -111,6 +111,8 @@ void runner_hello(struct runner *r, const struct shim_hello *h, bool started, co
 	r->node->awaiting--;
 	r->run = h->run;
 	runner_saw(r, h->run);
+	if (h->run_before > r->last_run)
+		r->records_left = true; /* it may not have been there when they were looked for */
 	take_label(r, label, label_size);
 	runner_feed(r, &(struct replica_in){.type = REPLICA_IN_ADOPTED, .pid = h->pid, .hello = h});
 	adopt_answered(r);

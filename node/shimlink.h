@@ -42,5 +42,7 @@ int shimlink_send(struct shimlink *l, enum shim_msg_type type, const void *paylo
 int shimlink_send_order(struct shimlink *l, enum shim_msg_type type, const void *payload, uint32_t size);
 /* One message that is already framed (an exec plan). */
 int shimlink_send_framed(struct shimlink *l, const void *v, size_t n);
+/* The same, with a descriptor. */
+int shimlink_send_with(struct shimlink *l, const void *v, size_t n, int fd);
 
 #endif

@@ -208,8 +208,9 @@ static int submit(struct store *s, struct store_job *j)
 		list_add_tail(&s->queue, &j->link);
 		s->n_queued++;
 		s->queued_bytes += j->size;
-		s->n_urgent += j->kind != STORE_PUT_EVENT;
-		if (s->n_urgent || is_alone(&s->queue, &j->link) || s->n_queued >= STORE_LAZY_MAX)
+		s->n_urgent += !j->lazy;
+		if (!s->grouping && /* else its end wakes the thread */
+			(s->n_urgent || is_alone(&s->queue, &j->link) || s->n_queued >= STORE_LAZY_MAX))
 			pthread_cond_signal(&s->work);
 	}
 	pthread_mutex_unlock(&s->lock);
@@ -245,7 +246,7 @@ void store_group_drop(struct store *s)
 
 		s->n_queued--;
 		s->queued_bytes -= j->size;
-		s->n_urgent -= j->kind != STORE_PUT_EVENT;
+		s->n_urgent -= !j->lazy;
 		list_del(&j->link);
 		free(j);
 	}
@@ -279,6 +280,7 @@ int store_put_replica(struct store *s, const struct store_replica *r, store_done
 	struct store_job *j = job_new(STORE_PUT_REPLICA, text_size(r->id) + r->saved_len, done, arg);
 
 	if (j) {
+		j->lazy = r->lazy;
 		j->u.replica = *r;
 		j->u.replica.id = keep_text(j, r->id);
 		j->u.replica.saved = keep(j, r->saved ? r->saved : "", r->saved_len);
@@ -303,6 +305,7 @@ int store_put_event(struct store *s, const struct store_event *ev, store_done *d
 	struct store_job *j = job_new(STORE_PUT_EVENT, content, done, arg);
 
 	if (j) {
+		j->lazy = true;
 		j->u.event = *ev;
 		j->u.event.severity = keep_text(j, ev->severity);
 		j->u.event.kind = keep_text(j, ev->kind);

@@ -43,6 +43,7 @@ struct store_replica {
 	const char *id;	   /* "web.0" or "n1/web.0" */
 	const void *saved; /* msgpack of what node/runner.c wants back, opaque here */
 	size_t saved_len;
+	bool lazy; /* nobody waits for it: a moment later will do */
 };
 
 struct store_event {

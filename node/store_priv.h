@@ -13,8 +13,8 @@
 #include "node/store.h"
 
 #define STORE_APPLICATION_ID 0x436f7679 /* "Covy" */
-#define STORE_LAZY_MS	     200	/* an event alone waits this long for company */
-#define STORE_LAZY_MAX	     256	/* events that wait at most */
+#define STORE_LAZY_MS	     200	/* lazy jobs alone wait this long for company */
+#define STORE_LAZY_MAX	     256	/* of them that wait at most */
 #define STORE_WAL_FRAMES     512	/* checkpoint from here on: 2 MiB of log */
 #define STORE_TRIM_RUN	     64		/* events dropped at a time */
 #define STORE_COMMITS_KEPT   128	/* for the median of the commit's time */
@@ -39,6 +39,7 @@ struct store_job {
 	void *arg;
 	int rc;
 	bool grouped; /* shares its fate with the job before it */
+	bool lazy;    /* may wait for others */
 	char *error;  /* owned; NULL when rc is 0, or there was no memory for it */
 	size_t size;  /* of the whole job, counted against STORE_BYTES_MAX */
 	union {

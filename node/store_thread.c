@@ -9,7 +9,8 @@
  * there, and a checkpoint could copy garbage into the database. The write-ahead log as it was before is still
  * whole, and a restart reads it.
  *
- * Events alone are not worth an fsync each: they wait STORE_LAZY_MS for other work to ride along with.
+ * Events, and what else nobody waits for, are not worth an fsync each: they wait STORE_LAZY_MS for other work to ride
+ * along with.
  */
 #include "node/store_priv.h"
 

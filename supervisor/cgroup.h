@@ -37,10 +37,11 @@ struct cgroup_steps {
 /*
  * `group` is the replica's file stem ("web.0"), or a group inside of it ("web.0/probe", with no limits). A limit that
  * this host cannot enforce is -ENOTSUP, said in e. A group that is there already, from an earlier run, is used again:
- * limits that are not asked for any more are set back.
+ * limits that are not asked for any more are set back. settled: these very steps were done for it before, and it is
+ * only entered.
  */
-int cgroup_steps(const struct cgroup *cg, const char *group, const struct spec_resources *r, struct cgroup_steps *ret,
-	struct err *e);
+int cgroup_steps(const struct cgroup *cg, const char *group, const struct spec_resources *r, bool settled,
+	struct cgroup_steps *ret, struct err *e);
 void cgroup_steps_done(struct cgroup_steps *s);
 
 /* -1: not known here. Counters run from the making of the group. */

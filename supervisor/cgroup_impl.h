@@ -44,7 +44,8 @@ struct cgroup_build {
 	const struct cgroup *cg;
 	const char *group;
 	struct cgroup_steps *steps;
-	bool used; /* the group is there from an earlier run: what is not asked for is set back */
+	bool used;	 /* the group is there from an earlier run: what is not asked for is set back */
+	bool joins_only; /* … and all as it is asked for */
 	int rc;
 };
 

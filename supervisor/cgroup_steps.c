@@ -81,6 +81,11 @@ static void add(struct cgroup_build *b, uint32_t type, char *path, char *value)
 {
 	struct cgroup_steps *s = b->steps;
 
+	if (b->joins_only && type != SHIM_OP_JOIN && type != SHIM_OP_INTO) {
+		free(path);
+		free(value);
+		return;
+	}
 	if (b->rc == 0 && s->n == ARRAY_LEN(s->v))
 		b->rc = -E2BIG;
 	if (b->rc == 0 && !path)
@@ -170,11 +175,11 @@ size_t cgroup_devices(const struct cgroup *cg, char (*ret)[16], size_t max)
 	return n;
 }
 
-int cgroup_steps(const struct cgroup *cg, const char *group, const struct spec_resources *r, struct cgroup_steps *ret,
-	struct err *e)
+int cgroup_steps(const struct cgroup *cg, const char *group, const struct spec_resources *r, bool settled,
+	struct cgroup_steps *ret, struct err *e)
 {
 	struct cgroup_steps steps = {0};
-	struct cgroup_build b = {.cg = cg, .group = group, .steps = &steps};
+	struct cgroup_build b = {.cg = cg, .group = group, .steps = &steps, .joins_only = settled};
 	bool v2 = cg->vt->version == 2;
 	enum cgroup_tree kill = CGROUP_PIDS, oom = v2 ? CGROUP_UNIFIED : CGROUP_MEMORY;
 	int rc = check(cg, r, e);
@@ -184,7 +189,7 @@ int cgroup_steps(const struct cgroup *cg, const char *group, const struct spec_r
 		return rc;
 	while (cg->dirs[kill].fd < 0)
 		kill++;
-	b.used = faccessat(cg->dirs[kill].fd, group, F_OK, 0) == 0;
+	b.used = !settled && faccessat(cg->dirs[kill].fd, group, F_OK, 0) == 0;
 	cg->vt->build(&b, r);
 	steps.v2 = v2;
 	steps.kill_dir = cgroup_path(cg, kill, group, NULL);

@@ -16,7 +16,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define IO_PIDS_MAX 64 /* processes of a replica whose I/O is added up; with more it is not known */
+#define PERIOD_DEFAULT_US 100000 /* of a new group */
+#define IO_PIDS_MAX	  64	 /* processes of a replica whose I/O is added up; with more it is not known */
 
 static const struct where {
 	enum cgroup_tree tree;
@@ -96,6 +97,7 @@ static void build_memory(struct cgroup_build *b, const struct spec_resources *r)
 			b, CGROUP_MEMORY, "memory.soft_limit_in_bytes", or_unset(r->memory_high_bytes), "-1");
 }
 
+/* Each write of quota or period makes the kernel look at all groups there are, so a new one is told only its quota. */
 static void build_cpu(struct cgroup_build *b, const struct spec_resources *r)
 {
 	int64_t quota = -1, period = -1;
@@ -105,7 +107,8 @@ static void build_cpu(struct cgroup_build *b, const struct spec_resources *r)
 			cgroup_quota(r->cpu_milli, &quota, &period);
 		if (b->used)
 			cgroup_step_write(b, CGROUP_CPU, "cpu.cfs_quota_us", "-1");
-		cgroup_step_number(b, CGROUP_CPU, "cpu.cfs_period_us", period, "100000");
+		if (b->used || period != PERIOD_DEFAULT_US)
+			cgroup_step_number(b, CGROUP_CPU, "cpu.cfs_period_us", period, "100000");
 		if (quota > 0)
 			cgroup_step_write(b, CGROUP_CPU, "cpu.cfs_quota_us", "%lld", (long long)quota);
 	}

@@ -36,6 +36,7 @@ libsupervisor_a_SOURCES = \
 	%D%/seccomp_learn.c \
 	%D%/seccomp_names.c \
 	%D%/seccomp_profile.c \
+	%D%/seccomp_program.c \
 	%D%/spawn.c \
 	%D%/spawn_plan.c \
 	%D%/spec_all.c \
@@ -55,7 +56,6 @@ libsupervisor_a_SOURCES = \
 	%D%/yaml_table.c \
 	%D%/yaml_type.c \
 	%D%/cgroup.h %D%/logs.h %D%/probe.h %D%/seccomp.h %D%/shim_proto.h %D%/spawn.h %D%/spec.h
-	%D%/logs.h %D%/probe.h %D%/seccomp.h %D%/shim_proto.h %D%/spawn.h %D%/spec.h
 libsupervisor_a_CFLAGS = $(AM_CFLAGS)
 
 # The profiles of etc/seccomp are built in.
@@ -83,6 +83,7 @@ shim_sources = \
 	%D%/shim/fuse.c \
 	%D%/shim/fusejudge.c \
 	%D%/shim/group.c \
+	%D%/shim/groupfiles.c \
 	%D%/shim/life.c \
 	%D%/shim/logfile.c \
 	%D%/shim/logline.c \
@@ -94,6 +95,7 @@ shim_sources = \
 	%D%/shim/os.c \
 	%D%/shim/pidns.c \
 	%D%/shim/planread.c \
+	%D%/shim/prepare.c \
 	%D%/shim/probe.c \
 	%D%/shim/record.c \
 	%D%/shim/refuse.c \
@@ -107,6 +109,7 @@ shim_headers = \
 	%D%/shim/fuse.h \
 	%D%/shim/fusejudge.h \
 	%D%/shim/group.h \
+	%D%/shim/groupfiles.h \
 	%D%/shim/kernel.h \
 	%D%/shim/logfile.h \
 	%D%/shim/logline.h \

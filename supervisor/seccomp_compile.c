@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * From a profile to the program that the kernel runs: libseccomp writes it, as a binary tree, for this machine's own
- * architecture (calls by another one's table kill), and a few instructions go in front, which libseccomp has no words
- * for: a call younger than every one we know is answered by ENOSYS, so that a C library newer than this program
- * falls back instead of giving up. What a profile refuses is SECCOMP_RET_USER_NOTIF; the shim answers it.
+ * From a profile to the program that the kernel runs, for this machine's own architecture (calls by another one's table
+ * kill). What a profile refuses is SECCOMP_RET_USER_NOTIF; the shim answers it. libseccomp writes the conditions, and
+ * all of an open profile; what a closed one says of calls plainly is a tree of our own (seccomp_program.c), in which a
+ * call younger than every one we know is answered by ENOSYS, so that a C library newer than this program falls back
+ * instead of giving up.
  */
 #include "supervisor/seccomp_impl.h"
 
 #include <errno.h>
-#include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <seccomp.h>
 #include <string.h>
@@ -54,11 +54,18 @@ static scmp_filter_ctx new_filter(uint32_t otherwise)
 	return NULL;
 }
 
-/* How a child hands its listener to the shim, once the filter is in force. */
-static int allow_listener(scmp_filter_ctx ctx)
+/* How a child hands its listener to the shim, once the filter is in force, whatever the profile says of sendmsg. */
+static int allow_listener(scmp_filter_ctx ctx, enum seccomp_verdict sendmsg)
 {
-	return seccomp_rule_add(
-		ctx, SCMP_ACT_ALLOW, SCMP_SYS(sendmsg), 1, SCMP_A0_32(SCMP_CMP_EQ, SHIM_FD_NOTIFY_LISTENER));
+	int rc = 0;
+
+	if (sendmsg == SECCOMP_ALLOW)
+		return 0;
+	if (sendmsg == SECCOMP_ABSENT)
+		rc = seccomp_rule_add(ctx, actions[sendmsg], SCMP_SYS(sendmsg), 0);
+	return rc < 0 ? rc
+		      : seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(sendmsg), 1,
+				SCMP_A0_32(SCMP_CMP_EQ, SHIM_FD_NOTIFY_LISTENER));
 }
 
 static int allow_private(scmp_filter_ctx ctx, bool *ret_some)
@@ -76,16 +83,10 @@ static int allow_private(scmp_filter_ctx ctx, bool *ret_some)
 	return rc;
 }
 
-static int add_rules(scmp_filter_ctx ctx, const struct seccomp_profile *p, uint32_t otherwise)
+static int add_conditions(scmp_filter_ctx ctx, const struct seccomp_profile *p)
 {
 	int rc = 0;
 
-	for (int nr = 0; nr < SECCOMP_CALLS && rc == 0; nr++) {
-		uint32_t action = actions[p->verdict[nr]];
-
-		if (action != otherwise && p->verdict[nr] != SECCOMP_ALLOW_IF)
-			rc = seccomp_rule_add(ctx, action, nr, 0);
-	}
 	for (size_t i = 0; i < p->n_conds && rc == 0; i++) {
 		const struct seccomp_cond *c = &p->conds[i];
 
@@ -95,28 +96,44 @@ static int add_rules(scmp_filter_ctx ctx, const struct seccomp_profile *p, uint3
 	return rc;
 }
 
-/* The program as a sealed memfd, behind `front`. */
-static int export(scmp_filter_ctx ctx, const struct sock_filter *front, size_t n_front, struct err *e)
+static int add_calls(scmp_filter_ctx ctx, const struct seccomp_profile *p, uint32_t otherwise)
+{
+	int rc = 0;
+
+	for (int nr = 0; nr < SECCOMP_CALLS && rc == 0; nr++) {
+		uint32_t action = actions[p->verdict[nr]];
+
+		if (action != otherwise && p->verdict[nr] != SECCOMP_ALLOW_IF)
+			rc = seccomp_rule_add(ctx, action, nr, 0);
+	}
+	return rc;
+}
+
+/* What libseccomp writes: how many instructions, or -errno. */
+static int export(scmp_filter_ctx ctx, struct sock_filter v[SECCOMP_PROGRAM_MAX], struct err *e)
 {
 	AUTO_CLOSE int raw = memfd_create("filter-raw", MFD_CLOEXEC);
-	AUTO_CLOSE int fd = memfd_create("filter", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	struct sock_filter v[BPF_MAXINSNS + 1];
 	ssize_t n;
 	int rc;
 
-	if (raw < 0 || fd < 0)
+	if (raw < 0)
 		return err_errno(e, "memfd for a seccomp filter");
 	rc = seccomp_export_bpf(ctx, raw);
 	if (rc < 0)
 		return fail(e, rc, "export a seccomp filter");
-	n = pread(raw, v, sizeof(v), 0);
-	if (n <= 0)
-		return err_errno(e, "read a seccomp filter");
-	if ((size_t)n / sizeof(*v) + n_front > BPF_MAXINSNS)
-		return err_set(e, -E2BIG, "the seccomp filter has more than %d instructions", BPF_MAXINSNS);
-	rc = io_write_all(fd, front, n_front * sizeof(*front));
-	if (rc == 0)
-		rc = io_write_all(fd, v, (size_t)n);
+	n = pread(raw, v, SECCOMP_PROGRAM_MAX * sizeof(*v), 0);
+	return n <= 0 ? err_errno(e, "read a seccomp filter") : (int)((size_t)n / sizeof(*v));
+}
+
+/* The program as a sealed memfd. */
+static int seal(const struct sock_filter *v, size_t n, struct err *e)
+{
+	AUTO_CLOSE int fd = memfd_create("filter", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	int rc;
+
+	if (fd < 0)
+		return err_errno(e, "memfd for a seccomp filter");
+	rc = io_write_all(fd, v, n * sizeof(*v));
 	if (rc == 0 && fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) < 0)
 		rc = -errno;
 	if (rc < 0)
@@ -126,13 +143,39 @@ static int export(scmp_filter_ctx ctx, const struct sock_filter *front, size_t n
 	return rc;
 }
 
+/* libseccomp's program for all of it. */
+static int compile_whole(scmp_filter_ctx ctx, const struct seccomp_profile *p, uint32_t otherwise, struct err *e)
+{
+	struct sock_filter v[SECCOMP_PROGRAM_MAX];
+	int rc = add_calls(ctx, p, otherwise);
+
+	if (rc < 0)
+		return fail(e, rc, "compile a seccomp filter");
+	rc = export(ctx, v, e);
+	return rc < 0 ? rc : seal(v, (size_t)rc, e);
+}
+
+/* A tree of ours, and behind it libseccomp's program for the calls with conditions. */
+static int compile_tree(scmp_filter_ctx ctx, const struct seccomp_profile *p, struct err *e)
+{
+	struct sock_filter v[SECCOMP_PROGRAM_MAX], tail[SECCOMP_PROGRAM_MAX];
+	uint8_t verdict[SECCOMP_CALLS];
+	const struct sock_filter *at;
+	int n = export(ctx, tail, e);
+
+	if (n < 0)
+		return n;
+	memcpy(verdict, p->verdict, sizeof(verdict));
+	if (verdict[SCMP_SYS(sendmsg)] != SECCOMP_ALLOW)
+		verdict[SCMP_SYS(sendmsg)] = SECCOMP_ALLOW_IF; /* allow_listener */
+	n = seccomp_program(verdict, seccomp_newest_nr(), tail, (size_t)n, v, &at);
+	if (n < 0)
+		return err_set(e, n, "the seccomp filter has more than %d instructions", SECCOMP_PROGRAM_MAX);
+	return seal(at, (size_t)n, e);
+}
+
 int seccomp_compile(const struct seccomp_profile *p, struct err *e)
 {
-	const struct sock_filter young[] = {
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-		BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, (uint32_t)seccomp_newest_nr(), 0, 1),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
-	};
 	uint32_t otherwise = p->open ? SCMP_ACT_ALLOW : SCMP_ACT_NOTIFY;
 	CLEANUP(release_at) scmp_filter_ctx ctx = new_filter(otherwise);
 	bool privates = false;
@@ -140,25 +183,27 @@ int seccomp_compile(const struct seccomp_profile *p, struct err *e)
 
 	if (!ctx)
 		return err_set(e, -ENOMEM, "make a seccomp filter: out of memory");
-	rc = add_rules(ctx, p, otherwise);
+	rc = add_conditions(ctx, p);
 	if (rc == 0 && !p->open)
 		rc = allow_private(ctx, &privates);
-	if (rc == 0 && p->verdict[SCMP_SYS(sendmsg)] != SECCOMP_ALLOW)
-		rc = allow_listener(ctx);
+	if (rc == 0)
+		rc = allow_listener(ctx, (enum seccomp_verdict)p->verdict[SCMP_SYS(sendmsg)]);
 	if (rc < 0)
 		return fail(e, rc, "compile a seccomp filter");
-	return export(ctx, young, p->open || privates ? 0 : ARRAY_LEN(young), e);
+	return p->open || privates ? compile_whole(ctx, p, otherwise, e) : compile_tree(ctx, p, e);
 }
 
 int seccomp_compile_learn(struct err *e)
 {
+	struct sock_filter v[SECCOMP_PROGRAM_MAX];
 	CLEANUP(release_at) scmp_filter_ctx ctx = new_filter(SCMP_ACT_NOTIFY);
 	int rc;
 
 	if (!ctx)
 		return err_set(e, -ENOMEM, "make a seccomp filter: out of memory");
-	rc = allow_listener(ctx);
+	rc = allow_listener(ctx, SECCOMP_REFUSE);
 	if (rc < 0)
 		return fail(e, rc, "compile a seccomp filter");
-	return export(ctx, NULL, 0, e);
+	rc = export(ctx, v, e);
+	return rc < 0 ? rc : seal(v, (size_t)rc, e);
 }

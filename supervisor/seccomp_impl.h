@@ -3,8 +3,11 @@
 #define SUPERVISOR_SECCOMP_IMPL_H
 /*
  * Between the files of seccomp alone. A profile is what it says about each system call of this machine, by number:
- * parsed from covey.profile(5) text (seccomp_profile.c), made a filter by libseccomp (seccomp_compile.c).
+ * parsed from covey.profile(5) text (seccomp_profile.c), made a filter by libseccomp (seccomp_compile.c) with a short
+ * tree in front of it (seccomp_program.c).
  */
+#include <linux/filter.h>
+
 #include "base/err.h"
 #include "supervisor/seccomp.h"
 
@@ -13,6 +16,7 @@
 #define SECCOMP_GROUP_NAME    32 /* with '@' and the NUL */
 #define SECCOMP_CONDS_MAX     64 /* `if` lines of a profile */
 #define SECCOMP_PROFILE_BYTES (64 * 1024)
+#define SECCOMP_PROGRAM_MAX   4096 /* instructions of a filter: the kernel's BPF_MAXINSNS */
 
 enum seccomp_verdict { SECCOMP_REFUSE, SECCOMP_ALLOW, SECCOMP_ALLOW_IF, SECCOMP_ABSENT, SECCOMP_VERDICT_MAX };
 
@@ -74,6 +78,11 @@ const char *seccomp_builtin(const char *name);
 /* seccomp_compile.c: a sealed memfd of struct sock_filter[] (the caller closes), or -errno. */
 int seccomp_compile(const struct seccomp_profile *p, struct err *e);
 int seccomp_compile_learn(struct err *e); /* notifies of every call */
+
+/* seccomp_program.c: the program at the end of v, *ret its first instruction: how many, or -E2BIG. Numbers above
+ * `newest` are absent; those with SECCOMP_ALLOW_IF go on to the tail, which may be nothing when there are none. */
+int seccomp_program(const uint8_t verdict[SECCOMP_CALLS], int newest, const struct sock_filter *tail, size_t n_tail,
+	struct sock_filter v[SECCOMP_PROGRAM_MAX], const struct sock_filter **ret);
 
 /* seccomp.c: the profile `name` ("default", "strict") and its groups as they are on this host now; borrowed until the
  * next call. */

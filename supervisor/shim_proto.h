@@ -9,7 +9,7 @@
  * A daemon of one build talks to shims of another: structs only ever grow at their end, `size` fields say how
  * much is there, unknown message types are ignored by both.
  *
- * The life of a shim (one run of one replica):
+ * The life of a shim (one run of one replica, or several in a row):
  *
  *	daemon: writes PLAN into its end of a socketpair, execs covey-shim with the other end as SHIM_FD_CONTROL
  *	shim:   binds run_dir/shims/ID.sock, then reads run_dir/daemon.gen: if it is not the plan's, another daemon
@@ -18,6 +18,11 @@
  *	shim:   drains output, answers, forwards sd_notify, enforces a stop it was told of, all without a daemon too
  *	agent ends: shim kills what is left in the group until it is empty, writes ID.RUN.exit, says EXIT, exits
  *	daemon: makes the exit durable in its store, then unlinks the record
+ *
+ * A shim whose plan says STAY says EXIT with `stays` instead of its end, and waits on the same socket for another PLAN,
+ * whose filter comes with it (SCM_RIGHTS): a restart at once costs no exec of a shim. The daemon decides meanwhile, so
+ * it is told first, and the record follows: before anybody else is answered, or finds the shim gone. It exits when the
+ * daemon closes the socket, or when anybody else connects.
  *
  * A new daemon writes a new daemon.gen first, then looks for sockets and records, connects, says QUERY, and is
  * told HELLO. The newest connection is the one that is spoken to; an older one is closed.
@@ -91,16 +96,18 @@ struct shim_rlimit {
 	uint64_t soft, hard;
 };
 
-#define SHIM_FLAG_NO_NEW_PRIVS	 (1u << 0)
-#define SHIM_FLAG_NEW_NET	 (1u << 1)
-#define SHIM_FLAG_NEW_PIDNS	 (1u << 2) /* an init of the shim's own is pid 1 and dies with the shim (leases) */
-#define SHIM_FLAG_LOG_TIMESTAMPS (1u << 3)
-#define SHIM_FLAG_SECCOMP_LEARN	 (1u << 4) /* continue every call, only record it */
-#define SHIM_FLAG_SECCOMP_KILL	 (1u << 5) /* a refused call kills (SIGSYS); else it returns EPERM */
-#define SHIM_FLAG_V2		 (1u << 6) /* group_dir is cgroup v2: memory.events */
-#define SHIM_FLAG_ARMED		 (1u << 7) /* SHIM_FD_LEASE counts */
-#define SHIM_FLAG_LOCK_MEMORY	 (1u << 8) /* mlockall */
-#define SHIM_FLAG_LANDLOCK	 (1u << 9) /* Landlock, where there is one, refuses writes outside of `writable` */
+#define SHIM_FLAG_NO_NEW_PRIVS	  (1u << 0)
+#define SHIM_FLAG_NEW_NET	  (1u << 1)
+#define SHIM_FLAG_NEW_PIDNS	  (1u << 2) /* an init of the shim's own is pid 1 and dies with the shim (leases) */
+#define SHIM_FLAG_LOG_TIMESTAMPS  (1u << 3)
+#define SHIM_FLAG_SECCOMP_LEARN	  (1u << 4)  /* continue every call, only record it */
+#define SHIM_FLAG_SECCOMP_KILL	  (1u << 5)  /* a refused call kills (SIGSYS); else it returns EPERM */
+#define SHIM_FLAG_V2		  (1u << 6)  /* group_dir is cgroup v2: memory.events */
+#define SHIM_FLAG_ARMED		  (1u << 7)  /* SHIM_FD_LEASE counts */
+#define SHIM_FLAG_LOCK_MEMORY	  (1u << 8)  /* mlockall */
+#define SHIM_FLAG_LANDLOCK	  (1u << 9)  /* Landlock, where there is one, refuses writes outside of `writable` */
+#define SHIM_FLAG_STAY		  (1u << 10) /* wait for another plan at the end, while the daemon is there */
+#define SHIM_FLAG_BADNESS_DEFAULT (1u << 11) /* the daemon's oom_score_adj is 0, and so what it starts has */
 
 struct shim_plan {
 	uint32_t size;	  /* of this struct, as the sender knows it */
@@ -153,7 +160,8 @@ struct shim_hello {
 	uint64_t refused_total;
 	uint32_t why; /* why it is stopping: enum shim_why */
 	uint32_t label_size;
-	char status[128]; /* STATUS=, NUL-terminated */
+	char status[128];    /* STATUS=, NUL-terminated */
+	uint64_t run_before; /* of this very shim, which stayed: its record is on disk by now; 0: none */
 };
 
 struct shim_stop {
@@ -252,6 +260,8 @@ struct shim_exit {
 	struct shim_refused refused;
 	char why_text[160];
 	char detail[256]; /* START_FAILED: the path or name at fault */
+	uint32_t stays;	  /* the shim waits for another plan; 0 in a record */
+	uint32_t pad;
 };
 
 #define SHIM_SUN_PATH_MAX 107 /* of a socket's path, without the NUL */

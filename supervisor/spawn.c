@@ -43,6 +43,15 @@ int spawn_reserve_fds(struct err *e)
 	return 0;
 }
 
+bool spawn_badness_is_default(void)
+{
+	char v[16];
+	AUTO_CLOSE int fd = open("/proc/self/oom_score_adj", O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, v, sizeof(v));
+
+	return n == 2 && v[0] == '0';
+}
+
 struct child {
 	const char *path;
 	int error; /* set by the child, in the memory both share */

@@ -36,11 +36,15 @@ struct spawn_run {
 	size_t label_size;
 	int lease_fd; /* -1: unarmed */
 	bool pid_namespace;
-	const char *statsd; /* COVEY_STATSD, or NULL */
+	bool badness_is_default; /* spawn_badness_is_default */
+	const char *statsd;	 /* COVEY_STATSD, or NULL */
 };
 
 /* Reserves the descriptors SHIM_FD_CONTROL … in this process; call first in main(), before anything opens one. */
 int spawn_reserve_fds(struct err *e);
+
+/* Whether the oom_score_adj of this process is 0: then nothing has to be done about it in what it starts. */
+bool spawn_badness_is_default(void);
 
 /* The message SHIM_PLAN (header, struct, blob) for a run. A ${NAME} that nobody tells is -ENOENT, named. */
 int spawn_plan(const struct spawn_run *run, struct bytes *out, struct err *e);

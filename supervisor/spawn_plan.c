@@ -237,6 +237,15 @@ static uint64_t capability_mask(const struct spec_strv *names)
 	return mask;
 }
 
+/* Nothing may be written but what is said: then Landlock refuses what a read-only mount does not, pipes and devices. */
+static bool is_all_read_only(const struct spec_sandbox *s)
+{
+	for (size_t i = 0; i < s->read_only.n; i++)
+		if (strcmp(s->read_only.v[i], "/") == 0)
+			return true;
+	return false;
+}
+
 static void set_flags(const struct spawn_run *run, struct shim_plan *plan)
 {
 	const struct spec_sandbox *s = &run->spec->sandbox;
@@ -244,11 +253,13 @@ static void set_flags(const struct spawn_run *run, struct shim_plan *plan)
 	plan->flags |= SHIM_FLAG_LOCK_MEMORY;
 	plan->flags |= s->no_new_privileges ? SHIM_FLAG_NO_NEW_PRIVS : 0;
 	plan->flags |= s->private_network ? SHIM_FLAG_NEW_NET : 0;
+	plan->flags |= is_all_read_only(s) ? SHIM_FLAG_LANDLOCK : 0;
 	plan->flags |= run->pid_namespace ? SHIM_FLAG_NEW_PIDNS : 0;
 	plan->flags |= run->spec->log_timestamps ? SHIM_FLAG_LOG_TIMESTAMPS : 0;
 	plan->flags |= run->filter->learn ? SHIM_FLAG_SECCOMP_LEARN : 0;
 	plan->flags |= run->filter->kill ? SHIM_FLAG_SECCOMP_KILL : 0;
-	plan->flags |= run->lease_fd >= 0 ? SHIM_FLAG_ARMED : 0;
+	plan->flags |= run->badness_is_default ? SHIM_FLAG_BADNESS_DEFAULT : 0;
+	plan->flags |= run->lease_fd >= 0 ? SHIM_FLAG_ARMED : SHIM_FLAG_STAY;
 }
 
 static void add_common(struct blob *b, const struct spawn_run *run, struct shim_plan *plan)

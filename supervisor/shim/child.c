@@ -42,8 +42,28 @@ static int join_one(struct child *c, const char *path, const char *file)
 	return t.cut ? -ENAMETOOLONG : os_write_file(AT_FDCWD, c->path, "0");
 }
 
+/* The shim's is low, which is not for agents. */
+static int raise_badness(const struct child *c)
+{
+	if (!c->how->badness_is_right)
+		(void)os_write_file(
+			AT_FDCWD, "/proc/self/oom_score_adj", "0"); /* where it cannot be raised it was not lowered */
+	return 0;
+}
+
+/* By the descriptors that the shim holds; false: the paths have to do. */
+static bool join_open(const struct groupfiles *f)
+{
+	for (unsigned i = 0; i < f->joins_n; i++)
+		if (write(f->joins[i], "0", 1) != 1)
+			return false;
+	return f->joins_n > 0;
+}
+
 static int join_groups(struct child *c)
 {
+	if (!c->how->sub && c->how->joins && join_open(c->how->joins))
+		return raise_badness(c);
 	for (size_t i = 0; i < c->how->plan->p.ops_n; i++) {
 		const struct shim_op *op = planread_op(c->how->plan, i);
 		uint32_t type = op->type & ~(uint32_t)SHIM_OP_OPTIONAL;
@@ -56,30 +76,17 @@ static int join_groups(struct child *c)
 		if (rc < 0 && !(op->type & SHIM_OP_OPTIONAL))
 			return rc;
 	}
-	(void)os_write_file(
-		AT_FDCWD, "/proc/self/oom_score_adj", "0"); /* where it cannot be lowered it was not raised */
-	return 0;
-}
-
-/* Signals as a program expects them, whatever the daemon ignored or blocked. */
-static void reset_signals(void)
-{
-	const struct sigaction dfl = {.sa_handler = SIG_DFL};
-	struct sigaction was;
-	sigset_t none;
-
-	for (int sig = 1; sig < 32; sig++)
-		if (sigaction(sig, NULL, &was) == 0 && was.sa_handler == SIG_IGN)
-			(void)sigaction(sig, &dfl, NULL); /* could be read, so can be set */
-	sigemptyset(&none);
-	(void)sigprocmask(SIG_SETMASK, &none, NULL); /* cannot fail with these arguments */
+	return raise_badness(c);
 }
 
 static int set_session(struct child *c)
 {
+	sigset_t none;
+
 	c->detail = "session";
-	reset_signals();
-	(void)setsid(); /* fails only for a group's leader, which a new child is not */
+	sigemptyset(&none);
+	(void)sigprocmask(SIG_SETMASK, &none, NULL); /* cannot fail; that none is ignored main.c saw to */
+	(void)setsid();				     /* fails only for a group's leader, which a new child is not */
 	if (c->filter_sock >= 0 && dup3(c->filter_sock, SHIM_FD_NOTIFY_LISTENER, O_CLOEXEC) < 0)
 		return -errno;
 	if (dup2(c->how->out_fd, STDOUT_FILENO) < 0 || dup2(c->how->out_fd, STDERR_FILENO) < 0)
@@ -129,16 +136,23 @@ static int set_rlimits(struct child *c)
 	return setrlimit(RLIMIT_STACK, &stack) < 0 ? -errno : 0;
 }
 
-static int drop_bounding(struct child *c)
+int child_drop_bounding(uint64_t caps)
 {
-	c->detail = "capabilities";
-	for (unsigned long cap = 0; cap <= K_CAP_LAST_MAX; cap++) {
-		if (c->how->plan->p.cap_keep >> cap & 1)
+	for (unsigned long cap = 0; caps >> cap; cap++) {
+		if (!(caps >> cap & 1))
 			continue;
 		if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0)
 			return errno == EINVAL ? 0 : -errno; /* past the kernel's last */
+		if (cap == K_CAP_LAST_MAX)
+			break;
 	}
 	return 0;
+}
+
+static int drop_bounding(struct child *c)
+{
+	c->detail = "capabilities";
+	return child_drop_bounding(c->how->bounding & ~c->how->plan->p.cap_keep);
 }
 
 /* libc's own calls would make all of a process's threads follow, with records in the memory that we share. */

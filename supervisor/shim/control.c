@@ -5,6 +5,7 @@
  * a daemon that hangs costs no memory and loses nothing.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -24,6 +25,28 @@ void frame_free(struct frame *f)
 	*f = (struct frame){0};
 }
 
+/* Receives n bytes; a descriptor that comes with them becomes the filter. */
+static bool receive(int fd, void *v, size_t n)
+{
+	char control[CMSG_SPACE(sizeof(int))];
+	struct iovec iov = {v, n};
+	struct msghdr msg = {
+		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
+	struct cmsghdr *cmsg;
+	int filter;
+
+	if (recvmsg(fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC) != (ssize_t)n)
+		return false;
+	cmsg = CMSG_FIRSTHDR(&msg);
+	if (!cmsg || cmsg->cmsg_type != SCM_RIGHTS)
+		return true;
+	memcpy(&filter, CMSG_DATA(cmsg), sizeof(filter));
+	if (dup3(filter, SHIM_FD_FILTER, O_CLOEXEC) < 0)
+		return false;
+	os_close(&filter);
+	return true;
+}
+
 /* The next message in memory of its own. */
 static int frame_read(int fd, size_t n, struct frame *ret, uint32_t *ret_type)
 {
@@ -35,7 +58,7 @@ static int frame_read(int fd, size_t n, struct frame *ret, uint32_t *ret_type)
 	f.v = os_map(n, false);
 	if (!f.v)
 		return -ENOMEM;
-	if (recv(fd, f.v, n, MSG_DONTWAIT) != (ssize_t)n) {
+	if (!receive(fd, f.v, n)) {
 		frame_free(&f);
 		return -EIO;
 	}
@@ -74,6 +97,11 @@ void control_accept(struct shim *s)
 	socklen_t size;
 	struct ucred peer;
 
+	if (fd >= 0 && s->waiting) { /* a daemon that knows nothing of our run: its record is there, and no run */
+		os_close(&fd);
+		life_leave(s);
+		return;
+	}
 	if (fd < 0)
 		return; /* gone again */
 	size = sizeof(peer);
@@ -125,6 +153,7 @@ static int send_hello(struct shim *s, uint32_t type)
 	h.run = s->record.run;
 	h.state = s->state;
 	h.pid = s->record.pid;
+	h.pid_start = type == SHIM_HELLO && s->agent.pid ? os_start_time(s->agent.pid) : 0;
 	h.started_wall_ms = s->record.started_wall_ms;
 	h.ready = s->notify.ready;
 	h.watchdog = s->notify.watchdog;
@@ -133,6 +162,7 @@ static int send_hello(struct shim *s, uint32_t type)
 	h.refused_total = s->record.refused.total;
 	h.why = s->record.why;
 	h.label_size = s->label_size;
+	h.run_before = s->run_before;
 	memcpy(h.status, s->notify.status, sizeof(h.status));
 	return control_send_labelled(s, type, &h, sizeof(h));
 }
@@ -143,6 +173,7 @@ static int send_one(struct shim *s, unsigned what, int64_t now_ms)
 	case OWED_STARTED:
 		return send_hello(s, SHIM_STARTED);
 	case OWED_HELLO:
+		record_pay(s); /* so that who asks finds it */
 		return send_hello(s, SHIM_HELLO);
 	case OWED_NOTIFY:
 		s->notify_told_ms = now_ms;
@@ -181,18 +212,18 @@ int64_t control_deadline_ms(const struct shim *s)
 }
 
 /* What lies unread in a socket when it is closed makes the other end's next read fail, whatever it had been sent. */
-void control_send_exit(struct shim *s)
+int control_send_exit(struct shim *s)
 {
 	char none;
 
 	while (s->control >= 0 && recv(s->control, &none, sizeof(none), MSG_DONTWAIT) > 0)
 		;
-	(void)control_send_labelled(s, SHIM_EXIT, &s->record, sizeof(s->record)); /* the record says it too */
+	return control_send_labelled(s, SHIM_EXIT, &s->record, sizeof(s->record));
 }
 
 void control_say(struct shim *s, unsigned owed)
 {
-	if (s->control < 0)
+	if (s->control < 0 || s->waiting) /* of a run that is over: it would be taken for the next one's */
 		return;
 	s->owed |= owed;
 	control_send_owed(s);
@@ -246,10 +277,19 @@ static int read_large(struct shim *s, size_t n)
 		return recv(s->control, &none, sizeof(none), MSG_DONTWAIT) < 0 ? -errno : 0; /* passed over */
 	if (rc < 0)
 		return rc;
+	if (type == SHIM_PLAN && s->waiting) {
+		shim_again(s, &f); /* keeps the frame */
+		return 0;
+	}
 	if (type == SHIM_EXEC)
 		probe_exec(s, &f);
 	frame_free(&f);
 	return 0;
+}
+
+static bool is_large(uint32_t type)
+{
+	return type == SHIM_EXEC || type == SHIM_PLAN;
 }
 
 static int read_one(struct shim *s)
@@ -263,7 +303,7 @@ static int read_one(struct shim *s)
 	if (n <= 0)
 		return -EPIPE;
 	memcpy(&head, v, sizeof(head));
-	if (n > (ssize_t)sizeof(v) || (n >= (ssize_t)sizeof(head) && head.type == SHIM_EXEC))
+	if (n > (ssize_t)sizeof(v) || (n >= (ssize_t)sizeof(head) && is_large(head.type)))
 		return read_large(s, (size_t)n);
 	(void)recv(s->control, v, sizeof(v), MSG_DONTWAIT); /* the one that was peeked at */
 	if (n >= (ssize_t)sizeof(head) && head.size == (size_t)n - sizeof(head))
@@ -283,6 +323,9 @@ void control_read(struct shim *s)
 		os_close(&s->control); /* a daemon that ends or restarts: the next one must find us */
 		s->owed = 0;
 		probe_hang_up(s);
-		sockets_check(s);
+		if (s->waiting)
+			life_leave(s);
+		else
+			sockets_check(s);
 	}
 }

@@ -16,8 +16,10 @@
 #include "supervisor/shim/os.h"
 #include "supervisor/shim/text.h"
 
-int group_make(const struct plan *p, const char **ret_path)
+int group_make(const struct plan *p, bool *ret_fresh, const char **ret_path)
 {
+	bool fresh = false, used = false;
+
 	for (size_t i = 0; i < p->p.ops_n; i++) {
 		const struct shim_op *op = planread_op(p, i);
 		uint32_t type = op->type & ~(uint32_t)SHIM_OP_OPTIONAL;
@@ -25,12 +27,18 @@ int group_make(const struct plan *p, const char **ret_path)
 
 		*ret_path = planread_str(p, op->path);
 		if (type == SHIM_OP_MKDIR)
-			rc = mkdir(*ret_path, 0755) < 0 && errno != EEXIST ? -errno : 0;
+			rc = mkdir(*ret_path, 0755) < 0 ? -errno : 0;
 		else if (type == SHIM_OP_WRITE)
 			rc = os_write_file(AT_FDCWD, *ret_path, planread_str(p, op->value));
+		if (type == SHIM_OP_MKDIR && rc == -EEXIST) {
+			used = true;
+			continue;
+		}
+		fresh |= type == SHIM_OP_MKDIR;
 		if (rc < 0 && !(op->type & SHIM_OP_OPTIONAL))
 			return rc;
 	}
+	*ret_fresh = fresh && !used;
 	return 0;
 }
 
@@ -113,9 +121,14 @@ static void forbid_forks(struct group *g, int dir)
 
 int group_kill(struct group *g, int sub)
 {
-	AUTO_CLOSE int dir = g->dir ? open_dir(g->dir) : -1;
+	AUTO_CLOSE int dir = -1;
 	int n = 0;
 
+	if (sub < 0 && groupfiles_is_empty(g->files, g->dir)) {
+		g->own = 0;
+		return 0;
+	}
+	dir = g->dir ? open_dir(g->dir) : -1;
 	if (dir < 0)
 		return 0;
 	if (sub < 0) {
@@ -147,16 +160,6 @@ void group_settle(struct group *g)
 	if (g->bounded)
 		(void)os_write_file(dir, "pids.max", g->pids_max); /* the next run writes its own limit anyhow */
 	g->bounded = g->has_subs = false;
-}
-
-uint64_t group_oom_kills(const char *path)
-{
-	char v[512];
-	uint64_t n = 0;
-
-	if (path && os_read_file(AT_FDCWD, path, v, sizeof(v)) > 0)
-		(void)text_find_u64(v, "oom_kill", &n); /* an old kernel has no such line: 0 */
-	return n;
 }
 
 /* Whether a line "8:pids:/covey/web.0" of /proc/PID/cgroup names dir or something below it. */

@@ -2,26 +2,30 @@
 #ifndef SUPERVISOR_SHIM_GROUP_H
 #define SUPERVISOR_SHIM_GROUP_H
 /*
- * The replica's cgroups as far as the shim handles them: made by the plan's list, emptied by SIGKILL, one counter
- * read.
+ * The replica's cgroups as far as the shim handles them: made by the plan's list, emptied by SIGKILL.
  */
 #include <stdbool.h>
 
+#include "supervisor/shim/groupfiles.h"
 #include "supervisor/shim/planread.h"
 
 #define GROUP_PROBES 2 /* sub-groups for probes' commands, so that each is ended whole */
 
 /* Where processes are killed: the plan's kill_dir. Strings are borrowed. */
 struct group {
-	const char *dir;   /* NULL: the plan names none */
+	const char *dir; /* NULL: the plan names none */
+	const char *oom_path;
+	const char *joins; /* what is written to enter it, behind each other */
+	unsigned joins_n;
+	struct groupfiles *files;
 	unsigned own;	   /* processes in itself, sub-groups aside, when it was last killed */
 	bool has_subs;	   /* sub-groups may be there */
 	bool bounded;	   /* pids.max is 0 now, so that nothing in it can fork … */
 	char pids_max[24]; /* … and was this before */
 };
 
-/* The plan's MKDIR and WRITE steps. *ret_path is the one that failed. */
-int group_make(const struct plan *p, const char **ret_path);
+/* The plan's MKDIR and WRITE steps. *ret_fresh: none of the groups was there. *ret_path is the one that failed. */
+int group_make(const struct plan *p, bool *ret_fresh, const char **ret_path);
 
 /*
  * Sends SIGKILL to everything in the group and its sub-groups, once; returns how many processes there were. What
@@ -35,8 +39,6 @@ void group_settle(struct group *g);
 int group_probe(struct group *g, int sub);
 const char *group_probe_name(int sub);
 
-/* The oom_kill counter; 0 when it cannot be read. */
-uint64_t group_oom_kills(const char *path);
 /* Whether a process is in the group or below. */
 bool group_has(const struct group *g, int pid);
 

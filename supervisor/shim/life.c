@@ -19,18 +19,71 @@
 #define PREPARE_MAX_MS	  10000 /* an older shim, or processes that do not die: then it is a failed start */
 #define KILL_PAUSE_MAX_MS 100
 #define RECORD_PAUSE_MS	  1000
+#define SETTLE_AFTER_MS	  1000
+#define LATER_MS	  5 /* more than a daemon takes to decide about a restart */
+
+/* Namespaces and leases are one run's: who has them goes with it. */
+static bool may_stay(const struct shim *s)
+{
+	return s->flags & SHIM_FLAG_STAY && !(s->flags & (SHIM_FLAG_ARMED | SHIM_FLAG_NEW_PIDNS)) && s->control >= 0 &&
+	       !s->control_full && s->listener >= 0;
+}
+
+/* What a restart need not wait for: freeing a filter wakes a thread of the kernel, a record is a file to be made. */
+static void do_later(struct shim *s)
+{
+	s->later_at_ms = 0;
+	os_close(&s->spent_listener);
+	record_pay(s);
+}
+
+void life_spend_listener(struct shim *s)
+{
+	if (s->agent.listener < 0)
+		return;
+	os_close(&s->spent_listener);
+	s->spent_listener = s->agent.listener;
+	s->agent.listener = -1;
+}
+
+void life_leave(struct shim *s)
+{
+	do_later(s);
+	sockets_close(s);
+	s->finished = true;
+}
+
+/* False: the daemon could not be told. The record is for one that dies now: this one knows. */
+static bool finish_and_wait(struct shim *s)
+{
+	control_send_owed(s);
+	s->record.stays = 1;
+	s->waiting = control_send_exit(s) == 0;
+	s->record.stays = 0;
+	if (s->waiting) {
+		s->owed = 0; /* as in control_say */
+		record_owe(s);
+		s->later_at_ms = os_now_ms(CLOCK_MONOTONIC) + LATER_MS;
+	}
+	return s->waiting;
+}
 
 static void finish(struct shim *s)
 {
+	uint64_t oom_kills = groupfiles_oom_kills(&s->files, s->group.oom_path);
 	int rc;
 
 	group_settle(&s->group);
 	logpump_finish(&s->log);
 	s->record.log_dropped_lines = s->log.file.dropped;
-	s->record.oom_kills = group_oom_kills(s->oom_path) - s->oom_base;
+	s->record.oom_kills += oom_kills - s->oom_base; /* of each time that it is tried to finish */
+	s->oom_base = oom_kills;
 	s->record.label_size = s->label_size;
 	if (s->record.ended_wall_ms == 0)
 		s->record.ended_wall_ms = os_now_ms(CLOCK_REALTIME);
+	if (may_stay(s) && finish_and_wait(s))
+		return;
+	record_pay(s);
 	rc = record_write(s);
 	if (rc < 0 && s->control < 0) { /* nobody knows yet: stay until somebody does */
 		s->next_try_ms = os_now_ms(CLOCK_MONOTONIC) + RECORD_PAUSE_MS;
@@ -38,7 +91,7 @@ static void finish(struct shim *s)
 	}
 	control_send_owed(s);
 	sockets_close(s);
-	control_send_exit(s);
+	(void)control_send_exit(s); /* the record says it too */
 	s->finished = true;
 }
 
@@ -75,6 +128,7 @@ static void end(struct shim *s)
 	s->ended = true;
 	s->state = SHIM_EMPTYING;
 	s->stop_at_ms = 0;
+	s->settle_at_ms = 0;
 	s->tries = 0;
 	s->listed = 0;
 	frame_free(&s->plan_frame);
@@ -94,7 +148,7 @@ static void fail(struct shim *s, uint32_t stage, int error, const char *detail)
 	end(s);
 }
 
-static void fence(struct shim *s, enum fuse_verdict verdict)
+void life_fence(struct shim *s, enum fuse_verdict verdict)
 {
 	struct text t = TEXT_OVER(s->record.detail);
 
@@ -112,122 +166,20 @@ static void fence(struct shim *s, enum fuse_verdict verdict)
 		end(s);
 }
 
-/* Preparing, in this order; each step returns 0, -EAGAIN to be tried again a little later, or what is wrong. */
-
-static int open_sockets(struct shim *s, struct plan *p, const char **ret_detail)
+/*
+ * What no start waits for, a moment later: an agent that ends at once is not worth it. It makes the shim hard to lose,
+ * and the next start quick.
+ */
+static void settle_in(struct shim *s)
 {
-	int rc = sockets_open(s);
-
-	(void)p;
-	*ret_detail = s->dir_run;
-	return rc == -EADDRINUSE ? -EAGAIN : rc;
-}
-
-/* Another daemon has come and did not find us when it looked: it starts this replica itself. */
-static int check_generation(struct shim *s, struct plan *p, const char **ret_detail)
-{
-	char v[32];
-	uint64_t gen;
-	ssize_t n = os_read_file(AT_FDCWD, s->gen_path, v, sizeof(v));
-
-	(void)p;
-	*ret_detail = s->gen_path;
-	if (n < 16 || !text_to_hex64(v, 16, &gen) || gen != s->gen)
-		return -ESTALE;
-	return 0;
-}
-
-static int make_groups(struct shim *s, struct plan *p, const char **ret_detail)
-{
-	(void)s;
-	return group_make(p, ret_detail);
-}
-
-static int empty_group(struct shim *s, struct plan *p, const char **ret_detail)
-{
-	(void)p;
-	*ret_detail = s->group.dir;
-	if (group_kill(&s->group, -1) > 0)
-		return -EAGAIN;
-	group_settle(&s->group);
-	s->oom_base = group_oom_kills(s->oom_path);
-	return 0;
-}
-
-static int open_log(struct shim *s, struct plan *p, const char **ret_detail)
-{
-	bool stamps = s->flags & SHIM_FLAG_LOG_TIMESTAMPS;
-	int rc = logpump_open(&s->log, s->log_path, stamps, p->p.log_max_bytes, p->p.log_keep, &s->agent_out);
-
-	*ret_detail = s->log_path;
-	if (rc == 0)
-		(void)fchown(s->agent_out, p->p.uid, p->p.gid); /* so that it may open /dev/stdout */
-	return rc;
-}
-
-static int arm(struct shim *s, struct plan *p, const char **ret_detail)
-{
-	enum fuse_verdict verdict;
-	int rc = 0;
-
-	(void)p;
-	*ret_detail = "lease";
-	if (s->flags & SHIM_FLAG_ARMED) {
-		rc = fuse_open(&s->fuse);
-		if (rc < 0)
-			return rc;
-		fuse_first_in_line();
-		verdict = fuse_look(&s->fuse);
-		if (verdict != FUSE_HOLDS) {
-			fence(s, verdict);
-			return -ECANCELED;
-		}
-	}
-	*ret_detail = "pid namespace";
-	return s->flags & SHIM_FLAG_NEW_PIDNS ? pidns_open(s) : 0;
-}
-
-static const struct {
-	enum shim_stage stage;
-	int (*run)(struct shim *s, struct plan *p, const char **ret_detail);
-} prepare_steps[] = {
-	{SHIM_STAGE_SOCKET, open_sockets},
-	{SHIM_STAGE_SOCKET, check_generation},
-	{SHIM_STAGE_CGROUP, make_groups},
-	{SHIM_STAGE_CGROUP, empty_group},
-	{SHIM_STAGE_LOG, open_log},
-	{SHIM_STAGE_NAMESPACE, arm},
-};
-
-/* Field 22 of /proc/PID/stat; the name in field 2 may hold anything but ends at the last ')'. */
-static uint64_t start_time(int pid)
-{
-	char path[32], v[400];
-	struct text t = TEXT_OVER(path);
-	const char *at;
-	size_t used;
-
-	text_str(&t, "/proc/");
-	text_u64(&t, (uint64_t)pid);
-	text_str(&t, "/stat");
-	if (os_read_file(AT_FDCWD, path, v, sizeof(v)) <= 0)
-		return 0;
-	at = strrchr(v, ')');
-	for (int field = 2; at && field < 22; field++) {
-		at = strchr(at, ' ');
-		if (at)
-			at++;
-	}
-	return at ? text_to_u64(at, strlen(at), &used) : 0;
-}
-
-/* What need not be done before the agent runs. */
-static void settle_in(const struct shim *s)
-{
-	(void)os_write_file(
-		AT_FDCWD, "/proc/self/oom_score_adj", "-1000"); /* where that is not allowed we may be killed */
+	if (s->flags & SHIM_FLAG_STAY && s->files.pids < 0 && s->files.joins_n == 0)
+		groupfiles_open(&s->files, s->group.dir, s->group.oom_path, s->group.joins, s->group.joins_n);
+	if (s->settled)
+		return;
+	s->lowered = os_write_file(AT_FDCWD, "/proc/self/oom_score_adj", "-1000") == 0; /* else we may be killed */
 	if (s->flags & SHIM_FLAG_LOCK_MEMORY && !(s->flags & SHIM_FLAG_ARMED))
 		(void)mlockall(MCL_CURRENT); /* as above: may be swapped */
+	s->settled = true;
 }
 
 static void started(struct shim *s)
@@ -236,11 +188,18 @@ static void started(struct shim *s)
 	s->record.started_wall_ms = os_now_ms(CLOCK_REALTIME);
 	s->hello.started_boot_ms = os_now_ms(CLOCK_BOOTTIME);
 	s->record.pid = s->agent.pid;
-	s->hello.pid_start = start_time(s->agent.pid);
 	if (s->state == SHIM_PREPARING)
 		s->state = SHIM_RUNNING;
 	control_say(s, OWED_STARTED);
-	settle_in(s);
+	do_later(s);
+	s->settle_at_ms = s->started_mono_ns / 1000000 + SETTLE_AFTER_MS;
+}
+
+/* Once, and not in each child: a shim never execs, so its own bounding set is there to be inherited alone. */
+static void give_up_capabilities(struct shim *s)
+{
+	if (child_drop_bounding(s->bounding & ~s->cap_keep) == 0)
+		s->bounding = s->cap_keep; /* else the child tries, and tells */
 }
 
 static void start_agent(struct shim *s, const struct plan *p)
@@ -248,9 +207,15 @@ static void start_agent(struct shim *s, const struct plan *p)
 	struct start_how how = {.plan = p,
 		.out_fd = s->agent_out,
 		.group_dir = s->group.dir,
+		.joins = &s->files,
+		.badness_is_right = s->flags & SHIM_FLAG_BADNESS_DEFAULT && !s->lowered,
 		.may_wait = !(s->flags & SHIM_FLAG_ARMED)};
 	struct start_report report;
-	int rc = start_task(&s->agent, &how, &report);
+	int rc;
+
+	give_up_capabilities(s);
+	how.bounding = s->bounding;
+	rc = start_task(&s->agent, &how, &report);
 
 	os_close(&s->agent_out);
 	frame_free(&s->plan_frame);
@@ -266,13 +231,8 @@ void life_begin(struct shim *s)
 	struct plan p;
 	int rc = planread_plan(s->plan_frame.payload, s->plan_frame.size, &p, &detail);
 
-	while (rc == 0 && s->step < ARRAY_LEN(prepare_steps)) {
-		rc = prepare_steps[s->step].run(s, &p, &detail);
-		if (rc == 0) {
-			s->step++;
-			s->tries = 0;
-		}
-	}
+	if (rc == 0)
+		rc = prepare(s, &p, &detail);
 	if (rc == 0) {
 		start_agent(s, &p);
 	} else if (rc == -EAGAIN && os_now_ms(CLOCK_MONOTONIC) < s->began_ms + PREPARE_MAX_MS) {
@@ -282,7 +242,7 @@ void life_begin(struct shim *s)
 		sockets_close(s);
 		s->finished = true;
 	} else if (rc != -ECANCELED) {
-		fail(s, prepare_steps[s->step].stage, rc == -EAGAIN ? EBUSY : -rc, detail);
+		fail(s, prepare_stage(s), rc == -EAGAIN ? EBUSY : -rc, detail);
 	}
 }
 
@@ -308,7 +268,7 @@ void life_child(struct shim *s, int pid, int status, const void *rusage)
 
 		s->init_pid = 0;
 		if (verdict > FUSE_HOLDS && verdict < FUSE_VERDICT_MAX)
-			fence(s, (enum fuse_verdict)verdict);
+			life_fence(s, (enum fuse_verdict)verdict);
 	}
 	if (pid == s->agent.pid) {
 		if (s->agent.starting >= 0)
@@ -317,9 +277,10 @@ void life_child(struct shim *s, int pid, int status, const void *rusage)
 		if (s->ended)
 			return;
 		record_died(s, status, rusage);
+		life_spend_listener(s);
 		start_forget(&s->agent);
 		end(s);
-	} else if (s->ended && !s->finished) {
+	} else if (s->ended && !s->finished && !s->waiting) {
 		s->next_try_ms = os_now_ms(CLOCK_MONOTONIC);
 	}
 }
@@ -368,7 +329,7 @@ void life_fuse(struct shim *s)
 	enum fuse_verdict verdict = fuse_look(&s->fuse);
 
 	if (verdict != FUSE_HOLDS)
-		fence(s, verdict);
+		life_fence(s, verdict);
 }
 
 void life_time(struct shim *s, int64_t now_ms)
@@ -381,6 +342,12 @@ void life_time(struct shim *s, int64_t now_ms)
 		kill_round(s);
 		return;
 	}
+	if (s->later_at_ms && now_ms >= s->later_at_ms)
+		do_later(s);
+	if (s->settle_at_ms && now_ms >= s->settle_at_ms) {
+		s->settle_at_ms = 0;
+		settle_in(s);
+	}
 	if (s->next_try_ms == 0 || now_ms < s->next_try_ms)
 		return;
 	s->next_try_ms = 0;
@@ -392,7 +359,12 @@ void life_time(struct shim *s, int64_t now_ms)
 
 int64_t life_deadline_ms(const struct shim *s)
 {
-	if (s->ended || s->stop_at_ms == 0)
-		return s->next_try_ms;
-	return s->next_try_ms && s->next_try_ms < s->stop_at_ms ? s->next_try_ms : s->stop_at_ms;
+	const int64_t at[] = {
+		s->next_try_ms, s->later_at_ms, s->ended ? 0 : s->stop_at_ms, s->ended ? 0 : s->settle_at_ms};
+	int64_t first = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(at); i++)
+		if (at[i] && (first == 0 || at[i] < first))
+			first = at[i];
+	return first;
 }

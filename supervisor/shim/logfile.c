@@ -17,11 +17,11 @@
 #include "supervisor/shim/planread.h"
 #include "supervisor/shim/text.h"
 
-static int open_current(struct logfile *f)
+static int open_file(struct logfile *f, int create)
 {
 	struct stat st;
 
-	f->fd = openat(AT_FDCWD, f->path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0640);
+	f->fd = openat(AT_FDCWD, f->path, O_WRONLY | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | create, 0640);
 	if (f->fd < 0)
 		return -errno;
 	if (fstat(f->fd, &st) < 0)
@@ -30,11 +30,29 @@ static int open_current(struct logfile *f)
 	return 0;
 }
 
+static int open_current(struct logfile *f)
+{
+	return open_file(f, O_CREAT);
+}
+
+static int check_dir(const struct logfile *f)
+{
+	char dir[PLAN_PATH_MAX];
+	struct text t = TEXT_OVER(dir);
+	const char *slash = strrchr(f->path, '/');
+
+	if (slash && slash > f->path)
+		text_mem(&t, f->path, (size_t)(slash - f->path));
+	else
+		text_str(&t, slash ? "/" : ".");
+	return access(dir, W_OK | X_OK) < 0 ? -errno : 0;
+}
+
 int logfile_open(struct logfile *f)
 {
-	int rc = open_current(f);
+	int rc = open_file(f, 0);
 
-	return rc == -ENOSPC || rc == -EDQUOT ? 0 : rc;
+	return rc == -ENOENT ? check_dir(f) : rc;
 }
 
 uint64_t logfile_room(const struct logfile *f)

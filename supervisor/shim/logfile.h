@@ -22,7 +22,8 @@ struct logfile {
 	int drop_errno;
 };
 
-/* 0, or -errno when there is no way to write there (a disk that is full passes: it is tried again). */
+/* 0, or -errno when there is no way to write there. The file itself is made with the first line: making a thousand
+ * takes longer than starting their agents. */
 int logfile_open(struct logfile *f);
 /* Bytes that the current file still takes. */
 uint64_t logfile_room(const struct logfile *f);

@@ -45,7 +45,7 @@ static void watch_all(const struct shim *s, struct pollfd p[AT_MAX])
 	watch(&p[AT_CLOCK], s->fuse.clock_fd);
 	watch(&p[AT_CONTROL], s->control);
 	watch(&p[AT_LISTENER], s->listener);
-	watch(&p[AT_NOTIFY], s->notify_fd);
+	watch(&p[AT_NOTIFY], s->waiting ? -1 : s->notify_fd);
 	watch(&p[AT_LOG], s->log.read_at_ms ? -1 : s->log.pipe);
 	watch_task(&p[AT_TASKS], &s->agent);
 	for (int i = 0; i < GROUP_PROBES; i++) {
@@ -108,7 +108,7 @@ static void serve_tasks(struct shim *s, const struct pollfd p[AT_MAX])
 		if (at[0].revents & POLLIN && t->listener == at[0].fd)
 			refuse_read(s, t);
 		else if (at[0].revents && t->listener == at[0].fd)
-			os_close(&t->listener); /* nobody is left whom the filter binds */
+			i == 0 ? life_spend_listener(s) : os_close(&t->listener); /* it binds nobody any more */
 	}
 }
 

@@ -11,8 +11,9 @@
 #include "supervisor/shim/os.h"
 #include "supervisor/shim/shim.h"
 
-#define DATAGRAMS_A_TURN 16
-#define DATAGRAM_MAX	 1024
+#define DATAGRAMS_A_TURN  16
+#define DATAGRAMS_DROPPED 1024 /* more than the kernel keeps (net.unix.max_dgram_qlen) where nobody speaks on */
+#define DATAGRAM_MAX	  1024
 
 static bool may_speak(const struct shim *s, const struct ucred *who)
 {
@@ -38,6 +39,14 @@ static ssize_t receive(int fd, char *v, size_t cap, struct ucred *ret_who)
 	if (cmsg && cmsg->cmsg_type == SCM_CREDENTIALS)
 		memcpy(ret_who, CMSG_DATA(cmsg), sizeof(*ret_who));
 	return n;
+}
+
+void notify_drop(struct shim *s)
+{
+	char v[8];
+
+	for (int i = 0; i < DATAGRAMS_DROPPED && recv(s->notify_fd, v, sizeof(v), MSG_DONTWAIT) >= 0; i++)
+		;
 }
 
 void notify_read(struct shim *s)

@@ -10,6 +10,8 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
+#include "supervisor/shim/text.h"
+
 #define OS_PATH_MAX 528
 
 int64_t os_now_ns(clockid_t clock)
@@ -56,6 +58,28 @@ ssize_t os_read_file(int dirfd, const char *path, char *out, size_t cap)
 	}
 	out[n] = '\0';
 	return (ssize_t)n;
+}
+
+/* Field 22 of /proc/PID/stat; the name in field 2 may hold anything but ends at the last ')'. */
+uint64_t os_start_time(int pid)
+{
+	char path[32], v[400];
+	struct text t = TEXT_OVER(path);
+	const char *at;
+	size_t used;
+
+	text_str(&t, "/proc/");
+	text_u64(&t, (uint64_t)pid);
+	text_str(&t, "/stat");
+	if (os_read_file(AT_FDCWD, path, v, sizeof(v)) <= 0)
+		return 0;
+	at = strrchr(v, ')');
+	for (int field = 2; at && field < 22; field++) {
+		at = strchr(at, ' ');
+		if (at)
+			at++;
+	}
+	return at ? text_to_u64(at, strlen(at), &used) : 0;
 }
 
 int os_write_file(int dirfd, const char *path, const char *v)

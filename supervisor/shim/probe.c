@@ -62,6 +62,8 @@ static int start(struct shim *s, struct probe *p, const struct plan *plan, struc
 	struct start_how how = {.plan = plan,
 		.group_dir = s->group.dir,
 		.beside = s->agent.pid,
+		.bounding = s->bounding,
+		.badness_is_right = s->flags & SHIM_FLAG_BADNESS_DEFAULT && !s->lowered,
 		.may_wait = !(s->flags & SHIM_FLAG_ARMED)};
 	int ends[2], sub = (int)(p - s->probes), rc;
 

@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/uio.h>
 #include <sys/wait.h>
 
 #include "supervisor/shim/os.h"
@@ -37,43 +36,83 @@ void record_died(struct shim *s, int status, const void *rusage)
 	r->rss_max_bytes = (int64_t)ru->ru_maxrss * 1024;
 }
 
-static void name_record(const struct shim *s, const char *suffix, struct text *t)
+/* A record with its label behind it, in one piece, and whose it is. */
+struct record {
+	struct shim_exit v;
+	char label[SHIM_LABEL_MAX];
+	char stem[REPLICA_ID_MAX];
+};
+
+static void name_record(const struct record *r, const char *suffix, struct text *t)
 {
-	text_str(t, s->stem);
+	text_str(t, r->stem);
 	text_str(t, ".");
-	text_u64(t, s->record.run);
+	text_u64(t, r->v.run);
 	text_str(t, suffix);
 }
 
-static int write_aside(const struct shim *s, const char *aside)
+static int write_aside(const struct record *r, const char *aside)
 {
 	AUTO_CLOSE int fd = openat(AT_FDCWD, aside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	struct iovec iov[] = {
-		{(void *)(uintptr_t)&s->record, sizeof(s->record)}, {(void *)(uintptr_t)s->label, s->label_size}};
-	ssize_t n;
+	ssize_t n, size = (ssize_t)(sizeof(r->v) + r->v.label_size);
 
 	if (fd < 0)
 		return -errno;
-	n = writev(fd, iov, 2);
+	n = write(fd, r, (size_t)size);
 	if (n < 0)
 		return -errno;
-	return (size_t)n == sizeof(s->record) + s->label_size ? 0 : -ENOSPC;
+	return n == size ? 0 : -ENOSPC;
 }
 
-int record_write(struct shim *s)
+static void take(const struct shim *s, struct record *ret)
+{
+	ret->v = s->record;
+	ret->v.stays = 0;
+	memcpy(ret->label, s->label, s->label_size);
+	memcpy(ret->stem, s->stem, strlen(s->stem) + 1);
+}
+
+static int put(struct shim *s, const struct record *r)
 {
 	char name[RECORD_NAME_MAX], aside[RECORD_NAME_MAX];
 	struct text to = TEXT_OVER(name), from = TEXT_OVER(aside);
 	int rc;
 
-	name_record(s, ".exit", &to);
-	name_record(s, ".exit~", &from);
-	rc = write_aside(s, aside);
+	name_record(r, ".exit", &to);
+	name_record(r, ".exit~", &from);
+	rc = write_aside(r, aside);
 	if (rc == -ENOENT) { /* run_dir was wiped */
 		sockets_check(s);
-		rc = write_aside(s, aside);
+		rc = write_aside(r, aside);
 	}
 	if (rc == 0 && rename(aside, name) < 0)
 		rc = -errno;
 	return rc;
+}
+
+int record_write(struct shim *s)
+{
+	struct record r;
+
+	take(s, &r);
+	return put(s, &r);
+}
+
+void record_owe(struct shim *s)
+{
+	record_pay(s);
+	s->owed_record = os_map(sizeof(*s->owed_record), false);
+	if (s->owed_record)
+		take(s, s->owed_record);
+	else
+		(void)record_write(s); /* as below */
+}
+
+void record_pay(struct shim *s)
+{
+	if (!s->owed_record)
+		return;
+	(void)put(s, s->owed_record); /* for the next daemon alone: this one was told */
+	os_unmap(s->owed_record, sizeof(*s->owed_record));
+	s->owed_record = NULL;
 }

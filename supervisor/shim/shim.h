@@ -2,14 +2,14 @@
 #ifndef SUPERVISOR_SHIM_SHIM_H
 #define SUPERVISOR_SHIM_SHIM_H
 /*
- * One run of one replica: all that the shim holds. Every byte is there a thousand times, so it is kept within a page;
- * what is only needed for a while is mapped and given back (os_map).
+ * One run of one replica: all that the shim holds. Every byte is there a thousand times, so it is kept within two
+ * pages; what is only needed for a while is mapped and given back (os_map).
  *
  *	main.c     reads the plan, turns the loop
  *	loop.c     which descriptors and times are waited for
- *	life.c     preparing → running → stopping → emptying → the record
+ *	life.c     preparing (prepare.c) → running → stopping → emptying → the record, or the next run
  *	control.c  the daemon's messages      sockets.c  ID.sock, ID.notify
- *	start.c    clone; child.c, sandbox.c  what the child does       group.c   cgroups
+ *	start.c    clone; child.c, sandbox.c  what the child does       group.c   cgroups, groupfiles.c
  *	logpump.c  the agent's output         notify.c   its sd_notify  refuse.c  its refused system calls
  *	probe.c    commands beside it         fuse.c     its lease      pidns.c   init of its pid namespace
  *	record.c   how it ended, on disk
@@ -51,11 +51,30 @@ struct probe {
 	struct shim_exec_done done;
 };
 
+struct record;
+
 struct shim {
-	/* who; strings are kept in `strings` */
+	/* what outlives a run */
+	int listener, control, notify_fd, signal_fd;
+	uint64_t sock_ino;
+	bool control_full;   /* the daemon does not read at present */
+	bool finished;	     /* nothing is left to do */
+	bool settled;	     /* its memory is locked */
+	bool lowered;	     /* its oom_score_adj is */
+	bool is_again;	     /* not its first run: its sockets are there, its group is empty */
+	uint64_t bounding;   /* capabilities that it has not given up for good */
+	int64_t later_at_ms; /* what no restart waits for is due, CLOCK_MONOTONIC; 0: done */
+	int spent_listener;  /* of a filter that binds nobody any more; -1 */
+	struct record *owed_record;
+	struct groupfiles files;
+	uint64_t run_before; /* its number; 0: none */
+	uint64_t oom_base;   /* the group's count up to this run */
+
+	/* who; from here on all is the run's, and strings are kept in `strings` */
 	const char *stem, *dir_run, *log_path, *gen_path;
 	uint64_t gen;
 	uint32_t flags, uid;
+	uint64_t cap_keep;
 	uint32_t label_size;
 	char label[SHIM_LABEL_MAX];
 	struct frame plan_frame; /* until the start */
@@ -63,12 +82,14 @@ struct shim {
 	/* life */
 	enum shim_state state;
 	bool ended;	      /* the agent has: `record` says how */
-	bool finished;	      /* nothing is left to do */
+	bool waiting;	      /* the run is over and told of; another plan may come */
+	bool is_fresh;	      /* its groups were made for it: nothing can be in them */
 	bool killing;	      /* SIGKILL is being sent until all are gone */
 	unsigned step, tries; /* of preparing; of killing */
 	unsigned listed;      /* processes seen when it was last tried to empty the group */
 	int64_t next_try_ms;  /* CLOCK_MONOTONIC; 0: none */
 	int64_t stop_at_ms;   /* SIGKILL to the group is due; 0: no stop is under way */
+	int64_t settle_at_ms; /* what no start waits for is due; 0: done, or not yet */
 	int64_t began_ms;     /* preparing */
 	int64_t started_mono_ns;
 	struct task agent;
@@ -76,16 +97,11 @@ struct shim {
 	int init_pid;  /* pid 1 of its pid namespace; 0: none */
 	int init_pipe;
 	struct group group;
-	const char *oom_path;
-	uint64_t oom_base;
 	struct shim_exit record;
-	struct shim_hello hello; /* what only the hello tells: times, pid_start */
+	struct shim_hello hello; /* what only the hello tells: times */
 
-	/* the daemon */
-	int listener, control, notify_fd, signal_fd;
-	uint64_t sock_ino;
+	/* to the daemon */
 	unsigned owed;
-	bool control_full; /* the daemon does not read at present */
 	int64_t refused_told_ms, notify_told_ms;
 
 	struct shim_notify notify;
@@ -93,7 +109,12 @@ struct shim {
 	struct fuse fuse;
 	struct probe probes[GROUP_PROBES];
 	char strings[SHIM_STRINGS_KEPT];
+	void *long_strings; /* a mapping for those that do not fit; NULL */
+	size_t long_size;
 };
+
+/* main.c */
+void shim_again(struct shim *s, const struct frame *frame); /* the next run, of a shim that waits */
 
 /* life.c */
 void life_begin(struct shim *s); /* with plan_frame set and read */
@@ -102,11 +123,21 @@ void life_child(struct shim *s, int pid, int status, const void *rusage);
 void life_stop(struct shim *s, const struct shim_stop *stop);
 void life_signal(struct shim *s, int sig);
 void life_fuse(struct shim *s);
+void life_fence(struct shim *s, enum fuse_verdict verdict);
 void life_time(struct shim *s, int64_t now_ms);
 int64_t life_deadline_ms(const struct shim *s); /* 0: none */
+void life_leave(struct shim *s);		/* one that waits: nobody has another plan for it */
+void life_spend_listener(struct shim *s);	/* the agent's filter binds nobody any more */
+
+/* prepare.c */
+/* 0; -EAGAIN; -ESTALE: another daemon has taken over; -ECANCELED: fenced; else what is wrong, and with what. */
+int prepare(struct shim *s, struct plan *p, const char **ret_detail);
+enum shim_stage prepare_stage(const struct shim *s); /* where it is */
 
 /* record.c */
 int record_write(struct shim *s);
+void record_owe(struct shim *s); /* it is written by record_pay, a moment later */
+void record_pay(struct shim *s);
 void record_died(struct shim *s, int status, const void *rusage);
 
 /* sockets.c */
@@ -123,12 +154,13 @@ int64_t control_deadline_ms(const struct shim *s); /* 0: none */
 /* 0, -EAGAIN when the daemon does not read, -ENOTCONN without one. */
 int control_send(struct shim *s, uint32_t type, const void *v, size_t n);
 int control_send_labelled(struct shim *s, uint32_t type, const void *v, size_t n);
-void control_send_exit(struct shim *s);		 /* the last message */
+int control_send_exit(struct shim *s);		 /* the last message of a run */
 void control_say(struct shim *s, unsigned owed); /* now, or as soon as it can be sent */
 void frame_free(struct frame *f);
 
 /* notify.c */
 void notify_read(struct shim *s);
+void notify_drop(struct shim *s); /* what was said before this run */
 /* refuse.c */
 void refuse_read(struct shim *s, const struct task *t);
 /* probe.c */

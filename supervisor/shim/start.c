@@ -107,9 +107,8 @@ static int clone_into(struct child *c, int into)
  * cloned into a group that was ended by cgroup.kill before, since they compare its kills with the parent's group's.
  * Such a child has reached no stage at all; the next one joins by itself.
  */
-static int clone_child(struct child *c, bool wait)
+static int clone_child(struct child *c, bool wait, int into)
 {
-	AUTO_CLOSE int into = wait ? open_into(c->how) : -1;
 	char *stack_top = (char *)c + (CHILD_REGION_BYTES & ~(size_t)63);
 	int pid;
 
@@ -146,15 +145,13 @@ static void take_listener(struct task *t)
 }
 
 /* The exec, or the end of the child before it. */
-static int start_settled(struct task *t, struct start_report *ret)
+static int start_settled(struct task *t, const struct start_report *report, struct start_report *ret)
 {
-	struct start_report *r = t->report;
-
 	take_listener(t);
 	os_close(&t->filter_sock);
 	os_close(&t->starting);
-	*ret = *r;
-	os_unmap(r, sizeof(*r));
+	*ret = *report;
+	os_unmap(t->report, sizeof(*t->report));
 	t->report = NULL;
 	if (ret->error == 0 && ret->stage == SHIM_STAGE_EXEC)
 		return 0;
@@ -173,18 +170,15 @@ int start_go_on(struct task *t, struct start_report *ret)
 	take_listener(t);
 	if (poll(&p, 1, 0) <= 0)
 		return -EAGAIN;
-	return start_settled(t, ret);
+	return start_settled(t, t->report, ret);
 }
 
 /* What both ends need: the report, the socket of the listener, the pipe that the exec closes. */
-static int open_channels(struct task *t, struct child *c, bool wait, int *ret_pipe)
+static int open_channels(struct task *t, struct child *c, bool wait, int into, int *ret_pipe)
 {
 	int ends[2];
 
-	t->report = os_map(sizeof(*t->report), true);
-	if (!t->report)
-		return -ENOMEM;
-	c->report = t->report;
+	c->report = &c->own_report;
 	c->filter_sock = -1;
 	*ret_pipe = -1;
 	if (c->filter.len) {
@@ -193,6 +187,12 @@ static int open_channels(struct task *t, struct child *c, bool wait, int *ret_pi
 		t->filter_sock = ends[0];
 		c->filter_sock = ends[1];
 	}
+	if (wait && into < 0)
+		return 0;
+	t->report = os_map(sizeof(*t->report), true);
+	if (!t->report)
+		return -ENOMEM;
+	c->report = t->report;
 	if (wait)
 		return 0;
 	if (pipe2(ends, O_CLOEXEC) < 0)
@@ -206,6 +206,7 @@ static int start_in_region(struct task *t, const struct start_how *how, struct c
 {
 	AUTO_CLOSE int pipe = -1;
 	AUTO_CLOSE int sock = -1;
+	AUTO_CLOSE int into = -1;
 	bool wait;
 	int rc = map_filter(&c->filter);
 
@@ -214,15 +215,16 @@ static int start_in_region(struct task *t, const struct start_how *how, struct c
 	wait = how->may_wait && (c->filter.len == 0 || exec_is_allowed(&c->filter));
 	c->how = how;
 	c->parent = getpid();
-	rc = open_channels(t, c, wait, &pipe);
+	into = wait ? open_into(how) : -1;
+	rc = open_channels(t, c, wait, into, &pipe);
 	sock = c->filter_sock;
 	if (rc == 0)
-		rc = clone_child(c, wait);
+		rc = clone_child(c, wait, into);
 	unmap_filter(&c->filter);
 	if (rc < 0)
 		return rc;
 	t->pid = rc;
-	return wait ? start_settled(t, ret) : 0;
+	return wait ? start_settled(t, c->report, ret) : 0;
 }
 
 int start_task(struct task *t, const struct start_how *how, struct start_report *ret)

@@ -7,6 +7,7 @@
  */
 #include <stdbool.h>
 
+#include "supervisor/shim/groupfiles.h"
 #include "supervisor/shim/kernel.h"
 #include "supervisor/shim/planread.h"
 
@@ -23,16 +24,19 @@ struct task {
 	int listener;		     /* its seccomp notifications */
 	int starting;		     /* ends when the child's exec has succeeded or it is gone; -1: not starting */
 	int filter_sock;	     /* the listener comes over this */
-	struct start_report *report; /* NULL: not starting */
+	struct start_report *report; /* shared with a child that was forked; NULL: none */
 };
 
 struct start_how {
 	const struct plan *plan;
-	int out_fd;	       /* becomes its output */
-	const char *group_dir; /* joins below this go to … */
-	const char *sub;       /* … this sub-group of it; NULL: as the plan says */
-	int beside;	       /* pid whose namespaces it enters, instead of making some; 0: none */
-	bool may_wait;	       /* the shim may stand still until the exec: quicker, and not for those with a fuse */
+	int out_fd;			/* becomes its output */
+	const char *group_dir;		/* joins below this go to … */
+	const char *sub;		/* … this sub-group of it; NULL: as the plan says */
+	const struct groupfiles *joins; /* the plan's, open already; NULL: none */
+	int beside;			/* pid whose namespaces it enters, instead of making some; 0: none */
+	uint64_t bounding;		/* capabilities that may be in the shim's own bounding set */
+	bool badness_is_right;		/* the shim's own oom_score_adj is 0 */
+	bool may_wait; /* the shim may stand still until the exec: quicker, and not for those with a fuse */
 };
 
 void start_none(struct task *t);
@@ -48,12 +52,12 @@ void start_forget(struct task *t); /* closes and frees what a task holds; its pr
 /* What child.c is given; built by start.c in a mapping of its own, below the child's stack. */
 struct child {
 	const struct start_how *how;
-	struct start_report *report;
-	struct k_sock_fprog filter; /* len 0: none */
-	int filter_sock;	    /* -1: no filter */
-	bool join_into;		    /* it was not cloned into its cgroup of v2: it has to join */
-	int parent;		    /* pid */
-	const char *detail;	    /* what a step is at */
+	struct start_report *report, own_report; /* the latter is it when all memory is shared */
+	struct k_sock_fprog filter;		 /* len 0: none */
+	int filter_sock;			 /* -1: no filter */
+	bool join_into;				 /* it was not cloned into its cgroup of v2: it has to join */
+	int parent;				 /* pid */
+	const char *detail;			 /* what a step is at */
 	const char *program;
 	const char *argv[PLAN_ARGV_MAX + 1];
 	const char *env[PLAN_ENV_MAX + 1];
@@ -62,5 +66,7 @@ struct child {
 
 /* Runs to the exec; fits clone(2). Returns the status to exit with, after the report is written. */
 int child_main(void *arg);
+/* Takes capabilities out of the caller's bounding set for good; what the kernel does not know is passed over. */
+int child_drop_bounding(uint64_t caps);
 
 #endif

@@ -90,6 +90,47 @@ static void test_an_end_without_a_daemon_is_known(void **state)
 	daemon_done(&d);
 }
 
+/* As `covey events --after`: how many with that text, from where it left. */
+static int count_told(struct daemon_bed *d, const char *part, char after[64])
+{
+	const msgpack_object *result, *events;
+	char args[96];
+	int n = 0;
+
+	(void)snprintf(args, sizeof(args), "max=1000,after=%s", after);
+	result = mp_get(daemon_call(d, "events", args), "result");
+	events = mp_get(result, "events");
+	assert_non_null(events);
+	assert_int_equal(events->type, MSGPACK_OBJECT_ARRAY);
+	for (uint32_t i = 0; i < events->via.array.size; i++)
+		n += strstr(daemon_text(&events->via.array.ptr[i], "text"), part) != NULL;
+	(void)snprintf(after, 64, "%s", daemon_text(result, "last"));
+	return n;
+}
+
+/* Whoever has read of an end reads of it once, though the daemon was killed right then. */
+static void test_an_end_that_was_told_is_not_told_again(void **state)
+{
+	static const char text[] = "killed by signal KILL";
+	struct daemon_bed d;
+	char after[64] = "";
+
+	(void)state;
+	daemon_init(&d);
+	daemon_start(&d);
+	daemon_run(&d, "name: job\ncommand: [/bin/sleep, \"1000\"]\nrestart: {when: never}\n");
+	for (int i = 1; i <= 5; i++) {
+		WAIT_UNTIL(daemon_pid_of(&d, "job.0") > 0, WAIT_BOUND_S);
+		assert_int_equal(kill(daemon_pid_of(&d, "job.0"), SIGKILL), 0);
+		WAIT_UNTIL(count_told(&d, text, after) == 1, WAIT_BOUND_S);
+		daemon_kill(&d, SIGKILL);
+		daemon_start(&d);
+		assert_int_equal(count_told(&d, text, after), 0);
+		assert_true(daemon_ok(daemon_call(&d, "start", "target=job")));
+	}
+	daemon_done(&d);
+}
+
 static void test_a_stop_goes_on_without_the_daemon(void **state)
 {
 	struct daemon_bed d;
@@ -225,6 +266,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_the_same_process_after_a_kill),
 		cmocka_unit_test(test_an_end_without_a_daemon_is_known),
+		cmocka_unit_test(test_an_end_that_was_told_is_not_told_again),
 		cmocka_unit_test(test_a_stop_goes_on_without_the_daemon),
 		cmocka_unit_test(test_a_killed_shim_leaves_nothing),
 		cmocka_unit_test(test_probes_of_the_last_daemon_are_in_nobodys_way),

@@ -309,6 +309,32 @@ static void test_records_of_garbage_are_not_believed(void **state)
 	WAIT_UNTIL(daemon_pid_of(&bed, "web.0") > 0, WAIT_BOUND_S);
 }
 
+/* Directories have an order of their own; what is older than the last that was counted would be taken for counted. */
+static void test_ends_of_many_runs_are_all_told(void **state)
+{
+	struct shim_exit x = {.magic = SHIM_MAGIC, .size = sizeof(x), .kind = SHIM_EXITED};
+	struct daemon_replica r;
+	char name[64], text[64];
+
+	(void)state;
+	(void)run_sleeper();
+	stop("web");
+	daemon_kill(&bed, SIGKILL);
+	for (x.code = 1; x.code <= 30; x.code++) {
+		x.run = (1ull << 60) + (uint64_t)x.code;
+		(void)snprintf(name, sizeof(name), "run/shims/web.0.%llu.exit", (unsigned long long)x.run);
+		write_record(name, &x, sizeof(x));
+	}
+	daemon_start(&bed);
+	for (int code = 1; code <= 30; code++) {
+		(void)snprintf(text, sizeof(text), "exited with code %d%s", code, code < 30 ? "," : "");
+		assert_true(daemon_has_event(&bed, "web", "exited", text));
+	}
+	assert_true(daemon_replica(&bed, "web.0", &r));
+	assert_int_equal(r.code, 30);
+	WAIT_UNTIL(access(tmpdir_path(&bed.dir, name), F_OK) < 0, WAIT_BOUND_S);
+}
+
 /* ---- a shim that hangs ---- */
 
 /* Two probes' plans are 240 kB and more, which is what most hosts let a socket hold. */
@@ -372,6 +398,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_a_socket_of_a_killed_shim_is_no_shim, begin, end),
 		cmocka_unit_test_setup_teardown(test_a_mute_listener_holds_nobody_up, begin, end),
 		cmocka_unit_test_setup_teardown(test_records_of_garbage_are_not_believed, begin, end),
+		cmocka_unit_test_setup_teardown(test_ends_of_many_runs_are_all_told, begin, end),
 		cmocka_unit_test_setup_teardown(test_a_deaf_shim_is_told_to_stop_once_it_hears, begin, end),
 	};
 

@@ -3,10 +3,13 @@
  * Agents under a real daemon: what runs, under which limits, and what people are told when it does not.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "tests/lib/daemon.h"
@@ -137,6 +140,64 @@ static void test_scale_stop_start_remove(void **state)
 }
 
 /* A changed definition replaces the replicas, one after the other; one that changes nothing of a run replaces none. */
+static void read_text(const char *path, char *out, size_t cap)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? 0 : read(fd, out, cap - 1);
+
+	out[MAX(n, 0)] = '\0';
+	if (fd >= 0)
+		close(fd);
+}
+
+static int parent_of(int pid)
+{
+	const char *name_end;
+	char path[64], v[1024];
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	read_text(path, v, sizeof(v));
+	name_end = strrchr(v, ')');
+	return name_end ? atoi(name_end + 4) : 0;
+}
+
+/* Running with another pid than `was`, which is returned. */
+static int next_pid(const char *id, int was)
+{
+	int pid = 0;
+
+	WAIT_UNTIL((pid = daemon_pid_of(&bed, id)) != 0 && pid != was, WAIT_BOUND_S);
+	return pid;
+}
+
+/* For a start at once, of the same definition; and not a moment longer than that is sure. */
+static void test_a_shim_stays_for_the_next_run(void **state)
+{
+	int pid, shim;
+
+	(void)state;
+	daemon_run(&bed, "name: stays\ncommand: [/bin/sleep, \"1000\"]\nrestart: {initial: 0ms}\n");
+	pid = daemon_pid_of(&bed, "stays.0");
+	shim = parent_of(pid);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(kill(pid, SIGKILL), 0);
+		pid = next_pid("stays.0", pid);
+		assert_int_equal(parent_of(pid), shim);
+	}
+	assert_true(daemon_ok(daemon_call(&bed, "restart", "target=stays")));
+	pid = next_pid("stays.0", pid);
+	assert_int_equal(parent_of(pid), shim);
+	daemon_run(&bed, "name: stays\ncommand: [/bin/sleep, \"2000\"]\nrestart: {initial: 1h, max: 1h}\n");
+	pid = next_pid("stays.0", pid);
+	assert_int_not_equal(parent_of(pid), shim);
+	WAIT_UNTIL(kill(shim, 0) < 0, WAIT_BOUND_S);
+	shim = parent_of(pid);
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	WAIT_UNTIL(daemon_state_is(&bed, "stays.0", "backoff"), WAIT_BOUND_S);
+	WAIT_UNTIL(kill(shim, 0) < 0, WAIT_BOUND_S);
+	assert_true(daemon_ok(daemon_call(&bed, "stop", "target=stays")));
+}
+
 static void test_a_change_rolls(void **state)
 {
 	int pid;
@@ -193,6 +254,38 @@ static void test_a_probe_is_where_its_agent_is(void **state)
 		"\"test ! -e /tmp/of-inside && readlink /proc/self/ns/net | grep -xF '%s'\"]}, every: 100ms}}\n",
 		host);
 	daemon_run(&bed, text);
+}
+
+/* A named pipe lies on a read-only file system, which keeps nobody from writing into it. */
+static void test_what_is_read_only_takes_no_write(void **state)
+{
+	static const char script[] = "if (exec 3<>%s/pipe) 2>/dev/null; then echo open >%s/out/said; else echo refused "
+				     ">%s/out/said; fi; exec sleep 1000";
+	const char *dir = bed.dir.path;
+	char text[2048], said[16];
+
+	(void)state;
+	assert_int_equal(mkfifo(tmpdir_path(&bed.dir, "pipe"), 0666), 0);
+	assert_int_equal(mkdir(tmpdir_path(&bed.dir, "out"), 0777), 0);
+	assert_int_equal(chmod(dir, 0755) | chmod(tmpdir_path(&bed.dir, "pipe"), 0666), 0);
+	assert_int_equal(chmod(tmpdir_path(&bed.dir, "out"), 0777), 0);
+	for (int locked = 0; locked < 2; locked++) {
+		char command[1024];
+		int64_t size = 0;
+
+		(void)snprintf(command, sizeof(command), script, dir, dir, dir);
+		(void)snprintf(text, sizeof(text),
+			"name: pipe%d\ncommand: [/bin/sh, -c, \"%s\"]\n"
+			"sandbox: {private_tmp: no, read_only: [%s], writable: [%s/out]}\n",
+			locked, command, locked ? "/" : "/usr", dir);
+		daemon_run(&bed, text);
+		WAIT_UNTIL((size = daemon_size(&bed, "out/said")) > 0, WAIT_BOUND_S);
+		read_text(tmpdir_path(&bed.dir, "out/said"), said, sizeof(said));
+		if (locked && syscall(SYS_landlock_create_ruleset, NULL, 0, 1) <= 0)
+			TEST_SKIP_ALL("Landlock");
+		assert_string_equal(said, locked ? "refused\n" : "open\n");
+		assert_int_equal(unlink(tmpdir_path(&bed.dir, "out/said")), 0);
+	}
 }
 
 static void test_notify_makes_ready(void **state)
@@ -291,9 +384,11 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_an_agent_that_ends_at_once_is_given_up, begin, end),
 		cmocka_unit_test_setup_teardown(test_a_fault_changes_nothing, begin, end),
 		cmocka_unit_test_setup_teardown(test_scale_stop_start_remove, begin, end),
+		cmocka_unit_test_setup_teardown(test_a_shim_stays_for_the_next_run, begin, end),
 		cmocka_unit_test_setup_teardown(test_a_change_rolls, begin, end),
 		cmocka_unit_test_setup_teardown(test_depends_on_waits, begin, end),
 		cmocka_unit_test_setup_teardown(test_a_probe_is_where_its_agent_is, begin, end),
+		cmocka_unit_test_setup_teardown(test_what_is_read_only_takes_no_write, begin, end),
 		cmocka_unit_test_setup_teardown(test_notify_makes_ready, begin, end),
 		cmocka_unit_test_setup_teardown(test_a_failed_liveness_restarts, begin, end),
 		cmocka_unit_test_setup_teardown(test_nothing_is_left, begin, end),

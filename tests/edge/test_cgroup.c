@@ -66,7 +66,7 @@ static pid_t start(const char *group, const struct spec_resources *r, int (*body
 	pid_t pid;
 
 	assert_int_equal(pipe2(joined, O_CLOEXEC), 0);
-	if (cgroup_steps(cg, group, r, &s, &e) < 0)
+	if (cgroup_steps(cg, group, r, false, &s, &e) < 0)
 		fail_msg("%s", e.text);
 	into = do_steps(&s);
 	if (into >= 0) {
@@ -459,7 +459,7 @@ static void test_limits_that_are_missing_are_refused(void **state)
 	r.io_weight = 100;
 	r.io_max_bps = 1 << 20;
 	if (cgroup_missing(cg)[0]) {
-		assert_int_equal(cgroup_steps(cg, "all.0", &r, &s, &e), -ENOTSUP);
+		assert_int_equal(cgroup_steps(cg, "all.0", &r, false, &s, &e), -ENOTSUP);
 		assert_non_null(strstr(e.text, "this host cannot enforce it"));
 	}
 	r.io_weight = cg->can[CGROUP_LIMIT_IO_WEIGHT] ? 100 : 0; /* and the others the kernel takes */

@@ -168,7 +168,7 @@ static void help_is_no_failure(void **state)
 	assert_int_equal(all.status | also.status | one.status | same.status | version.status, CLI_DONE);
 	assert_string_equal(all.out.v, also.out.v);
 	assert_string_equal(one.out.v, same.out.v);
-	assert_memory_equal(one.out.v, "usage: covey logs REPLICA", 25);
+	assert_memory_equal(one.out.v, "usage: covey logs AGENT|REPLICA", 31);
 	assert_string_equal(one.err.v, "");
 }
 

@@ -146,6 +146,16 @@ static int end_mounted(void **state)
 	return end(state);
 }
 
+/* Kills web.0's process; returns once another one runs. */
+static void kill_web(void)
+{
+	int pid, next;
+
+	WAIT_UNTIL((pid = daemon_pid_of(&bed, "web.0")) > 0, WAIT_BOUND_S);
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	WAIT_UNTIL((next = daemon_pid_of(&bed, "web.0")) > 0 && next != pid, WAIT_BOUND_S);
+}
+
 static void test_a_full_disk_refuses_changes(void **state)
 {
 	const msgpack_object *reply;
@@ -163,6 +173,9 @@ static void test_a_full_disk_refuses_changes(void **state)
 		assert_false(daemon_ok(reply));
 		assert_non_null(strstr(daemon_text(reply, "error"), "nothing was changed: no room to write"));
 		assert_false(daemon_ok(daemon_call(&bed, "scale", "agent=web,n=2")));
+		reply = daemon_call(&bed, "stop", "target=web.0");
+		assert_false(daemon_ok(reply));
+		assert_non_null(strstr(daemon_text(reply, "error"), "nothing was changed: no room to write"));
 	}
 	assert_false(daemon_ok(daemon_call(&bed, "status", "agent=late")));
 	assert_int_equal(daemon_pid_of(&bed, "web.0"), pid);
@@ -170,19 +183,21 @@ static void test_a_full_disk_refuses_changes(void **state)
 	daemon_start(&bed);
 	assert_int_equal(daemon_pid_of(&bed, "web.0"), pid);
 	assert_false(daemon_ok(daemon_call(&bed, "status", "agent=late")));
+	assert_false(daemon_ok(daemon_call(&bed, "stop", "target=web.0")));
 	free_data();
 	daemon_run(&bed, "name: late\ncommand: [/bin/sleep, \"1000\"]\n");
 	assert_int_equal(daemon_pid_of(&bed, "web.0"), pid);
-}
-
-/* Kills web.0's process; returns once another one runs. */
-static void kill_web(void)
-{
-	int pid, next;
-
-	WAIT_UNTIL((pid = daemon_pid_of(&bed, "web.0")) > 0, WAIT_BOUND_S);
-	assert_int_equal(kill(pid, SIGKILL), 0);
-	WAIT_UNTIL((next = daemon_pid_of(&bed, "web.0")) > 0 && next != pid, WAIT_BOUND_S);
+	kill_web(); /* its end is stored */
+	pid = daemon_pid_of(&bed, "web.0");
+	for (int i = 0; i < 2; i++) { /* what was refused is not stored later, what was answered is */
+		daemon_kill(&bed, SIGKILL);
+		daemon_start(&bed);
+		if (i == 0) {
+			assert_int_equal(daemon_pid_of(&bed, "web.0"), pid);
+			assert_true(daemon_ok(daemon_call(&bed, "stop", "target=web.0")));
+		}
+	}
+	WAIT_UNTIL(daemon_state_is(&bed, "web.0", "stopped"), WAIT_BOUND_S);
 }
 
 /* Runs are numbered from a count of the daemon's starts. One that could not be written must give no number twice, or

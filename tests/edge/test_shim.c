@@ -36,7 +36,7 @@ static void an_agent_runs_and_its_exit_code_is_told(void **state)
 	p.label = "the daemon's own bytes";
 	kit_run(k, &p);
 	assert_true(k->hello.pid > 0);
-	assert_true(k->hello.pid_start > 0);
+	assert_true(k->hello.started_wall_ms > 0);
 	assert_string_equal(k->exit_label, "the daemon's own bytes");
 	x = kit_end(k);
 	assert_int_equal(x->kind, SHIM_EXITED);

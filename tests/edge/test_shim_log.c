@@ -26,6 +26,21 @@ static int close_bed(void **state)
 	return 0;
 }
 
+static void the_file_is_made_with_the_first_line(void **state)
+{
+	struct kit *k = *state;
+	struct kit_plan p;
+
+	kit_plan(k, &p, "exit 0");
+	kit_run(k, &p);
+	(void)kit_end(k);
+	assert_int_not_equal(access(k->log_path, F_OK), 0);
+	kit_plan(k, &p, "echo now");
+	kit_run(k, &p);
+	(void)kit_end(k);
+	assert_string_equal(kit_log(k, NULL), "now\n");
+}
+
 static void run_to_end(struct kit *k, struct kit_plan *p)
 {
 	kit_run(k, p);
@@ -326,6 +341,7 @@ int main(void)
 {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, open_bed, close_bed)
 	const struct CMUnitTest tests[] = {
+		CASE(the_file_is_made_with_the_first_line),
 		CASE(rotation_is_exact),
 		CASE(without_files_to_keep_it_starts_again),
 		CASE(a_log_goes_on_over_runs),

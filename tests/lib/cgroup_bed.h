@@ -86,7 +86,7 @@ static inline void steps_text(
 	struct err e = {0};
 
 	bytes_clear(out);
-	if (cgroup_steps(cg, group, r, &s, &e) < 0) {
+	if (cgroup_steps(cg, group, r, false, &s, &e) < 0) {
 		assert_int_equal(bytes_str(out, e.text), 0);
 		return;
 	}

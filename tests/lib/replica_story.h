@@ -17,6 +17,7 @@ struct story {
 	struct now now;
 	uint64_t run; /* number of the last run ended */
 	struct trace t;
+	int64_t wall_jump_ms; /* the wall clock is set that much on and back at each step; 0: it is right */
 };
 
 /* Always restarted after 100 ms, 200 ms, … 30 s; given up at the third in a minute; TERM, 10 s. */
@@ -44,7 +45,8 @@ static inline struct spec_probe story_probe(enum spec_probe_kind kind)
 static inline void story_at(struct story *s, int64_t at_ms)
 {
 	assert_true(at_ms >= s->now.mono_ms);
-	s->now = (struct now){.mono_ms = at_ms, .boot_ms = at_ms + 1000, .wall_ms = at_ms + 1000000};
+	s->now = (struct now){.mono_ms = at_ms, .boot_ms = at_ms + 1000, .wall_ms = at_ms + 1000000 + s->wall_jump_ms};
+	s->wall_jump_ms = -s->wall_jump_ms;
 }
 
 static inline void story_out(struct story *s, const struct replica_out *o)

@@ -529,6 +529,21 @@ const struct shim_exit *kit_end(struct kit *k)
 	return &k->exit;
 }
 
+const struct shim_exit *kit_end_of_run(struct kit *k)
+{
+	struct shim_exit told;
+
+	while (!k->exited)
+		kit_until(k, SHIM_EXIT);
+	assert_int_equal(k->exit.stays, 1);
+	told = k->exit;
+	told.stays = 0;
+	(void)kit_record(k);
+	assert_memory_equal(&told, &k->exit, sizeof(told));
+	assert_int_equal(kill(k->pid, 0), 0);
+	return &k->exit;
+}
+
 void kit_hang_up(struct kit *k)
 {
 	(void)close(k->fd);

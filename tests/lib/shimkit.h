@@ -84,6 +84,8 @@ void kit_start_raw(struct kit *k, const void *message, size_t n);
 /* … and waits for STARTED. */
 void kit_run(struct kit *k, const struct kit_plan *p);
 void kit_exec(struct kit *k, const struct kit_plan *p);
+/* Gives a shim that stays the next run, with the bed's filter. */
+void kit_again(struct kit *k, const struct kit_plan *p);
 
 void kit_send(struct kit *k, uint32_t type, const void *v, size_t n);
 void kit_stop(struct kit *k, int sig, uint32_t timeout_ms, uint32_t why, const char *text);
@@ -93,6 +95,8 @@ void kit_until(struct kit *k, uint32_t type);
 bool kit_poll(struct kit *k, int wait_ms);
 /* Waits for EXIT and the shim's own end, and checks that the record on disk says the same. */
 const struct shim_exit *kit_end(struct kit *k);
+/* … of a shim that stays: checks its record, and that it is there. */
+const struct shim_exit *kit_end_of_run(struct kit *k);
 /* The record on disk, without a daemon's end: waits for it. */
 const struct shim_exit *kit_record(struct kit *k);
 /* Closes the daemon's end; connects anew by the socket. */

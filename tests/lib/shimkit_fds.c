@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a shim is handed as a descriptor: filters written by hand, and the page that arms a fuse.
+ * What a shim is handed as a descriptor: filters written by hand, also with a plan for the next run, and the page that
+ * arms a fuse.
  */
+#include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 
 #include "tests/lib/shimkit.h"
@@ -38,6 +42,31 @@ void kit_filter_learn(struct kit *k)
 	};
 
 	use_filter(k, v, ARRAY_LEN(v));
+}
+
+void kit_again(struct kit *k, const struct kit_plan *p)
+{
+	struct kit_plan mine = *p;
+	int filter = k->filter >= 0 ? dup(k->filter) : open("/dev/null", O_RDONLY | O_CLOEXEC);
+	union {
+		char bytes[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} control = {{0}};
+	struct iovec iov;
+	struct msghdr msg = {
+		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
+	struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
+
+	k->exited = false;
+	mine.p.run = ++k->run;
+	iov.iov_base = kit_message(k, SHIM_PLAN, &mine, &iov.iov_len);
+	cmsg->cmsg_level = SOL_SOCKET;
+	cmsg->cmsg_type = SCM_RIGHTS;
+	cmsg->cmsg_len = CMSG_LEN(sizeof(filter));
+	memcpy(CMSG_DATA(cmsg), &filter, sizeof(filter));
+	assert_int_equal(sendmsg(k->fd, &msg, MSG_NOSIGNAL), iov.iov_len);
+	free(iov.iov_base);
+	close(filter);
 }
 
 int64_t kit_boot_ns(void)

@@ -25,7 +25,6 @@ static void test_v1_steps(void **state)
 		"mkdir cpu/covey/web.0\n"
 		"mkdir cpuacct/covey/web.0\n"
 		"write memory/covey/web.0/memory.limit_in_bytes = 268435456\n"
-		"write cpu/covey/web.0/cpu.cfs_period_us = 100000\n"
 		"write cpu/covey/web.0/cpu.cfs_quota_us = 50000\n"
 		"write pids/covey/web.0/pids.max = 64\n"
 		"join pids/covey/web.0/tasks\n"
@@ -302,7 +301,7 @@ static void test_many_disks_are_bounded(void **state)
 		put(&d, name, text);
 	}
 	cg = opened(&d, "covey");
-	assert_int_equal(cgroup_steps(cg, "a.0", &all, &s, NULL), 0);
+	assert_int_equal(cgroup_steps(cg, "a.0", &all, false, &s, NULL), 0);
 	assert_true(s.n <= ARRAY_LEN(s.v));
 	cgroup_steps_done(&s);
 	cgroup_close(cg);
@@ -320,7 +319,7 @@ static void test_every_failed_allocation(void **state)
 		int rc = cgroup_open(d.path, "covey", &cg, NULL);
 
 		if (rc == 0)
-			rc = cgroup_steps(cg, "a.0", &all, &s, NULL);
+			rc = cgroup_steps(cg, "a.0", &all, false, &s, NULL);
 		if (oom_hit(&o))
 			assert_int_equal(rc, -ENOMEM);
 		else

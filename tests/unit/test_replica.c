@@ -362,6 +362,38 @@ static void test_what_counts_as_a_good_end(void **state)
 	}
 }
 
+static void live_under_jumps(struct story *s, int64_t jump_ms)
+{
+	story_begin(s);
+	s->wall_jump_ms = jump_ms;
+	s->spec.liveness = story_probe(SPEC_PROBE_TCP);
+	replica_init(&s->r, &s->spec, 1, s->now);
+	story_run(s, 0);
+	story_started(s, 8, 41);
+	while (s->r.state == REPLICA_RUNNING) /* nobody answers */
+		story_tick(s, replica_deadline_ms(&s->r));
+	story_stopped(s, s->now.mono_ms + 5, SHIM_WHY_HEALTH, "no answer");
+	story_tick(s, replica_deadline_ms(&s->r)); /* the backoff is over */
+	story_started(s, s->now.mono_ms + 2, 42);
+	story_exited(s, s->now.mono_ms + 20000, 1);
+	story_stop(s, s->now.mono_ms + 1, "");
+}
+
+/* The wall clock is for people alone. */
+static void test_a_clock_that_jumps_changes_nothing(void **state)
+{
+	static const int64_t jumps[] = {1, 3600 * 1000, -86400 * 1000, 1ll << 40, -(1ll << 40)};
+	static struct story calm, s;
+
+	(void)state;
+	live_under_jumps(&calm, 0);
+	assert_non_null(strstr(calm.t.v, "liveness probe failed"));
+	for (size_t i = 0; i < ARRAY_LEN(jumps); i++) {
+		live_under_jumps(&s, jumps[i]);
+		assert_string_equal(s.t.v, calm.t.v);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -374,6 +406,7 @@ int main(void)
 		cmocka_unit_test(test_why_after_a_shim_was_killed),
 		cmocka_unit_test(test_since_when_a_state_is),
 		cmocka_unit_test(test_what_counts_as_a_good_end),
+		cmocka_unit_test(test_a_clock_that_jumps_changes_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
