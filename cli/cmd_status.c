@@ -244,8 +244,7 @@ static void node_row(struct table *t, const msgpack_object *n, int64_t now_ms)
 	table_cell(t, TINT_NONE, "%s", field_text(n, "name", name, sizeof(name)));
 	table_cell(t, draining ? TINT_WARN : view_state_tint(state), "%s%s", state, draining ? ", draining" : "");
 	table_cell(t, TINT_NONE, "%s", field_bool(n, "voter") ? "yes" : "no");
-	table_cell(
-		t, TINT_NONE, "%.2f/%.2f", field_double(used, "cpu_cores", 0), field_double(capacity, "cpu_cores", 0));
+	view_cores_of(t, field_double(used, "cpu_cores", -1), field_double(capacity, "cpu_cores", -1));
 	view_memory(t, field_int(used, "memory_bytes", -1), field_int(capacity, "memory_bytes", 0));
 	table_cell(t, TINT_NONE, "%lld", (long long)field_int(n, "replicas", 0));
 	view_age(t, field_time(n, "since"), now_ms);

@@ -84,35 +84,75 @@ static int by_use(const void *a, const void *b)
 	return *x < *y ? -1 : *x > *y;
 }
 
-static void pressure(struct bytes *out, const msgpack_object *node)
+/* Figures of the heads; what is not known is "-". */
+static const char *real_text(char out[UNITS_TEXT_MAX], const msgpack_object *map, const char *key, int digits)
 {
-	double cpu = field_double(node, "pressure_cpu", -1), memory = field_double(node, "pressure_memory", -1);
+	double v = field_double(map, key, -1);
 
-	if (cpu >= 0 || memory >= 0)
-		(void)bytes_fmt(out, " · pressure cpu %.0f%%, memory %.0f%%, io %.0f%%", MAX(cpu, 0.0),
-			MAX(memory, 0.0), MAX(field_double(node, "pressure_io", 0), 0.0)); /* out->failed tells */
+	if (v < 0)
+		return "-";
+	(void)snprintf(out, UNITS_TEXT_MAX, "%.*f", digits, v); /* cut when it is absurd */
+	return out;
+}
+
+static const char *size_text(char out[UNITS_TEXT_MAX], const msgpack_object *map, const char *key)
+{
+	int64_t v = field_int(map, key, -1);
+
+	return v < 0 ? "-" : units_size_short(out, v);
+}
+
+static void put_pressure(struct bytes *out, const msgpack_object *node)
+{
+	static const char *const what[] = {"cpu", "memory", "io"};
+	const char *before = " · pressure ";
+	char key[32];
+
+	for (size_t i = 0; i < ARRAY_LEN(what); i++) {
+		double v;
+
+		(void)snprintf(key, sizeof(key), "pressure_%s", what[i]); /* fits */
+		v = field_double(node, key, -1);
+		if (v < 0)
+			continue;
+		(void)bytes_fmt(out, "%s%s %.0f%%", before, what[i], v); /* out->failed tells */
+		before = ", ";
+	}
+}
+
+static void put_node(struct bytes *out, const msgpack_object *node)
+{
+	char used[UNITS_TEXT_MAX], cores[UNITS_TEXT_MAX], load[UNITS_TEXT_MAX], memory[UNITS_TEXT_MAX],
+		of[UNITS_TEXT_MAX], disk[UNITS_TEXT_MAX];
+
+	/* out->failed tells */
+	(void)bytes_fmt(out, "node: cpu %s of %s · memory %s of %s · load %s · disk %s free",
+		real_text(used, node, "cpu_used_cores", 2), real_text(cores, node, "cpu_cores", 2),
+		size_text(memory, node, "memory_used_bytes"), size_text(of, node, "memory_bytes"),
+		real_text(load, node, "load1", 2), size_text(disk, node, "disk_free_bytes"));
+	put_pressure(out, node);
+}
+
+static void put_daemon(struct bytes *out, const msgpack_object *daemon, unsigned replicas)
+{
+	char cores[UNITS_TEXT_MAX], memory[UNITS_TEXT_MAX], fds[UNITS_TEXT_MAX];
+
+	(void)bytes_fmt(out, "daemon: cpu %s · memory %s · %s descriptors · %u replicas",
+		real_text(cores, daemon, "cpu_cores", 3), size_text(memory, daemon, "memory_bytes"),
+		real_text(fds, daemon, "fds", 0), replicas); /* out->failed tells */
 }
 
 /* Two lines about the host and the daemon. */
 static void heads(const msgpack_object *root, const struct view *v, struct bytes *out)
 {
-	const msgpack_object *node = mp_get(root, "node"), *daemon = mp_get(root, "daemon");
-	char a[UNITS_TEXT_MAX], b[UNITS_TEXT_MAX], c[UNITS_TEXT_MAX];
 	struct bytes line = {.max = 4096};
 
 	/* line.failed tells, of both. */
-	(void)bytes_fmt(&line, "node: cpu %.2f of %.2f · memory %s of %s · load %.2f · disk %s free",
-		field_double(node, "cpu_used_cores", 0), field_double(node, "cpu_cores", 0),
-		units_size_short(a, field_int(node, "memory_used_bytes", 0)),
-		units_size_short(b, field_int(node, "memory_bytes", 0)), field_double(node, "load1", 0),
-		units_size_short(c, field_int(node, "disk_free_bytes", 0)));
-	pressure(&line, node);
+	put_node(&line, mp_get(root, "node"));
 	if (!line.failed)
 		text_clean(out, line.v, line.n, v->width);
 	bytes_clear(&line);
-	(void)bytes_fmt(&line, "daemon: cpu %.3f · memory %s · %lld descriptors · %u replicas",
-		field_double(daemon, "cpu_cores", 0), units_size_short(a, field_int(daemon, "memory_bytes", 0)),
-		(long long)field_int(daemon, "fds", 0), field_n(root, "replicas"));
+	put_daemon(&line, mp_get(root, "daemon"), field_n(root, "replicas"));
 	(void)bytes_str(out, "\n");
 	if (!line.failed)
 		text_clean(out, line.v, line.n, v->width);

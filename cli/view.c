@@ -63,6 +63,14 @@ void view_cores(struct table *t, double cores)
 		table_cell(t, TINT_DIM, "-");
 }
 
+void view_cores_of(struct table *t, double cores, double of)
+{
+	if (cores < 0 || of < 0)
+		view_cores(t, cores);
+	else
+		table_cell(t, TINT_NONE, "%.2f/%.2f", cores, of);
+}
+
 void view_memory(struct table *t, int64_t bytes, int64_t of_bytes)
 {
 	char is[UNITS_TEXT_MAX], of[UNITS_TEXT_MAX];

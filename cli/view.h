@@ -26,6 +26,7 @@ enum tint view_state_tint(const char *state);
 enum tint view_health_tint(const char *health);
 void view_age(struct table *t, int64_t since_ms, int64_t now_ms);
 void view_cores(struct table *t, double cores);			    /* < 0: "-" */
+void view_cores_of(struct table *t, double cores, double of);	    /* "0.50/4.00" */
 void view_memory(struct table *t, int64_t bytes, int64_t of_bytes); /* "9.8M/256M"; bytes < 0: "-"; of 0: no limit */
 void view_exit(struct table *t, const msgpack_object *last_exit, int64_t now_ms);
 

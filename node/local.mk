@@ -36,6 +36,8 @@ libnode_a_SOURCES = \
 	%D%/http_guard.h \
 	%D%/http_parse.c \
 	%D%/http_parse.h \
+	%D%/lag.c \
+	%D%/lag.h \
 	%D%/launch.c \
 	%D%/local.c \
 	%D%/local.h \
@@ -62,6 +64,8 @@ libnode_a_SOURCES = \
 	%D%/report.c \
 	%D%/report.h \
 	%D%/report_explain.c \
+	%D%/report_priv.h \
+	%D%/report_top.c \
 	%D%/roster.c \
 	%D%/roster.h \
 	%D%/runner.c \

@@ -134,7 +134,7 @@ static const struct row replica_rows[] = {
 	REPLICA("covey_replica_pids", "gauge", KIND_I64, usage.pids, "Processes and threads."),
 	REPLICA("covey_replica_io_read_bytes_total", "counter", KIND_I64, usage.io_read_bytes, "Read from disks."),
 	REPLICA("covey_replica_io_write_bytes_total", "counter", KIND_I64, usage.io_write_bytes, "Written to disks."),
-	REPLICA("covey_replica_oom_kills_total", "counter", KIND_U64, usage.oom_kills,
+	REPLICA("covey_replica_oom_kills_total", "counter", KIND_I64, usage.oom_kills,
 		"Processes killed at the memory limit."),
 	REPLICA("covey_replica_restarts_total", "counter", KIND_I64, restarts, "Restarts over the replica's life."),
 	REPLICA("covey_replica_refused_syscalls_total", "counter", KIND_U64, refused,

@@ -32,12 +32,17 @@
 #define RUN_DIR_EVERY 2.0 /* s */
 #define SERVE_AT_MOST 3.0 /* s: shims that do not answer hold the daemon up no longer */
 
-static int64_t clock_ms(clockid_t id)
+static int64_t clock_us(clockid_t id)
 {
 	struct timespec t;
 
 	(void)clock_gettime(id, &t); /* these clocks are always there */
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+static int64_t clock_ms(clockid_t id)
+{
+	return clock_us(id) / 1000;
 }
 
 struct now node_now(struct node *n)
@@ -146,6 +151,24 @@ static void serve_if_ready(struct node *n, bool late)
 
 /* ---- the loop's callbacks ---- */
 
+static void on_woke(struct ev_loop *loop, ev_check *w, int revents)
+{
+	struct node *n = w->data;
+
+	(void)loop;
+	(void)revents;
+	n->turn_at_us = clock_us(CLOCK_MONOTONIC);
+}
+
+static void end_turn(struct node *n)
+{
+	int64_t now_us = clock_us(CLOCK_MONOTONIC);
+
+	if (n->turn_at_us)
+		lag_turn(&n->lag, now_us - n->turn_at_us, now_us / 1000);
+	n->turn_at_us = 0;
+}
+
 static void on_settle(struct ev_loop *loop, ev_prepare *w, int revents)
 {
 	struct node *n = w->data;
@@ -166,6 +189,7 @@ static void on_settle(struct ev_loop *loop, ev_prepare *w, int revents)
 		ev_timer_set(&n->again_timer, 0., 0.);
 		ev_timer_start(n->loop, &n->again_timer);
 	}
+	end_turn(n);
 }
 
 static void on_again(struct ev_loop *loop, ev_timer *w, int revents)
@@ -247,6 +271,8 @@ static void on_hup(struct ev_loop *loop, ev_signal *w, int revents)
 static void watch(struct node *n)
 {
 	ev_prepare_init(&n->settle, on_settle);
+	ev_check_init(&n->woke, on_woke);
+	ev_set_priority(&n->woke, EV_MAXPRI);
 	ev_timer_init(&n->poll_timer, on_poll, POLL_EVERY, POLL_EVERY);
 	ev_timer_init(&n->again_timer, on_again, 0., 0.);
 	ev_timer_init(&n->serve_timer, on_serve, SERVE_AT_MOST, 0.);
@@ -254,11 +280,12 @@ static void watch(struct node *n)
 	ev_signal_init(&n->on_term, on_end, SIGTERM);
 	ev_signal_init(&n->on_int, on_end, SIGINT);
 	ev_signal_init(&n->on_hup, on_hup, SIGHUP);
-	n->settle.data = n->poll_timer.data = n->serve_timer.data = n->run_dir_timer.data = n;
+	n->settle.data = n->woke.data = n->poll_timer.data = n->serve_timer.data = n->run_dir_timer.data = n;
 	n->on_term.data = n->on_int.data = n->on_hup.data = n;
 	n->event_watch = (struct events_watch){.fn = on_event, .arg = n};
 	events_watch(n->events, &n->event_watch);
 	ev_prepare_start(n->loop, &n->settle);
+	ev_check_start(n->loop, &n->woke);
 	ev_timer_start(n->loop, &n->serve_timer);
 	ev_timer_start(n->loop, &n->run_dir_timer);
 	ev_signal_start(n->loop, &n->on_term);
@@ -490,6 +517,7 @@ void node_close(struct node *n)
 {
 	n->ending = true;
 	ev_prepare_stop(n->loop, &n->settle);
+	ev_check_stop(n->loop, &n->woke);
 	ev_timer_stop(n->loop, &n->serve_timer);
 	ev_timer_stop(n->loop, &n->run_dir_timer);
 	poll_done(n);

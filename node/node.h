@@ -29,6 +29,7 @@
 #include "node/control.h"
 #include "node/events.h"
 #include "node/http.h"
+#include "node/lag.h"
 #include "node/roster.h"
 #include "node/store.h"
 #include "supervisor/cgroup.h"
@@ -87,7 +88,10 @@ struct node {
 	struct list changes; /* that wait for it (verbs.c) */
 	size_t n_changes;
 	int lock_fd;
-	ev_prepare settle;    /* before each wait of the loop: agents whose replicas changed */
+	ev_prepare settle;  /* before each wait of the loop: agents whose replicas changed */
+	ev_check woke;	    /* after each */
+	int64_t turn_at_us; /* CLOCK_MONOTONIC; 0: the loop waits */
+	struct lag lag;
 	ev_timer poll_timer;  /* waiters, once a while */
 	ev_timer again_timer; /* agents are left to be planned */
 	ev_timer serve_timer;

@@ -29,12 +29,15 @@ static void plain(struct http_answer *ret, int status, const char *text)
 
 static void fill_replica(const struct runner *r, struct metrics_replica *m)
 {
+	struct cgroup_usage usage;
+	double cores = sample_usage(r, &usage);
+
 	*m = (struct metrics_replica){.agent = r->agent->name,
 		.replica = r->id,
 		.state = (enum replica_state)r->core.state,
 		.health = replica_health(&r->core),
-		.usage = r->sample.usage,
-		.cpu_cores = r->sample.cpu_cores,
+		.usage = usage,
+		.cpu_cores = cores,
 		.restarts = r->core.restarts,
 		.refused = r->refused.total,
 		.log_bytes = r->log_bytes,
@@ -52,9 +55,10 @@ static void fill_node(struct node *n, struct metrics_node *m)
 	*m = (struct metrics_node){.node = n->cfg->name,
 		.version = COVEY_VERSION,
 		.started_wall_ms = n->started_wall_ms,
-		.spawns = n->spawns};
-	(void)sysstat_host(n->cfg->data_dir, &m->host, NULL); /* what cannot be read stays 0 */
-	(void)sysstat_self(&m->self, NULL);		      /* as above */
+		.spawns = n->spawns,
+		.loop_lag_max_ms = lag_max_ms(&n->lag, n->now.mono_ms)};
+	sysstat_host(n->cfg->data_dir, &m->host);
+	sysstat_self(&m->self);
 	store_stats(n->store, &m->store);
 	control_stats(n->control, &m->control);
 	events_stats(n->events, &ev);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What reading verbs answer: status, nodes, top. Names and shapes are a contract (interface.md, "What the JSON
- * says").
+ * The reading verb `status`, and what all of them share. Names and shapes are a contract.
  */
 #include "node/report.h"
 
@@ -12,10 +11,8 @@
 #include "base/units.h"
 #include "covey/version.h"
 #include "node/node.h"
+#include "node/report_priv.h"
 #include "node/sample.h"
-#include "node/sysstat.h"
-
-#define REPORT_MAX CONTROL_FRAME_MAX
 
 /* ---- words ---- */
 
@@ -85,16 +82,16 @@ static void pack_exit(struct mp_writer *w, const struct replica_exit *x)
 	mp_key_time(w, "at", x->at_wall_ms);
 }
 
-static void key_known(struct mp_writer *w, const char *key, bool known, int64_t v)
+void report_key_int(struct mp_writer *w, const char *key, int64_t v)
 {
 	mp_str(w, key);
-	if (known)
-		mp_int(w, v);
-	else
+	if (v < 0)
 		mp_nil(w);
+	else
+		mp_int(w, v);
 }
 
-static void key_cores(struct mp_writer *w, const char *key, double v)
+void report_key_real(struct mp_writer *w, const char *key, double v)
 {
 	mp_str(w, key);
 	if (v < 0)
@@ -103,24 +100,35 @@ static void key_cores(struct mp_writer *w, const char *key, double v)
 		mp_double(w, v);
 }
 
+int64_t report_pid(const struct runner *r)
+{
+	return runner_is_alive(r) && r->core.pid > 0 ? r->core.pid : -1;
+}
+
+int64_t report_memory_limit(const struct runner *r)
+{
+	int64_t v = r->spec->resources.memory_max_bytes;
+
+	return v > 0 ? v : -1;
+}
+
 static void pack_replica(struct mp_writer *w, const struct runner *r)
 {
-	bool running = r->core.state == REPLICA_RUNNING;
-	bool sampled = running && r->sample.at_mono_ms > 0;
+	struct cgroup_usage u;
+	double cores = sample_usage(r, &u);
 
 	mp_map(w, 15);
 	mp_key_str(w, "id", r->id);
 	mp_key_str(w, "node", r->node->cfg->name);
 	mp_key_str(w, "state", replica_state_name((enum replica_state)r->core.state));
 	mp_key_str(w, "health", health_level_name(replica_health(&r->core)));
-	key_known(w, "pid", runner_is_alive(r) && r->core.pid > 0, r->core.pid);
+	report_key_int(w, "pid", report_pid(r));
 	mp_key_int(w, "restarts", r->core.restarts);
 	mp_key_int(w, "epoch", (int64_t)r->epoch);
 	mp_key_time(w, "since", r->core.since_wall_ms);
-	key_cores(w, "cpu_cores", sampled ? r->sample.cpu_cores : -1);
-	key_known(w, "memory_bytes", sampled, r->sample.usage.memory_bytes);
-	key_known(
-		w, "memory_limit_bytes", r->spec->resources.memory_max_bytes > 0, r->spec->resources.memory_max_bytes);
+	report_key_real(w, "cpu_cores", cores);
+	report_key_int(w, "memory_bytes", u.memory_bytes);
+	report_key_int(w, "memory_limit_bytes", report_memory_limit(r));
 	pack_exit(w, &r->core.last_exit);
 	mp_str(w, "ports");
 	mp_map(w, MIN(r->n_ports, r->spec->ports.n));
@@ -173,7 +181,7 @@ static void pack_cluster(struct mp_writer *w, const struct node *n)
 	mp_str(w, n->cfg->name);
 }
 
-static void send_document(struct control_request *rq, struct bytes *out)
+void report_send(struct control_request *rq, struct bytes *out)
 {
 	if (out->failed)
 		control_refuse(rq, "refused", "the answer is larger than %d bytes: ask for one agent", REPORT_MAX);
@@ -218,152 +226,5 @@ void report_status(struct node *n, struct control_request *rq, const msgpack_obj
 		if (!only || a == only)
 			pack_agent(&w, a);
 	}
-	send_document(rq, &out);
-}
-
-/* ---- nodes and top ---- */
-
-struct totals {
-	double cpu_cores;
-	int64_t memory_bytes, replicas;
-};
-
-static void add_up(struct node *n, struct totals *ret)
-{
-	*ret = (struct totals){0};
-	MAP_FOREACH (at, &n->roster.runners) {
-		const struct runner *r = CONTAINER_OF(at, struct runner, by_stem);
-
-		if (r->core.state != REPLICA_RUNNING)
-			continue;
-		ret->replicas++;
-		ret->cpu_cores += MAX(r->sample.cpu_cores, 0.);
-		ret->memory_bytes += r->sample.at_mono_ms ? r->sample.usage.memory_bytes : 0;
-	}
-}
-
-static void pack_capacity(struct mp_writer *w, const char *key, double cores, int64_t bytes)
-{
-	mp_str(w, key);
-	mp_map(w, 2);
-	mp_key_double(w, "cpu_cores", cores);
-	mp_key_int(w, "memory_bytes", bytes);
-}
-
-static void pack_labels(struct mp_writer *w, const struct config *cfg)
-{
-	mp_str(w, "labels");
-	mp_map(w, cfg->labels.n);
-	for (size_t i = 0; i < cfg->labels.n; i++)
-		mp_key_str(w, cfg->labels.v[i].key, cfg->labels.v[i].value);
-}
-
-void report_nodes(struct node *n, struct control_request *rq, const msgpack_object *args)
-{
-	struct sysstat_host host = {0};
-	struct totals sum;
-	struct bytes out;
-	struct mp_writer w;
-
-	(void)args;
-	(void)sysstat_host(n->cfg->data_dir, &host, NULL); /* what cannot be read stays 0 */
-	sample_all(n);
-	add_up(n, &sum);
-	bytes_init(&out, REPORT_MAX);
-	mp_writer_init(&w, &out);
-	mp_map(&w, 2);
-	mp_key_int(&w, "format", 1);
-	mp_str(&w, "nodes");
-	mp_array(&w, 1);
-	mp_map(&w, 14);
-	mp_key_str(&w, "name", n->cfg->name);
-	mp_key_str(&w, "id", store_node_id(n->store));
-	mp_key_str(&w, "address", NULL);
-	mp_key_str(&w, "state", "alive");
-	mp_key_time(&w, "since", n->started_wall_ms);
-	mp_key_int(&w, "incarnation", (int64_t)(n->next_run >> 32));
-	mp_key_bool(&w, "voter", true);
-	mp_key_bool(&w, "schedulable", n->cfg->schedulable);
-	mp_key_bool(&w, "draining", n->draining);
-	pack_labels(&w, n->cfg);
-	pack_capacity(&w, "capacity", n->cfg->cpu_milli ? (double)n->cfg->cpu_milli / 1e3 : (double)host.cpus,
-		n->cfg->memory_bytes ? n->cfg->memory_bytes : host.memory_total_bytes);
-	pack_capacity(&w, "used", sum.cpu_cores, sum.memory_bytes);
-	mp_key_int(&w, "replicas", sum.replicas);
-	mp_key_str(&w, "version", COVEY_VERSION);
-	send_document(rq, &out);
-}
-
-static int64_t probe_ms(const struct runner *r)
-{
-	if (r->core.liveness.asked)
-		return r->core.liveness.took_ms;
-	return r->core.readiness.asked ? r->core.readiness.took_ms : -1;
-}
-
-static void pack_top_replica(struct mp_writer *w, const struct runner *r)
-{
-	const struct cgroup_usage *u = &r->sample.usage;
-	bool sampled = r->core.state == REPLICA_RUNNING && r->sample.at_mono_ms > 0;
-
-	mp_map(w, 13);
-	mp_key_str(w, "id", r->id);
-	mp_key_str(w, "agent", r->agent->name);
-	mp_key_str(w, "state", replica_state_name((enum replica_state)r->core.state));
-	key_known(w, "pid", runner_is_alive(r) && r->core.pid > 0, r->core.pid);
-	key_cores(w, "cpu_cores", sampled ? r->sample.cpu_cores : -1);
-	key_known(w, "memory_bytes", sampled, u->memory_bytes);
-	key_known(
-		w, "memory_limit_bytes", r->spec->resources.memory_max_bytes > 0, r->spec->resources.memory_max_bytes);
-	key_known(w, "pids", sampled, u->pids);
-	key_known(w, "io_read_bps", sampled && r->sample.io_read_bps >= 0, r->sample.io_read_bps);
-	key_known(w, "io_write_bps", sampled && r->sample.io_write_bps >= 0, r->sample.io_write_bps);
-	mp_key_int(w, "restarts", r->core.restarts);
-	mp_key_int(w, "refused", (int64_t)r->refused.total);
-	key_known(w, "probe_ms", probe_ms(r) >= 0, probe_ms(r));
-}
-
-static void pack_top_node(struct mp_writer *w, struct node *n)
-{
-	struct sysstat_host h = {0};
-	struct sysstat_self self = {0};
-
-	(void)sysstat_host(n->cfg->data_dir, &h, NULL); /* what cannot be read stays 0 */
-	(void)sysstat_self(&self, NULL);		/* as above */
-	mp_str(w, "node");
-	mp_map(w, 10);
-	mp_key_double(w, "cpu_cores", (double)h.cpus);
-	key_cores(w, "cpu_used_cores", sample_node_cores(n, &h));
-	mp_key_int(w, "memory_bytes", h.memory_total_bytes);
-	mp_key_int(w, "memory_used_bytes", h.memory_total_bytes - h.memory_available_bytes);
-	mp_key_double(w, "load1", h.load1);
-	mp_key_int(w, "disk_free_bytes", h.disk_free_bytes);
-	mp_key_int(w, "disk_bytes", h.disk_total_bytes);
-	key_cores(w, "pressure_cpu", h.pressure_cpu);
-	key_cores(w, "pressure_memory", h.pressure_memory);
-	key_cores(w, "pressure_io", h.pressure_io);
-	mp_str(w, "daemon");
-	mp_map(w, 3);
-	key_cores(w, "cpu_cores", sample_self_cores(n, &self));
-	mp_key_int(w, "memory_bytes", self.rss_bytes);
-	mp_key_int(w, "fds", self.fds);
-}
-
-void report_top(struct node *n, struct control_request *rq, const msgpack_object *args)
-{
-	struct bytes out;
-	struct mp_writer w;
-
-	(void)args;
-	sample_all(n);
-	bytes_init(&out, REPORT_MAX);
-	mp_writer_init(&w, &out);
-	mp_map(&w, 4);
-	mp_key_int(&w, "format", 1);
-	pack_top_node(&w, n);
-	mp_str(&w, "replicas");
-	mp_array(&w, n->roster.runners.n);
-	MAP_FOREACH (at, &n->roster.runners)
-		pack_top_replica(&w, CONTAINER_OF(at, struct runner, by_stem));
-	send_document(rq, &out);
+	report_send(rq, &out);
 }

@@ -42,6 +42,14 @@ void sample_one(struct runner *r)
 		take_rates(s, now_ms - s->base_mono_ms, now_ms);
 }
 
+double sample_usage(const struct runner *r, struct cgroup_usage *ret)
+{
+	bool known = r->core.state == REPLICA_RUNNING && r->sample.at_mono_ms > 0;
+
+	*ret = known ? r->sample.usage : CGROUP_USAGE_UNKNOWN;
+	return known ? r->sample.cpu_cores : -1;
+}
+
 void sample_all(struct node *n)
 {
 	MAP_FOREACH (at, &n->roster.runners)

@@ -2,9 +2,10 @@
 #ifndef NODE_SYSSTAT_H
 #define NODE_SYSSTAT_H
 /*
- * Figures of the host and of the daemon itself, read from /proc. Fields that this kernel does not tell are -1.
+ * Figures of the host and of the daemon itself, read from /proc. What cannot be read is not known, -1, and costs the
+ * others nothing.
  */
-#include "base/err.h"
+#include <stdint.h>
 
 struct sysstat_host {
 	int64_t cpus;
@@ -20,9 +21,10 @@ struct sysstat_self {
 	int64_t cpu_us, rss_bytes, fds, threads;
 };
 
-int sysstat_host(const char *data_dir, struct sysstat_host *ret, struct err *e);
+void sysstat_host(const char *data_dir, struct sysstat_host *ret);
+void sysstat_self(struct sysstat_self *ret);
 /* The same from another directory than /proc, for tests. */
-int sysstat_host_from(const char *proc, const char *data_dir, struct sysstat_host *ret, struct err *e);
-int sysstat_self(struct sysstat_self *ret, struct err *e);
+void sysstat_host_from(const char *proc, const char *data_dir, struct sysstat_host *ret);
+void sysstat_self_from(const char *proc_self, struct sysstat_self *ret);
 
 #endif

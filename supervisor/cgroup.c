@@ -141,12 +141,7 @@ const char *cgroup_missing(const struct cgroup *cg)
 
 int cgroup_usage(const struct cgroup *cg, const char *group, struct cgroup_usage *ret, struct err *e)
 {
-	struct cgroup_usage u = {.cpu_us = -1,
-		.memory_bytes = -1,
-		.pids = -1,
-		.io_read_bytes = -1,
-		.io_write_bytes = -1,
-		.throttled_us = -1};
+	struct cgroup_usage u = CGROUP_USAGE_UNKNOWN;
 	int rc = cg->vt->usage(cg, group, &u);
 
 	if (rc < 0)

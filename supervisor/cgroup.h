@@ -52,8 +52,9 @@ struct cgroup_usage {
 	int64_t io_read_bytes,
 		io_write_bytes; /* of disks; on v1 without io limits a sum over living processes, may fall */
 	int64_t throttled_us;
-	uint64_t oom_kills;
-};
+	int64_t oom_kills;
+}; /* what is not known is -1 */
+#define CGROUP_USAGE_UNKNOWN ((struct cgroup_usage){-1, -1, -1, -1, -1, -1, -1})
 
 /* Seven small reads. -ENOENT: there is no such group. */
 int cgroup_usage(const struct cgroup *cg, const char *group, struct cgroup_usage *ret, struct err *e);

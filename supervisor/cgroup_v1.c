@@ -230,7 +230,7 @@ static int v1_usage(const struct cgroup *cg, const char *group, struct cgroup_us
 	if (used >= 0 && cgroup_read(cg->dirs[CGROUP_MEMORY].fd, group, "memory.stat", text, sizeof(text)) > 0)
 		u->memory_bytes = MAX(0, used - MAX(0, cgroup_field(text, "total_inactive_file")));
 	if (cgroup_read(cg->dirs[CGROUP_MEMORY].fd, group, "memory.oom_control", text, sizeof(text)) > 0)
-		u->oom_kills = (uint64_t)MAX(0, cgroup_field(text, "oom_kill"));
+		u->oom_kills = cgroup_field(text, "oom_kill");
 	n = cgroup_read_number(cg->dirs[acct].fd, group, "cpuacct.usage");
 	u->cpu_us = n < 0 ? -1 : n / 1000;
 	if (cgroup_read(cg->dirs[CGROUP_CPU].fd, group, "cpu.stat", text, sizeof(text)) > 0) {

@@ -64,8 +64,10 @@ test_programs += %D%/unit/test_err
 test_programs += %D%/unit/test_events
 test_programs += %D%/unit/test_explain
 test_programs += %D%/unit/test_health
+test_programs += %D%/unit/test_http_guard
 test_programs += %D%/unit/test_http_parse
 test_programs += %D%/unit/test_io
+test_programs += %D%/unit/test_lag
 test_programs += %D%/unit/test_list
 test_programs += %D%/unit/test_log
 test_programs += %D%/unit/test_man
@@ -82,6 +84,7 @@ test_programs += %D%/unit/test_replica_adopt
 test_programs += %D%/unit/test_replica_health
 test_programs += %D%/unit/test_replica_stop
 test_programs += %D%/unit/test_replica_table
+test_programs += %D%/unit/test_report
 test_programs += %D%/unit/test_restart
 test_programs += %D%/unit/test_rng
 test_programs += %D%/unit/test_runner_ids
@@ -126,6 +129,7 @@ EXTRA_DIST += %D%/lib/faults.h
 EXTRA_DIST += %D%/lib/fake_daemon.h
 EXTRA_DIST += %D%/lib/following.h
 EXTRA_DIST += %D%/lib/json.h
+EXTRA_DIST += %D%/lib/lsan.supp
 EXTRA_DIST += %D%/lib/oom.h
 EXTRA_DIST += %D%/lib/store_bed.h
 EXTRA_DIST += %D%/lib/replica_story.h
@@ -209,7 +213,8 @@ AM_TESTS_ENVIRONMENT = \
 	LINT_CPPFLAGS='-I$(abs_top_builddir) $(MSGPACK_CFLAGS)'; \
 	LINT_PROGRAMS='$(sbin_PROGRAMS) $(bin_PROGRAMS) covey-shim'; \
 	TSAN_OPTIONS="suppressions=$(abs_top_srcdir)/tests/lib/tsan.supp $$TSAN_OPTIONS"; \
-	export TOP BUILD LINT_CC LINT_SANITIZED LINT_CPPFLAGS LINT_PROGRAMS TSAN_OPTIONS;
+	LSAN_OPTIONS="suppressions=$(abs_top_srcdir)/tests/lib/lsan.supp print_suppressions=0 $$LSAN_OPTIONS"; \
+	export TOP BUILD LINT_CC LINT_SANITIZED LINT_CPPFLAGS LINT_PROGRAMS TSAN_OPTIONS LSAN_OPTIONS;
 
 .PHONY: lint
 lint: all

@@ -207,10 +207,12 @@ static void pack_top(struct mp_writer *w)
 {
 	mp_map(w, 3);
 	mp_str(w, "node");
-	mp_map(w, 4);
+	mp_map(w, 6);
 	mp_key_double(w, "cpu_used_cores", 1.25);
 	mp_key_int(w, "cpu_cores", 2);
 	mp_key_double(w, "pressure_cpu", 7.0);
+	mp_key_double(w, "pressure_io", 0.0);
+	mp_key_str(w, "load1", NULL);
 	mp_key_int(w, "memory_bytes", 1LL << 30);
 	mp_str(w, "daemon");
 	mp_map(w, 1);
@@ -350,9 +352,8 @@ static void golden_texts(void **state)
 	fake_stop(&f);
 	prints(&nodes, "NODE  STATE            VOTES        CPU   MEMORY  REPLICAS    AGE  ADDRESS  VERSION\n"
 		       "n1    alive, draining  yes    1.00/3.50  1.0G/8G        12  3h12m  -        0.1.0\n");
-	prints(&top, "node: cpu 1.25 of 2.00 · memory 0B of 1.0G · load 0.00 · disk 0B free · pressure cpu 7%, memory "
-		     "0%, io 0%\n"
-		     "daemon: cpu 0.000 · memory 0B · 20 descriptors · 2 replicas\n\n"
+	prints(&top, "node: cpu 1.25 of 2.00 · memory - of 1.0G · load - · disk - free · pressure cpu 7%, io 0%\n"
+		     "daemon: cpu - · memory - · 20 descriptors · 2 replicas\n\n"
 		     "REPLICA  STATE    PID   CPU  MEMORY  PIDS  READ/S  WRITE/S  RESTARTS  REFUSED  PROBE\n"
 		     "busy.0   running   77  0.99    1.0M     3      0B     1.5K         -        -    4ms\n"
 		     "idle.0   running    -  0.01       -     -       -        -         -        -      -\n");

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef NODE_REPORT_PRIV_H
+#define NODE_REPORT_PRIV_H
+/*
+ * What the reading verbs share. What is not known is nil.
+ */
+#include "node/node.h"
+#include "node/report.h"
+#include "node/sysstat.h"
+
+#define REPORT_MAX CONTROL_FRAME_MAX
+
+/* "key": v, or nil when v is negative. */
+void report_key_int(struct mp_writer *w, const char *key, int64_t v);
+void report_key_real(struct mp_writer *w, const char *key, double v);
+/* -1: it has none. */
+int64_t report_pid(const struct runner *r);
+int64_t report_memory_limit(const struct runner *r);
+/* Sends it, or says that it is too large. Takes out. */
+void report_send(struct control_request *rq, struct bytes *out);
+
+/* Of the document of `top`: "node" and "daemon", two pairs; the cores that are busy are rates, -1: not known. */
+struct report_host {
+	struct sysstat_host host;
+	struct sysstat_self self;
+	double host_cores, self_cores;
+};
+void report_pack_host(struct mp_writer *w, const struct report_host *h);
+
+#endif
