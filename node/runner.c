@@ -215,6 +215,17 @@ static void end_count(struct runner *r, const struct shim_exit *x)
 	r->counting = false;
 }
 
+/* It was found, and has ended before it has answered: ends of its shim's runs before that one, whose records may not
+ * have been there when they were looked for, come first. */
+static void note_earlier(struct runner *r, uint64_t run)
+{
+	r->awaiting = false;
+	r->run = run;
+	r->records_left = true;
+	adopt_answered(r);
+	r->awaiting = true;
+}
+
 int runner_exited(struct runner *r, const void *v, size_t size)
 {
 	const char *refused_name = NULL;
@@ -225,6 +236,8 @@ int runner_exited(struct runner *r, const void *v, size_t size)
 		return -EINVAL;
 	if (x.run <= r->last_run)
 		return 0; /* counted before */
+	if (r->awaiting)
+		note_earlier(r, x.run);
 	count_run(r, x.run);
 	if (x.kind == SHIM_START_FAILED)
 		r->groups_for = 0;

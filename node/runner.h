@@ -76,8 +76,9 @@ struct runner {
 	uint32_t uid, gid;
 	bool has_uid; /* dynamic one allotted */
 	bool held;    /* stopped by itself, not with its agent */
-	/* The last operation that asked for a run (a hash of its id), and the lowest number that run may have: stored with
-	 * the operation, so that neither a repeat nor a daemon that dies in between makes two runs of it, or none. */
+	/* The last operation that asked for a run (a hash of its id), and the lowest number that run may have: stored
+	 * with the operation, so that neither a repeat nor a daemon that dies in between makes two runs of it, or
+	 * none. */
 	uint64_t asked_op, asked_run;
 	bool held_row;		/* what its row says of it: a change under way is stored before it is taken */
 	bool awaiting;		/* found at start, did not answer yet: not planned */
