@@ -96,8 +96,7 @@ class Kills(Covey):
             self.kill_one()
         time.sleep(self.random.choice((0, 0.01, 0.04, 0.4)) * self.random.random())
         self.start_daemon()
-        self.settle()
-        self.check()
+        self.check(self.settle())
 
     def start_daemon(self):
         """One that ends by itself is counted, and started again."""
@@ -111,14 +110,17 @@ class Kills(Covey):
         self.fail(f"coveyd ended by itself {STARTS_MAX} times in a row")
 
     def settle(self):
-        """Repeats commands that the kill cut short, then waits until status and board agree."""
+        """Repeats commands that the kill cut short, then waits until status and board agree; returns what does not."""
         for child, words in self.commands:
             child.wait(60)
             if child.returncode != 0:
                 self.covey(*words, check=False)  # with its --op: done once, however often it is said
         self.commands = []
         end = time.monotonic() + SETTLE_S
-        while any(d not in self.told for d in self.differences()) and time.monotonic() < end:
+        while True:
+            found = self.differences()
+            if time.monotonic() >= end or all(d in self.told for d in found):
+                return found
             if self.daemons[-1].poll() is not None:
                 self.fault(CRASHED, f"coveyd ended by itself, with {self.daemons[-1].returncode}: {self.said()}")
                 self.start_daemon()
@@ -159,8 +161,9 @@ class Kills(Covey):
             return [(LOST, f"{name} is {replica['state']} with pid {replica['pid']}, the board says {slot.pid}")]
         return []
 
-    def check(self):
-        for kind, text in self.differences():
+    def check(self, differences):
+        """What did not go away while it settled: a moment later an agent may just be ending again."""
+        for kind, text in differences:
             if (kind, text) not in self.told:  # what stays wrong is one fault, not one a round
                 self.told.add((kind, text))
                 self.fault(kind, text)
