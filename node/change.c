@@ -64,7 +64,7 @@ static struct stage *stage_target(struct answer *an, const struct target *t, con
 
 	if (s && t->runner) {
 		s->slot = t->runner->slot;
-		(void)snprintf(s->text, sizeof(s->text), "%s alone", t->runner->id); /* bounded alike */
+		(void)snprintf(s->text, sizeof(s->text), "%s alone is %s", t->runner->id, change); /* fits */
 	}
 	return s;
 }

@@ -65,11 +65,19 @@ void roster_done(struct node *n)
 	map_done(&n->roster.runners);
 }
 
+const char *roster_bare(const struct node *n, const char *name)
+{
+	size_t len = strlen(n->cfg->name);
+
+	return strncmp(name, n->cfg->name, len) == 0 && name[len] == '/' ? name + len + 1 : name;
+}
+
 struct agent *roster_find(struct node *n, const char *name)
 {
-	struct map_node *at = map_get(&n->roster.agents, name);
+	const char *bare = roster_bare(n, name);
+	struct map_node *at = map_get(&n->roster.agents, bare);
 
-	return at ? agent_of(at) : NULL;
+	return at && (bare == name || agent_of(at)->scope == SPEC_SCOPE_NODE) ? agent_of(at) : NULL;
 }
 
 static void on_again(struct ev_loop *loop, ev_timer *w, int revents)
