@@ -25,6 +25,8 @@ const char *report_agent_state(const struct agent *a, const struct roster_count 
 		return "stopping";
 	if (a->stopped)
 		return c->alive ? "stopping" : "stopped";
+	if (!roster_may_run(a))
+		return c->alive ? "stopping" : "pending";
 	if (c->running >= c->desired)
 		return "running";
 	for (size_t w = 0; w < ARRAY_LEN(worst); w++)
@@ -41,6 +43,11 @@ const char *report_agent_state(const struct agent *a, const struct roster_count 
 
 const char *report_pending_reason(const struct agent *a, char *out, size_t n)
 {
+	if (!roster_may_run(a) && !a->stopped) {
+		(void)snprintf(out, n, "%s is a witness (node.schedulable: no), and there is no other node",
+			a->node->cfg->name); /* fits */
+		return out;
+	}
 	for (size_t i = 0; !a->stopped && i < a->spec->depends_on.n; i++) {
 		const char *name = a->spec->depends_on.v[i];
 		const struct agent *dep = roster_find(a->node, name);

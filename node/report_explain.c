@@ -5,19 +5,15 @@
  * daemon is made of.
  */
 #include <inttypes.h>
-#include <nng/nng.h>
-#include <sqlite3.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <yaml.h>
 
 #include "base/units.h"
 #include "covey/version.h"
 #include "node/node.h"
 #include "node/report.h"
-
-#include <seccomp.h> /* after ev.h: its elf.h defines EV_NONE */
+#include "node/version.h"
 
 #define EXPLAIN_MAX	  (1024 * 1024)
 #define DECISIONS_MAX	  20
@@ -181,7 +177,8 @@ void report_explain(struct node *n, struct control_request *rq, const msgpack_ob
 	say_agent(a, &s);
 	mp_writer_init(&w, &out);
 	d.w = &w;
-	mp_map(&w, 4);
+	mp_map(&w, 5);
+	mp_key_int(&w, "format", 1);
 	mp_key_str(&w, "agent", a->name);
 	mp_str(&w, "text");
 	mp_array(&w, s.n);
@@ -236,7 +233,8 @@ void report_profile(struct node *n, struct control_request *rq, const msgpack_ob
 		return;
 	}
 	mp_writer_init(&w, &out);
-	mp_map(&w, 5);
+	mp_map(&w, 6);
+	mp_key_int(&w, "format", 1);
 	mp_key_str(&w, "agent", a->name);
 	mp_key_str(&w, "mode", spec_seccomp_name(a->spec->sandbox.seccomp));
 	mp_key_bool(&w, "complete", a->spec->sandbox.seccomp != SPEC_SECCOMP_LEARN);
@@ -257,12 +255,11 @@ void report_profile(struct node *n, struct control_request *rq, const msgpack_ob
 void report_version(struct node *n, struct control_request *rq, const msgpack_object *args)
 {
 	CLEANUP(bytes_done) struct bytes out = {.max = 8192};
-	const struct scmp_version *sv = seccomp_version();
-	char seccomp[32];
+	struct version_library libraries[VERSION_LIBRARIES];
 	struct mp_writer w;
 
 	(void)args;
-	(void)snprintf(seccomp, sizeof(seccomp), "%u.%u.%u", sv->major, sv->minor, sv->micro);
+	version_libraries(libraries);
 	mp_writer_init(&w, &out);
 	mp_map(&w, 6);
 	mp_key_str(&w, "version", COVEY_VERSION);
@@ -270,12 +267,9 @@ void report_version(struct node *n, struct control_request *rq, const msgpack_ob
 	mp_key_str(&w, "node", n->cfg->name);
 	mp_key_int(&w, "cgroup", cgroup_version(n->cgroup));
 	mp_str(&w, "libraries");
-	mp_map(&w, 5);
-	mp_key_str(&w, "nng", nng_version());
-	mp_key_str(&w, "sqlite", sqlite3_libversion());
-	mp_key_str(&w, "libyaml", yaml_get_version_string());
-	mp_key_str(&w, "libseccomp", seccomp);
-	mp_key_str(&w, "msgpack", msgpack_version());
+	mp_map(&w, ARRAY_LEN(libraries));
+	for (size_t i = 0; i < ARRAY_LEN(libraries); i++)
+		mp_key_str(&w, libraries[i].name, libraries[i].text);
 	mp_str(&w, "build");
 	mp_map(&w, 2);
 	mp_key_str(&w, "compiler", __VERSION__);

@@ -335,13 +335,18 @@ static void hand_over_spec(struct agent *a)
 			runner_take_spec(a->slots[i], a->spec);
 }
 
+bool roster_may_run(const struct agent *a)
+{
+	return a->node->cfg->schedulable || a->scope == SPEC_SCOPE_NODE;
+}
+
 static void plan_one(struct agent *a)
 {
 	struct plan_move v[MOVES_A_PLAN];
 	struct plan_moves moves = {.cap = ARRAY_LEN(v), .v = v, .again_ms = DEADLINE_NEVER};
 	struct plan_slot *slots = mem_zalloc(a->n_slots + 1, sizeof(*slots));
 	struct plan_view view = {.desired = a->desired,
-		.stopped = a->stopped,
+		.stopped = a->stopped || !roster_may_run(a),
 		.removed = a->removed,
 		.paused = a->paused,
 		.spec = a->spec,
