@@ -121,11 +121,9 @@ static void each_fault(const struct folder *f, local_fault *tell)
 
 static void log_fault(const char *file, const struct spec_fault *x)
 {
-	char line[16] = "";
+	char text[SPEC_FAULT_TEXT_MAX];
 
-	if (x->line > 0)
-		(void)snprintf(line, sizeof(line), "%d:", x->line); /* fits */
-	log_err("%s:%s %s%s%s", file, line, x->key, *x->key ? ": " : "", x->text);
+	log_err("%s", spec_fault_text(file, x, text, sizeof(text)));
 }
 
 static int take_one(struct node *n, struct folder *f, size_t i, struct err *e)

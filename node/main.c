@@ -87,10 +87,9 @@ static void set_log(bool verbose)
 
 static void print_fault(const char *file, const struct spec_fault *x)
 {
-	fprintf(stderr, "%s:", file);
-	if (x->line > 0)
-		fprintf(stderr, "%d:", x->line);
-	fprintf(stderr, " %s%s%s\n", x->key, *x->key ? ": " : "", x->text);
+	char text[SPEC_FAULT_TEXT_MAX];
+
+	fprintf(stderr, "%s\n", spec_fault_text(file, x, text, sizeof(text)));
 }
 
 static int load_config(const struct args *args, struct config **ret)

@@ -58,6 +58,31 @@ static void say(struct sentences *s, const char *fmt, ...)
 	va_end(ap);
 }
 
+/* Keys of the file that are there and mean nothing yet. */
+static void say_cluster_keys(const struct agent_spec *spec, struct sentences *s)
+{
+	const struct {
+		const char *key;
+		bool there;
+	} keys[] = {
+		{"kind", spec->kind != SPEC_REPLICATED},
+		{"isolation", spec->isolation == SPEC_STOP && spec->kind != SPEC_SINGLETON},
+		{"replicas.min and max", spec->replicas_min != spec->replicas_max},
+		{"placement.prefer", spec->place_prefer.n > 0},
+		{"placement.spread", spec->place_spread != NULL},
+	};
+	char text[200] = "";
+	size_t n = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
+		if (keys[i].there)
+			n += (size_t)snprintf(
+				text + n, sizeof(text) - n, "%s%s", n ? ", " : "", keys[i].key); /* fits */
+	if (n)
+		say(s, "This node is a cluster of one: what its file says of %s means something once there are more.",
+			text);
+}
+
 static void say_agent(const struct agent *a, struct sentences *s)
 {
 	char reason[256], when[UNITS_TEXT_MAX];
@@ -81,9 +106,7 @@ static void say_agent(const struct agent *a, struct sentences *s)
 	if (a->paused)
 		say(s, "Its rollout is paused: replicas of an older version stay until 'covey rollout resume %s'.",
 			a->name);
-	if (a->spec->kind != SPEC_REPLICATED || a->spec->isolation == SPEC_STOP)
-		say(s, "This node is a cluster of one: kind %s and isolation mean something once there are more.",
-			spec_kind_name(a->spec->kind));
+	say_cluster_keys(a->spec, s);
 }
 
 static void why_replica(const struct runner *r, char *out, size_t n)

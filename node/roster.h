@@ -56,8 +56,8 @@ const char *roster_bare(const struct node *n, const char *name);
 int roster_add(struct node *n, const char *name, enum spec_scope scope, struct agent **ret, struct err *e);
 /* Takes another reference of spec as the newest definition. */
 void roster_set_spec(struct agent *a, struct agent_spec *spec);
-/* A witness (schedulable: no) runs its own agents_dir's alone. */
-bool roster_may_run(const struct agent *a);
+/* Why this node, and so no node, is one for the agent's replicas: a sentence in out; NULL: it is. */
+const char *roster_barred(const struct agent *a, char *out, size_t n);
 /* Something about the agent changed: it is planned again before the loop waits. */
 void roster_mark(struct agent *a);
 /* Plans every marked agent, until none is. */

@@ -119,6 +119,28 @@ static void test_a_witness(void **state)
 	assert_int_equal(daemon_processes(&bed), 1);
 }
 
+/* What an agent requires of a node is required of the only one as well. */
+static void test_what_placement_requires(void **state)
+{
+	const msgpack_object *reply;
+
+	(void)state;
+	(void)snprintf(bed.name, sizeof(bed.name), "n1, labels: {zone: a}");
+	daemon_start(&bed);
+	daemon_run(&bed, "name: here\ncommand: [/bin/sleep, \"1000\"]\nplacement: {require: [\"zone == a\"]}\n");
+	assert_true(daemon_ok(daemon_apply(&bed,
+		"name: there\ncommand: [/bin/sleep, \"1000\"]\nplacement: {require: [\"zone == a\", \"zone != "
+		"a\"]}\n")));
+	reply = daemon_call(&bed, "status", "agent=there");
+	reply = &mp_get(mp_get(reply, "result"), "agents")->via.array.ptr[0];
+	assert_string_equal(daemon_text(reply, "state"), "pending");
+	assert_string_equal(daemon_text(reply, "pending_reason"),
+		"waits for a node with zone != a, which n1 is not, and there is no other");
+	assert_int_equal(daemon_processes(&bed), 1);
+	daemon_run(&bed, "name: there\ncommand: [/bin/sleep, \"1000\"]\n");
+	assert_int_equal(daemon_processes(&bed), 2);
+}
+
 int main(void)
 {
 #define TEST(t) cmocka_unit_test_setup_teardown(t, begin, end)
@@ -127,6 +149,7 @@ int main(void)
 		TEST(test_a_check_reads_agents_too),
 		TEST(test_gossip_is_not_pretended),
 		TEST(test_a_witness),
+		TEST(test_what_placement_requires),
 	};
 
 	daemon_need_root();
