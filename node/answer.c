@@ -197,7 +197,41 @@ static int store_stage(struct answer *an, const struct stage *s)
 	return store_put_meta(an->node->store, key, s->stopped, on_stored, an);
 }
 
-/* ---- replicas stopped by themselves ---- */
+/* ---- what rows of replicas say of the change ---- */
+
+/* Whether the change asks for a run of it that would not come by itself. */
+static bool is_asked_for(const struct stage *s, const struct runner *r)
+{
+	if (s->slot >= 0 && s->slot != r->slot)
+		return false;
+	if (s->act == STAGE_START)
+		return !runner_is_alive(r) && r->core.wanted; /* given up or done: forgiven; others the plan starts */
+	return s->act == STAGE_RESTART && !r->held;
+}
+
+/* False also for a repeat: it was asked already, by this very operation. */
+static bool ask(struct answer *an, const struct stage *s, struct runner *r)
+{
+	uint64_t op = map_hash(ops_id(an->op));
+
+	if (r->asked_op == op)
+		ops_repeats(an->op, r->asked_run);
+	if (!is_asked_for(s, r) || r->asked_op == op)
+		return false;
+	r->asked_op = op;
+	r->asked_run = an->node->next_run;
+	return true;
+}
+
+/* The change was refused: its rows are not there. */
+static void unask(struct answer *an, const struct stage *s)
+{
+	const struct agent *a = roster_find(an->node, s->agent);
+
+	for (size_t i = 0; an->op && a && i < a->n_slots; i++)
+		if (a->slots[i] && a->slots[i]->asked_op == map_hash(ops_id(an->op)))
+			a->slots[i]->asked_op = a->slots[i]->asked_run = 0;
+}
 
 /* What the change makes of it. One that is started of a stopped agent leaves the others as they are: each by itself. */
 static bool is_held_after(const struct stage *s, const struct agent *a, const struct runner *r)
@@ -211,8 +245,8 @@ static bool is_held_after(const struct stage *s, const struct agent *a, const st
 	return r->held;
 }
 
-/* Their rows say so before they are stopped or started. Counts the rows in *n. */
-static int store_held(struct answer *an, const struct stage *s, size_t *n)
+/* Their rows say so before they are stopped, held or run. Counts the rows in *n. */
+static int store_replicas(struct answer *an, const struct stage *s, size_t *n)
 {
 	const struct agent *a = roster_find(an->node, s->agent);
 
@@ -220,9 +254,9 @@ static int store_held(struct answer *an, const struct stage *s, size_t *n)
 		struct runner *r = a->slots[i];
 		int rc;
 
-		if (!r || is_held_after(s, a, r) == r->held)
+		if (!r || (!ask(an, s, r) && is_held_after(s, a, r) == r->held))
 			continue;
-		r->held_row = !r->held;
+		r->held_row = is_held_after(s, a, r);
 		rc = runner_store(r, on_stored, an);
 		if (rc < 0)
 			return rc;
@@ -285,8 +319,8 @@ static void take_replica(const struct stage *s, struct runner *r)
 {
 	switch (s->act) {
 	case STAGE_START:
-		if (!runner_is_alive(r) && r->core.wanted)
-			runner_run(r); /* given up or done: forgiven; others are started by the plan */
+		if (is_asked_for(s, r) && runner_is_asked(r))
+			runner_run(r);
 		break;
 	case STAGE_STOP:
 		if (s->slot < 0)
@@ -294,7 +328,7 @@ static void take_replica(const struct stage *s, struct runner *r)
 		runner_stop(r, SHIM_WHY_STOPPED, "stopped by an operator");
 		break;
 	case STAGE_RESTART:
-		if (r->held)
+		if (r->held || !runner_is_asked(r))
 			return;
 		r->restart_due = true; /* the plan restarts one after the other */
 		roster_mark(r->agent);
@@ -330,8 +364,11 @@ static void finish(struct answer *an)
 
 	if (an->rc == 0 && an->packed.failed)
 		an->rc = -ENOMEM;
-	for (size_t i = 0; i < an->n; i++)
+	for (size_t i = 0; i < an->n; i++) {
+		if (an->rc < 0)
+			unask(an, &an->v[i]);
 		mend_held(an, &an->v[i]);
+	}
 	if (an->op && an->rc == 0)
 		ops_set_result(an->op, &an->packed);
 	else if (an->op)
@@ -372,7 +409,7 @@ static size_t store_all(struct answer *an)
 		n += s->put;
 		if (s->put && store_stage(an, s) < 0)
 			failed(an, -ENOSPC, full);
-		if (an->rc == 0 && store_held(an, s, &n) < 0)
+		if (an->rc == 0 && store_replicas(an, s, &n) < 0)
 			failed(an, -ENOSPC, full);
 	}
 	if (n > 0 && an->rc == 0 && store_sync(an->node->store, on_synced, an) < 0)

@@ -127,6 +127,12 @@ static int serve(struct node *n, struct err *e)
 	int rc;
 
 	(void)snprintf(path, sizeof(path), "%s/covey.sock", n->cfg->run_dir); /* bounded at config */
+	MAP_FOREACH (at, &n->roster.runners) {
+		struct runner *r = CONTAINER_OF(at, struct runner, by_stem);
+
+		if (!r->awaiting)
+			runner_go_on(r);
+	}
 	rc = control_open(n->loop, path, (uint32_t)-1, verbs_handle, n, &n->control, e);
 	if (rc < 0)
 		return rc;

@@ -86,6 +86,11 @@ int ops_add(struct op *op, const char *agent, int slot)
 	return 0;
 }
 
+void ops_repeats(struct op *op, uint64_t first_run)
+{
+	op->first_run = MIN(op->first_run, first_run);
+}
+
 void ops_set_result(struct op *op, const struct bytes *packed)
 {
 	op->decided = true;

@@ -21,6 +21,8 @@ struct op *ops_new(struct node *n, const char *id, enum op_goal goal);
 const char *ops_id(const struct op *op);
 /* What it is about; slot -1: the whole agent. */
 int ops_add(struct op *op, const char *agent, int slot);
+/* It was asked before, of a daemon that has died since: runs from this one on are its. */
+void ops_repeats(struct op *op, uint64_t first_run);
 void ops_set_result(struct op *op, const struct bytes *packed); /* copied */
 const struct bytes *ops_result(const struct op *op);
 

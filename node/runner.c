@@ -58,6 +58,25 @@ bool runner_is_current(const struct runner *r)
 	return r->spec->run_hash == want && (!runner_is_alive(r) || r->run == 0 || r->run_hash == want);
 }
 
+bool runner_is_asked(const struct runner *r)
+{
+	return r->asked_run > MAX(r->last_run, r->run);
+}
+
+void runner_go_on(struct runner *r)
+{
+	const struct agent *a = r->agent;
+
+	if (!runner_is_asked(r) || a->stopped || a->removed || r->held || !r->core.wanted)
+		return;
+	if (!runner_is_alive(r)) {
+		runner_run(r);
+		return;
+	}
+	r->restart_due = true;
+	roster_mark(r->agent);
+}
+
 bool runner_is_alive(const struct runner *r)
 {
 	return r->core.state == REPLICA_STARTING || r->core.state == REPLICA_RUNNING ||
@@ -72,6 +91,8 @@ static int save(struct runner *r, bool lazy, store_done *done, void *arg)
 		.uid = r->has_uid ? r->uid : 0,
 		.last_run = r->last_run,
 		.held = r->held_row,
+		.asked_op = r->asked_op,
+		.asked_run = r->asked_run,
 		.n_ports = (uint32_t)r->n_ports};
 	const struct store_replica row = {.id = r->id, .saved = &rec, .saved_len = sizeof(rec), .lazy = lazy};
 
@@ -113,6 +134,8 @@ void runner_restore(struct runner *r, const void *saved, size_t n)
 	r->last_run = r->stored_run = rec.last_run;
 	runner_saw(r, rec.last_run);
 	r->held = r->held_row = rec.held;
+	r->asked_op = rec.asked_op;
+	r->asked_run = rec.asked_run;
 	memcpy(r->learned, rec.learned, sizeof(r->learned));
 	r->n_ports = MIN(rec.n_ports, (uint32_t)PORTS_MAX);
 	memcpy(r->ports, rec.ports, sizeof(r->ports));

@@ -43,6 +43,7 @@ struct runner_record {
 	uint16_t ports[PORTS_MAX];
 	uint8_t learned[64];
 	struct replica_saved saved;
+	uint64_t asked_op, asked_run; /* as in struct runner */
 };
 
 struct runner_sample {
@@ -73,8 +74,11 @@ struct runner {
 	int64_t run_version;
 	uint64_t epoch;
 	uint32_t uid, gid;
-	bool has_uid;		/* dynamic one allotted */
-	bool held;		/* stopped by itself, not with its agent */
+	bool has_uid; /* dynamic one allotted */
+	bool held;    /* stopped by itself, not with its agent */
+	/* The last operation that asked for a run (a hash of its id), and the lowest number that run may have: stored with
+	 * the operation, so that neither a repeat nor a daemon that dies in between makes two runs of it, or none. */
+	uint64_t asked_op, asked_run;
 	bool held_row;		/* what its row says of it: a change under way is stored before it is taken */
 	bool awaiting;		/* found at start, did not answer yet: not planned */
 	bool records_left;	/* ends that are judged once it has answered */
@@ -115,6 +119,9 @@ void runner_take_spec(struct runner *r, struct agent_spec *spec);
 
 /* Whether the newest definition is what runs (or would). */
 bool runner_is_current(const struct runner *r);
+bool runner_is_asked(const struct runner *r); /* that run has not begun yet */
+/* After a start of the daemon, once it is known what runs: what was asked of the one before, and is not so yet. */
+void runner_go_on(struct runner *r);
 bool runner_is_alive(const struct runner *r); /* a process may be there: starting, running, stopping */
 
 /* The end of a run, from a message or a record: size bytes of struct shim_exit and what follows. Bad ones: refused. */

@@ -116,4 +116,6 @@ void runner_hello(struct runner *r, const struct shim_hello *h, bool started, co
 	take_label(r, label, label_size);
 	runner_feed(r, &(struct replica_in){.type = REPLICA_IN_ADOPTED, .pid = h->pid, .hello = h});
 	adopt_answered(r);
+	if (r->node->serving)
+		runner_go_on(r); /* it has answered late */
 }

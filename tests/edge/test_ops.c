@@ -54,6 +54,44 @@ static void test_a_job_that_is_done_stays_done(void **state)
 	assert_true(is_done(daemon_call(&bed, "start", "target=job")));
 }
 
+/* How often the job of the test below has run. */
+static int64_t runs(void)
+{
+	return daemon_size(&bed, "runs");
+}
+
+/* Whoever was not answered asks again, with the same id: whatever became of the daemon, it is done once. */
+static void test_a_repeat_is_done_once(void **state)
+{
+	char text[512];
+	int pid;
+
+	(void)state;
+	(void)snprintf(text, sizeof(text),
+		"name: job\ncommand: [/bin/sh, -c, \"printf x >>%s/runs\"]\nuser: root\nrestart: {when: never}\n"
+		"sandbox: {private_tmp: no, read_only: []}\n",
+		bed.dir.path);
+	daemon_run(&bed, text);
+	WAIT_UNTIL(daemon_state_is(&bed, "job.0", "stopped") && runs() == 1, WAIT_BOUND_S);
+	assert_true(is_done(daemon_call(&bed, "start", "target=job,op=first")));
+	WAIT_UNTIL(daemon_state_is(&bed, "job.0", "stopped") && runs() == 2, WAIT_BOUND_S);
+	daemon_run(&bed, "name: long\ncommand: [/bin/sleep, \"1000\"]\n");
+	assert_true(is_done(daemon_call(&bed, "restart", "target=long,op=second")));
+	pid = daemon_pid_of(&bed, "long.0");
+	for (int i = 0; i < 2; i++) {
+		assert_true(is_done(daemon_call(&bed, "start", "target=job,op=first")));
+		assert_true(is_done(daemon_call(&bed, "restart", "target=long,op=second")));
+		assert_int_equal(daemon_pid_of(&bed, "long.0"), pid);
+		assert_int_equal(runs(), 2);
+		daemon_kill(&bed, SIGKILL);
+		daemon_start(&bed);
+	}
+	assert_true(is_done(daemon_call(&bed, "start", "target=job,op=third")));
+	WAIT_UNTIL(daemon_state_is(&bed, "job.0", "stopped") && runs() == 3, WAIT_BOUND_S);
+	assert_true(is_done(daemon_call(&bed, "restart", "target=long,op=fourth")));
+	assert_int_not_equal(daemon_pid_of(&bed, "long.0"), pid);
+}
+
 static void test_one_that_has_failed_says_so_again(void **state)
 {
 	static const char bad[] = "name: bad\ncommand: [/bin/false]\nrestart: {when: never}\n";
@@ -138,6 +176,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_a_job_that_is_done_stays_done, begin, end),
+		cmocka_unit_test_setup_teardown(test_a_repeat_is_done_once, begin, end),
 		cmocka_unit_test_setup_teardown(test_one_that_has_failed_says_so_again, begin, end),
 		cmocka_unit_test_setup_teardown(test_overtaken_by_the_contrary, begin, end),
 		cmocka_unit_test_setup_teardown(test_a_probe_is_taken_by_what_runs, begin, end),
