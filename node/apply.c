@@ -56,7 +56,7 @@ static void add_fault(struct spec_faults *f, const char *key, const char *fmt, .
 
 static const struct spec_strv *find_deps(void *arg, const char *name)
 {
-	const struct agent *a = roster_find(arg, name);
+	const struct agent *a = arg ? roster_find(arg, name) : NULL;
 
 	return a && !a->removed ? &a->spec->depends_on : NULL;
 }
@@ -64,7 +64,7 @@ static const struct spec_strv *find_deps(void *arg, const char *name)
 /* A name is held by one scope at a time. */
 static void check_scope(struct node *n, const struct apply_batch *b, struct apply_file *f)
 {
-	const struct agent *a = roster_find(n, f->spec->name);
+	const struct agent *a = n ? roster_find(n, f->spec->name) : NULL;
 
 	if (!a || a->scope == b->scope || a->removed)
 		return;

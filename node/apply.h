@@ -30,7 +30,10 @@ struct apply_batch {
 
 int apply_batch_init(struct apply_batch *b, size_t n, enum spec_scope scope);
 void apply_batch_done(struct apply_batch *b);
-/* Parses and checks all of v[].text (and faults already there). -EINVAL when there are faults, -ENOMEM. */
+/*
+ * Parses and checks all of v[].text (and faults already there), also against what n holds (NULL: nothing). -EINVAL when
+ * there are faults, -ENOMEM.
+ */
 int apply_batch_check(struct node *n, struct apply_batch *b);
 /* The faults as an array of {file, line, key, text}. */
 void apply_batch_pack_faults(const struct apply_batch *b, struct mp_writer *w);

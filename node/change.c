@@ -64,7 +64,7 @@ static struct stage *stage_target(struct answer *an, const struct target *t, con
 
 	if (s && t->runner) {
 		s->slot = t->runner->slot;
-		(void)snprintf(s->text, sizeof(s->text), "%s alone", t->runner->id); /* bounded alike */
+		(void)snprintf(s->text, sizeof(s->text), "%s alone is %s", t->runner->id, change); /* fits */
 	}
 	return s;
 }
@@ -211,7 +211,8 @@ static void rollout_status(struct node *n, struct control_request *rq, const str
 	mp_writer_init(&w, &out);
 	(void)snprintf(text, sizeof(text), "%" PRId64 " of %" PRId64 " run version %" PRId64 "%s", c.current, c.desired,
 		a->version, a->paused ? ", paused" : "");
-	mp_map(&w, 8);
+	mp_map(&w, 9);
+	mp_key_int(&w, "format", 1);
 	mp_key_str(&w, "agent", a->name);
 	mp_key_int(&w, "version", a->version);
 	mp_key_int(&w, "desired", c.desired);

@@ -307,13 +307,30 @@ static int fill(struct yaml_doc *d, const char *base, struct config **ret)
 	return d->no_memory ? -ENOMEM : -EINVAL;
 }
 
+/* Comments and nothing else: every default is meant. A file without a word is more likely a lost one. */
+static bool is_all_comments(const char *text, size_t len)
+{
+	bool any = false, in_comment = false;
+
+	for (size_t i = 0; i < len; i++) {
+		if (text[i] == '\n')
+			in_comment = false;
+		else if (text[i] == '#')
+			any = in_comment = true;
+		else if (!in_comment && !isspace((unsigned char)text[i]))
+			return false;
+	}
+	return any;
+}
+
 int config_parse(const char *text, size_t len, const char *base, struct config **ret, struct spec_faults *faults)
 {
-	struct yaml_doc d;
-	int rc;
+	struct yaml_doc d = {.faults = faults};
+	int rc = 0;
 
 	faults->n = faults->total = 0;
-	rc = yaml_load(&d, text, len, CONFIG_FILE_MAX, faults);
+	if (!is_all_comments(text, len))
+		rc = yaml_load(&d, text, len, CONFIG_FILE_MAX, faults);
 	if (rc == 0)
 		rc = fill(&d, base, ret);
 	yaml_done(&d);

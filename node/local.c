@@ -112,14 +112,18 @@ static int read_folder(struct folder *f, struct err *e)
 	return 0;
 }
 
-static void log_faults(const struct folder *f)
+static void each_fault(const struct folder *f, local_fault *tell)
 {
 	for (size_t i = 0; i < f->n; i++)
-		for (size_t k = 0; k < f->batch.v[i].faults->n; k++) {
-			const struct spec_fault *x = &f->batch.v[i].faults->v[k];
+		for (size_t k = 0; k < f->batch.v[i].faults->n; k++)
+			tell(f->paths[i], &f->batch.v[i].faults->v[k]);
+}
 
-			log_err("%s:%d: %s%s%s", f->paths[i], x->line, x->key, *x->key ? ": " : "", x->text);
-		}
+static void log_fault(const char *file, const struct spec_fault *x)
+{
+	char text[SPEC_FAULT_TEXT_MAX];
+
+	log_err("%s", spec_fault_text(file, x, text, sizeof(text)));
 }
 
 static int take_one(struct node *n, struct folder *f, size_t i, struct err *e)
@@ -197,7 +201,7 @@ static int load(struct node *n, struct folder *f, struct err *e)
 	rc = apply_batch_check(n, &f->batch);
 	if (rc < 0) {
 		n->unread[SPEC_SCOPE_NODE] = !n->serving || n->unread[SPEC_SCOPE_NODE];
-		log_faults(f);
+		each_fault(f, log_fault);
 		return err_set(e, rc, "agents_dir: %zu faults in '%s', nothing of it was taken", f->batch.total_faults,
 			n->cfg->agents_dir);
 	}
@@ -215,6 +219,23 @@ int local_load(struct node *n, struct err *e)
 
 	if (rc == 0 && f.added + f.changed + f.removed)
 		log_info("agents_dir: %d agents added, %d changed, %d removed", f.added, f.changed, f.removed);
+	return rc;
+}
+
+int local_check(const char *agents_dir, local_fault *tell, size_t *ret_n, struct err *e)
+{
+	CLEANUP(folder_done) struct folder f = {0};
+	int rc = list_folder(&f, agents_dir, e);
+
+	if (rc == 0)
+		rc = read_folder(&f, e);
+	if (rc < 0)
+		return rc;
+	rc = apply_batch_check(NULL, &f.batch);
+	if (rc == -ENOMEM)
+		return err_set(e, rc, "agents_dir: out of memory");
+	each_fault(&f, tell);
+	*ret_n = f.n;
 	return rc;
 }
 

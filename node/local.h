@@ -10,9 +10,13 @@
 #include "node/control.h"
 
 struct node;
+struct spec_fault;
 
 /* All of them. -EINVAL: faults, each logged; -errno: the folder cannot be read. An absent folder is an empty one. */
 int local_load(struct node *n, struct err *e);
+/* Looks at them alone, without a node: -EINVAL after `tell` was called for each fault; else *ret_n files are good. */
+typedef void local_fault(const char *file, const struct spec_fault *x);
+int local_check(const char *agents_dir, local_fault *tell, size_t *ret_n, struct err *e);
 void local_reload_verb(struct node *n, struct control_request *rq, const msgpack_object *args);
 
 #endif

@@ -91,7 +91,9 @@ libnode_a_SOURCES = \
 	%D%/trim.c \
 	%D%/trim.h \
 	%D%/verbs.c \
-	%D%/verbs.h
+	%D%/verbs.h \
+	%D%/version.c \
+	%D%/version.h
 
 sbin_PROGRAMS += coveyd
 coveyd_SOURCES = %D%/main.c

@@ -15,9 +15,11 @@
 #include "base/mem.h"
 #include "covey/version.h"
 #include "node/config.h"
+#include "node/local.h"
 #include "node/nng_setup.h"
 #include "node/node_run.h"
 #include "node/systemd.h"
+#include "node/version.h"
 #include "supervisor/spawn.h"
 
 #define DEFAULT_FILE COVEY_SYSCONFDIR "/coveyd.yaml"
@@ -25,16 +27,28 @@
 static const char usage[] = "usage: coveyd [-c FILE] [--check] [--verbose]\n"
 			    "\n"
 			    "  -c FILE    configuration (default " DEFAULT_FILE ")\n"
-			    "  --check    check the configuration, say what is wrong with it, and end\n"
+			    "  --check    check the configuration and agents_dir, say what is wrong, and end\n"
 			    "  --verbose  log more\n"
-			    "  --version  print the version and end\n"
+			    "  --version  print versions, of libraries too, and end\n"
 			    "\n"
 			    "Stays in the foreground. SIGTERM ends it, and no agent; SIGHUP reads agents_dir again.\n";
 
 struct args {
-	const char *file;
+	const char *file; /* NULL: none, every default */
 	bool check, verbose;
 };
+
+static int print_version(void)
+{
+	struct version_library v[VERSION_LIBRARIES];
+
+	version_libraries(v);
+	printf("coveyd " COVEY_VERSION "\nlibraries:");
+	for (size_t i = 0; i < ARRAY_LEN(v); i++)
+		printf("%s %s %s", i ? "," : "", v[i].name, v[i].text);
+	printf("\nbuild: compiler " __VERSION__ ", configuration in " COVEY_SYSCONFDIR "\n");
+	return fflush(stdout) != 0;
+}
 
 /* Returns -1 to go on, or the exit status. */
 static int parse_args(int argc, char **argv, struct args *ret)
@@ -45,6 +59,8 @@ static int parse_args(int argc, char **argv, struct args *ret)
 	int c;
 
 	*ret = (struct args){.file = DEFAULT_FILE};
+	if (access(DEFAULT_FILE, F_OK) < 0 && errno == ENOENT)
+		ret->file = NULL;
 	while ((c = getopt_long(argc, argv, "c:h", longs, NULL)) != -1) {
 		if (c == 'c')
 			ret->file = optarg;
@@ -53,7 +69,7 @@ static int parse_args(int argc, char **argv, struct args *ret)
 		else if (c == 'v')
 			ret->verbose = true;
 		else if (c == 'V')
-			return puts("coveyd " COVEY_VERSION) < 0;
+			return print_version();
 		else
 			return fputs(usage, c == 'h' ? stdout : stderr) < 0 || c != 'h' ? 2 : 0;
 	}
@@ -69,14 +85,20 @@ static void set_log(bool verbose)
 	log_to(systemd_has_journal() ? systemd_to_journal : NULL, verbose ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
 }
 
+static void print_fault(const char *file, const struct spec_fault *x)
+{
+	char text[SPEC_FAULT_TEXT_MAX];
+
+	fprintf(stderr, "%s\n", spec_fault_text(file, x, text, sizeof(text)));
+}
+
 static int load_config(const struct args *args, struct config **ret)
 {
 	struct spec_faults *faults = mem_zalloc(1, sizeof(*faults));
 	int rc = faults ? config_load(args->file, ret, faults) : -ENOMEM;
 
 	for (size_t i = 0; rc < 0 && faults && i < faults->n; i++)
-		fprintf(stderr, "%s:%d: %s%s%s\n", args->file, faults->v[i].line, faults->v[i].key,
-			*faults->v[i].key ? ": " : "", faults->v[i].text);
+		print_fault(args->file ? args->file : "the defaults", &faults->v[i]);
 	free(faults);
 	return rc;
 }
@@ -121,6 +143,20 @@ static int run(struct config *cfg)
 	return rc < 0 ? 1 : 0;
 }
 
+/* The configuration was read: the rest of what is started with. The exit status. */
+static int check_agents(const struct config *cfg)
+{
+	struct err e = {0};
+	size_t n = 0;
+	int rc = local_check(cfg->agents_dir, print_fault, &n, &e);
+
+	if (rc == 0)
+		printf("the configuration is good, and so are the %zu files of %s\n", n, cfg->agents_dir);
+	else if (rc != -EINVAL)
+		fprintf(stderr, "coveyd: %s\n", e.text);
+	return rc < 0 || fflush(stdout) != 0;
+}
+
 int main(int argc, char **argv)
 {
 	struct config *cfg = NULL;
@@ -139,10 +175,7 @@ int main(int argc, char **argv)
 	set_log(args.verbose);
 	if (load_config(&args, &cfg) < 0)
 		return 1;
-	if (args.check)
-		puts("the configuration is good");
-	else
-		rc = run(cfg);
+	rc = args.check ? check_agents(cfg) : run(cfg);
 	config_free(cfg);
-	return args.check ? 0 : rc;
+	return rc;
 }

@@ -106,6 +106,21 @@ static int serve_http(struct node *n, struct err *e)
 	return rc;
 }
 
+/* What the file says and this node does not do. */
+static void warn_of_config(const struct node *n)
+{
+	const struct config_gossip *g = &n->cfg->gossip;
+
+	if (g->on)
+		log_warn("gossip: this version forms no clusters yet: %s is a cluster of one, and does not listen",
+			n->cfg->name);
+	if (g->on && g->insecure)
+		log_warn("gossip.insecure: no TLS: whoever reaches a node may speak for the cluster");
+	if (!n->cfg->schedulable)
+		log_warn("node.schedulable: no: %s runs no agent of the cluster, and there is no other node",
+			n->cfg->name);
+}
+
 static int serve(struct node *n, struct err *e)
 {
 	char path[4096];
@@ -122,6 +137,7 @@ static int serve(struct node *n, struct err *e)
 	if (rc < 0)
 		return rc;
 	n->serving = true;
+	warn_of_config(n);
 	log_info("%s answers on %s; %zu agents", n->cfg->name, path, n->roster.agents.n);
 	rc = n->cfg->http.host ? serve_http(n, e) : 0;
 	if (rc < 0)

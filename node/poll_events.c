@@ -252,9 +252,11 @@ static bool try_events(struct waiter *w, bool last)
 static int read_args(struct event_waiter *ew, const msgpack_object *args, struct err *e)
 {
 	int64_t max = EVENTS_A_REPLY;
-	char after[EVENT_ID_MAX];
-	int rc = mp_get_strz(args, "agent", ew->agent, sizeof(ew->agent), e);
+	char after[EVENT_ID_MAX], agent[REPLICA_ID_MAX];
+	int rc = mp_get_strz(args, "agent", agent, sizeof(agent), e);
 
+	if (rc == 0) /* fits: it is as long */
+		(void)snprintf(ew->agent, sizeof(ew->agent), "%s", roster_bare(ew->w.node, agent));
 	if (rc == 0)
 		rc = mp_get_strz(args, "after", after, sizeof(after), e);
 	if (rc == 0)

@@ -20,11 +20,14 @@ const char *report_agent_state(const struct agent *a, const struct roster_count 
 {
 	static const enum replica_state worst[] = {
 		REPLICA_FAILED, REPLICA_BACKOFF, REPLICA_STOPPING, REPLICA_STARTING, REPLICA_PENDING};
+	char why[256];
 
 	if (a->removed)
 		return "stopping";
 	if (a->stopped)
 		return c->alive ? "stopping" : "stopped";
+	if (roster_barred(a, why, sizeof(why)))
+		return c->alive ? "stopping" : "pending";
 	if (c->running >= c->desired)
 		return "running";
 	for (size_t w = 0; w < ARRAY_LEN(worst); w++)
@@ -41,6 +44,8 @@ const char *report_agent_state(const struct agent *a, const struct roster_count 
 
 const char *report_pending_reason(const struct agent *a, char *out, size_t n)
 {
+	if (!a->stopped && roster_barred(a, out, n))
+		return out;
 	for (size_t i = 0; !a->stopped && i < a->spec->depends_on.n; i++) {
 		const char *name = a->spec->depends_on.v[i];
 		const struct agent *dep = roster_find(a->node, name);

@@ -4,20 +4,18 @@
  * what this
  * daemon is made of.
  */
+#include <errno.h>
 #include <inttypes.h>
-#include <nng/nng.h>
-#include <sqlite3.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <yaml.h>
 
+#include "base/mem.h"
 #include "base/units.h"
 #include "covey/version.h"
 #include "node/node.h"
 #include "node/report.h"
-
-#include <seccomp.h> /* after ev.h: its elf.h defines EV_NONE */
+#include "node/version.h"
 
 #define EXPLAIN_MAX	  (1024 * 1024)
 #define DECISIONS_MAX	  20
@@ -62,6 +60,31 @@ static void say(struct sentences *s, const char *fmt, ...)
 	va_end(ap);
 }
 
+/* Keys of the file that are there and mean nothing yet. */
+static void say_cluster_keys(const struct agent_spec *spec, struct sentences *s)
+{
+	const struct {
+		const char *key;
+		bool there;
+	} keys[] = {
+		{"kind", spec->kind != SPEC_REPLICATED},
+		{"isolation", spec->isolation == SPEC_STOP && spec->kind != SPEC_SINGLETON},
+		{"replicas.min and max", spec->replicas_min != spec->replicas_max},
+		{"placement.prefer", spec->place_prefer.n > 0},
+		{"placement.spread", spec->place_spread != NULL},
+	};
+	char text[200] = "";
+	size_t n = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
+		if (keys[i].there)
+			n += (size_t)snprintf(
+				text + n, sizeof(text) - n, "%s%s", n ? ", " : "", keys[i].key); /* fits */
+	if (n)
+		say(s, "This node is a cluster of one: what its file says of %s means something once there are more.",
+			text);
+}
+
 static void say_agent(const struct agent *a, struct sentences *s)
 {
 	char reason[256], when[UNITS_TEXT_MAX];
@@ -85,9 +108,7 @@ static void say_agent(const struct agent *a, struct sentences *s)
 	if (a->paused)
 		say(s, "Its rollout is paused: replicas of an older version stay until 'covey rollout resume %s'.",
 			a->name);
-	if (a->spec->kind != SPEC_REPLICATED || a->spec->isolation == SPEC_STOP)
-		say(s, "This node is a cluster of one: kind %s and isolation mean something once there are more.",
-			spec_kind_name(a->spec->kind));
+	say_cluster_keys(a->spec, s);
 }
 
 static void why_replica(const struct runner *r, char *out, size_t n)
@@ -136,52 +157,61 @@ static void pack_replicas(struct mp_writer *w, const struct agent *a)
 	}
 }
 
-/* The agent's events, packed as decisions: what, and the sentence that says why. */
-struct decisions {
-	struct mp_writer *w;
-	const char *by;
+/* The agent's last events as decisions: what, and the sentence that says why. Those of long ago are on disk alone. */
+struct explain {
+	struct node *node;
+	struct control_request *rq;
+	char agent[NAME_MAX_LEN + 1];
+	int64_t from;	   /* seq: newer ones are in memory */
+	struct bytes list; /* of packed decisions; the storage thread's while it reads */
 	size_t n;
 };
 
+static void explain_free(struct explain *x)
+{
+	bytes_done(&x->list);
+	free(x);
+}
+
 static int count_event(void *arg, const struct store_event *ev)
 {
-	struct decisions *d = arg;
+	int64_t *n = arg;
 
 	(void)ev;
-	d->n++;
+	(*n)++;
 	return 0;
 }
 
+/* On the loop or on the storage thread. */
 static int pack_event(void *arg, const struct store_event *ev)
 {
-	struct decisions *d = arg;
+	struct explain *x = arg;
+	struct mp_writer w;
 
-	mp_map(d->w, 5);
-	mp_key_time(d->w, "time", ev->wall_ms);
-	mp_key_str(d->w, "what", ev->kind);
-	mp_key_str(d->w, "replica", ev->replica);
-	mp_key_str(d->w, "why", ev->text);
-	mp_key_str(d->w, "by", d->by);
-	return 0;
+	mp_writer_init(&w, &x->list);
+	mp_map(&w, 5);
+	mp_key_time(&w, "time", ev->wall_ms);
+	mp_key_str(&w, "what", ev->kind);
+	mp_key_str(&w, "replica", ev->replica);
+	mp_key_str(&w, "why", ev->text);
+	mp_key_str(&w, "by", x->node->cfg->name);
+	x->n++;
+	return x->list.failed ? -ENOMEM : 0;
 }
 
-void report_explain(struct node *n, struct control_request *rq, const msgpack_object *args)
+/* The document, with what memory has behind what was read. Ends x. */
+static void answer(struct explain *x, const struct agent *a)
 {
-	const struct agent *a = get_agent(n, rq, args);
-	struct events_query q = {.max = DECISIONS_MAX, .newest = true};
+	const struct events_query q = {.after = x->from, .agent = a->name, .max = DECISIONS_MAX, .newest = true};
 	CLEANUP(bytes_done) struct bytes out = {.max = EXPLAIN_MAX};
 	struct sentences s = {.n = 0};
-	struct decisions d = {.by = n->cfg->name};
 	struct mp_writer w;
 	int64_t last;
 
-	if (!a)
-		return;
-	q.agent = a->name;
 	say_agent(a, &s);
 	mp_writer_init(&w, &out);
-	d.w = &w;
-	mp_map(&w, 4);
+	mp_map(&w, 5);
+	mp_key_int(&w, "format", 1);
 	mp_key_str(&w, "agent", a->name);
 	mp_str(&w, "text");
 	mp_array(&w, s.n);
@@ -189,11 +219,55 @@ void report_explain(struct node *n, struct control_request *rq, const msgpack_ob
 		mp_str(&w, s.v[i]);
 	mp_str(&w, "replicas");
 	pack_replicas(&w, a);
-	(void)events_query(n->events, &q, count_event, &d, &last, NULL); /* fails with its callback, which does not */
+	(void)events_query(x->node->events, &q, pack_event, x, &last, NULL); /* x->list.failed tells */
 	mp_str(&w, "decisions");
-	mp_array(&w, d.n);
-	(void)events_query(n->events, &q, pack_event, &d, &last, NULL); /* the same ones again */
-	control_reply(rq, &out);
+	mp_array(&w, x->n);
+	if (x->list.n)
+		(void)bytes_add(&out, x->list.v, x->list.n); /* the elements; out.failed tells */
+	out.failed |= x->list.failed;
+	control_reply(x->rq, &out);
+	explain_free(x);
+}
+
+static void on_read(void *arg, int rc, const char *error)
+{
+	struct explain *x = arg;
+	const struct agent *a = roster_find(x->node, x->agent);
+
+	(void)node_now(x->node);
+	if (rc == 0 && a) {
+		answer(x, a);
+		return;
+	}
+	control_refuse(x->rq, "refused", "%s", rc < 0 ? error : "it was removed just now");
+	explain_free(x);
+}
+
+void report_explain(struct node *n, struct control_request *rq, const msgpack_object *args)
+{
+	const struct agent *a = get_agent(n, rq, args);
+	struct events_query q = {.max = DECISIONS_MAX, .newest = true};
+	int64_t oldest = events_oldest(n->events), have = 0, last;
+	struct explain *x = a ? mem_zalloc(1, sizeof(*x)) : NULL;
+
+	if (!a)
+		return;
+	if (!x) {
+		control_refuse(rq, "refused", "out of memory");
+		return;
+	}
+	*x = (struct explain){.node = n, .rq = rq, .list = {.max = EXPLAIN_MAX / 2}};
+	(void)snprintf(x->agent, sizeof(x->agent), "%s", a->name); /* fits */
+	q.agent = x->agent;
+	(void)events_query(
+		n->events, &q, count_event, &have, &last, NULL); /* fails with its callback, which does not */
+	if (have < DECISIONS_MAX && oldest) {
+		x->from = oldest - 1;
+		q.max -= have;
+		if (events_read(n->events, &q, oldest, pack_event, on_read, x) == 0)
+			return;
+	}
+	answer(x, a); /* too much waits for the disk: what memory has */
 }
 
 /* ---- profile ---- */
@@ -236,7 +310,8 @@ void report_profile(struct node *n, struct control_request *rq, const msgpack_ob
 		return;
 	}
 	mp_writer_init(&w, &out);
-	mp_map(&w, 5);
+	mp_map(&w, 6);
+	mp_key_int(&w, "format", 1);
 	mp_key_str(&w, "agent", a->name);
 	mp_key_str(&w, "mode", spec_seccomp_name(a->spec->sandbox.seccomp));
 	mp_key_bool(&w, "complete", a->spec->sandbox.seccomp != SPEC_SECCOMP_LEARN);
@@ -257,12 +332,11 @@ void report_profile(struct node *n, struct control_request *rq, const msgpack_ob
 void report_version(struct node *n, struct control_request *rq, const msgpack_object *args)
 {
 	CLEANUP(bytes_done) struct bytes out = {.max = 8192};
-	const struct scmp_version *sv = seccomp_version();
-	char seccomp[32];
+	struct version_library libraries[VERSION_LIBRARIES];
 	struct mp_writer w;
 
 	(void)args;
-	(void)snprintf(seccomp, sizeof(seccomp), "%u.%u.%u", sv->major, sv->minor, sv->micro);
+	version_libraries(libraries);
 	mp_writer_init(&w, &out);
 	mp_map(&w, 6);
 	mp_key_str(&w, "version", COVEY_VERSION);
@@ -270,12 +344,9 @@ void report_version(struct node *n, struct control_request *rq, const msgpack_ob
 	mp_key_str(&w, "node", n->cfg->name);
 	mp_key_int(&w, "cgroup", cgroup_version(n->cgroup));
 	mp_str(&w, "libraries");
-	mp_map(&w, 5);
-	mp_key_str(&w, "nng", nng_version());
-	mp_key_str(&w, "sqlite", sqlite3_libversion());
-	mp_key_str(&w, "libyaml", yaml_get_version_string());
-	mp_key_str(&w, "libseccomp", seccomp);
-	mp_key_str(&w, "msgpack", msgpack_version());
+	mp_map(&w, ARRAY_LEN(libraries));
+	for (size_t i = 0; i < ARRAY_LEN(libraries); i++)
+		mp_key_str(&w, libraries[i].name, libraries[i].text);
 	mp_str(&w, "build");
 	mp_map(&w, 2);
 	mp_key_str(&w, "compiler", __VERSION__);

@@ -7,6 +7,7 @@
 #include "node/roster.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -65,11 +66,19 @@ void roster_done(struct node *n)
 	map_done(&n->roster.runners);
 }
 
+const char *roster_bare(const struct node *n, const char *name)
+{
+	size_t len = strlen(n->cfg->name);
+
+	return strncmp(name, n->cfg->name, len) == 0 && name[len] == '/' ? name + len + 1 : name;
+}
+
 struct agent *roster_find(struct node *n, const char *name)
 {
-	struct map_node *at = map_get(&n->roster.agents, name);
+	const char *bare = roster_bare(n, name);
+	struct map_node *at = map_get(&n->roster.agents, bare);
 
-	return at ? agent_of(at) : NULL;
+	return at && (bare == name || agent_of(at)->scope == SPEC_SCOPE_NODE) ? agent_of(at) : NULL;
 }
 
 static void on_again(struct ev_loop *loop, ev_timer *w, int revents)
@@ -327,13 +336,35 @@ static void hand_over_spec(struct agent *a)
 			runner_take_spec(a->slots[i], a->spec);
 }
 
+const char *roster_barred(const struct agent *a, char *out, size_t n)
+{
+	const struct config *cfg = a->node->cfg;
+
+	if (a->scope == SPEC_SCOPE_NODE)
+		return NULL;
+	if (!cfg->schedulable) {
+		(void)snprintf(out, n, "waits: %s is a witness (node.schedulable: no), and there is no other node",
+			cfg->name); /* a longer one is cut; so below */
+		return out;
+	}
+	for (size_t i = 0; i < a->spec->place_require.n; i++) {
+		if (spec_expression_holds(a->spec->place_require.v[i], &cfg->labels))
+			continue;
+		(void)snprintf(out, n, "waits for a node with %s, which %s is not, and there is no other",
+			a->spec->place_require.v[i], cfg->name);
+		return out;
+	}
+	return NULL;
+}
+
 static void plan_one(struct agent *a)
 {
 	struct plan_move v[MOVES_A_PLAN];
 	struct plan_moves moves = {.cap = ARRAY_LEN(v), .v = v, .again_ms = DEADLINE_NEVER};
 	struct plan_slot *slots = mem_zalloc(a->n_slots + 1, sizeof(*slots));
+	char why[256];
 	struct plan_view view = {.desired = a->desired,
-		.stopped = a->stopped,
+		.stopped = a->stopped || roster_barred(a, why, sizeof(why)),
 		.removed = a->removed,
 		.paused = a->paused,
 		.spec = a->spec,

@@ -48,11 +48,16 @@ struct roster {
 int roster_init(struct node *n, struct err *e);
 void roster_done(struct node *n);
 
+/* "web", or "n1/web" on n1. */
 struct agent *roster_find(struct node *n, const char *name);
+/* A name of ours without our own node's: "web" of "n1/web"; others as they are. */
+const char *roster_bare(const struct node *n, const char *name);
 /* Makes an agent that nothing is known of but its name. -EEXIST, -ENOSPC, -ENOMEM. */
 int roster_add(struct node *n, const char *name, enum spec_scope scope, struct agent **ret, struct err *e);
 /* Takes another reference of spec as the newest definition. */
 void roster_set_spec(struct agent *a, struct agent_spec *spec);
+/* Why this node, and so no node, is one for the agent's replicas: a sentence in out; NULL: it is. */
+const char *roster_barred(const struct agent *a, char *out, size_t n);
 /* Something about the agent changed: it is planned again before the loop waits. */
 void roster_mark(struct agent *a);
 /* Plans every marked agent, until none is. */

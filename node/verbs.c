@@ -18,8 +18,9 @@
 #include "node/poll.h"
 #include "node/report.h"
 
-#define VERB_READ   1u /* HTTP may ask it */
-#define VERB_CHANGE 2u /* one at a time */
+#define VERB_READ    1u /* HTTP may ask it */
+#define VERB_CHANGE  2u /* one at a time */
+#define VERB_CLUSTER 4u /* means nothing on a node alone */
 
 typedef void verb_fn(struct node *n, struct control_request *rq, const msgpack_object *args);
 
@@ -61,16 +62,16 @@ static const struct verb verbs[] = {
 		"restoring is done while the daemon is stopped: 'systemctl stop coveyd', copy the backup over covey.db "
 		"in data_dir"
 		" (removing covey.db-wal and covey.db-shm), and start it again; agents go on running meanwhile"},
-	{"init", 0, NULL,
+	{"init", VERB_CLUSTER, NULL,
 		"this node has no gossip section and is a cluster of one already; add gossip and tls to its "
 		"configuration first"},
-	{"leave", 0, NULL, "this node has no gossip section: it is in no cluster that it could leave"},
-	{"forget", 0, NULL, "this node has no gossip section: it knows no other nodes"},
-	{"reset", 0, NULL,
+	{"leave", VERB_CLUSTER, NULL, "this node has no gossip section: it is in no cluster that it could leave"},
+	{"forget", VERB_CLUSTER, NULL, "this node has no gossip section: it knows no other nodes"},
+	{"reset", VERB_CLUSTER, NULL,
 		"this node has no gossip section: to begin anew, stop coveyd and its agents and empty data_dir"},
-	{"recover", 0, NULL,
+	{"recover", VERB_CLUSTER, NULL,
 		"this node has no gossip section: it is the only voter, and there is no majority to recover"},
-	{"pki", 0, NULL, "this node has no gossip section and needs no certificates"},
+	{"pki", VERB_CLUSTER, NULL, "this node has no gossip section and needs no certificates"},
 };
 
 static const struct verb *find(const char *name)
@@ -153,6 +154,11 @@ void verbs_handle(void *arg, struct control_request *rq, const char *verb, const
 		control_refuse(rq, "refused", "HTTP only reads; use the covey command on the node");
 	else if (n->ending)
 		control_refuse(rq, "refused", "the daemon is stopping");
+	else if ((v->flags & VERB_CLUSTER) && n->cfg->gossip.on)
+		control_refuse(rq, "refused",
+			"this version forms no clusters yet: %s is a cluster of one, its gossip section "
+			"notwithstanding",
+			n->cfg->name);
 	else if (!v->fn)
 		control_refuse(rq, "refused", "%s", v->alone);
 	else if ((v->flags & VERB_CHANGE) && n->changing)
@@ -210,7 +216,8 @@ static void maintain_voters(struct node *n, struct control_request *rq, const ms
 
 	(void)args;
 	mp_writer_init(&w, &out);
-	mp_map(&w, 2);
+	mp_map(&w, 3);
+	mp_key_int(&w, "format", 1);
 	mp_str(&w, "voters");
 	mp_array(&w, 1);
 	mp_str(&w, n->cfg->name);

@@ -168,6 +168,8 @@ int spec_parse(
 	const char *text, size_t len, enum spec_scope scope, struct agent_spec **ret, struct spec_faults *faults);
 /* The same for a file by name: not readable, a directory, too large are faults of line 0. */
 int spec_load(const char *path, enum spec_scope scope, struct agent_spec **ret, struct spec_faults *faults);
+/* Whether a node with these labels is meant by "zone == a"; a label that it does not have is unlike every value. */
+bool spec_expression_holds(const char *expression, const struct spec_pairs *labels);
 struct agent_spec *spec_ref(struct agent_spec *s);
 void spec_unref(struct agent_spec *s); /* NULL is fine */
 

@@ -154,24 +154,47 @@ const char *spec_check_call(const char *s)
 	return "the name of a system call such as mount, or of a group such as @network";
 }
 
-const char *spec_check_expression(const char *s)
+/* "zone == a" in its parts; false: it is none. */
+static bool read_expression(const char *s, char label[NAME_MAX_LEN + 1], bool *ret_equal, const char **ret_value)
 {
-	char label[NAME_MAX_LEN + 1];
-	size_t n = strcspn(s, " =!"), blanks;
+	size_t n = strcspn(s, " =!");
 
 	if (n > NAME_MAX_LEN)
-		goto refuse;
+		return false;
 	memcpy(label, s, n);
 	label[n] = '\0';
 	s += n;
 	s += strspn(s, " ");
-	if (strncmp(s, "==", 2) != 0 && strncmp(s, "!=", 2) != 0)
-		goto refuse;
-	blanks = 2 + strspn(s + 2, " ");
-	if (!spec_check_label_name(label) && !spec_check_label_value(s + blanks))
+	*ret_equal = strncmp(s, "==", 2) == 0;
+	if (!*ret_equal && strncmp(s, "!=", 2) != 0)
+		return false;
+	*ret_value = s + 2 + strspn(s + 2, " ");
+	return !spec_check_label_name(label) && !spec_check_label_value(*ret_value);
+}
+
+const char *spec_check_expression(const char *s)
+{
+	char label[NAME_MAX_LEN + 1];
+	const char *value;
+	bool equal;
+
+	if (read_expression(s, label, &equal, &value))
 		return NULL;
-refuse:
 	return "an expression such as \"zone == a\" or \"disk != hdd\"";
+}
+
+bool spec_expression_holds(const char *s, const struct spec_pairs *labels)
+{
+	char label[NAME_MAX_LEN + 1];
+	const char *value;
+	bool equal;
+
+	if (!read_expression(s, label, &equal, &value))
+		return false;
+	for (size_t i = 0; i < labels->n; i++)
+		if (strcmp(labels->v[i].key, label) == 0)
+			return equal == (strcmp(labels->v[i].value, value) == 0);
+	return !equal;
 }
 
 size_t spec_dollar(const char *after)

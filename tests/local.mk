@@ -35,6 +35,7 @@ test_programs += %D%/edge/test_cli_files
 test_programs += %D%/edge/test_cli_follow
 test_programs += %D%/edge/test_cli_read
 test_programs += %D%/edge/test_control_abuse
+test_programs += %D%/edge/test_coveyd
 test_programs += %D%/edge/test_daemon_faults
 test_programs += %D%/edge/test_daemon_store
 test_programs += %D%/edge/test_events

@@ -139,6 +139,40 @@ static void test_scale_stop_start_remove(void **state)
 	assert_false(daemon_ok(daemon_call(&bed, "status", "agent=web")));
 }
 
+/* An agent of agents_dir is "loc" and "n1/loc", wherever an agent is named; one of the cluster has no node's name. */
+static void test_a_local_agent_has_two_names(void **state)
+{
+	static const char *const names[] = {"loc", "n1/loc"};
+	const msgpack_object *reply;
+
+	(void)state;
+	assert_int_equal(mkdir(tmpdir_path(&bed.dir, "agents.d"), 0755), 0);
+	(void)daemon_file(&bed, "agents.d/loc.yaml", "name: loc\ncommand: [/bin/sleep, \"1000\"]\n", 0644);
+	assert_true(daemon_ok(daemon_call(&bed, "reload", NULL)));
+	WAIT_UNTIL(daemon_pid_of(&bed, "n1/loc.0") > 0, WAIT_BOUND_S);
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		char args[64];
+
+		(void)snprintf(args, sizeof(args), "agent=%s", names[i]);
+		assert_true(daemon_ok(daemon_call(&bed, "status", args)));
+		assert_true(daemon_ok(daemon_call(&bed, "explain", args)));
+		assert_true(daemon_has_event(&bed, names[i], "started", "pid"));
+		(void)snprintf(args, sizeof(args), "target=%s", names[i]);
+		assert_true(daemon_ok(daemon_call(&bed, "stop", args)));
+		assert_true(daemon_ok(daemon_call(&bed, "start", args)));
+		(void)snprintf(args, sizeof(args), "replica=%s,list=true", names[i]);
+		reply = daemon_call(&bed, "logs", args);
+		assert_int_equal(mp_get(mp_get(reply, "result"), "replicas")->via.array.size, 1);
+	}
+	daemon_run(&bed, "name: all\ncommand: [/bin/sleep, \"1000\"]\n");
+	assert_true(daemon_ok(daemon_call(&bed, "status", "agent=all")));
+	assert_false(daemon_ok(daemon_call(&bed, "status", "agent=n1/all")));
+	assert_false(daemon_ok(daemon_call(&bed, "status", "agent=n2/loc")));
+	reply = daemon_call(&bed, "restart", "target=n1/loc.0");
+	assert_string_equal(daemon_text(&mp_get(mp_get(reply, "result"), "changes")->via.array.ptr[0], "text"),
+		"n1/loc.0 alone is restarted");
+}
+
 /* A changed definition replaces the replicas, one after the other; one that changes nothing of a run replaces none. */
 static void read_text(const char *path, char *out, size_t cap)
 {
@@ -384,6 +418,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_an_agent_that_ends_at_once_is_given_up, begin, end),
 		cmocka_unit_test_setup_teardown(test_a_fault_changes_nothing, begin, end),
 		cmocka_unit_test_setup_teardown(test_scale_stop_start_remove, begin, end),
+		cmocka_unit_test_setup_teardown(test_a_local_agent_has_two_names, begin, end),
 		cmocka_unit_test_setup_teardown(test_a_shim_stays_for_the_next_run, begin, end),
 		cmocka_unit_test_setup_teardown(test_a_change_rolls, begin, end),
 		cmocka_unit_test_setup_teardown(test_depends_on_waits, begin, end),

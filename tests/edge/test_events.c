@@ -229,6 +229,25 @@ static void test_the_newest_few_are_found_on_disk(void **state)
 	http_says(http_ask(&bed, "/v1/events?agent=rare&max=3"), " 200 ", "\"text\":\"event 200\"");
 }
 
+/* Why an agent is as it is, also when a thousand other things have happened since. */
+static void test_decisions_of_long_ago(void **state)
+{
+	const msgpack_object *list;
+
+	(void)state;
+	daemon_run(&bed, "name: rare\ncommand: [/bin/sleep, \"1000\"]\n");
+	list = mp_get(mp_get(daemon_call(&bed, "explain", "agent=rare"), "result"), "decisions");
+	assert_int_equal(list->via.array.size, 20);
+	for (uint32_t i = 1; i < 20; i++) {
+		char before[64];
+
+		(void)snprintf(before, sizeof(before), "%.63s", daemon_text(&list->via.array.ptr[i - 1], "time"));
+		assert_true(strcmp(before, daemon_text(&list->via.array.ptr[i], "time")) <= 0);
+	}
+	assert_non_null(strstr(daemon_text(&list->via.array.ptr[0], "why"), "event "));
+	http_says(http_ask(&bed, "/v1/explain?agent=rare"), " 200 ", "\"decisions\":[");
+}
+
 /* The daemon ends while pages are being read. */
 static void test_it_may_end_while_it_reads(void **state)
 {
@@ -236,7 +255,7 @@ static void test_it_may_end_while_it_reads(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(fd); i++)
-		fd[i] = http_ask(&bed, "/v1/events?agent=nobody&wait_ms=2000");
+		fd[i] = http_ask(&bed, i % 2 ? "/v1/events?agent=nobody&wait_ms=2000" : "/v1/explain?agent=rare");
 	end_daemon();
 	for (size_t i = 0; i < ARRAY_LEN(fd); i++)
 		assert_int_equal(close(fd[i]), 0);
@@ -250,6 +269,7 @@ int main(void)
 		cmocka_unit_test(test_followed_from_the_last_few),
 		cmocka_unit_test(test_all_that_is_on_disk_is_reached),
 		cmocka_unit_test(test_the_newest_few_are_found_on_disk),
+		cmocka_unit_test(test_decisions_of_long_ago),
 		cmocka_unit_test(test_it_may_end_while_it_reads),
 	};
 

@@ -318,10 +318,28 @@ static void every_allocation_fails_once(void **state)
 	assert_true(runs > 4);
 }
 
+/* Comments and nothing else mean every default; a file without a word is more likely a lost one. */
+static void comments_alone_are_the_defaults(void **state)
+{
+	static const char *const comments[] = {"# nothing", "#\n", "\n  # a: 1\n\t\n#b\n"};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(comments); i++) {
+		struct config *c = good(comments[i]);
+
+		check_defaults(c);
+		config_free(c);
+	}
+	bad("", " empty: nothing is said in it\n");
+	bad("\n \n", " empty: nothing is said in it\n");
+	bad("#\nx", "2: must be a map of keys, such as `name: web`\n");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(defaults_are_filled_in),
+		cmocka_unit_test(comments_alone_are_the_defaults),
 		cmocka_unit_test(every_key_is_read),
 		cmocka_unit_test(other_forms_are_read),
 		cmocka_unit_test(all_faults_are_told_in_one_go),

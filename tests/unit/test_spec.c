@@ -454,10 +454,29 @@ static void files_that_cannot_be_read(void **state)
 	spec_unref(s);
 }
 
+static void expressions_over_labels(void **state)
+{
+	struct spec_pair v[] = {{.key = "zone", .value = "a"}, {.key = "disk", .value = "ssd"}};
+	const struct spec_pairs labels = {.n = ARRAY_LEN(v), .v = v}, none = {0};
+
+	(void)state;
+	assert_true(spec_expression_holds("zone == a", &labels));
+	assert_true(spec_expression_holds("disk==ssd", &labels));
+	assert_false(spec_expression_holds("zone == b", &labels));
+	assert_false(spec_expression_holds("zone == aa", &labels));
+	assert_true(spec_expression_holds("zone != b", &labels));
+	assert_false(spec_expression_holds("zone != a", &labels));
+	assert_false(spec_expression_holds("rack == a", &labels));
+	assert_true(spec_expression_holds("rack != a", &labels)); /* it has none */
+	assert_false(spec_expression_holds("zone == a", &none));
+	assert_false(spec_expression_holds("zone", &labels));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(defaults_are_filled_in),
+		cmocka_unit_test(expressions_over_labels),
 		cmocka_unit_test(every_key_is_read),
 		cmocka_unit_test(other_forms_are_read),
 		cmocka_unit_test(all_faults_are_told_in_one_go),

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Versions of libraries. libcgroup tells none.
+ */
+#include "node/version.h"
+
+#include <ev.h>
+#include <msgpack.h>
+#include <nng/nng.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <yaml.h>
+
+#include "base/util.h"
+
+#include <seccomp.h> /* after ev.h: its elf.h defines EV_NONE */
+
+void version_libraries(struct version_library ret[VERSION_LIBRARIES])
+{
+	const struct scmp_version *sv = seccomp_version();
+	const struct {
+		const char *name, *text;
+	} plain[] = {{"nng", nng_version()}, {"sqlite", sqlite3_libversion()}, {"libyaml", yaml_get_version_string()},
+		{"msgpack", msgpack_version()}};
+	size_t n = 0;
+
+	_Static_assert(ARRAY_LEN(plain) + 2 == VERSION_LIBRARIES, "a place for each");
+	for (; n < ARRAY_LEN(plain); n++) {
+		ret[n].name = plain[n].name;
+		(void)snprintf(ret[n].text, sizeof(ret[n].text), "%s", plain[n].text); /* cut when absurd; so below */
+	}
+	ret[n].name = "libseccomp";
+	(void)snprintf(ret[n].text, sizeof(ret[n].text), "%u.%u.%u", sv->major, sv->minor, sv->micro);
+	ret[++n].name = "libev";
+	(void)snprintf(ret[n].text, sizeof(ret[n].text), "%d.%02d", ev_version_major(), ev_version_minor());
+}
