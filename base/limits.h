@@ -39,6 +39,8 @@
 #define STORE_BYTES_MAX	    (64 * 1024 * 1024) /* and their content */
 #define STARTING_MAX	    64		       /* replicas being started at one time */
 #define OP_ID_MAX	    64
+#define OPS_MAX		    512		      /* changes whose ids are remembered */
+#define OPS_BYTES_MAX	    (4 * 1024 * 1024) /* and their answers, but for the last */
 #define MP_DEPTH_MAX	    32		      /* nesting of a msgpack value; msgpack-c takes no more */
 #define MP_OBJECTS_MAX	    (2 * 1024 * 1024) /* values in one frame: 24 bytes each once read */
 

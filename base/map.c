@@ -9,23 +9,13 @@
 
 #include "base/mem.h"
 
-static uint64_t hash_from(uint64_t seed, const char *key)
+static uint64_t hash(const struct map *m, const char *key)
 {
-	uint64_t h = 0xcbf29ce484222325ULL ^ seed;
+	uint64_t h = 0xcbf29ce484222325ULL ^ m->seed;
 
 	for (; *key; key++)
 		h = (h ^ (unsigned char)*key) * 0x100000001b3ULL;
 	return h ^ (h >> 29);
-}
-
-uint64_t map_hash(const char *text)
-{
-	return hash_from(0, text);
-}
-
-static uint64_t hash(const struct map *m, const char *key)
-{
-	return hash_from(m->seed, key);
 }
 
 void map_init(struct map *m, size_t max, uint64_t seed)

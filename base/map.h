@@ -29,9 +29,6 @@ void map_del(struct map *m, struct map_node *node);		/* must be in the map */
  * its successor was fetched. */
 struct map_node *map_next(const struct map *m, const struct map_node *at);
 
-/* Of a text alone: for what has to tell texts apart for longer than a process lives. */
-uint64_t map_hash(const char *text);
-
 #define MAP_FOREACH(p, m) for (struct map_node *p = map_next(m, NULL); p; p = map_next(m, p))
 
 #endif

@@ -37,16 +37,10 @@ struct answer *answer_new(
 {
 	char id[OP_ID_MAX];
 	struct answer *an;
-	struct op *op;
 	struct err e;
 
 	if (mp_get_strz(args, "op", id, sizeof(id), &e) < 0) {
 		control_refuse(rq, "usage", "%s", e.text);
-		return NULL;
-	}
-	op = ops_find(n, id);
-	if (op) {
-		control_reply(rq, ops_result(op));
 		return NULL;
 	}
 	an = mem_zalloc(1, sizeof(*an));
@@ -178,8 +172,19 @@ static void on_stored(void *arg, int rc, const char *error)
 		failed(an, rc, error);
 }
 
+/* What `undo` goes back to once the change is taken. */
+static const struct agent_spec *before_of(const struct answer *an, const struct stage *s)
+{
+	const struct agent *a = roster_find(an->node, s->agent);
+
+	if (!a)
+		return NULL;
+	return a->spec == s->spec ? a->before : a->spec;
+}
+
 static int store_stage(struct answer *an, const struct stage *s)
 {
+	const struct agent_spec *before = before_of(an, s);
 	const struct store_agent row = {.name = s->agent,
 		.version = s->version,
 		.text = s->spec->text,
@@ -188,7 +193,9 @@ static int store_stage(struct answer *an, const struct stage *s)
 		.stopped = s->stopped,
 		.paused = s->paused,
 		.removed = s->removed,
-		.changed_wall_ms = an->node->now.wall_ms};
+		.changed_wall_ms = an->node->now.wall_ms,
+		.before = before ? before->text : NULL,
+		.before_len = before ? before->text_len : 0};
 	char key[NAME_MAX_LEN + 16];
 
 	if (s->scope == SPEC_SCOPE_CLUSTER)
@@ -207,30 +214,6 @@ static bool is_asked_for(const struct stage *s, const struct runner *r)
 	if (s->act == STAGE_START)
 		return !runner_is_alive(r) && r->core.wanted; /* given up or done: forgiven; others the plan starts */
 	return s->act == STAGE_RESTART && !r->held;
-}
-
-/* False also for a repeat: it was asked already, by this very operation. */
-static bool ask(struct answer *an, const struct stage *s, struct runner *r)
-{
-	uint64_t op = map_hash(ops_id(an->op));
-
-	if (r->asked_op == op)
-		ops_repeats(an->op, r->asked_run);
-	if (!is_asked_for(s, r) || r->asked_op == op)
-		return false;
-	r->asked_op = op;
-	r->asked_run = an->node->next_run;
-	return true;
-}
-
-/* The change was refused: its rows are not there. */
-static void unask(struct answer *an, const struct stage *s)
-{
-	const struct agent *a = roster_find(an->node, s->agent);
-
-	for (size_t i = 0; an->op && a && i < a->n_slots; i++)
-		if (a->slots[i] && a->slots[i]->asked_op == map_hash(ops_id(an->op)))
-			a->slots[i]->asked_op = a->slots[i]->asked_run = 0;
 }
 
 /* What the change makes of it. One that is started of a stopped agent leaves the others as they are: each by itself. */
@@ -254,8 +237,10 @@ static int store_replicas(struct answer *an, const struct stage *s, size_t *n)
 		struct runner *r = a->slots[i];
 		int rc;
 
-		if (!r || (!ask(an, s, r) && is_held_after(s, a, r) == r->held))
+		if (!r || (!is_asked_for(s, r) && is_held_after(s, a, r) == r->held))
 			continue;
+		if (is_asked_for(s, r))
+			r->asked_row = an->node->next_run;
 		r->held_row = is_held_after(s, a, r);
 		rc = runner_store(r, on_stored, an);
 		if (rc < 0)
@@ -265,24 +250,31 @@ static int store_replicas(struct answer *an, const struct stage *s, size_t *n)
 	return 0;
 }
 
-static void take_held(const struct stage *s, const struct agent *a)
+/* What the rows say already. */
+static void take_rows(const struct stage *s, const struct agent *a)
 {
-	for (size_t i = 0; i < a->n_slots; i++)
-		if (a->slots[i])
-			a->slots[i]->held = is_held_after(s, a, a->slots[i]);
+	for (size_t i = 0; i < a->n_slots; i++) {
+		struct runner *r = a->slots[i];
+
+		if (!r)
+			continue;
+		r->held = is_held_after(s, a, r);
+		r->asked_run = r->asked_row;
+	}
 }
 
 /* Rows that say otherwise: of a change that was refused, or of a replica that came while it was stored. */
-static void mend_held(struct answer *an, const struct stage *s)
+static void mend_rows(struct answer *an, const struct stage *s)
 {
 	const struct agent *a = roster_find(an->node, s->agent);
 
 	for (size_t i = 0; a && i < a->n_slots; i++) {
 		struct runner *r = a->slots[i];
 
-		if (!r || r->held == r->held_row)
+		if (!r || (r->held == r->held_row && r->asked_run == r->asked_row))
 			continue;
 		r->held_row = r->held;
+		r->asked_row = r->asked_run;
 		runner_save(r);
 	}
 }
@@ -345,7 +337,7 @@ static void take(struct answer *an, const struct stage *s)
 	const struct agent *a = roster_find(an->node, s->agent);
 
 	if (a)
-		take_held(s, a);
+		take_rows(s, a);
 	if (s->put)
 		take_agent(an, s);
 	a = roster_find(an->node, s->agent);
@@ -364,13 +356,10 @@ static void finish(struct answer *an)
 
 	if (an->rc == 0 && an->packed.failed)
 		an->rc = -ENOMEM;
-	for (size_t i = 0; i < an->n; i++) {
-		if (an->rc < 0)
-			unask(an, &an->v[i]);
-		mend_held(an, &an->v[i]);
-	}
+	for (size_t i = 0; i < an->n; i++)
+		mend_rows(an, &an->v[i]);
 	if (an->op && an->rc == 0)
-		ops_set_result(an->op, &an->packed);
+		ops_set_result(n, an->op, &an->packed);
 	else if (an->op)
 		ops_forget(n, an->op);
 	if (an->rc == 0)
@@ -412,6 +401,8 @@ static size_t store_all(struct answer *an)
 		if (an->rc == 0 && store_replicas(an, s, &n) < 0)
 			failed(an, -ENOSPC, full);
 	}
+	if (n > 0 && an->rc == 0 && ops_store(an->node, an->op, &an->packed, on_stored, an) < 0)
+		failed(an, -ENOSPC, full);
 	if (n > 0 && an->rc == 0 && store_sync(an->node->store, on_synced, an) < 0)
 		failed(an, -ENOSPC, full);
 	return n;

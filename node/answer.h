@@ -48,7 +48,7 @@ struct answer {
 	char error[256];
 };
 
-/* Reads `op` of args. A known one is answered with its first answer: then NULL comes back and rq has ended. */
+/* Reads `op` of args, which is not known yet (verbs.c has looked). NULL: rq was refused. */
 struct answer *answer_new(
 	struct node *n, struct control_request *rq, const msgpack_object *args, enum op_goal goal, bool dry_run);
 /* A stage of what the agent is now (a may be NULL: a new one, for name). NULL when out of memory (answered later). */

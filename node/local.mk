@@ -61,6 +61,8 @@ libnode_a_SOURCES = \
 	%D%/poll_events.c \
 	%D%/poll_logs.c \
 	%D%/poll_priv.h \
+	%D%/renew.c \
+	%D%/renew.h \
 	%D%/report.c \
 	%D%/report.h \
 	%D%/report_explain.c \
@@ -81,6 +83,8 @@ libnode_a_SOURCES = \
 	%D%/store.h \
 	%D%/store_backup.c \
 	%D%/store_load.c \
+	%D%/store_next.c \
+	%D%/store_next.h \
 	%D%/store_priv.h \
 	%D%/store_schema.c \
 	%D%/store_thread.c \

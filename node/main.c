@@ -6,35 +6,47 @@
  */
 #include <errno.h>
 #include <getopt.h>
+#include <limits.h>
+#include <linux/close_range.h>
 #include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include "base/io.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "covey/version.h"
 #include "node/config.h"
+#include "node/datalock.h"
 #include "node/local.h"
 #include "node/nng_setup.h"
 #include "node/node_run.h"
+#include "node/store_next.h"
 #include "node/systemd.h"
 #include "node/version.h"
 #include "supervisor/spawn.h"
 
 #define DEFAULT_FILE COVEY_SYSCONFDIR "/coveyd.yaml"
+#define AGAIN	     -1 /* no exit status: begin again */
 
-static const char usage[] = "usage: coveyd [-c FILE] [--check] [--verbose]\n"
+static const char usage[] = "usage: coveyd [-c FILE] [--check | --restore BACKUP] [--verbose]\n"
 			    "\n"
 			    "  -c FILE    configuration (default " DEFAULT_FILE ")\n"
 			    "  --check    check the configuration and agents_dir, say what is wrong, and end\n"
+			    "  --restore BACKUP\n"
+			    "             put the store of a backup in the place of data_dir's, and end: for one that\n"
+			    "             is damaged; a daemon that runs does it with 'covey restore'\n"
 			    "  --verbose  log more\n"
 			    "  --version  print versions, of libraries too, and end\n"
 			    "\n"
 			    "Stays in the foreground. SIGTERM ends it, and no agent; SIGHUP reads agents_dir again.\n";
 
 struct args {
-	const char *file; /* NULL: none, every default */
+	const char *file;    /* NULL: none, every default */
+	const char *restore; /* NULL: no */
 	bool check, verbose;
 };
 
@@ -55,7 +67,8 @@ static int parse_args(int argc, char **argv, struct args *ret)
 {
 	static const struct option longs[] = {{"config", required_argument, NULL, 'c'},
 		{"check", no_argument, NULL, 'k'}, {"verbose", no_argument, NULL, 'v'},
-		{"version", no_argument, NULL, 'V'}, {"help", no_argument, NULL, 'h'}, {0}};
+		{"restore", required_argument, NULL, 'r'}, {"version", no_argument, NULL, 'V'},
+		{"help", no_argument, NULL, 'h'}, {0}};
 	int c;
 
 	*ret = (struct args){.file = DEFAULT_FILE};
@@ -66,6 +79,8 @@ static int parse_args(int argc, char **argv, struct args *ret)
 			ret->file = optarg;
 		else if (c == 'k')
 			ret->check = true;
+		else if (c == 'r')
+			ret->restore = optarg;
 		else if (c == 'v')
 			ret->verbose = true;
 		else if (c == 'V')
@@ -111,6 +126,8 @@ static void set_signals(void)
 	sigset_t all;
 
 	(void)sigaction(SIGCHLD, &reap, NULL); /* cannot fail with these arguments, as the others here */
+	while (waitpid(-1, NULL, WNOHANG) > 0) /* shims that ended while this process began again */
+		;
 	(void)sigaction(SIGPIPE, &ignore, NULL);
 	sigfillset(&all);
 	(void)sigprocmask(SIG_SETMASK, &all, NULL);
@@ -140,7 +157,41 @@ static int run(struct config *cfg)
 	if (n)
 		node_close(n);
 	nng_teardown();
-	return rc < 0 ? 1 : 0;
+	return rc < 0 ? 1 : rc > 0 ? AGAIN : 0;
+}
+
+/* The same process from its first instruction on: shims stay its children, and systemd sees the same daemon. */
+static int begin_again(char **argv)
+{
+	char exe[PATH_MAX];
+	ssize_t len = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
+
+	exe[MAX(len, (ssize_t)0)] = '\0';
+	(void)close_range(STDERR_FILENO + 1, ~0u, CLOSE_RANGE_CLOEXEC); /* what a library left open */
+	(void)execv(exe, argv);
+	(void)execv("/proc/self/exe", argv); /* it was replaced, or cannot be named */
+	log_err("begin again: %s; starting coveyd does it", strerror(errno));
+	return 1;
+}
+
+/* Offline: under the lock of a daemon that runs this is refused. */
+static int restore(const struct config *cfg, const char *backup)
+{
+	AUTO_CLOSE int lock = -1;
+	struct err e = {0};
+	int rc = io_mkdirs(cfg->data_dir, 0700, &e);
+
+	if (rc == 0)
+		rc = datalock_take(cfg->data_dir, &lock, &e);
+	if (rc == 0)
+		rc = store_next_make(cfg->data_dir, backup, NULL, 0, &e);
+	if (rc == 0)
+		rc = store_next_take(cfg->data_dir, &e);
+	if (rc < 0)
+		fprintf(stderr, "coveyd: %s\n", e.text);
+	else
+		printf("the store in %s is that of %s now; start coveyd\n", cfg->data_dir, backup);
+	return rc < 0 || fflush(stdout) != 0;
 }
 
 /* The configuration was read: the rest of what is started with. The exit status. */
@@ -175,7 +226,10 @@ int main(int argc, char **argv)
 	set_log(args.verbose);
 	if (load_config(&args, &cfg) < 0)
 		return 1;
-	rc = args.check ? check_agents(cfg) : run(cfg);
+	if (args.check)
+		rc = check_agents(cfg);
+	else
+		rc = args.restore ? restore(cfg, args.restore) : run(cfg);
 	config_free(cfg);
-	return rc;
+	return rc == AGAIN ? begin_again(argv) : rc;
 }

@@ -24,6 +24,7 @@
 #include "node/ops.h"
 #include "node/page.h"
 #include "node/poll.h"
+#include "node/store_next.h"
 #include "node/systemd.h"
 #include "node/trim.h"
 #include "node/verbs.h"
@@ -272,6 +273,12 @@ static void on_end(struct ev_loop *loop, ev_signal *w, int revents)
 	ev_break(loop, EVBREAK_ALL);
 }
 
+void node_begin_again(struct node *n)
+{
+	n->again = n->ending = true; /* a change that is accepted now would be lost with the old store */
+	ev_break(n->loop, EVBREAK_ALL);
+}
+
 static void on_hup(struct ev_loop *loop, ev_signal *w, int revents)
 {
 	struct node *n = w->data;
@@ -311,6 +318,17 @@ static void watch(struct node *n)
 
 /* ---- loading ---- */
 
+/* One that this version does not understand cannot be gone back to. */
+static void load_before(struct agent *a, const struct store_agent *row, struct spec_faults *faults)
+{
+	struct agent_spec *spec = NULL;
+
+	*faults = (struct spec_faults){0};
+	if (row->before && spec_parse(row->before, row->before_len, SPEC_SCOPE_CLUSTER, &spec, faults) == 0)
+		roster_set_spec(a, spec);
+	spec_unref(spec);
+}
+
 static int load_agent(void *arg, const struct store_agent *row)
 {
 	struct spec_faults *faults = mem_zalloc(1, sizeof(*faults));
@@ -328,10 +346,10 @@ static int load_agent(void *arg, const struct store_agent *row)
 		n->unread[SPEC_SCOPE_CLUSTER] = true;
 		return 0;
 	}
-	free(faults);
 	if (roster_add(n, row->name, SPEC_SCOPE_CLUSTER, &a, &e) < 0) {
 		log_err("%s: %s", row->name, e.text);
 	} else {
+		load_before(a, row, faults);
 		roster_set_spec(a, spec);
 		a->version = row->version;
 		a->desired = row->desired;
@@ -340,6 +358,7 @@ static int load_agent(void *arg, const struct store_agent *row)
 		a->removed = row->removed;
 		a->changed_wall_ms = row->changed_wall_ms;
 	}
+	free(faults);
 	spec_unref(spec);
 	return 0;
 }
@@ -354,9 +373,17 @@ static int load_replica(void *arg, const struct store_replica *row)
 	return 0;
 }
 
+static int load_op(void *arg, const struct store_op *row)
+{
+	return ops_restore(arg, row);
+}
+
 static int load(struct node *n, struct err *e)
 {
 	int rc = store_load_agents(n->store, load_agent, n, e);
+
+	if (rc == 0)
+		rc = store_load_ops(n->store, load_op, n, e);
 
 	if (rc < 0)
 		return rc;
@@ -416,7 +443,10 @@ static int open_data(struct node *n, struct err *e)
 	rc = io_mkdirs(path, 0700, e);
 	if (rc < 0)
 		return err_wrap(e, "data_dir");
-	return store_open(n->loop, n->cfg->data_dir, &n->store, e);
+	rc = store_next_take(n->cfg->data_dir, e);
+	if (rc > 0)
+		log_info("the store that was made for this start is in its place");
+	return rc < 0 ? rc : store_open(n->loop, n->cfg->data_dir, &n->store, e);
 }
 
 /* Each start takes a number, durable before anything is started with it. */
@@ -504,8 +534,11 @@ int node_run(struct node *n)
 {
 	watch(n);
 	ev_run(n->loop, 0);
-	systemd_notify("STOPPING=1");
-	return n->failed ? -EIO : 0;
+	if (!n->again)
+		systemd_notify("STOPPING=1");
+	if (n->failed)
+		return -EIO;
+	return n->again;
 }
 
 static void on_flushed(void *arg, int rc, const char *error)

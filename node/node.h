@@ -15,7 +15,7 @@
  *	local.c     agents_dir
  *	ops.c       operations, and waiting for them
  *	report.c    what reading verbs answer (report_explain.c), poll.c those that may wait, page.c over HTTP
- *	verbs.c     the table of verbs
+ *	verbs.c     the table of verbs; renew.c: those that replace the store
  *	sample.c    use of cpu, memory, … of replicas, read when asked
  */
 #include <ev.h>
@@ -35,8 +35,6 @@
 #include "supervisor/cgroup.h"
 #include "supervisor/seccomp.h"
 #include "supervisor/spawn.h"
-
-#define NODE_OPS_MAX 512
 
 /* A rate of the host's or the daemon's processor time (sample.c). */
 struct sample_rate {
@@ -69,8 +67,9 @@ struct node {
 	struct cgroup *cgroup;
 	struct seccomp_cache *seccomp;
 	struct roster roster;
-	struct list ops; /* of struct op, oldest first, NODE_OPS_MAX */
-	size_t n_ops;
+	struct list ops; /* of struct op, oldest first, OPS_MAX */
+	size_t n_ops, ops_bytes;
+	int64_t ops_seq;	  /* of the last one */
 	struct list late_records; /* of struct counted, COUNTED_LATE_MAX */
 	size_t n_late_records;
 	struct list waiters;	     /* of long polls */
@@ -99,11 +98,14 @@ struct node {
 	ev_signal on_term, on_int, on_hup;
 	struct events_watch event_watch;
 	bool failed; /* could not serve */
+	bool again;  /* it ends to begin again, in the same process */
 	bool ending; /* nothing is begun any more */
 };
 
 /* Reads the clocks and returns them. */
 struct now node_now(struct node *n);
+/* Ends, once what was answered has left, and begins again with what data_dir holds then (main.c). */
+void node_begin_again(struct node *n);
 /* Requests wait that must be looked at soon. */
 void node_wake_polls(struct node *n);
 /* For messages and the store: jobs whose failure is told once, not each time. arg is the node. */

@@ -11,7 +11,7 @@ struct node;
 
 /* cfg is borrowed until node_close. *ret is set also on failure (unless out of memory): close it either way. */
 int node_open(struct config *cfg, struct node **ret, struct err *e);
-/* Until SIGTERM or SIGINT; negative when it could not serve. */
+/* Until SIGTERM or SIGINT (0), or until it is to begin again (1); negative when it could not serve. */
 int node_run(struct node *n);
 /* Agents go on running. */
 void node_close(struct node *n);

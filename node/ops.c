@@ -20,6 +20,7 @@ struct op_target {
 
 struct op {
 	struct list order;
+	int64_t seq;
 	char id[OP_ID_MAX];
 	enum op_goal goal;
 	uint64_t first_run; /* runs from here on began after the operation */
@@ -44,9 +45,17 @@ static void op_free(struct node *n, struct op *op)
 {
 	list_del(&op->order);
 	n->n_ops--;
+	n->ops_bytes -= op->result.n;
 	bytes_done(&op->result);
 	free(op->v);
 	free(op);
+}
+
+/* The newest stays, whatever its size. */
+static void keep_bounds(struct node *n)
+{
+	while (n->n_ops > 1 && (n->n_ops > OPS_MAX || n->ops_bytes > OPS_BYTES_MAX))
+		op_free(n, LIST_ENTRY(n->ops.next, struct op, order));
 }
 
 struct op *ops_new(struct node *n, const char *id, enum op_goal goal)
@@ -59,12 +68,13 @@ struct op *ops_new(struct node *n, const char *id, enum op_goal goal)
 		(void)snprintf(op->id, sizeof(op->id), "%s", id); /* bounded by the verb's argument */
 	else
 		(void)snprintf(op->id, sizeof(op->id), "op-%016" PRIx64, rng_u64(&n->rng));
+	op->seq = ++n->ops_seq;
 	op->goal = goal;
 	op->first_run = n->next_run;
 	bytes_init(&op->result, CONTROL_FRAME_MAX);
 	list_add_tail(&n->ops, &op->order);
-	if (++n->n_ops > NODE_OPS_MAX)
-		op_free(n, LIST_ENTRY(n->ops.next, struct op, order));
+	n->n_ops++;
+	keep_bounds(n);
 	return op;
 }
 
@@ -86,21 +96,116 @@ int ops_add(struct op *op, const char *agent, int slot)
 	return 0;
 }
 
-void ops_repeats(struct op *op, uint64_t first_run)
+static int take_result(struct node *n, struct op *op, const void *v, size_t size)
 {
-	op->first_run = MIN(op->first_run, first_run);
+	int rc = bytes_add(&op->result, v, size);
+
+	op->decided = true;
+	n->ops_bytes += op->result.n;
+	keep_bounds(n);
+	return rc;
 }
 
-void ops_set_result(struct op *op, const struct bytes *packed)
+void ops_set_result(struct node *n, struct op *op, const struct bytes *packed)
 {
-	op->decided = true;
-	bytes_clear(&op->result);
-	(void)bytes_add(&op->result, packed->v, packed->n); /* lost when out of memory: a repeat is then done again */
+	(void)take_result(n, op, packed->v, packed->n); /* lost when out of memory: a repeat is then done again */
 }
 
 const struct bytes *ops_result(const struct op *op)
 {
 	return &op->result;
+}
+
+/* ---- the row ---- */
+
+int ops_pack(const struct op *op, const struct bytes *result, struct bytes *out)
+{
+	struct mp_writer w;
+
+	mp_writer_init(&w, out);
+	mp_map(&w, 4);
+	mp_key_int(&w, "goal", op->goal);
+	mp_key_int(&w, "first_run", (int64_t)op->first_run);
+	mp_str(&w, "targets");
+	mp_array(&w, op->n);
+	for (size_t i = 0; i < op->n; i++) {
+		mp_map(&w, 2);
+		mp_key_str(&w, "agent", op->v[i].agent);
+		mp_key_int(&w, "slot", op->v[i].slot);
+	}
+	mp_str(&w, "result");
+	mp_bin(&w, result->v, result->n);
+	return out->failed ? -ENOMEM : 0;
+}
+
+int ops_store(struct node *n, const struct op *op, const struct bytes *result, store_done *done, void *arg)
+{
+	CLEANUP(bytes_done) struct bytes out;
+	struct store_op row = {.seq = op->seq,
+		.oldest = LIST_ENTRY(n->ops.next, struct op, order)->seq, /* op itself is there */
+		.id = op->id};
+
+	bytes_init(&out, 2 * CONTROL_FRAME_MAX);
+	if (ops_pack(op, result, &out) < 0)
+		return -ENOMEM;
+	row.saved = out.v;
+	row.saved_len = out.n;
+	return store_put_op(n->store, &row, done, arg);
+}
+
+static int read_targets(struct op *op, const msgpack_object *targets, struct err *e)
+{
+	for (size_t i = 0; targets && i < targets->via.array.size; i++) {
+		const msgpack_object *o = &targets->via.array.ptr[i];
+		char agent[NAME_MAX_LEN + 1];
+		int64_t slot = -1;
+
+		if (o->type != MSGPACK_OBJECT_MAP || mp_get_strz(o, "agent", agent, sizeof(agent), e) < 0 ||
+			mp_get_int(o, "slot", &slot, -1, REPLICAS_MAX, e) < 0)
+			return -EINVAL;
+		if (ops_add(op, agent, (int)slot) < 0)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static int read_row(struct node *n, struct op *op, const msgpack_object *o, struct err *e)
+{
+	const msgpack_object *targets = NULL, *result = mp_get(o, "result");
+	int64_t goal = -1, first_run = 0;
+	int rc = mp_get_int(o, "goal", &goal, 0, OP_GOAL_MAX - 1, e);
+
+	if (rc == 0)
+		rc = mp_get_int(o, "first_run", &first_run, 0, INT64_MAX, e);
+	if (rc == 0)
+		rc = mp_get_array(o, "targets", &targets, e);
+	if (rc == 0 && (goal < 0 || !result || result->type != MSGPACK_OBJECT_BIN))
+		rc = -EINVAL;
+	if (rc < 0)
+		return rc;
+	op->goal = (enum op_goal)goal;
+	op->first_run = (uint64_t)first_run;
+	rc = read_targets(op, targets, e);
+	return rc < 0 ? rc : take_result(n, op, result->via.bin.ptr, result->via.bin.size);
+}
+
+int ops_restore(struct node *n, const struct store_op *row)
+{
+	CLEANUP(mp_done) struct mp_tree t = {0};
+	struct err e = {0};
+	struct op *op;
+	int rc = mp_read(&t, row->saved, row->saved_len, &e);
+
+	if (rc < 0 || mp_root(&t)->type != MSGPACK_OBJECT_MAP || strlen(row->id) >= OP_ID_MAX)
+		return rc == -ENOMEM ? rc : 0;
+	op = ops_new(n, row->id, OP_RUNNING);
+	if (!op)
+		return -ENOMEM;
+	op->seq = n->ops_seq = row->seq;
+	rc = read_row(n, op, mp_root(&t), &e);
+	if (rc < 0)
+		op_free(n, op);
+	return rc == -ENOMEM ? rc : 0;
 }
 
 void ops_forget(struct node *n, struct op *op)

@@ -3,9 +3,12 @@
 #define NODE_OPS_H
 /*
  * Operations: each change gets an id. The same id again returns the first answer (so that a repeat is safe), and
- * `wait` tells how far the change has come. The last NODE_OPS_MAX are remembered.
+ * `wait` tells how far the change has come. The last OPS_MAX are remembered, with at most OPS_BYTES_MAX
+ * of answers; those that changed anything are in the
+ * store, written with what they changed, and are known to the next daemon too.
  */
 #include "node/control.h"
+#include "node/store.h"
 
 struct node;
 struct agent;
@@ -21,10 +24,14 @@ struct op *ops_new(struct node *n, const char *id, enum op_goal goal);
 const char *ops_id(const struct op *op);
 /* What it is about; slot -1: the whole agent. */
 int ops_add(struct op *op, const char *agent, int slot);
-/* It was asked before, of a daemon that has died since: runs from this one on are its. */
-void ops_repeats(struct op *op, uint64_t first_run);
-void ops_set_result(struct op *op, const struct bytes *packed); /* copied */
+void ops_set_result(struct node *n, struct op *op, const struct bytes *packed); /* copied */
 const struct bytes *ops_result(const struct op *op);
+/* What a row keeps of it, with the answer that it will have; appended to out. */
+int ops_pack(const struct op *op, const struct bytes *result, struct bytes *out);
+/* To the store, with the answer that it will have. -ENOSPC, -ENOMEM: nothing was queued. */
+int ops_store(struct node *n, const struct op *op, const struct bytes *result, store_done *done, void *arg);
+/* Of a row; one that is not understood is left out, as if it had been forgotten. */
+int ops_restore(struct node *n, const struct store_op *row);
 
 struct op_progress {
 	bool done, failed;

@@ -91,8 +91,7 @@ static int save(struct runner *r, bool lazy, store_done *done, void *arg)
 		.uid = r->has_uid ? r->uid : 0,
 		.last_run = r->last_run,
 		.held = r->held_row,
-		.asked_op = r->asked_op,
-		.asked_run = r->asked_run,
+		.asked_run = r->asked_row,
 		.n_ports = (uint32_t)r->n_ports};
 	const struct store_replica row = {.id = r->id, .saved = &rec, .saved_len = sizeof(rec), .lazy = lazy};
 
@@ -134,8 +133,7 @@ void runner_restore(struct runner *r, const void *saved, size_t n)
 	r->last_run = r->stored_run = rec.last_run;
 	runner_saw(r, rec.last_run);
 	r->held = r->held_row = rec.held;
-	r->asked_op = rec.asked_op;
-	r->asked_run = rec.asked_run;
+	r->asked_run = r->asked_row = rec.asked_run;
 	memcpy(r->learned, rec.learned, sizeof(r->learned));
 	r->n_ports = MIN(rec.n_ports, (uint32_t)PORTS_MAX);
 	memcpy(r->ports, rec.ports, sizeof(r->ports));

@@ -43,7 +43,8 @@ struct runner_record {
 	uint16_t ports[PORTS_MAX];
 	uint8_t learned[64];
 	struct replica_saved saved;
-	uint64_t asked_op, asked_run; /* as in struct runner */
+	uint64_t spare;	    /* was written by earlier builds */
+	uint64_t asked_run; /* as in struct runner */
 };
 
 struct runner_sample {
@@ -74,13 +75,12 @@ struct runner {
 	int64_t run_version;
 	uint64_t epoch;
 	uint32_t uid, gid;
-	bool has_uid; /* dynamic one allotted */
-	bool held;    /* stopped by itself, not with its agent */
-	/* The last operation that asked for a run (a hash of its id), and the lowest number that run may have: stored
-	 * with the operation, so that neither a repeat nor a daemon that dies in between makes two runs of it, or
-	 * none. */
-	uint64_t asked_op, asked_run;
-	bool held_row;		/* what its row says of it: a change under way is stored before it is taken */
+	bool has_uid;	    /* dynamic one allotted */
+	bool held;	    /* stopped by itself, not with its agent */
+	uint64_t asked_run; /* a run of at least this number was asked for: a daemon that dies makes it none or two */
+	/* What its row says of the two: a change under way is stored before it is taken. */
+	bool held_row;
+	uint64_t asked_row;
 	bool awaiting;		/* found at start, did not answer yet: not planned */
 	bool records_left;	/* ends that are judged once it has answered */
 	bool launching;		/* counted in roster.n_starting */

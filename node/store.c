@@ -77,11 +77,7 @@ static int init_sync(struct store *s)
 
 static void free_store(struct store *s)
 {
-	for (int i = 0; i < STORE_STMT_MAX; i++)
-		(void)sqlite3_finalize(s->stmts[i]); /* repeats failures told before */
-	if (s->db && s->suspect)		     /* a checkpoint would trust what the disk did not keep */
-		(void)sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
-	(void)sqlite3_close(s->db); /* all is committed; what fails here is done again by the next open */
+	store_schema_close(s);
 	(void)pthread_cond_destroy(&s->work);
 	(void)pthread_mutex_destroy(&s->lock);
 	(void)pthread_mutex_destroy(&s->db_lock);
@@ -256,12 +252,13 @@ void store_group_drop(struct store *s)
 
 int store_put_agent(struct store *s, const struct store_agent *a, store_done *done, void *arg)
 {
-	struct store_job *j = job_new(STORE_PUT_AGENT, text_size(a->name) + a->text_len, done, arg);
+	struct store_job *j = job_new(STORE_PUT_AGENT, text_size(a->name) + a->text_len + a->before_len, done, arg);
 
 	if (j) {
 		j->u.agent = *a;
 		j->u.agent.name = keep_text(j, a->name);
 		j->u.agent.text = keep(j, a->text ? a->text : "", a->text_len);
+		j->u.agent.before = keep(j, a->before, a->before_len);
 	}
 	return submit(s, j);
 }
@@ -294,6 +291,18 @@ int store_del_replica(struct store *s, const char *id, store_done *done, void *a
 
 	if (j)
 		j->u.replica.id = keep_text(j, id);
+	return submit(s, j);
+}
+
+int store_put_op(struct store *s, const struct store_op *op, store_done *done, void *arg)
+{
+	struct store_job *j = job_new(STORE_PUT_OP, text_size(op->id) + op->saved_len, done, arg);
+
+	if (j) {
+		j->u.op = *op;
+		j->u.op.id = keep_text(j, op->id);
+		j->u.op.saved = keep(j, op->saved ? op->saved : "", op->saved_len);
+	}
 	return submit(s, j);
 }
 

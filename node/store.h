@@ -14,7 +14,7 @@
 #include "base/err.h"
 #include "base/limits.h"
 
-#define STORE_SCHEMA_VERSION 1
+#define STORE_SCHEMA_VERSION 2
 
 struct store;
 
@@ -37,6 +37,8 @@ struct store_agent {
 	int64_t desired;
 	bool stopped, paused, removed;
 	int64_t changed_wall_ms;
+	const char *before; /* the definition that this one replaced; NULL: none is known */
+	size_t before_len;
 };
 
 struct store_replica {
@@ -44,6 +46,14 @@ struct store_replica {
 	const void *saved; /* msgpack of what node/runner.c wants back, opaque here */
 	size_t saved_len;
 	bool lazy; /* nobody waits for it: a moment later will do */
+};
+
+/* A change that was accepted, so that its id is known whatever becomes of the daemon. */
+struct store_op {
+	int64_t seq, oldest; /* rises; rows below `oldest` are dropped */
+	const char *id;
+	const void *saved; /* msgpack of what node/ops.c wants back, opaque here */
+	size_t saved_len;
 };
 
 struct store_event {
@@ -57,6 +67,8 @@ struct store_event {
 /* At start. fn is called for each row; what it gets is borrowed for the call. A negative return ends the walk. */
 int store_load_agents(struct store *s, int (*fn)(void *arg, const struct store_agent *a), void *arg, struct err *e);
 int store_load_replicas(struct store *s, int (*fn)(void *arg, const struct store_replica *r), void *arg, struct err *e);
+/* Oldest first. */
+int store_load_ops(struct store *s, int (*fn)(void *arg, const struct store_op *op), void *arg, struct err *e);
 /* The newest `max` events, oldest first. */
 int store_load_events(
 	struct store *s, int64_t max, int (*fn)(void *arg, const struct store_event *ev), void *arg, struct err *e);
@@ -69,6 +81,7 @@ int store_put_agent(struct store *s, const struct store_agent *a, store_done *do
 int store_del_agent(struct store *s, const char *name, store_done *done, void *arg);
 int store_put_replica(struct store *s, const struct store_replica *r, store_done *done, void *arg);
 int store_del_replica(struct store *s, const char *id, store_done *done, void *arg);
+int store_put_op(struct store *s, const struct store_op *op, store_done *done, void *arg);
 int store_put_event(struct store *s, const struct store_event *ev, store_done *done, void *arg);
 int store_put_meta(struct store *s, const char *key, int64_t value, store_done *done, void *arg);
 int store_backup(struct store *s, const char *path, store_done *done, void *arg); /* a consistent copy */

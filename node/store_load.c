@@ -16,6 +16,7 @@ struct walk {
 	union {
 		int (*agent)(void *arg, const struct store_agent *a);
 		int (*replica)(void *arg, const struct store_replica *r);
+		int (*op)(void *arg, const struct store_op *op);
 		int (*event)(void *arg, const struct store_event *ev);
 	} fn;
 	void *arg;
@@ -97,6 +98,7 @@ static int agent_row(const struct walk *w, sqlite3_stmt *st)
 	a.paused = sqlite3_column_int(st, 5) != 0;
 	a.removed = sqlite3_column_int(st, 6) != 0;
 	a.changed_wall_ms = sqlite3_column_int64(st, 7);
+	a.before = blob(st, 8, &a.before_len);
 	return w->fn.agent(w->arg, &a);
 }
 
@@ -106,6 +108,14 @@ static int replica_row(const struct walk *w, sqlite3_stmt *st)
 
 	r.saved = blob(st, 1, &r.saved_len);
 	return w->fn.replica(w->arg, &r);
+}
+
+static int op_row(const struct walk *w, sqlite3_stmt *st)
+{
+	struct store_op op = {.seq = sqlite3_column_int64(st, 0), .id = text_or_empty(st, 1)};
+
+	op.saved = blob(st, 2, &op.saved_len);
+	return w->fn.op(w->arg, &op);
 }
 
 static int event_row(const struct walk *w, sqlite3_stmt *st)
@@ -134,6 +144,13 @@ int store_load_replicas(struct store *s, int (*fn)(void *arg, const struct store
 {
 	const struct walk w = {
 		.sql = "SELECT * FROM replicas ORDER BY id", .row = replica_row, .fn.replica = fn, .arg = arg};
+
+	return run(s, &w, e);
+}
+
+int store_load_ops(struct store *s, int (*fn)(void *arg, const struct store_op *op), void *arg, struct err *e)
+{
+	const struct walk w = {.sql = "SELECT * FROM ops ORDER BY seq", .row = op_row, .fn.op = fn, .arg = arg};
 
 	return run(s, &w, e);
 }

@@ -24,6 +24,7 @@ enum store_kind {
 	STORE_DEL_AGENT,
 	STORE_PUT_REPLICA,
 	STORE_DEL_REPLICA,
+	STORE_PUT_OP,
 	STORE_PUT_EVENT,
 	STORE_PUT_META,
 	STORE_BACKUP, /* the first that is no row */
@@ -45,6 +46,7 @@ struct store_job {
 	union {
 		struct store_agent agent;
 		struct store_replica replica;
+		struct store_op op;
 		struct store_event event;
 		struct {
 			const char *key;
@@ -65,7 +67,8 @@ enum store_stmt {
 	STORE_STMT_BEGIN,
 	STORE_STMT_COMMIT,
 	STORE_STMT_ROLLBACK,
-	STORE_STMT_TRIM,
+	STORE_STMT_TRIM, /* of events */
+	STORE_STMT_TRIM_OPS,
 	STORE_STMT_MAX
 };
 
@@ -98,6 +101,11 @@ struct store {
 
 /* store_schema.c: opens, checks, makes. On failure s->db may be set; the caller closes. */
 int store_schema_open(struct store *s, struct err *e);
+/* Of one that was opened, or not: what is committed is in the file then. */
+void store_schema_close(struct store *s);
+/* A random UUID (RFC 9562, version 4). */
+int store_schema_make_id(char out[37], struct err *e);
+int store_schema_fsync_dir(const char *dir, struct err *e);
 /* What an SQLite failure means: -ENOSPC, -EIO, -ENOMEM, -EUCLEAN, -EBUSY …, with a sentence. */
 int store_schema_fault(const struct store *s, struct err *e);
 /* An fsync failed: nothing that was written since can be trusted to be on disk. */

@@ -33,6 +33,7 @@ static const char pragmas[] = "PRAGMA locking_mode=EXCLUSIVE;"
 			      "PRAGMA trusted_schema=OFF;"
 			      "PRAGMA synchronous=FULL;";
 
+/* The first schema; what came later is in `upgrades`, for new files too. */
 static const char tables[] = "CREATE TABLE identity(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;"
 			     "CREATE TABLE meta(key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;"
 			     "CREATE TABLE agents(name TEXT PRIMARY KEY, version INTEGER NOT NULL, text BLOB "
@@ -44,17 +45,26 @@ static const char tables[] = "CREATE TABLE identity(key TEXT PRIMARY KEY, value 
 			     "severity TEXT NOT NULL, kind TEXT NOT NULL,"
 			     " agent TEXT, replica TEXT, text TEXT NOT NULL, data BLOB);";
 
+/* From one schema to the next, each in one transaction. */
+static const char *const upgrades[] = {
+	[1] = "ALTER TABLE agents ADD COLUMN before BLOB;"
+	      "CREATE TABLE ops(seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, saved BLOB NOT NULL);",
+};
+_Static_assert(ARRAY_LEN(upgrades) == STORE_SCHEMA_VERSION, "a way from each schema to the next");
+
 static const char *const statements[] = {
-	[STORE_PUT_AGENT] = "REPLACE INTO agents VALUES(?,?,?,?,?,?,?,?)",
+	[STORE_PUT_AGENT] = "REPLACE INTO agents VALUES(?,?,?,?,?,?,?,?,?)",
 	[STORE_DEL_AGENT] = "DELETE FROM agents WHERE name=?",
 	[STORE_PUT_REPLICA] = "REPLACE INTO replicas VALUES(?,?)",
 	[STORE_DEL_REPLICA] = "DELETE FROM replicas WHERE id=?",
+	[STORE_PUT_OP] = "REPLACE INTO ops VALUES(?,?,?)",
 	[STORE_PUT_EVENT] = "REPLACE INTO events VALUES(?,?,?,?,?,?,?,?)",
 	[STORE_PUT_META] = "REPLACE INTO meta VALUES(?,?)",
 	[STORE_STMT_BEGIN] = "BEGIN IMMEDIATE",
 	[STORE_STMT_COMMIT] = "COMMIT",
 	[STORE_STMT_ROLLBACK] = "ROLLBACK",
 	[STORE_STMT_TRIM] = "DELETE FROM events WHERE seq IN (SELECT seq FROM events ORDER BY seq LIMIT ?)",
+	[STORE_STMT_TRIM_OPS] = "DELETE FROM ops WHERE seq<?",
 };
 _Static_assert(ARRAY_LEN(statements) == STORE_STMT_MAX, "a statement for each");
 
@@ -102,8 +112,8 @@ int store_schema_fault(const struct store *s, struct err *e)
 	case SQLITE_CORRUPT:
 	case SQLITE_NOTADB:
 		return err_set(e, -EUCLEAN,
-			"'%s' is damaged (%s): move it away and restore a backup with \"covey restore\", or "
-			"start anew without it",
+			"'%s' is damaged (%s): restore a backup with \"coveyd --restore FILE\", or move "
+			"it away to start anew",
 			s->path, sqlite3_errmsg(s->db));
 	case SQLITE_BUSY:
 	case SQLITE_LOCKED:
@@ -139,8 +149,7 @@ static int query_int(struct store *s, const char *sql, int64_t *ret, struct err 
 	return rc;
 }
 
-/* A random UUID (RFC 9562, version 4). */
-static int make_id(char out[37], struct err *e)
+int store_schema_make_id(char out[37], struct err *e)
 {
 	unsigned char r[16];
 	char *p = out;
@@ -157,10 +166,27 @@ static int make_id(char out[37], struct err *e)
 	return 0;
 }
 
+/* One transaction a step: a file is of one schema or of the next, never between. */
+static int upgrade(struct store *s, int from, struct err *e)
+{
+	char version[64];
+	int rc = 0;
+
+	for (int v = from; rc == 0 && v < STORE_SCHEMA_VERSION; v++) {
+		(void)snprintf(version, sizeof(version), "PRAGMA user_version=%d; COMMIT;", v + 1); /* fits */
+		rc = run(s, "BEGIN IMMEDIATE;", e);
+		if (rc == 0)
+			rc = run(s, upgrades[v], e);
+		if (rc == 0)
+			rc = run(s, version, e);
+	}
+	return rc; /* what was begun and not committed goes with the connection */
+}
+
 static int fill_new(struct store *s, const char *path, struct err *e)
 {
 	char sql[SQL_LINE_MAX], id[37];
-	int rc = make_id(id, e);
+	int rc = store_schema_make_id(id, e);
 
 	if (rc < 0)
 		return rc;
@@ -170,16 +196,16 @@ static int fill_new(struct store *s, const char *path, struct err *e)
 	(void)snprintf(sql, sizeof(sql),
 		"PRAGMA application_id=%d; PRAGMA user_version=%d; INSERT INTO identity "
 		"VALUES('node_id','%s'); COMMIT;",
-		STORE_APPLICATION_ID, STORE_SCHEMA_VERSION, id);
+		STORE_APPLICATION_ID, 1, id);
 	rc = run(s, "PRAGMA page_size=4096; PRAGMA cache_size=-256; PRAGMA synchronous=FULL; BEGIN;", e);
 	if (rc == 0)
 		rc = run(s, tables, e);
 	if (rc == 0)
 		rc = run(s, sql, e);
-	return rc;
+	return rc < 0 ? rc : upgrade(s, 1, e);
 }
 
-static int fsync_dir(const char *dir, struct err *e)
+int store_schema_fsync_dir(const char *dir, struct err *e)
 {
 	AUTO_CLOSE int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
@@ -215,7 +241,7 @@ static int make_new(struct store *s, struct err *e)
 	if (rc == 0 && rename(aside, s->path) < 0)
 		rc = err_errno(e, "rename '%s'", aside);
 	if (rc == 0)
-		return fsync_dir(s->dir, e);
+		return store_schema_fsync_dir(s->dir, e);
 	remove_aside(aside);
 	return rc;
 }
@@ -248,7 +274,7 @@ static int find_or_make(struct store *s, struct err *e)
 	return make_new(s, e);
 }
 
-static int check_version(struct store *s, struct err *e)
+static int check_version(struct store *s, int *ret, struct err *e)
 {
 	int64_t app, version;
 	int rc = query_int(s, "PRAGMA application_id", &app, e);
@@ -266,6 +292,7 @@ static int check_version(struct store *s, struct err *e)
 			s->path, (long long)version, STORE_SCHEMA_VERSION);
 	if (version < 1)
 		return err_set(e, -EUCLEAN, "'%s' has no schema version: it is damaged; restore a backup", s->path);
+	*ret = (int)version; /* at most STORE_SCHEMA_VERSION */
 	return 0;
 }
 
@@ -282,8 +309,8 @@ static int check_whole(struct store *s, struct err *e)
 		rc = 0;
 	else if (said)
 		rc = err_set(e, -EUCLEAN,
-			"'%s' is damaged (%.120s): move it away and restore a backup, or start anew without "
-			"it",
+			"'%s' is damaged (%.120s): restore a backup with \"coveyd --restore FILE\", or move it away "
+			"to start anew",
 			s->path, said);
 	else
 		rc = store_schema_fault(s, e);
@@ -331,7 +358,7 @@ static int on_wal(void *arg, sqlite3 *db, const char *name, int frames)
 
 static int open_checked(struct store *s, struct err *e)
 {
-	int rc;
+	int version = 0, rc;
 
 	if (sqlite3_open_v2(s->path, &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK)
 		return store_schema_fault(s, e);
@@ -339,11 +366,13 @@ static int open_checked(struct store *s, struct err *e)
 	(void)sqlite3_busy_timeout(s->db, BUSY_WAIT_MS);
 	rc = run(s, pragmas, e);
 	if (rc == 0)
-		rc = check_version(s, e);
+		rc = check_version(s, &version, e);
 	if (rc == 0)
 		rc = run(s, "PRAGMA journal_mode=WAL; BEGIN IMMEDIATE; COMMIT;", e);
 	if (rc == 0)
 		rc = check_whole(s, e);
+	if (rc == 0)
+		rc = upgrade(s, version, e);
 	if (rc == 0)
 		rc = read_id(s, e);
 	if (rc == 0)
@@ -369,4 +398,16 @@ int store_schema_open(struct store *s, struct err *e)
 	if (pid > 0)
 		return err_set(e, -EBUSY, "'%s' is locked by process %d: end it first", s->path, pid);
 	return rc;
+}
+
+void store_schema_close(struct store *s)
+{
+	for (int i = 0; i < STORE_STMT_MAX; i++) {
+		(void)sqlite3_finalize(s->stmts[i]); /* repeats failures told before */
+		s->stmts[i] = NULL;
+	}
+	if (s->db && s->suspect) /* a checkpoint would trust what the disk did not keep */
+		(void)sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+	(void)sqlite3_close(s->db); /* all is committed; what fails here is done again by the next open */
+	s->db = NULL;
 }

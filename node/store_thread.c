@@ -54,6 +54,7 @@ static void bind_agent(sqlite3_stmt *st, const struct store_agent *a)
 	bind_int(st, 6, a->paused);
 	bind_int(st, 7, a->removed);
 	bind_int(st, 8, a->changed_wall_ms);
+	bind_blob(st, 9, a->before, a->before_len); /* NULL binds NULL */
 }
 
 static void bind_event(sqlite3_stmt *st, const struct store_event *ev)
@@ -84,6 +85,11 @@ static void bind_job(sqlite3_stmt *st, const struct store_job *j)
 	case STORE_DEL_REPLICA:
 		bind_text(st, 1, j->u.replica.id);
 		break;
+	case STORE_PUT_OP:
+		bind_int(st, 1, j->u.op.seq);
+		bind_text(st, 2, j->u.op.id);
+		bind_blob(st, 3, j->u.op.saved, j->u.op.saved_len);
+		break;
 	case STORE_PUT_EVENT:
 		bind_event(st, &j->u.event);
 		break;
@@ -110,6 +116,12 @@ static int step(struct store *s, sqlite3_stmt *st, struct err *e)
 	return rc;
 }
 
+static int trim_ops(struct store *s, int64_t oldest, struct err *e)
+{
+	bind_int(s->stmts[STORE_STMT_TRIM_OPS], 1, oldest);
+	return step(s, s->stmts[STORE_STMT_TRIM_OPS], e);
+}
+
 static int run_row(struct store *s, const struct store_job *j, struct err *e)
 {
 	sqlite3_stmt *st = s->stmts[j->kind];
@@ -120,6 +132,8 @@ static int run_row(struct store *s, const struct store_job *j, struct err *e)
 	bind_job(st, j);
 	rc = step(s, st, e);
 	s->n_events += rc == 0 && j->kind == STORE_PUT_EVENT;
+	if (rc == 0 && j->kind == STORE_PUT_OP)
+		rc = trim_ops(s, j->u.op.oldest, e);
 	return rc;
 }
 

@@ -15,7 +15,9 @@
 #include "node/change.h"
 #include "node/local.h"
 #include "node/node.h"
+#include "node/ops.h"
 #include "node/poll.h"
+#include "node/renew.h"
 #include "node/report.h"
 
 #define VERB_READ    1u /* HTTP may ask it */
@@ -58,17 +60,13 @@ static const struct verb verbs[] = {
 	{"reload", VERB_CHANGE, local_reload_verb, NULL},
 	{"voters", 0, maintain_voters, NULL},
 	{"backup", 0, maintain_backup, NULL},
-	{"restore", 0, NULL,
-		"restoring is done while the daemon is stopped: 'systemctl stop coveyd', copy the backup over covey.db "
-		"in data_dir"
-		" (removing covey.db-wal and covey.db-shm), and start it again; agents go on running meanwhile"},
+	{"restore", VERB_CHANGE, renew_restore, NULL},
+	{"reset", VERB_CHANGE, renew_reset, NULL},
 	{"init", VERB_CLUSTER, NULL,
 		"this node has no gossip section and is a cluster of one already; add gossip and tls to its "
 		"configuration first"},
 	{"leave", VERB_CLUSTER, NULL, "this node has no gossip section: it is in no cluster that it could leave"},
 	{"forget", VERB_CLUSTER, NULL, "this node has no gossip section: it knows no other nodes"},
-	{"reset", VERB_CLUSTER, NULL,
-		"this node has no gossip section: to begin anew, stop coveyd and its agents and empty data_dir"},
 	{"recover", VERB_CLUSTER, NULL,
 		"this node has no gossip section: it is the only voter, and there is no majority to recover"},
 	{"pki", VERB_CLUSTER, NULL, "this node has no gossip section and needs no certificates"},
@@ -118,15 +116,35 @@ static void queue(struct node *n, const struct verb *v, struct control_request *
 	list_add_tail(&n->changes, &q->link);
 }
 
+/* A change that is asked again is answered as it was the first time, whatever has become of its agent since. */
+static bool answer_again(struct node *n, struct control_request *rq, const msgpack_object *args)
+{
+	char id[OP_ID_MAX];
+	const struct op *op;
+
+	if (mp_get_strz(args, "op", id, sizeof(id), NULL) < 0)
+		return false; /* refused by the verb, with the reason */
+	op = ops_find(n, id);
+	if (op)
+		control_reply(rq, ops_result(op));
+	return op != NULL;
+}
+
+static void run(struct node *n, const struct verb *v, struct control_request *rq, const msgpack_object *args)
+{
+	if (!(v->flags & VERB_CHANGE) || !answer_again(n, rq, args))
+		v->fn(n, rq, args);
+}
+
 void verbs_next(struct node *n)
 {
 	n->changing = false;
-	while (!n->changing && !list_is_empty(&n->changes)) {
+	while (!n->changing && !n->ending && !list_is_empty(&n->changes)) {
 		struct queued *q = LIST_ENTRY(n->changes.next, struct queued, link);
 
 		list_del(&q->link);
 		n->n_changes--;
-		q->verb->fn(n, q->rq, q->args);
+		run(n, q->verb, q->rq, q->args);
 		free(q);
 	}
 }
@@ -164,7 +182,7 @@ void verbs_handle(void *arg, struct control_request *rq, const char *verb, const
 	else if ((v->flags & VERB_CHANGE) && n->changing)
 		queue(n, v, rq, args);
 	else
-		v->fn(n, rq, args);
+		run(n, v, rq, args);
 }
 
 /* ---- small ones ---- */

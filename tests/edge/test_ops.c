@@ -92,6 +92,41 @@ static void test_a_repeat_is_done_once(void **state)
 	assert_int_not_equal(daemon_pid_of(&bed, "long.0"), pid);
 }
 
+/* Of agents, too, that are gone or other than they were by then. */
+static void test_a_repeat_is_answered_after_a_death(void **state)
+{
+	static const char v1[] = "name: web\ncommand: [/bin/sleep, \"1001\"]\n",
+			  v2[] = "name: web\ncommand: [/bin/sleep, \"1002\"]\n",
+			  v3[] = "name: web\ncommand: [/bin/sleep, \"1003\"]\n";
+	int64_t version = 0;
+	int pid;
+
+	(void)state;
+	daemon_run(&bed, "name: gone\ncommand: [/bin/sleep, \"1000\"]\n");
+	assert_true(is_done(daemon_call(&bed, "remove", "agent=gone,op=first")));
+	daemon_run(&bed, v1);
+	daemon_run(&bed, v2);
+	daemon_run(&bed, v3);
+	daemon_kill(&bed, SIGKILL);
+	daemon_start(&bed);
+	assert_true(is_done(daemon_call(&bed, "remove", "agent=gone,op=first")));
+	assert_true(is_done(daemon_call(&bed, "rollout", "action=undo,agent=web,op=second")));
+	pid = daemon_pid_of(&bed, "web.0");
+	for (int i = 0; i < 2; i++) {
+		const msgpack_object *changes, *reply = daemon_call(&bed, "rollout", "action=undo,agent=web,op=second");
+
+		assert_true(daemon_ok(reply));
+		changes = mp_get(mp_get(reply, "result"), "changes");
+		assert_int_equal(mp_get_int(&changes->via.array.ptr[0], "version", &version, 0, 99, NULL), 0);
+		assert_int_equal(version, 4);
+		assert_true(is_done(reply));
+		assert_int_equal(daemon_pid_of(&bed, "web.0"), pid);
+		daemon_kill(&bed, SIGKILL);
+		daemon_start(&bed);
+	}
+	assert_int_equal(daemon_pid_of(&bed, "web.0"), pid);
+}
+
 static void test_one_that_has_failed_says_so_again(void **state)
 {
 	static const char bad[] = "name: bad\ncommand: [/bin/false]\nrestart: {when: never}\n";
@@ -177,6 +212,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_a_job_that_is_done_stays_done, begin, end),
 		cmocka_unit_test_setup_teardown(test_a_repeat_is_done_once, begin, end),
+		cmocka_unit_test_setup_teardown(test_a_repeat_is_answered_after_a_death, begin, end),
 		cmocka_unit_test_setup_teardown(test_one_that_has_failed_says_so_again, begin, end),
 		cmocka_unit_test_setup_teardown(test_overtaken_by_the_contrary, begin, end),
 		cmocka_unit_test_setup_teardown(test_a_probe_is_taken_by_what_runs, begin, end),

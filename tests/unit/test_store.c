@@ -52,8 +52,15 @@ static void add(struct seen *s, const char *fmt, ...)
 
 static int see_agent(void *arg, const struct store_agent *a)
 {
-	add(arg, "%s v%lld '%.*s' x%lld %d%d%d at %lld\n", a->name, (long long)a->version, (int)a->text_len, a->text,
+	add(arg, "%s v%lld '%.*s' x%lld %d%d%d at %lld", a->name, (long long)a->version, (int)a->text_len, a->text,
 		(long long)a->desired, a->stopped, a->paused, a->removed, (long long)a->changed_wall_ms);
+	add(arg, a->before ? " before '%.*s'\n" : "\n", (int)a->before_len, a->before);
+	return 0;
+}
+
+static int see_op(void *arg, const struct store_op *op)
+{
+	add(arg, "%lld %s '%.*s'\n", (long long)op->seq, op->id, (int)op->saved_len, (const char *)op->saved);
 	return 0;
 }
 
@@ -79,7 +86,9 @@ static void test_what_was_put_is_read_back(void **state)
 		.text_len = 9,
 		.desired = 2,
 		.paused = true,
-		.changed_wall_ms = 1767323045678};
+		.changed_wall_ms = 1767323045678,
+		.before = "name: web # old\n",
+		.before_len = 15};
 	const struct store_agent db = {.name = "db", .version = 1, .text = "", .stopped = true, .removed = true};
 	const struct store_replica r = {.id = "n1/web.0", .saved = "a\0b", .saved_len = 3}, none = {.id = "web.1"};
 	const struct store_event ev = {
@@ -97,7 +106,8 @@ static void test_what_was_put_is_read_back(void **state)
 	assert_int_equal(a.failed, 0);
 	store_bed_reopen(b);
 	assert_int_equal(store_load_agents(b->s, see_agent, &agents, NULL), 0);
-	assert_string_equal(agents.text, "db v1 '' x0 101 at 0\nweb v4 'name: web' x2 010 at 1767323045678\n");
+	assert_string_equal(agents.text, "db v1 '' x0 101 at 0\n"
+					 "web v4 'name: web' x2 010 at 1767323045678 before 'name: web # old'\n");
 	assert_int_equal(store_load_replicas(b->s, see_replica, &replicas, NULL), 0);
 	assert_int_equal(replicas.n, 2);
 	assert_non_null(strstr(replicas.text, "n1/web.0 3 'a"));
@@ -132,6 +142,31 @@ static void test_what_was_deleted_is_gone_and_what_was_put_again_is_new(void **s
 	assert_string_equal(seen.text, "a.0 2 '22'\n");
 	assert_int_equal(store_load_agents(b->s, see_agent, &seen, NULL), 0);
 	assert_int_equal(seen.n, 1);
+}
+
+static void test_changes_are_known_by_their_ids(void **state)
+{
+	struct store_bed *b = *state;
+	const struct store_op one = {.seq = 1, .oldest = 1, .id = "op-a", .saved = "A", .saved_len = 1},
+			      two = {.seq = 2, .oldest = 1, .id = "op-b"},
+			      three = {.seq = 3, .oldest = 2, .id = "op-c", .saved = "C", .saved_len = 1},
+			      again = {.seq = 4, .oldest = 2, .id = "op-b", .saved = "B", .saved_len = 1};
+	struct answers a = {0};
+	struct seen seen = {0}, later = {0};
+
+	assert_int_equal(store_put_op(b->s, &one, store_bed_answer, &a), 0);
+	assert_int_equal(store_put_op(b->s, &two, store_bed_answer, &a), 0);
+	store_bed_await(b, &a, 2);
+	store_bed_reopen(b);
+	assert_int_equal(store_load_ops(b->s, see_op, &seen, NULL), 0);
+	assert_string_equal(seen.text, "1 op-a 'A'\n2 op-b ''\n");
+	assert_int_equal(store_put_op(b->s, &three, store_bed_answer, &a), 0);
+	assert_int_equal(store_put_op(b->s, &again, store_bed_answer, &a), 0);
+	store_bed_await(b, &a, 4);
+	assert_int_equal(a.failed, 0);
+	store_bed_reopen(b);
+	assert_int_equal(store_load_ops(b->s, see_op, &later, NULL), 0);
+	assert_string_equal(later.text, "3 op-c 'C'\n4 op-b 'B'\n");
 }
 
 static void test_the_file_is_private_and_the_id_stays(void **state)
@@ -380,6 +415,7 @@ static void test_every_allocation_of_a_job_fails_once(void **state)
 	struct store_bed *b = *state;
 	const struct store_agent agent = {.name = "web", .text = "t", .text_len = 1};
 	const struct store_replica r = {.id = "a.0"};
+	const struct store_op op = {.seq = 1, .oldest = 1, .id = "op-a"};
 
 	OOM_LOOP (o) {
 		struct answers a = {0};
@@ -388,8 +424,9 @@ static void test_every_allocation_of_a_job_fails_once(void **state)
 			store_put_replica(b->s, &r, store_bed_answer, &a),
 			store_del_replica(b->s, "x", store_bed_answer, &a), put_event(b->s, 1, store_bed_answer, &a),
 			store_put_meta(b->s, "k", 1, store_bed_answer, &a),
-			store_backup(b->s, "/dev/null/x", NULL, NULL), store_sync(b->s, store_bed_answer, &a)};
-		int refused = 0, answers = 7;
+			store_backup(b->s, "/dev/null/x", NULL, NULL), store_sync(b->s, store_bed_answer, &a),
+			store_put_op(b->s, &op, store_bed_answer, &a)};
+		int refused = 0, answers = 8;
 
 		for (size_t i = 0; i < ARRAY_LEN(rc); i++)
 			refused += rc[i] == -ENOMEM;
@@ -425,6 +462,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_what_was_put_is_read_back),
 		TEST(test_what_was_deleted_is_gone_and_what_was_put_again_is_new),
+		TEST(test_changes_are_known_by_their_ids),
 		TEST(test_the_file_is_private_and_the_id_stays),
 		TEST(test_answers_come_in_order_and_in_groups),
 		TEST(test_nothing_is_answered_before_it_is_synced),

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Made aside under another name, opened as any store is (which checks it and brings it to this schema), changed in one
+ * transaction, closed, made durable, and only then given the name that the next start looks for.
+ */
+#include "node/store_next.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
+
+#include "base/mem.h"
+#include "node/store_priv.h"
+
+#define COPY_BYTES (1 << 20)
+
+static int path_of(char **ret, const char *data_dir, const char *name, struct err *e)
+{
+	*ret = mem_printf("%s/%s", data_dir, name);
+	return *ret ? 0 : err_set(e, -ENOMEM, "out of memory");
+}
+
+static int remove_store(const char *path, struct err *e)
+{
+	static const char *const tails[] = {"", "-wal", "-shm", "-journal"};
+
+	for (size_t i = 0; i < ARRAY_LEN(tails); i++) {
+		AUTO_FREE char *name = mem_printf("%s%s", path, tails[i]);
+
+		if (!name)
+			return err_set(e, -ENOMEM, "out of memory");
+		if (unlink(name) < 0 && errno != ENOENT)
+			return err_errno(e, "remove '%s'", name);
+	}
+	return 0;
+}
+
+/* ---- the copy ---- */
+
+/* The log of a store that is in use holds what its file does not. */
+static int refuse_one_in_use(const char *from, struct err *e)
+{
+	AUTO_FREE char *wal = mem_printf("%s-wal", from);
+	struct stat st;
+
+	if (!wal)
+		return err_set(e, -ENOMEM, "out of memory");
+	if (stat(wal, &st) < 0 || st.st_size == 0)
+		return 0;
+	return err_set(e, -EINVAL,
+		"'%s' is a store in use, not a backup: '%s' is beside it; 'covey backup FILE' makes a backup", from,
+		wal);
+}
+
+static int copy_bytes(int in, int out, const char *from, const char *to, struct err *e)
+{
+	ssize_t n;
+
+	do
+		n = sendfile(out, in, NULL, COPY_BYTES);
+	while (n > 0);
+	return n < 0 ? err_errno(e, "copy '%s' to '%s'", from, to) : 0;
+}
+
+static int copy(const char *from, const char *to, struct err *e)
+{
+	AUTO_CLOSE int in = open(from, O_RDONLY | O_CLOEXEC);
+	AUTO_CLOSE int out = -1;
+	struct stat st;
+
+	if (in < 0 || fstat(in, &st) < 0)
+		return err_errno(e, "open '%s'", from);
+	if (!S_ISREG(st.st_mode) || st.st_size == 0)
+		return err_set(e, -EINVAL, "'%s' is %s", from, S_ISREG(st.st_mode) ? "empty" : "no regular file");
+	out = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (out < 0)
+		return err_errno(e, "create '%s'", to);
+	return copy_bytes(in, out, from, to, e);
+}
+
+/* ---- what is changed in it ---- */
+
+static int exec(struct store *s, const char *sql, struct err *e)
+{
+	return sqlite3_exec(s->db, sql, NULL, NULL, NULL) == SQLITE_OK ? 0 : store_schema_fault(s, e);
+}
+
+static int put_op(struct store *s, const struct store_op *op, struct err *e)
+{
+	sqlite3_stmt *st = NULL;
+	int rc = sqlite3_prepare_v2(
+		s->db, "REPLACE INTO ops VALUES((SELECT ifnull(max(seq),0)+1 FROM ops),?,?)", -1, &st, NULL);
+
+	if (rc == SQLITE_OK) {
+		(void)sqlite3_bind_text(st, 1, op->id, -1, SQLITE_STATIC); /* no copy, so nothing to fail */
+		(void)sqlite3_bind_blob(st, 2, op->saved, (int)op->saved_len, SQLITE_STATIC); /* likewise */
+		rc = sqlite3_step(st);
+	}
+	rc = rc == SQLITE_DONE ? 0 : store_schema_fault(s, e);
+	(void)sqlite3_finalize(st); /* repeats the failure that was told already */
+	return rc;
+}
+
+static int change(struct store *s, const struct store_op *op, int64_t boot, struct err *e)
+{
+	char id[37], sql[256];
+	int rc = store_schema_make_id(id, e);
+
+	if (rc < 0)
+		return rc;
+	(void)snprintf(sql, sizeof(sql),
+		"BEGIN; UPDATE identity SET value='%s' WHERE key='node_id';"
+		"REPLACE INTO meta SELECT 'boot', max(%lld, ifnull((SELECT value FROM meta WHERE key='boot'), 0));",
+		id, (long long)boot); /* fits */
+	rc = exec(s, sql, e);
+	if (rc == 0 && op)
+		rc = put_op(s, op, e);
+	return rc < 0 ? rc : exec(s, "COMMIT", e);
+}
+
+/* ---- made ---- */
+
+static int make_durable(const char *aside, const char *next, const char *data_dir, struct err *e)
+{
+	AUTO_CLOSE int fd = open(aside, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0 || fsync(fd) < 0)
+		return err_errno(e, "make '%s' durable", aside);
+	if (rename(aside, next) < 0)
+		return err_errno(e, "rename '%s' to '%s'", aside, next);
+	return store_schema_fsync_dir(data_dir, e);
+}
+
+static int make_at(const char *data_dir, char *aside, const struct store_op *op, int64_t boot, struct err *e)
+{
+	AUTO_FREE char *dir = mem_strdup(data_dir);
+	struct store s = {.path = aside, .dir = dir};
+	int rc = dir ? store_schema_open(&s, e) : err_set(e, -ENOMEM, "out of memory");
+
+	if (rc == 0)
+		rc = change(&s, op, boot, e);
+	store_schema_close(&s); /* its log is in the file then, or it was given up */
+	return rc;
+}
+
+/* The name that it has while it is made means nothing to whoever reads why it was refused, nor does what is to be done
+ * about a store that is damaged. */
+static void blame(struct err *e, const char *aside, const char *from)
+{
+	struct err made = *e;
+	char *at = strstr(made.text, aside), *advice = at ? strstr(at, ": ") : NULL;
+
+	if (!from || !at)
+		return;
+	if (made.code == -EUCLEAN && advice)
+		*advice = '\0';
+	(void)err_set(e, made.code, "%.*s%s%s%s", (int)(at - made.text), made.text, from, at + strlen(aside),
+		made.code == -EUCLEAN ? ": take another backup" : "");
+}
+
+static int make_aside(
+	const char *data_dir, const char *from, char *aside, const struct store_op *op, int64_t boot, struct err *e)
+{
+	int rc = from ? refuse_one_in_use(from, e) : 0;
+
+	if (rc == 0)
+		rc = remove_store(aside, e);
+	if (rc == 0 && from)
+		rc = copy(from, aside, e);
+	if (rc == 0)
+		rc = make_at(data_dir, aside, op, boot, e);
+	if (rc < 0)
+		blame(e, aside, from);
+	return rc;
+}
+
+int store_next_make(const char *data_dir, const char *from, const struct store_op *op, int64_t boot, struct err *e)
+{
+	AUTO_FREE char *aside = NULL, *next = NULL;
+	int rc = path_of(&aside, data_dir, "covey.db.making", e);
+
+	if (rc == 0)
+		rc = path_of(&next, data_dir, "covey.db.next", e);
+	if (rc < 0)
+		return rc;
+	rc = make_aside(data_dir, from, aside, op, boot, e);
+	if (rc == 0)
+		rc = make_durable(aside, next, data_dir, e);
+	if (rc < 0)
+		(void)remove_store(aside, NULL); /* best effort: the fault before it is the one to tell */
+	return rc;
+}
+
+/* The old log goes first: beside the new file it would be replayed into it. Whatever is done when the host dies, the
+ * next start goes on from there. */
+int store_next_take(const char *data_dir, struct err *e)
+{
+	AUTO_FREE char *next = NULL, *path = NULL;
+	int rc = path_of(&next, data_dir, "covey.db.next", e);
+
+	if (rc == 0)
+		rc = path_of(&path, data_dir, "covey.db", e);
+	if (rc < 0)
+		return rc;
+	if (access(next, F_OK) < 0)
+		return errno == ENOENT ? 0 : err_errno(e, "look for '%s'", next);
+	rc = remove_store(path, e);
+	if (rc < 0)
+		return rc;
+	if (rename(next, path) < 0)
+		return err_errno(e, "rename '%s' to '%s'", next, path);
+	rc = store_schema_fsync_dir(data_dir, e);
+	return rc < 0 ? rc : 1;
+}

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The store replaced under a daemon that runs: it begins again in the same process, agents that the backup knows run
+ * on, others are stopped, and asking again is answered as the first time. And the same for a store so damaged that no
+ * daemon starts with it.
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "tests/lib/daemon.h"
+#include "tests/lib/wait.h"
+
+static struct daemon_bed bed;
+
+static int begin(void **state)
+{
+	(void)state;
+	daemon_init(&bed);
+	daemon_start(&bed);
+	return 0;
+}
+
+static int end(void **state)
+{
+	(void)state;
+	daemon_done(&bed);
+	return 0;
+}
+
+static const char *backup_path(void)
+{
+	static char path[128];
+
+	(void)snprintf(path, sizeof(path), "%s/backup", bed.dir.path);
+	return path;
+}
+
+static bool call_with_path(const char *verb, const char *op)
+{
+	char args[256];
+
+	(void)snprintf(args, sizeof(args), "path=%s%s%s", backup_path(), op ? ",op=" : "", op ? op : "");
+	return daemon_ok(daemon_call(&bed, verb, args));
+}
+
+static const char *node_id(void)
+{
+	static char id[64];
+	const msgpack_object *reply = daemon_call(&bed, "nodes", NULL);
+
+	assert_true(daemon_ok(reply));
+	reply = &mp_get(mp_get(reply, "result"), "nodes")->via.array.ptr[0];
+	(void)snprintf(id, sizeof(id), "%s", daemon_text(reply, "id"));
+	return id;
+}
+
+static void is_done(const char *op)
+{
+	char why[256] = "";
+
+	if (!daemon_wait(&bed, op, why))
+		fail_msg("%s: %s", op, why);
+}
+
+static void test_restored_while_agents_run(void **state)
+{
+	char old_id[64];
+	int kept, pid = bed.pid, moved;
+
+	(void)state;
+	(void)snprintf(old_id, sizeof(old_id), "%s", node_id());
+	daemon_run(&bed, "name: kept\ncommand: [/bin/sleep, \"1000\"]\n");
+	daemon_run(&bed, "name: moved\ncommand: [/bin/sleep, \"1001\"]\n");
+	kept = daemon_pid_of(&bed, "kept.0");
+	moved = daemon_pid_of(&bed, "moved.0");
+	assert_true(call_with_path("backup", NULL));
+	daemon_run(&bed, "name: moved\ncommand: [/bin/sleep, \"1002\"]\n");
+	daemon_run(&bed, "name: newer\ncommand: [/bin/sleep, \"1003\"]\n");
+	assert_true(call_with_path("restore", "op-restore"));
+	is_done("op-restore");
+	assert_int_equal(kill(pid, 0), 0); /* the same process: its shims stay its children */
+	assert_string_not_equal(node_id(), old_id);
+	assert_int_equal(daemon_pid_of(&bed, "kept.0"), kept);
+	WAIT_UNTIL(daemon_pid_of(&bed, "moved.0") > 0 && daemon_processes(&bed) == 2, WAIT_BOUND_S);
+	assert_int_not_equal(daemon_pid_of(&bed, "moved.0"), moved);
+	WAIT_UNTIL(!daemon_ok(daemon_call(&bed, "status", "agent=newer")), WAIT_BOUND_S);
+	/* Asked again, it is not done again. */
+	daemon_run(&bed, "name: newer\ncommand: [/bin/sleep, \"1003\"]\n");
+	assert_true(call_with_path("restore", "op-restore"));
+	is_done("op-restore");
+	assert_true(daemon_pid_of(&bed, "newer.0") > 0);
+	assert_int_equal(daemon_pid_of(&bed, "kept.0"), kept);
+	daemon_kill(&bed, SIGTERM); /* it still ends as it should */
+	daemon_start(&bed);
+	assert_int_equal(daemon_pid_of(&bed, "kept.0"), kept);
+}
+
+static void refused(const char *verb, const char *args, const char *words)
+{
+	const msgpack_object *reply = daemon_call(&bed, verb, args);
+
+	assert_false(daemon_ok(reply));
+	if (!strstr(daemon_text(reply, "error"), words))
+		fail_msg("'%s' does not say '%s'", daemon_text(reply, "error"), words);
+}
+
+static void test_what_is_no_backup_changes_nothing(void **state)
+{
+	char args[256], id[64];
+	int pid;
+
+	(void)state;
+	(void)snprintf(id, sizeof(id), "%s", node_id());
+	daemon_run(&bed, "name: web\ncommand: [/bin/sleep, \"1000\"]\n");
+	pid = daemon_pid_of(&bed, "web.0");
+	refused("restore", NULL, "path: the file of a backup is needed");
+	refused("restore", "path=backup", "an absolute path is needed");
+	refused("restore", "path=/nonexistent/x", "nothing was changed: open '/nonexistent/x': No such file");
+	(void)snprintf(args, sizeof(args), "path=%s",
+		daemon_file(&bed, "junk",
+			"this is no database, but it is long enough to have a header of a hundred "
+			"bytes, as one would have\n",
+			0600));
+	refused("restore", args, "junk");
+	(void)snprintf(args, sizeof(args), "path=%s/data/covey.db", bed.dir.path);
+	refused("restore", args, "is a store in use, not a backup");
+	assert_string_equal(node_id(), id);
+	assert_int_equal(daemon_pid_of(&bed, "web.0"), pid);
+}
+
+static void test_reset_begins_anew_once_nothing_is_defined(void **state)
+{
+	char old_id[64], op[64];
+	const msgpack_object *reply;
+
+	(void)state;
+	(void)snprintf(old_id, sizeof(old_id), "%s", node_id());
+	daemon_run(&bed, "name: web\ncommand: [/bin/sh, -c, \"echo hello; exec sleep 1000\"]\n");
+	refused("reset", "force=true", "1 agent is still there (web): remove it first");
+	(void)daemon_file(&bed, "data/logs/left.0.log", "of an agent that is gone\n", 0600);
+	reply = daemon_call(&bed, "remove", "agent=web");
+	assert_true(daemon_ok(reply));
+	(void)snprintf(op, sizeof(op), "%s", daemon_text(mp_get(reply, "result"), "op"));
+	is_done(op);
+	assert_true(daemon_ok(daemon_call(&bed, "reset", "force=true,op=op-reset")));
+	is_done("op-reset");
+	assert_string_not_equal(node_id(), old_id);
+	assert_int_equal(daemon_size(&bed, "data/logs/left.0.log"), 0);
+	assert_false(daemon_has_event(&bed, "web", "created", ""));
+	daemon_run(&bed, "name: web\ncommand: [/bin/sleep, \"1000\"]\n");
+	assert_true(daemon_ok(daemon_call(&bed, "reset", "op=op-reset"))); /* the answer of then */
+	assert_true(daemon_pid_of(&bed, "web.0") > 0);
+}
+
+/* coveyd --restore: its exit status and what it says. */
+static int offline(char *out, size_t max)
+{
+	char command[512];
+	size_t n;
+	FILE *f;
+
+	(void)snprintf(
+		command, sizeof(command), "./coveyd -c %s/coveyd.yaml --restore %s 2>&1", bed.dir.path, backup_path());
+	f = popen(command, "r");
+	assert_non_null(f);
+	n = fread(out, 1, max - 1, f);
+	out[n] = '\0';
+	return WEXITSTATUS(pclose(f));
+}
+
+static void test_a_damaged_store_is_restored_without_a_daemon(void **state)
+{
+	char out[4096];
+	int pid;
+
+	(void)state;
+	daemon_run(&bed, "name: web\ncommand: [/bin/sleep, \"1000\"]\n");
+	pid = daemon_pid_of(&bed, "web.0");
+	assert_true(call_with_path("backup", NULL));
+	assert_int_equal(offline(out, sizeof(out)), 1);
+	assert_non_null(strstr(out, "another coveyd (pid "));
+	daemon_kill(&bed, SIGTERM);
+	(void)daemon_file(&bed, "data/covey.db", "rubbish", 0600);
+	assert_int_equal(offline(out, sizeof(out)), 0);
+	assert_non_null(strstr(out, "start coveyd"));
+	daemon_start(&bed);
+	assert_int_equal(daemon_pid_of(&bed, "web.0"), pid);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_restored_while_agents_run, begin, end),
+		cmocka_unit_test_setup_teardown(test_what_is_no_backup_changes_nothing, begin, end),
+		cmocka_unit_test_setup_teardown(test_reset_begins_anew_once_nothing_is_defined, begin, end),
+		cmocka_unit_test_setup_teardown(test_a_damaged_store_is_restored_without_a_daemon, begin, end),
+	};
+
+	daemon_need_root();
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The store of another time: one of the first schema is brought to this one's, whole or not at all; a backup becomes
+ * the next store, and an empty one too; what is none is refused, and the store that is there is as it was.
+ */
+#include "node/store_next.h"
+
+#include <errno.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "tests/lib/fault_vfs.h"
+#include "tests/lib/oom.h"
+#include "tests/lib/store_bed.h"
+
+static int setup(void **state)
+{
+	static struct store_bed bed;
+
+	fault_vfs_reset();
+	store_bed_make(&bed);
+	*state = &bed;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	fault_vfs_reset();
+	store_bed_done(*state);
+	return 0;
+}
+
+static const char *in(struct store_bed *b, const char *name)
+{
+	return tmpdir_path(&b->dir, name);
+}
+
+static void run_sql(const char *path, const char *sql)
+{
+	sqlite3 *db = NULL;
+
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, "PRAGMA locking_mode=EXCLUSIVE", NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_close(db), SQLITE_OK);
+}
+
+/* A store with one agent and a value, closed. */
+static void make_filled(struct store_bed *b, int64_t value)
+{
+	const struct store_agent web = {.name = "web", .version = 7, .text = "name: web\n", .text_len = 10};
+	struct answers a = {0};
+
+	store_bed_open(b);
+	assert_int_equal(store_put_agent(b->s, &web, store_bed_answer, &a), 0);
+	assert_int_equal(store_put_meta(b->s, "k", value, store_bed_answer, &a), 0);
+	assert_int_equal(store_put_meta(b->s, "boot", value, store_bed_answer, &a), 0);
+	store_bed_await(b, &a, 3);
+	assert_int_equal(a.failed, 0);
+	store_bed_close(b);
+}
+
+static int see_version(void *arg, const struct store_agent *a)
+{
+	assert_null(a->before);
+	*(int64_t *)arg = a->version;
+	return 0;
+}
+
+static int64_t version_of_web(struct store_bed *b)
+{
+	int64_t version = 0;
+
+	assert_int_equal(store_load_agents(b->s, see_version, &version, NULL), 0);
+	return version;
+}
+
+static int see_op(void *arg, const struct store_op *op)
+{
+	char *seen = arg;
+
+	(void)snprintf(seen + strlen(seen), 64, "%s=%.*s;", op->id, (int)op->saved_len, (const char *)op->saved);
+	return 0;
+}
+
+/* ---- schemas ---- */
+
+static const char to_first[] = "DROP TABLE ops; ALTER TABLE agents DROP COLUMN before; PRAGMA user_version=1";
+
+static void test_the_first_schema_is_brought_to_this_one(void **state)
+{
+	struct store_bed *b = *state;
+	const struct store_op op = {.seq = 1, .oldest = 1, .id = "op-a"};
+	struct answers a = {0};
+
+	make_filled(b, 5);
+	run_sql(in(b, "covey.db"), to_first);
+	store_bed_open(b);
+	assert_int_equal(version_of_web(b), 7);
+	assert_int_equal(store_meta(b->s, "k", 0), 5);
+	assert_int_equal(store_put_op(b->s, &op, store_bed_answer, &a), 0);
+	store_bed_await(b, &a, 1);
+	assert_int_equal(a.failed, 0);
+	store_bed_reopen(b); /* once is enough */
+	assert_int_equal(version_of_web(b), 7);
+}
+
+/* A disk that fails on the way leaves a store of the first schema, which the next start brings up. */
+static void test_an_upgrade_that_fails_is_none(void **state)
+{
+	struct store_bed *b = *state;
+	struct err e = {0};
+	int n = 0, rc;
+
+	do {
+		fault_vfs_reset();
+		make_filled(b, 5);
+		run_sql(in(b, "covey.db"), to_first);
+		fault_vfs_fail_write(++n);
+		rc = store_open(b->loop, b->dir.path, &b->s, &e);
+		fault_vfs_reset();
+		if (rc < 0) {
+			b->s = NULL;
+			store_bed_open(b);
+		}
+		assert_int_equal(version_of_web(b), 7);
+		store_bed_close(b);
+		assert_int_equal(unlink(in(b, "covey.db")), 0);
+	} while (rc < 0);
+	assert_true(n > 1);
+}
+
+/* ---- the next one ---- */
+
+static void back_up(struct store_bed *b, const char *path)
+{
+	struct answers a = {0};
+
+	store_bed_open(b);
+	assert_int_equal(store_backup(b->s, path, store_bed_answer, &a), 0);
+	store_bed_await(b, &a, 1);
+	assert_int_equal(a.failed, 0);
+	store_bed_close(b);
+}
+
+static void test_a_backup_becomes_the_next_store(void **state)
+{
+	struct store_bed *b = *state;
+	const struct store_op op = {.id = "op-r", .saved = "R", .saved_len = 1};
+	char backup[128], old_id[37], seen[256] = "";
+	struct err e = {0};
+
+	(void)snprintf(backup, sizeof(backup), "%s/backup", b->dir.path);
+	make_filled(b, 5);
+	back_up(b, backup);
+	run_sql(backup, to_first); /* of an older version, too */
+	store_bed_open(b);
+	assert_int_equal(store_bed_put_meta(b, "k", 6), 0);
+	(void)snprintf(old_id, sizeof(old_id), "%s", store_node_id(b->s));
+	assert_int_equal(store_next_make(b->dir.path, backup, &op, 9, &e), 0); /* while the old one is in use */
+	assert_int_equal(store_bed_put_meta(b, "k", 7), 0);
+	store_bed_close(b);
+	assert_int_equal(store_next_take(b->dir.path, &e), 1);
+	assert_int_equal(store_next_take(b->dir.path, &e), 0);
+	store_bed_open(b);
+	assert_int_equal(store_meta(b->s, "k", 0), 5);
+	assert_int_equal(store_meta(b->s, "boot", 0), 9);
+	assert_int_equal(version_of_web(b), 7);
+	assert_string_not_equal(store_node_id(b->s), old_id);
+	assert_int_equal(store_load_ops(b->s, see_op, seen, NULL), 0);
+	assert_string_equal(seen, "op-r=R;");
+	assert_int_equal(access(backup, F_OK), 0);
+}
+
+/* The count of starts does not fall, whichever of the two is ahead. */
+static void test_starts_are_counted_on(void **state)
+{
+	struct store_bed *b = *state;
+	char backup[128];
+	struct err e = {0};
+
+	(void)snprintf(backup, sizeof(backup), "%s/backup", b->dir.path);
+	make_filled(b, 50);
+	back_up(b, backup);
+	assert_int_equal(store_next_make(b->dir.path, backup, NULL, 9, &e), 0);
+	assert_int_equal(store_next_take(b->dir.path, &e), 1);
+	store_bed_open(b);
+	assert_int_equal(store_meta(b->s, "boot", 0), 50);
+}
+
+static void test_an_empty_one(void **state)
+{
+	struct store_bed *b = *state;
+	struct err e = {0};
+
+	make_filled(b, 5);
+	assert_int_equal(store_next_make(b->dir.path, NULL, NULL, 9, &e), 0);
+	assert_int_equal(store_next_take(b->dir.path, &e), 1);
+	store_bed_open(b);
+	assert_int_equal(store_meta(b->s, "k", 0), 0);
+	assert_int_equal(store_meta(b->s, "boot", 0), 9);
+	assert_int_equal(version_of_web(b), 0);
+}
+
+/* A log that was left of the old store would be replayed into the new one. */
+static void test_nothing_of_the_old_store_is_left_beside_it(void **state)
+{
+	struct store_bed *b = *state;
+	struct err e = {0};
+	FILE *f;
+
+	make_filled(b, 5);
+	assert_int_equal(store_next_make(b->dir.path, NULL, NULL, 9, &e), 0);
+	f = fopen(in(b, "covey.db-wal"), "w");
+	assert_non_null(f);
+	assert_int_equal(fclose(f), 0);
+	assert_int_equal(store_next_take(b->dir.path, &e), 1);
+	assert_int_equal(access(in(b, "covey.db-wal"), F_OK), -1);
+	/* A host that died after the old file was removed goes on from there. */
+	assert_int_equal(store_next_make(b->dir.path, NULL, NULL, 10, &e), 0);
+	assert_int_equal(unlink(in(b, "covey.db")), 0);
+	assert_int_equal(store_next_take(b->dir.path, &e), 1);
+	store_bed_open(b);
+	assert_int_equal(store_meta(b->s, "boot", 0), 10);
+}
+
+/* ---- what is no backup ---- */
+
+static void refused(struct store_bed *b, const char *from, int rc, const char *words)
+{
+	struct err e = {0};
+
+	assert_int_equal(store_next_make(b->dir.path, from, NULL, 1, &e), rc);
+	if (!strstr(e.text, words) || strstr(e.text, "making"))
+		fail_msg("'%s' does not say '%s'", e.text, words);
+	assert_int_equal(access(in(b, "covey.db.making"), F_OK), -1);
+	assert_int_equal(store_next_take(b->dir.path, &e), 0);
+}
+
+static void test_what_is_no_backup_is_refused(void **state)
+{
+	struct store_bed *b = *state;
+	char backup[128];
+
+	(void)snprintf(backup, sizeof(backup), "%s/backup", b->dir.path);
+	make_filled(b, 5);
+	refused(b, "/nonexistent/backup", -ENOENT, "open '/nonexistent/backup'");
+	refused(b, b->dir.path, -EINVAL, "is no regular file");
+	back_up(b, backup);
+	run_sql(backup, "PRAGMA user_version=99");
+	refused(b, backup, -EPROTO, "backup' was written by a newer covey (schema 99");
+	run_sql(backup, "PRAGMA application_id=3");
+	refused(b, backup, -EUCLEAN, "backup' is another program's database: take another backup");
+	assert_int_equal(truncate(backup, 6000), 0);
+	refused(b, backup, -EUCLEAN, "damaged");
+	assert_int_equal(truncate(backup, 50), 0);
+	refused(b, backup, -EUCLEAN, "backup' is truncated to 50 bytes: take another backup");
+	assert_int_equal(truncate(backup, 0), 0);
+	refused(b, backup, -EINVAL, "backup' is empty");
+	store_bed_open(b);
+	assert_int_equal(store_bed_put_meta(b, "k", 8), 0);
+	refused(b, in(b, "covey.db"), -EINVAL, "is a store in use, not a backup");
+	assert_int_equal(store_meta(b->s, "k", 0), 8);
+}
+
+static void test_every_allocation_fails_once(void **state)
+{
+	struct store_bed *b = *state;
+	char backup[128];
+
+	(void)snprintf(backup, sizeof(backup), "%s/backup", b->dir.path);
+	make_filled(b, 5);
+	back_up(b, backup);
+	OOM_LOOP (o) {
+		struct err e = {0};
+		int rc = store_next_make(b->dir.path, backup, NULL, 1, &e);
+
+		if (rc == 0)
+			rc = store_next_take(b->dir.path, &e) == 1 ? 0 : e.code;
+		assert_int_equal(rc, oom_hit(&o) ? -ENOMEM : 0);
+	}
+	store_bed_open(b);
+	assert_int_equal(store_meta(b->s, "k", 0), 5);
+}
+
+int main(void)
+{
+#define TEST(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		TEST(test_the_first_schema_is_brought_to_this_one),
+		TEST(test_an_upgrade_that_fails_is_none),
+		TEST(test_a_backup_becomes_the_next_store),
+		TEST(test_starts_are_counted_on),
+		TEST(test_an_empty_one),
+		TEST(test_nothing_of_the_old_store_is_left_beside_it),
+		TEST(test_what_is_no_backup_is_refused),
+		TEST(test_every_allocation_fails_once),
+	};
+
+	fault_vfs_install();
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
