@@ -323,7 +323,6 @@ static void load_before(struct agent *a, const struct store_agent *row, struct s
 {
 	struct agent_spec *spec = NULL;
 
-	*faults = (struct spec_faults){0};
 	if (row->before && spec_parse(row->before, row->before_len, SPEC_SCOPE_CLUSTER, &spec, faults) == 0)
 		roster_set_spec(a, spec);
 	spec_unref(spec);
@@ -331,17 +330,19 @@ static void load_before(struct agent *a, const struct store_agent *row, struct s
 
 static int load_agent(void *arg, const struct store_agent *row)
 {
-	struct spec_faults *faults = mem_zalloc(1, sizeof(*faults));
+	struct spec_faults *faults = mem_alloc(sizeof(*faults)); /* large, and all but its counts unread */
 	struct agent_spec *spec = NULL;
 	struct node *n = arg;
 	struct agent *a;
 	struct err e;
 
 	if (!faults || spec_parse(row->text, row->text_len, SPEC_SCOPE_CLUSTER, &spec, faults) < 0) {
+		bool known = faults && faults->n > 0;
+
 		log_err("%s: its stored definition is not understood by this version (line %d: %s: %s); it is left "
 			"alone",
-			row->name, faults ? faults->v[0].line : 0, faults ? faults->v[0].key : "",
-			faults ? faults->v[0].text : "out of memory");
+			row->name, known ? faults->v[0].line : 0, known ? faults->v[0].key : "",
+			known ? faults->v[0].text : "out of memory");
 		free(faults);
 		n->unread[SPEC_SCOPE_CLUSTER] = true;
 		return 0;
