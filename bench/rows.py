@@ -103,7 +103,7 @@ def logs(res, name):
     text = f"{figure(median(mine))} MB/s (worst {figure(min(mine))})"
     if name == "covey":
         early, late = (figure(max(res.of(f"logs-pss{k}", name)) / 1024) for k in ("-early", ""))
-        text += f"; shim {early} kB after a quarter, {late} kB at the end; {sum(res.of('logs-wrong', name))} faults"
+        text += f"; shim {early} kB once it is locked, {late} kB at the end; {sum(res.of('logs-wrong', name))} faults"
     return text
 
 
