@@ -121,6 +121,14 @@ static int change(struct store *s, const struct store_op *op, int64_t boot, stru
 	return rc < 0 ? rc : exec(s, "COMMIT", e);
 }
 
+/* Its log goes into the file, which alone is taken. Closing would do it too, but tells nobody when it fails. */
+static int fold_log(struct store *s, struct err *e)
+{
+	int rc = sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+
+	return rc == SQLITE_OK ? 0 : store_schema_fault(s, e);
+}
+
 /* ---- made ---- */
 
 static int make_durable(const char *aside, const char *next, const char *data_dir, struct err *e)
@@ -142,7 +150,9 @@ static int make_at(const char *data_dir, char *aside, const struct store_op *op,
 
 	if (rc == 0)
 		rc = change(&s, op, boot, e);
-	store_schema_close(&s); /* its log is in the file then, or it was given up */
+	if (rc == 0)
+		rc = fold_log(&s, e);
+	store_schema_close(&s); /* nothing is left to do, or it is given up */
 	return rc;
 }
 

@@ -286,6 +286,41 @@ static void test_every_allocation_fails_once(void **state)
 	assert_int_equal(store_meta(b->s, "k", 0), 5);
 }
 
+/* A disk that fails at any point makes no next store; one that was made has all that it should. */
+static void test_every_write_and_sync_fails_once(void **state)
+{
+	static void (*const faults[])(long) = {fault_vfs_fail_write, fault_vfs_full_after, fault_vfs_fail_sync};
+	const struct store_op op = {.id = "op-r", .saved = "R", .saved_len = 1};
+	struct store_bed *b = *state;
+	char backup[128];
+
+	(void)snprintf(backup, sizeof(backup), "%s/backup", b->dir.path);
+	for (size_t kind = 0; kind < ARRAY_LEN(faults); kind++) {
+		int n = 0, rc;
+
+		make_filled(b, 5);
+		back_up(b, backup);
+		do {
+			struct err e = {0};
+			char seen[256] = "";
+
+			faults[kind](++n);
+			rc = store_next_make(b->dir.path, backup, &op, 9, &e);
+			fault_vfs_reset();
+			assert_int_equal(access(in(b, "covey.db.making"), F_OK), -1);
+			assert_int_equal(access(in(b, "covey.db.making-wal"), F_OK), -1);
+			assert_int_equal(store_next_take(b->dir.path, &e), rc == 0);
+			store_bed_open(b);
+			assert_int_equal(store_meta(b->s, "boot", 0), rc == 0 ? 9 : 5);
+			assert_int_equal(store_load_ops(b->s, see_op, seen, NULL), 0);
+			assert_string_equal(seen, rc == 0 ? "op-r=R;" : "");
+			store_bed_close(b);
+		} while (rc < 0);
+		assert_true(n > 1);
+		assert_int_equal(unlink(in(b, "covey.db")), 0);
+	}
+}
+
 int main(void)
 {
 #define TEST(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
@@ -298,6 +333,7 @@ int main(void)
 		TEST(test_nothing_of_the_old_store_is_left_beside_it),
 		TEST(test_what_is_no_backup_is_refused),
 		TEST(test_every_allocation_fails_once),
+		TEST(test_every_write_and_sync_fails_once),
 	};
 
 	fault_vfs_install();
