@@ -134,12 +134,16 @@ static int fold_log(struct store *s, struct err *e)
 static int make_durable(const char *aside, const char *next, const char *data_dir, struct err *e)
 {
 	AUTO_CLOSE int fd = open(aside, O_RDONLY | O_CLOEXEC);
+	int rc;
 
 	if (fd < 0 || fsync(fd) < 0)
 		return err_errno(e, "make '%s' durable", aside);
 	if (rename(aside, next) < 0)
 		return err_errno(e, "rename '%s' to '%s'", aside, next);
-	return store_schema_fsync_dir(data_dir, e);
+	rc = store_schema_fsync_dir(data_dir, e);
+	if (rc < 0)
+		(void)unlink(next); /* refused: what is decided from here on must not be replaced by it one day */
+	return rc;
 }
 
 static int make_at(const char *data_dir, char *aside, const struct store_op *op, int64_t boot, struct err *e)

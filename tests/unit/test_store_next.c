@@ -321,6 +321,30 @@ static void test_every_write_and_sync_fails_once(void **state)
 	}
 }
 
+/* A folder that cannot be read can be written to, but not be opened to be made durable. */
+static void test_one_that_is_not_durable_is_not_taken_later(void **state)
+{
+	struct store_bed *b = *state;
+	uid_t uid = getuid() == 0 ? 65534 : getuid();
+	char backup[128];
+	struct err e = {0};
+	int rc;
+
+	(void)snprintf(backup, sizeof(backup), "%s/backup", b->dir.path);
+	make_filled(b, 5);
+	back_up(b, backup);
+	assert_int_equal(chown(backup, uid, (gid_t)-1), 0);
+	assert_int_equal(chown(b->dir.path, uid, (gid_t)-1), 0);
+	assert_int_equal(chmod(b->dir.path, 0300), 0);
+	assert_int_equal(seteuid(uid), 0);
+	rc = store_next_make(b->dir.path, backup, NULL, 9, &e);
+	assert_int_equal(seteuid(getuid()), 0);
+	assert_int_equal(chmod(b->dir.path, 0700), 0);
+	assert_int_equal(rc, -EACCES);
+	assert_non_null(strstr(e.text, "durable"));
+	assert_int_equal(store_next_take(b->dir.path, &e), 0);
+}
+
 int main(void)
 {
 #define TEST(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
@@ -334,6 +358,7 @@ int main(void)
 		TEST(test_what_is_no_backup_is_refused),
 		TEST(test_every_allocation_fails_once),
 		TEST(test_every_write_and_sync_fails_once),
+		TEST(test_one_that_is_not_durable_is_not_taken_later),
 	};
 
 	fault_vfs_install();
