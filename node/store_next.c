@@ -5,9 +5,12 @@
  */
 #include "node/store_next.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
@@ -40,45 +43,88 @@ static int remove_store(const char *path, struct err *e)
 
 /* ---- the copy ---- */
 
-/* The log of a store that is in use holds what its file does not. */
-static int refuse_one_in_use(const char *from, struct err *e)
+/* By any name of it. Asked before it is opened: closing it would drop the locks that SQLite has on the one in use. */
+static int refuse_one_in_use(const char *data_dir, const char *from, struct err *e)
 {
-	AUTO_FREE char *wal = mem_printf("%s-wal", from);
-	struct stat st;
+	AUTO_FREE char *path = mem_printf("%s/covey.db", data_dir), *real = realpath(from, NULL);
+	AUTO_FREE char *wal = mem_printf("%s-wal", real ? real : from);
+	struct stat st, ours;
 
-	if (!wal)
+	if (!path || !wal)
 		return err_set(e, -ENOMEM, "out of memory");
+	if (stat(from, &st) < 0)
+		return err_errno(e, "open '%s'", from);
+	if (!S_ISREG(st.st_mode) || st.st_size == 0)
+		return err_set(e, -EINVAL, "'%s' is %s", from, S_ISREG(st.st_mode) ? "empty" : "no regular file");
+	if (stat(path, &ours) == 0 && ours.st_dev == st.st_dev && ours.st_ino == st.st_ino)
+		return err_set(e, -EINVAL, "'%s' is the store of '%s' itself, not a backup", from, data_dir);
 	if (stat(wal, &st) < 0 || st.st_size == 0)
 		return 0;
+	/* Its log holds what the file does not. */
 	return err_set(e, -EINVAL,
 		"'%s' is a store in use, not a backup: '%s' is beside it; 'covey backup FILE' makes a backup", from,
 		wal);
 }
 
-static int copy_bytes(int in, int out, const char *from, const char *to, struct err *e)
+/* Before any of it is copied: it may be as large as a disk. */
+static int check_header(int in, const char *from, struct err *e)
 {
-	ssize_t n;
+	unsigned char head[72]; /* up to the application's id: https://sqlite.org/fileformat2.html, 1.3 */
+	ssize_t n = pread(in, head, sizeof(head), 0);
+	uint32_t app;
 
-	do
-		n = sendfile(out, in, NULL, COPY_BYTES);
-	while (n > 0);
+	if (n < 0)
+		return err_errno(e, "read '%s'", from);
+	if (n < (ssize_t)sizeof(head))
+		return 0; /* told once it is opened */
+	if (memcmp(head, "SQLite format 3", 16) != 0)
+		return err_set(e, -EUCLEAN, "'%s' is no backup of a store, or damaged: take another backup", from);
+	memcpy(&app, head + 68, sizeof(app));
+	if (ntohl(app) != STORE_APPLICATION_ID)
+		return err_set(e, -EUCLEAN, "'%s' is another program's database: take another backup", from);
+	return 0;
+}
+
+static int copy_bytes(int in, int out, off_t left, const char *from, const char *to, struct err *e)
+{
+	ssize_t n = 0;
+
+	for (; left > 0; left -= n) {
+		n = sendfile(out, in, NULL, (size_t)MIN(left, (off_t)COPY_BYTES));
+		if (n <= 0)
+			break;
+	}
 	return n < 0 ? err_errno(e, "copy '%s' to '%s'", from, to) : 0;
 }
 
+static bool is_as_it_was(int fd, const struct stat *was)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && st.st_size == was->st_size && st.st_mtim.tv_sec == was->st_mtim.tv_sec &&
+	       st.st_mtim.tv_nsec == was->st_mtim.tv_nsec;
+}
+
+/* O_NONBLOCK: one that became a FIFO since it was looked at does not hold the daemon. */
 static int copy(const char *from, const char *to, struct err *e)
 {
-	AUTO_CLOSE int in = open(from, O_RDONLY | O_CLOEXEC);
+	AUTO_CLOSE int in = open(from, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	AUTO_CLOSE int out = -1;
 	struct stat st;
+	int rc;
 
 	if (in < 0 || fstat(in, &st) < 0)
 		return err_errno(e, "open '%s'", from);
-	if (!S_ISREG(st.st_mode) || st.st_size == 0)
-		return err_set(e, -EINVAL, "'%s' is %s", from, S_ISREG(st.st_mode) ? "empty" : "no regular file");
+	rc = check_header(in, from, e);
+	if (rc < 0)
+		return rc;
 	out = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (out < 0)
 		return err_errno(e, "create '%s'", to);
-	return copy_bytes(in, out, from, to, e);
+	rc = copy_bytes(in, out, st.st_size, from, to, e);
+	if (rc == 0 && !is_as_it_was(in, &st))
+		rc = err_set(e, -EBUSY, "'%s' is being written: wait until it is whole", from);
+	return rc;
 }
 
 /* ---- what is changed in it ---- */
@@ -160,14 +206,14 @@ static int make_at(const char *data_dir, char *aside, const struct store_op *op,
 	return rc;
 }
 
-/* The name that it has while it is made means nothing to whoever reads why it was refused, nor does what is to be done
- * about a store that is damaged. */
+/* What is wrong with the content: the name that it has while it is made means nothing to whoever reads it, nor does
+ * what is to be done about a store that is damaged. A disk that is full is told of the copy. */
 static void blame(struct err *e, const char *aside, const char *from)
 {
 	struct err made = *e;
 	char *at = strstr(made.text, aside), *advice = at ? strstr(at, ": ") : NULL;
 
-	if (!from || !at)
+	if (!from || !at || (made.code != -EUCLEAN && made.code != -EPROTO))
 		return;
 	if (made.code == -EUCLEAN && advice)
 		*advice = '\0';
@@ -178,7 +224,7 @@ static void blame(struct err *e, const char *aside, const char *from)
 static int make_aside(
 	const char *data_dir, const char *from, char *aside, const struct store_op *op, int64_t boot, struct err *e)
 {
-	int rc = from ? refuse_one_in_use(from, e) : 0;
+	int rc = from ? refuse_one_in_use(data_dir, from, e) : 0;
 
 	if (rc == 0)
 		rc = remove_store(aside, e);

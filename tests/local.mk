@@ -103,6 +103,7 @@ test_programs += %D%/unit/test_store
 test_programs += %D%/unit/test_store_faults
 test_programs += %D%/unit/test_store_group
 test_programs += %D%/unit/test_store_next
+test_programs += %D%/unit/test_store_next_files
 test_programs += %D%/unit/test_sysstat
 test_programs += %D%/unit/test_table
 test_programs += %D%/unit/test_units

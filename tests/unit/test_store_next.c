@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The store of another time: one of the first schema is brought to this one's, whole or not at all; a backup becomes
- * the next store, and an empty one too; what is none is refused, and the store that is there is as it was.
+ * the next store, and an empty one too (test_store_next_files.c: what is no backup); a disk that fails leaves what is
+ * there as it was.
  */
 #include "node/store_next.h"
 
@@ -227,44 +228,7 @@ static void test_nothing_of_the_old_store_is_left_beside_it(void **state)
 	assert_int_equal(store_meta(b->s, "boot", 0), 10);
 }
 
-/* ---- what is no backup ---- */
-
-static void refused(struct store_bed *b, const char *from, int rc, const char *words)
-{
-	struct err e = {0};
-
-	assert_int_equal(store_next_make(b->dir.path, from, NULL, 1, &e), rc);
-	if (!strstr(e.text, words) || strstr(e.text, "making"))
-		fail_msg("'%s' does not say '%s'", e.text, words);
-	assert_int_equal(access(in(b, "covey.db.making"), F_OK), -1);
-	assert_int_equal(store_next_take(b->dir.path, &e), 0);
-}
-
-static void test_what_is_no_backup_is_refused(void **state)
-{
-	struct store_bed *b = *state;
-	char backup[128];
-
-	(void)snprintf(backup, sizeof(backup), "%s/backup", b->dir.path);
-	make_filled(b, 5);
-	refused(b, "/nonexistent/backup", -ENOENT, "open '/nonexistent/backup'");
-	refused(b, b->dir.path, -EINVAL, "is no regular file");
-	back_up(b, backup);
-	run_sql(backup, "PRAGMA user_version=99");
-	refused(b, backup, -EPROTO, "backup' was written by a newer covey (schema 99");
-	run_sql(backup, "PRAGMA application_id=3");
-	refused(b, backup, -EUCLEAN, "backup' is another program's database: take another backup");
-	assert_int_equal(truncate(backup, 6000), 0);
-	refused(b, backup, -EUCLEAN, "damaged");
-	assert_int_equal(truncate(backup, 50), 0);
-	refused(b, backup, -EUCLEAN, "backup' is truncated to 50 bytes: take another backup");
-	assert_int_equal(truncate(backup, 0), 0);
-	refused(b, backup, -EINVAL, "backup' is empty");
-	store_bed_open(b);
-	assert_int_equal(store_bed_put_meta(b, "k", 8), 0);
-	refused(b, in(b, "covey.db"), -EINVAL, "is a store in use, not a backup");
-	assert_int_equal(store_meta(b->s, "k", 0), 8);
-}
+/* ---- faults ---- */
 
 static void test_every_allocation_fails_once(void **state)
 {
@@ -355,7 +319,6 @@ int main(void)
 		TEST(test_starts_are_counted_on),
 		TEST(test_an_empty_one),
 		TEST(test_nothing_of_the_old_store_is_left_beside_it),
-		TEST(test_what_is_no_backup_is_refused),
 		TEST(test_every_allocation_fails_once),
 		TEST(test_every_write_and_sync_fails_once),
 		TEST(test_one_that_is_not_durable_is_not_taken_later),
