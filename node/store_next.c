@@ -254,24 +254,34 @@ int store_next_make(const char *data_dir, const char *from, const struct store_o
 	return rc;
 }
 
-/* The old log goes first: beside the new file it would be replayed into it. Whatever is done when the host dies, the
- * next start goes on from there. */
-int store_next_take(const char *data_dir, struct err *e)
+/* The old log goes first, for good: beside the new file it would be replayed into it. Whatever is done when the host
+ * dies, the next start goes on from there. */
+static int replace(const char *path, const char *next, const char *data_dir, struct err *e)
 {
-	AUTO_FREE char *next = NULL, *path = NULL;
-	int rc = path_of(&next, data_dir, "covey.db.next", e);
+	int rc = remove_store(path, e);
 
 	if (rc == 0)
+		rc = store_schema_fsync_dir(data_dir, e);
+	if (rc == 0 && rename(next, path) < 0)
+		rc = err_errno(e, "rename '%s' to '%s'", next, path);
+	return rc < 0 ? rc : store_schema_fsync_dir(data_dir, e);
+}
+
+int store_next_take(const char *data_dir, struct err *e)
+{
+	AUTO_FREE char *aside = NULL, *next = NULL, *path = NULL;
+	int rc = path_of(&aside, data_dir, "covey.db.making", e);
+
+	if (rc == 0)
+		rc = path_of(&next, data_dir, "covey.db.next", e);
+	if (rc == 0)
 		rc = path_of(&path, data_dir, "covey.db", e);
+	if (rc == 0)
+		rc = remove_store(aside, e); /* of a daemon that died over it */
 	if (rc < 0)
 		return rc;
 	if (access(next, F_OK) < 0)
 		return errno == ENOENT ? 0 : err_errno(e, "look for '%s'", next);
-	rc = remove_store(path, e);
-	if (rc < 0)
-		return rc;
-	if (rename(next, path) < 0)
-		return err_errno(e, "rename '%s' to '%s'", next, path);
-	rc = store_schema_fsync_dir(data_dir, e);
+	rc = replace(path, next, data_dir, e);
 	return rc < 0 ? rc : 1;
 }

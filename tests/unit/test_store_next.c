@@ -7,6 +7,7 @@
 #include "node/store_next.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <string.h>
@@ -228,6 +229,20 @@ static void test_nothing_of_the_old_store_is_left_beside_it(void **state)
 	assert_int_equal(store_meta(b->s, "boot", 0), 10);
 }
 
+/* A daemon that was killed over it left half of one, which may be large. */
+static void test_half_of_one_is_removed_at_the_next_start(void **state)
+{
+	static const char *const names[] = {"covey.db.making", "covey.db.making-wal"};
+	struct store_bed *b = *state;
+	struct err e = {0};
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		assert_int_equal(close(open(in(b, names[i]), O_WRONLY | O_CREAT | O_CLOEXEC, 0600)), 0);
+	assert_int_equal(store_next_take(b->dir.path, &e), 0);
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		assert_int_equal(access(in(b, names[i]), F_OK), -1);
+}
+
 /* ---- faults ---- */
 
 static void test_every_allocation_fails_once(void **state)
@@ -319,6 +334,7 @@ int main(void)
 		TEST(test_starts_are_counted_on),
 		TEST(test_an_empty_one),
 		TEST(test_nothing_of_the_old_store_is_left_beside_it),
+		TEST(test_half_of_one_is_removed_at_the_next_start),
 		TEST(test_every_allocation_fails_once),
 		TEST(test_every_write_and_sync_fails_once),
 		TEST(test_one_that_is_not_durable_is_not_taken_later),
