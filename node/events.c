@@ -287,6 +287,11 @@ int events_query(const struct events *ev, const struct events_query *q, store_ev
 	return 0;
 }
 
+int64_t events_reserved(const struct events *ev)
+{
+	return MAX(ev->reserved, ev->next_seq);
+}
+
 int64_t events_oldest(const struct events *ev)
 {
 	if (!ev->older)

@@ -43,6 +43,8 @@ int events_query(const struct events *ev, const struct events_query *q, store_ev
 	int64_t *ret_last, struct err *e);
 /* The oldest in memory; older ones may be on disk. 0: all that there are are in memory. */
 int64_t events_oldest(const struct events *ev);
+/* No event so far has this number or a higher one; the store of another time must go on from it. */
+int64_t events_reserved(const struct events *ev);
 /* Of those on disk that are older than `before`. fn is called on the storage thread, then `done` on the loop. */
 int events_read(const struct events *ev, const struct events_query *q, int64_t before, store_event_fn *fn,
 	store_done *done, void *arg);

@@ -184,7 +184,7 @@ static int restore(const struct config *cfg, const char *backup)
 	if (rc == 0)
 		rc = datalock_take(cfg->data_dir, &lock, &e);
 	if (rc == 0)
-		rc = store_next_make(cfg->data_dir, backup, NULL, 0, &e);
+		rc = store_next_make(cfg->data_dir, backup, NULL, NULL, &e);
 	if (rc == 0)
 		rc = store_next_take(cfg->data_dir, &e);
 	if (rc < 0)

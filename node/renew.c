@@ -34,13 +34,15 @@ static int pack_answer(const struct op *op, const char *text, struct bytes *out)
 static int make_next(struct node *n, const struct op *op, const char *from, const struct bytes *answer, struct err *e)
 {
 	CLEANUP(bytes_done) struct bytes row = {.max = 2 * TEXT_MAX};
+	const struct store_counts counts = {
+		.boot = (int64_t)(n->next_run >> 32), .event_seq = events_reserved(n->events)};
 	struct store_op saved = {.id = ops_id(op)};
 
 	if (ops_pack(op, answer, &row) < 0)
 		return err_set(e, -ENOMEM, "out of memory");
 	saved.saved = row.v;
 	saved.saved_len = row.n;
-	return store_next_make(n->cfg->data_dir, from, &saved, (int64_t)(n->next_run >> 32), e);
+	return store_next_make(n->cfg->data_dir, from, &saved, &counts, e);
 }
 
 static void renew(

@@ -18,7 +18,8 @@
 #include "base/mem.h"
 #include "node/store_priv.h"
 
-#define COPY_BYTES (1 << 20)
+#define COPY_BYTES     (1 << 20)
+#define EVENTS_SKIPPED 1000000
 
 static int path_of(char **ret, const char *data_dir, const char *name, struct err *e)
 {
@@ -150,18 +151,30 @@ static int put_op(struct store *s, const struct store_op *op, struct err *e)
 	return rc;
 }
 
-static int change(struct store *s, const struct store_op *op, int64_t boot, struct err *e)
+/* The higher of what it has and what is asked for. */
+static int keep_up(struct store *s, const char *key, int64_t least, int64_t more, struct err *e)
 {
-	char id[37], sql[256];
+	char sql[256];
+
+	(void)snprintf(sql, sizeof(sql),
+		"REPLACE INTO meta SELECT '%s', max(%lld, ifnull((SELECT value FROM meta WHERE key='%s'), 0)) + %lld",
+		key, (long long)least, key, (long long)more); /* fits: keys are ours */
+	return exec(s, sql, e);
+}
+
+static int change(struct store *s, const struct store_op *op, const struct store_counts *counts, struct err *e)
+{
+	char id[37], sql[128];
 	int rc = store_schema_make_id(id, e);
 
 	if (rc < 0)
 		return rc;
-	(void)snprintf(sql, sizeof(sql),
-		"BEGIN; UPDATE identity SET value='%s' WHERE key='node_id';"
-		"REPLACE INTO meta SELECT 'boot', max(%lld, ifnull((SELECT value FROM meta WHERE key='boot'), 0));",
-		id, (long long)boot); /* fits */
+	(void)snprintf(sql, sizeof(sql), "BEGIN; UPDATE identity SET value='%s' WHERE key='node_id'", id); /* fits */
 	rc = exec(s, sql, e);
+	if (rc == 0)
+		rc = keep_up(s, "boot", counts ? counts->boot : 0, 0, e);
+	if (rc == 0)
+		rc = keep_up(s, "event_seq", counts ? counts->event_seq : 1, counts ? 0 : EVENTS_SKIPPED, e);
 	if (rc == 0 && op)
 		rc = put_op(s, op, e);
 	return rc < 0 ? rc : exec(s, "COMMIT", e);
@@ -192,14 +205,15 @@ static int make_durable(const char *aside, const char *next, const char *data_di
 	return rc;
 }
 
-static int make_at(const char *data_dir, char *aside, const struct store_op *op, int64_t boot, struct err *e)
+static int make_at(
+	const char *data_dir, char *aside, const struct store_op *op, const struct store_counts *counts, struct err *e)
 {
 	AUTO_FREE char *dir = mem_strdup(data_dir);
 	struct store s = {.path = aside, .dir = dir};
 	int rc = dir ? store_schema_open(&s, e) : err_set(e, -ENOMEM, "out of memory");
 
 	if (rc == 0)
-		rc = change(&s, op, boot, e);
+		rc = change(&s, op, counts, e);
 	if (rc == 0)
 		rc = fold_log(&s, e);
 	store_schema_close(&s); /* nothing is left to do, or it is given up */
@@ -221,8 +235,8 @@ static void blame(struct err *e, const char *aside, const char *from)
 		made.code == -EUCLEAN ? ": take another backup" : "");
 }
 
-static int make_aside(
-	const char *data_dir, const char *from, char *aside, const struct store_op *op, int64_t boot, struct err *e)
+static int make_aside(const char *data_dir, const char *from, char *aside, const struct store_op *op,
+	const struct store_counts *counts, struct err *e)
 {
 	int rc = from ? refuse_one_in_use(data_dir, from, e) : 0;
 
@@ -231,13 +245,14 @@ static int make_aside(
 	if (rc == 0 && from)
 		rc = copy(from, aside, e);
 	if (rc == 0)
-		rc = make_at(data_dir, aside, op, boot, e);
+		rc = make_at(data_dir, aside, op, counts, e);
 	if (rc < 0)
 		blame(e, aside, from);
 	return rc;
 }
 
-int store_next_make(const char *data_dir, const char *from, const struct store_op *op, int64_t boot, struct err *e)
+int store_next_make(const char *data_dir, const char *from, const struct store_op *op,
+	const struct store_counts *counts, struct err *e)
 {
 	AUTO_FREE char *aside = NULL, *next = NULL;
 	int rc = path_of(&aside, data_dir, "covey.db.making", e);
@@ -246,7 +261,7 @@ int store_next_make(const char *data_dir, const char *from, const struct store_o
 		rc = path_of(&next, data_dir, "covey.db.next", e);
 	if (rc < 0)
 		return rc;
-	rc = make_aside(data_dir, from, aside, op, boot, e);
+	rc = make_aside(data_dir, from, aside, op, counts, e);
 	if (rc == 0)
 		rc = make_durable(aside, next, data_dir, e);
 	if (rc < 0)

@@ -162,7 +162,8 @@ static void test_a_backup_becomes_the_next_store(void **state)
 	store_bed_open(b);
 	assert_int_equal(store_bed_put_meta(b, "k", 6), 0);
 	(void)snprintf(old_id, sizeof(old_id), "%s", store_node_id(b->s));
-	assert_int_equal(store_next_make(b->dir.path, backup, &op, 9, &e), 0); /* while the old one is in use */
+	assert_int_equal(store_next_make(b->dir.path, backup, &op, &(struct store_counts){.boot = 9}, &e),
+		0); /* while the old one is in use */
 	assert_int_equal(store_bed_put_meta(b, "k", 7), 0);
 	store_bed_close(b);
 	assert_int_equal(store_next_take(b->dir.path, &e), 1);
@@ -177,8 +178,8 @@ static void test_a_backup_becomes_the_next_store(void **state)
 	assert_int_equal(access(backup, F_OK), 0);
 }
 
-/* The count of starts does not fall, whichever of the two is ahead. */
-static void test_starts_are_counted_on(void **state)
+/* The counts of starts and of events do not fall, whichever of the two is ahead. */
+static void test_counts_go_on(void **state)
 {
 	struct store_bed *b = *state;
 	char backup[128];
@@ -187,10 +188,23 @@ static void test_starts_are_counted_on(void **state)
 	(void)snprintf(backup, sizeof(backup), "%s/backup", b->dir.path);
 	make_filled(b, 50);
 	back_up(b, backup);
-	assert_int_equal(store_next_make(b->dir.path, backup, NULL, 9, &e), 0);
+	assert_int_equal(store_next_make(b->dir.path, backup, NULL, &(struct store_counts){.boot = 9}, &e), 0);
 	assert_int_equal(store_next_take(b->dir.path, &e), 1);
 	store_bed_open(b);
 	assert_int_equal(store_meta(b->s, "boot", 0), 50);
+	store_bed_close(b);
+	make_filled(b, 3);
+	assert_int_equal(store_next_make(b->dir.path, backup, NULL, &(struct store_counts){.event_seq = 777}, &e), 0);
+	assert_int_equal(store_next_take(b->dir.path, &e), 1);
+	store_bed_open(b);
+	assert_int_equal(store_meta(b->s, "event_seq", 0), 777);
+	store_bed_close(b);
+	back_up(b, backup);
+	assert_int_equal(
+		store_next_make(b->dir.path, backup, NULL, NULL, &e), 0); /* nobody knows how many there were */
+	assert_int_equal(store_next_take(b->dir.path, &e), 1);
+	store_bed_open(b);
+	assert_true(store_meta(b->s, "event_seq", 0) > 777 + EVENTS_KEPT_MAX);
 }
 
 static void test_an_empty_one(void **state)
@@ -199,7 +213,7 @@ static void test_an_empty_one(void **state)
 	struct err e = {0};
 
 	make_filled(b, 5);
-	assert_int_equal(store_next_make(b->dir.path, NULL, NULL, 9, &e), 0);
+	assert_int_equal(store_next_make(b->dir.path, NULL, NULL, &(struct store_counts){.boot = 9}, &e), 0);
 	assert_int_equal(store_next_take(b->dir.path, &e), 1);
 	store_bed_open(b);
 	assert_int_equal(store_meta(b->s, "k", 0), 0);
@@ -215,14 +229,14 @@ static void test_nothing_of_the_old_store_is_left_beside_it(void **state)
 	FILE *f;
 
 	make_filled(b, 5);
-	assert_int_equal(store_next_make(b->dir.path, NULL, NULL, 9, &e), 0);
+	assert_int_equal(store_next_make(b->dir.path, NULL, NULL, &(struct store_counts){.boot = 9}, &e), 0);
 	f = fopen(in(b, "covey.db-wal"), "w");
 	assert_non_null(f);
 	assert_int_equal(fclose(f), 0);
 	assert_int_equal(store_next_take(b->dir.path, &e), 1);
 	assert_int_equal(access(in(b, "covey.db-wal"), F_OK), -1);
 	/* A host that died after the old file was removed goes on from there. */
-	assert_int_equal(store_next_make(b->dir.path, NULL, NULL, 10, &e), 0);
+	assert_int_equal(store_next_make(b->dir.path, NULL, NULL, &(struct store_counts){.boot = 10}, &e), 0);
 	assert_int_equal(unlink(in(b, "covey.db")), 0);
 	assert_int_equal(store_next_take(b->dir.path, &e), 1);
 	store_bed_open(b);
@@ -255,7 +269,7 @@ static void test_every_allocation_fails_once(void **state)
 	back_up(b, backup);
 	OOM_LOOP (o) {
 		struct err e = {0};
-		int rc = store_next_make(b->dir.path, backup, NULL, 1, &e);
+		int rc = store_next_make(b->dir.path, backup, NULL, &(struct store_counts){.boot = 1}, &e);
 
 		if (rc == 0)
 			rc = store_next_take(b->dir.path, &e) == 1 ? 0 : e.code;
@@ -284,7 +298,7 @@ static void test_every_write_and_sync_fails_once(void **state)
 			char seen[256] = "";
 
 			faults[kind](++n);
-			rc = store_next_make(b->dir.path, backup, &op, 9, &e);
+			rc = store_next_make(b->dir.path, backup, &op, &(struct store_counts){.boot = 9}, &e);
 			fault_vfs_reset();
 			assert_int_equal(access(in(b, "covey.db.making"), F_OK), -1);
 			assert_int_equal(access(in(b, "covey.db.making-wal"), F_OK), -1);
@@ -316,7 +330,7 @@ static void test_one_that_is_not_durable_is_not_taken_later(void **state)
 	assert_int_equal(chown(b->dir.path, uid, (gid_t)-1), 0);
 	assert_int_equal(chmod(b->dir.path, 0300), 0);
 	assert_int_equal(seteuid(uid), 0);
-	rc = store_next_make(b->dir.path, backup, NULL, 9, &e);
+	rc = store_next_make(b->dir.path, backup, NULL, &(struct store_counts){.boot = 9}, &e);
 	assert_int_equal(seteuid(getuid()), 0);
 	assert_int_equal(chmod(b->dir.path, 0700), 0);
 	assert_int_equal(rc, -EACCES);
@@ -331,7 +345,7 @@ int main(void)
 		TEST(test_the_first_schema_is_brought_to_this_one),
 		TEST(test_an_upgrade_that_fails_is_none),
 		TEST(test_a_backup_becomes_the_next_store),
-		TEST(test_starts_are_counted_on),
+		TEST(test_counts_go_on),
 		TEST(test_an_empty_one),
 		TEST(test_nothing_of_the_old_store_is_left_beside_it),
 		TEST(test_half_of_one_is_removed_at_the_next_start),

@@ -72,7 +72,7 @@ static void refused(struct store_bed *b, const char *from, int rc, const char *w
 {
 	struct err e = {0};
 
-	assert_int_equal(store_next_make(b->dir.path, from, NULL, 1, &e), rc);
+	assert_int_equal(store_next_make(b->dir.path, from, NULL, &(struct store_counts){.boot = 1}, &e), rc);
 	if (!strstr(e.text, words) || strstr(e.text, "making"))
 		fail_msg("'%s' does not say '%s'", e.text, words);
 	assert_int_equal(access(in(b, "covey.db.making"), F_OK), -1);
@@ -177,7 +177,7 @@ static void *append(void *arg)
 static bool is_refused_as_being_written(struct store_bed *b, const char *from)
 {
 	struct err e = {0};
-	int rc = store_next_make(b->dir.path, from, NULL, 1, &e);
+	int rc = store_next_make(b->dir.path, from, NULL, &(struct store_counts){.boot = 1}, &e);
 
 	return rc == -EBUSY && strstr(e.text, "is being written: wait until it is whole");
 }
