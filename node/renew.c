@@ -45,6 +45,25 @@ static int make_next(struct node *n, const struct op *op, const char *from, cons
 	return store_next_make(n->cfg->data_dir, from, &saved, &counts, e);
 }
 
+/* What agents that are gone have left: none is defined any more. */
+static void remove_logs(const struct node *n)
+{
+	char dir[4096], path[8192];
+	const struct dirent *d;
+	DIR *logs;
+
+	(void)snprintf(dir, sizeof(dir), "%s/logs", n->cfg->data_dir); /* bounded at config */
+	logs = opendir(dir);
+	while (logs && (d = readdir(logs))) {
+		(void)snprintf(path, sizeof(path), "%s/%s", dir, d->d_name); /* 4095 + 1 + 255 fit */
+		if (d->d_name[0] != '.' && unlink(path) < 0)
+			log_warn("%s: %s; it stays", path, strerror(errno));
+	}
+	if (logs)
+		(void)closedir(logs); /* only read */
+}
+
+/* from NULL: an empty store. */
 static void renew(
 	struct node *n, struct control_request *rq, const msgpack_object *args, const char *from, const char *text)
 {
@@ -61,6 +80,8 @@ static void renew(
 	if (!op || pack_answer(op, text, &answer) < 0)
 		(void)err_set(&e, -ENOMEM, "out of memory");
 	else if (make_next(n, op, from, &answer, &e) == 0) {
+		if (!from)
+			remove_logs(n);
 		control_reply(rq, &answer);
 		log_info("%s", text);
 		node_begin_again(n);
@@ -88,37 +109,40 @@ void renew_restore(struct node *n, struct control_request *rq, const msgpack_obj
 	renew(n, rq, args, path, text);
 }
 
-/* What agents that are gone have left: none is defined any more. */
-static void remove_logs(const struct node *n)
+/* Whether it was, and refused rq. */
+static bool refuse_while_defined(struct node *n, struct control_request *rq)
 {
-	char dir[4096], path[8192];
-	const struct dirent *d;
-	DIR *logs;
+	const size_t k = n->roster.agents.n;
+	const struct agent *a;
 
-	(void)snprintf(dir, sizeof(dir), "%s/logs", n->cfg->data_dir); /* bounded at config */
-	logs = opendir(dir);
-	while (logs && (d = readdir(logs))) {
-		(void)snprintf(path, sizeof(path), "%s/%s", dir, d->d_name); /* 4095 + 1 + 255 fit */
-		if (d->d_name[0] != '.' && unlink(path) < 0)
-			log_warn("%s: %s; it stays", path, strerror(errno));
+	if (n->unread[SPEC_SCOPE_NODE] || n->unread[SPEC_SCOPE_CLUSTER]) {
+		control_refuse(rq, "refused",
+			"nothing was changed: there are definitions in %s that this version could not read (the log "
+			"says which), and what runs of them is left alone: %s",
+			n->unread[SPEC_SCOPE_NODE] ? n->cfg->agents_dir : "the store",
+			n->unread[SPEC_SCOPE_NODE] ? "mend or remove them first"
+						   : "install the version that wrote them, and remove them first");
+		return true;
 	}
-	if (logs)
-		(void)closedir(logs); /* only read */
+	if (list_is_empty(&n->roster.order))
+		return false;
+	a = LIST_ENTRY(n->roster.order.next, struct agent, order);
+	if (a->removed)
+		control_refuse(
+			rq, "refused", "nothing was changed: %s is still ending; try again once it is gone", a->name);
+	else
+		control_refuse(rq, "refused", "nothing was changed: %zu agent%s still there (%s%s%s): remove %s first",
+			k, k == 1 ? " is" : "s are", a->name, a->file ? ", by " : "", a->file ? a->file : "",
+			k == 1 ? "it" : "them");
+	return true;
 }
 
 void renew_reset(struct node *n, struct control_request *rq, const msgpack_object *args)
 {
-	const struct agent *a;
 	char text[TEXT_MAX];
 
-	if (!list_is_empty(&n->roster.order)) {
-		a = LIST_ENTRY(n->roster.order.next, struct agent, order);
-		control_refuse(rq, "refused", "%zu agent%s still there (%s%s%s): remove %s first; nothing was changed",
-			n->roster.agents.n, n->roster.agents.n == 1 ? " is" : "s are", a->name, a->file ? ", by " : "",
-			a->file ? a->file : "", n->roster.agents.n == 1 ? "it" : "them");
+	if (refuse_while_defined(n, rq))
 		return;
-	}
-	remove_logs(n);
 	(void)snprintf(text, sizeof(text), "%s is empty; coveyd begins anew with it", n->cfg->data_dir); /* fits */
 	renew(n, rq, args, NULL, text);
 }

@@ -127,7 +127,7 @@ static void test_what_is_no_backup_changes_nothing(void **state)
 			0600));
 	refused("restore", args, "junk");
 	(void)snprintf(args, sizeof(args), "path=%s/data/covey.db", bed.dir.path);
-	refused("restore", args, "is a store in use, not a backup");
+	refused("restore", args, "/data' itself, not a backup");
 	assert_string_equal(node_id(), id);
 	assert_int_equal(daemon_pid_of(&bed, "web.0"), pid);
 }
@@ -140,7 +140,7 @@ static void test_reset_begins_anew_once_nothing_is_defined(void **state)
 	(void)state;
 	(void)snprintf(old_id, sizeof(old_id), "%s", node_id());
 	daemon_run(&bed, "name: web\ncommand: [/bin/sh, -c, \"echo hello; exec sleep 1000\"]\n");
-	refused("reset", "force=true", "1 agent is still there (web): remove it first");
+	refused("reset", "force=true", "nothing was changed: 1 agent is still there (web): remove it first");
 	(void)daemon_file(&bed, "data/logs/left.0.log", "of an agent that is gone\n", 0600);
 	reply = daemon_call(&bed, "remove", "agent=web");
 	assert_true(daemon_ok(reply));
@@ -154,6 +154,40 @@ static void test_reset_begins_anew_once_nothing_is_defined(void **state)
 	daemon_run(&bed, "name: web\ncommand: [/bin/sleep, \"1000\"]\n");
 	assert_true(daemon_ok(daemon_call(&bed, "reset", "op=op-reset"))); /* the answer of then */
 	assert_true(daemon_pid_of(&bed, "web.0") > 0);
+}
+
+static void test_a_reset_that_fails_removes_no_logs(void **state)
+{
+	char path[256];
+
+	(void)state;
+	(void)daemon_file(&bed, "data/logs/left.0.log", "of an agent that is gone\n", 0600);
+	(void)snprintf(path, sizeof(path), "%s/data/covey.db.making", bed.dir.path);
+	assert_int_equal(mkdir(path, 0700), 0); /* in the way of the next store */
+	refused("reset", NULL, "nothing was changed: remove '");
+	assert_true(daemon_size(&bed, "data/logs/left.0.log") > 0);
+	assert_int_equal(rmdir(path), 0);
+	assert_true(daemon_ok(daemon_call(&bed, "reset", NULL)));
+}
+
+static void test_no_reset_while_something_ends_or_is_not_understood(void **state)
+{
+	static const char deaf[] = "name: deaf\ncommand: [/bin/sh, -c, \"trap '' TERM; while :; do sleep 1; done\"]\n"
+				   "stop: {timeout: 1h}\n";
+	char path[256];
+
+	(void)state;
+	daemon_run(&bed, deaf);
+	assert_true(daemon_ok(daemon_call(&bed, "remove", "agent=deaf")));
+	refused("reset", NULL, "nothing was changed: deaf is still ending");
+	daemon_kill(&bed, SIGKILL);
+	daemon_done(&bed);
+	daemon_init(&bed);
+	(void)snprintf(path, sizeof(path), "%s/agents.d", bed.dir.path);
+	assert_int_equal(mkdir(path, 0700), 0);
+	(void)daemon_file(&bed, "agents.d/bad.yaml", "name: bad\nnonsense: 1\n", 0600);
+	daemon_start(&bed);
+	refused("reset", NULL, "agents.d that this version could not read");
 }
 
 /* coveyd --restore: its exit status and what it says. */
@@ -197,6 +231,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_restored_while_agents_run, begin, end),
 		cmocka_unit_test_setup_teardown(test_what_is_no_backup_changes_nothing, begin, end),
 		cmocka_unit_test_setup_teardown(test_reset_begins_anew_once_nothing_is_defined, begin, end),
+		cmocka_unit_test_setup_teardown(test_a_reset_that_fails_removes_no_logs, begin, end),
+		cmocka_unit_test_setup_teardown(test_no_reset_while_something_ends_or_is_not_understood, begin, end),
 		cmocka_unit_test_setup_teardown(test_a_damaged_store_is_restored_without_a_daemon, begin, end),
 	};
 
