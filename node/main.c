@@ -133,12 +133,14 @@ static void set_signals(void)
 	(void)sigprocmask(SIG_SETMASK, &all, NULL);
 }
 
+/* SIGHUP stays blocked until somebody waits for it: until then it would end the process. */
 static void unblock_signals(void)
 {
-	sigset_t none;
+	sigset_t hup;
 
-	sigemptyset(&none);
-	(void)pthread_sigmask(SIG_SETMASK, &none, NULL); /* cannot fail with these arguments */
+	sigemptyset(&hup);
+	sigaddset(&hup, SIGHUP);
+	(void)pthread_sigmask(SIG_SETMASK, &hup, NULL); /* cannot fail with these arguments */
 }
 
 static int run(struct config *cfg)

@@ -268,7 +268,10 @@ static void on_run_dir(struct ev_loop *loop, ev_timer *w, int revents)
 
 static void on_end(struct ev_loop *loop, ev_signal *w, int revents)
 {
+	struct node *n = w->data;
+
 	(void)revents;
+	n->again = false; /* what was made for the next start is taken by it, whenever that is */
 	log_info("SIG%s: ending; agents go on running", sigabbrev_np(w->signum));
 	ev_break(loop, EVBREAK_ALL);
 }
@@ -286,9 +289,25 @@ static void on_hup(struct ev_loop *loop, ev_signal *w, int revents)
 
 	(void)loop;
 	(void)revents;
+	if (n->ending)
+		return; /* the start that follows reads it */
 	node_now(n);
 	if (local_load(n, &e) < 0)
 		log_err("reload: %s; what runs goes on as it was", e.text);
+}
+
+/* SIGHUP, and those that end. */
+static void mask_signals(int how, bool ends)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGHUP);
+	if (ends) {
+		sigaddset(&set, SIGTERM);
+		sigaddset(&set, SIGINT);
+	}
+	(void)pthread_sigmask(how, &set, NULL); /* cannot fail with these arguments; other threads take none */
 }
 
 static void watch(struct node *n)
@@ -314,6 +333,7 @@ static void watch(struct node *n)
 	ev_signal_start(n->loop, &n->on_term);
 	ev_signal_start(n->loop, &n->on_int);
 	ev_signal_start(n->loop, &n->on_hup);
+	mask_signals(SIG_UNBLOCK, false);
 }
 
 /* ---- loading ---- */
@@ -385,7 +405,6 @@ static int load(struct node *n, struct err *e)
 
 	if (rc == 0)
 		rc = store_load_ops(n->store, load_op, n, e);
-
 	if (rc < 0)
 		return rc;
 	if (local_load(n, e) < 0)
@@ -531,10 +550,21 @@ int node_open(struct config *cfg, struct node **ret, struct err *e)
 	return rc;
 }
 
+/* One that came while the next store was made is still to be told by the loop, and counts more than beginning again;
+ * one that comes from here on waits for the next image. */
+static void take_signals(struct node *n)
+{
+	mask_signals(SIG_BLOCK, true);
+	ev_prepare_stop(n->loop, &n->settle); /* nothing is decided any more */
+	ev_run(n->loop, EVRUN_NOWAIT);
+}
+
 int node_run(struct node *n)
 {
 	watch(n);
 	ev_run(n->loop, 0);
+	if (n->again)
+		take_signals(n);
 	if (!n->again)
 		systemd_notify("STOPPING=1");
 	if (n->failed)

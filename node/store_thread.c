@@ -15,6 +15,7 @@
 #include "node/store_priv.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 #include <time.h>
 
@@ -366,7 +367,10 @@ void *store_thread_main(void *arg)
 {
 	struct store *s = arg;
 	struct list batch;
+	sigset_t all;
 
+	sigfillset(&all);
+	(void)pthread_sigmask(SIG_SETMASK, &all, NULL); /* they are the loop's; cannot fail with these arguments */
 	list_init(&batch);
 	while (take(s, &batch)) {
 		run_batch(s, &batch);

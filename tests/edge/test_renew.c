@@ -5,6 +5,7 @@
  * daemon starts with it.
  */
 #include <signal.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -98,6 +99,77 @@ static void test_restored_while_agents_run(void **state)
 	daemon_start(&bed);
 	assert_int_equal(daemon_pid_of(&bed, "kept.0"), kept);
 }
+
+/* ---- signals ---- */
+
+/* A backup that takes a moment to be checked. */
+static void back_up_large(void)
+{
+	sqlite3 *db = NULL;
+
+	assert_true(call_with_path("backup", NULL));
+	assert_int_equal(sqlite3_open(backup_path(), &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db,
+				 "CREATE TABLE large(v); WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n "
+				 "WHERE i<200000) INSERT INTO large SELECT zeroblob(500) FROM n",
+				 NULL, NULL, NULL),
+		SQLITE_OK);
+	assert_int_equal(sqlite3_close(db), SQLITE_OK);
+}
+
+/* A process that signals the daemon from when it makes the next store on: once, or until it is killed. */
+static int signaller(int signal, bool once)
+{
+	char making[128];
+	int pid = fork();
+
+	assert_true(pid >= 0);
+	if (pid)
+		return pid;
+	(void)snprintf(making, sizeof(making), "%s/data/covey.db.making", bed.dir.path);
+	while (access(making, F_OK) < 0)
+		wait_pause();
+	do {
+		(void)kill(bed.pid, signal); /* gone: seen by whom it is waited for */
+		(void)usleep(100);
+	} while (!once);
+	_exit(0);
+}
+
+static void test_told_to_end_while_the_next_store_is_made(void **state)
+{
+	int pid, status = 0;
+	char id[64];
+
+	(void)state;
+	(void)snprintf(id, sizeof(id), "%s", node_id());
+	back_up_large();
+	pid = signaller(SIGTERM, true);
+	assert_true(call_with_path("restore", "op-restore"));
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	WAIT_UNTIL(waitpid(bed.pid, &status, WNOHANG) == bed.pid, WAIT_BOUND_S);
+	assert_true(WIFEXITED(status) ? WEXITSTATUS(status) == 0 : WTERMSIG(status) == SIGTERM);
+	bed.pid = 0;
+	daemon_start(&bed);
+	is_done("op-restore");
+	assert_string_not_equal(node_id(), id);
+}
+
+static void test_told_to_reload_while_it_begins_again(void **state)
+{
+	int pid, was = bed.pid;
+
+	(void)state;
+	back_up_large();
+	pid = signaller(SIGHUP, false);
+	assert_true(call_with_path("restore", "op-restore"));
+	is_done("op-restore");
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	assert_int_equal(waitpid(was, NULL, WNOHANG), 0);
+}
+
+/* ---- what is none ---- */
 
 static void refused(const char *verb, const char *args, const char *words)
 {
@@ -229,6 +301,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_restored_while_agents_run, begin, end),
+		cmocka_unit_test_setup_teardown(test_told_to_end_while_the_next_store_is_made, begin, end),
+		cmocka_unit_test_setup_teardown(test_told_to_reload_while_it_begins_again, begin, end),
 		cmocka_unit_test_setup_teardown(test_what_is_no_backup_changes_nothing, begin, end),
 		cmocka_unit_test_setup_teardown(test_reset_begins_anew_once_nothing_is_defined, begin, end),
 		cmocka_unit_test_setup_teardown(test_a_reset_that_fails_removes_no_logs, begin, end),
