@@ -13,6 +13,8 @@
 #include "base/mem.h"
 #include "node/node.h"
 
+#define SEQ_MAX (INT64_MAX / 2) /* of a row: far from where counting on would end */
+
 struct op_target {
 	char agent[NAME_MAX_LEN + 1];
 	int slot;
@@ -108,7 +110,7 @@ static int take_result(struct node *n, struct op *op, const void *v, size_t size
 
 void ops_set_result(struct node *n, struct op *op, const struct bytes *packed)
 {
-	(void)take_result(n, op, packed->v, packed->n); /* lost when out of memory: a repeat is then done again */
+	(void)take_result(n, op, packed->v, packed->n); /* out of memory: a repeat is refused, until a start reads it */
 }
 
 const struct bytes *ops_result(const struct op *op)
@@ -169,6 +171,15 @@ static int read_targets(struct op *op, const msgpack_object *targets, struct err
 	return 0;
 }
 
+/* It is sent as it is: what is no map would spoil the whole answer. */
+static int check_result(const msgpack_object_bin *result, struct err *e)
+{
+	CLEANUP(mp_done) struct mp_tree t = {0};
+	int rc = mp_read(&t, result->ptr, result->size, e);
+
+	return rc == 0 && mp_root(&t)->type != MSGPACK_OBJECT_MAP ? -EINVAL : rc;
+}
+
 static int read_row(struct node *n, struct op *op, const msgpack_object *o, struct err *e)
 {
 	const msgpack_object *targets = NULL, *result = mp_get(o, "result");
@@ -186,6 +197,8 @@ static int read_row(struct node *n, struct op *op, const msgpack_object *o, stru
 	op->goal = (enum op_goal)goal;
 	op->first_run = (uint64_t)first_run;
 	rc = read_targets(op, targets, e);
+	if (rc == 0)
+		rc = check_result(&result->via.bin, e);
 	return rc < 0 ? rc : take_result(n, op, result->via.bin.ptr, result->via.bin.size);
 }
 
@@ -196,7 +209,8 @@ int ops_restore(struct node *n, const struct store_op *row)
 	struct op *op;
 	int rc = mp_read(&t, row->saved, row->saved_len, &e);
 
-	if (rc < 0 || mp_root(&t)->type != MSGPACK_OBJECT_MAP || strlen(row->id) >= OP_ID_MAX)
+	if (rc < 0 || mp_root(&t)->type != MSGPACK_OBJECT_MAP || !*row->id || strlen(row->id) >= OP_ID_MAX ||
+		row->seq <= n->ops_seq || row->seq > SEQ_MAX)
 		return rc == -ENOMEM ? rc : 0;
 	op = ops_new(n, row->id, OP_RUNNING);
 	if (!op)

@@ -78,6 +78,7 @@ test_programs += %D%/unit/test_map
 test_programs += %D%/unit/test_merge
 test_programs += %D%/unit/test_metrics
 test_programs += %D%/unit/test_mp
+test_programs += %D%/unit/test_ops_rows
 test_programs += %D%/unit/test_options
 test_programs += %D%/unit/test_plan
 test_programs += %D%/unit/test_plan_walk
