@@ -62,7 +62,10 @@ static enum call_end read_reply(struct reply *r, struct err *e)
 	(void)field_text(root, "code", r->code, sizeof(r->code)); /* an unknown one is a refusal like others */
 	if (!*field_text(root, "error", r->error, sizeof(r->error)))
 		(void)snprintf(r->error, sizeof(r->error), "the daemon refused and gave no reason"); /* fits */
-	return CALL_REFUSED;
+	if (strcmp(r->code, "stopping") != 0)
+		return CALL_REFUSED;
+	(void)err_set(e, -ECONNREFUSED, "%s", r->error); /* nothing was done: as if it were gone already */
+	return CALL_UNREACHED;
 }
 
 enum call_end call_daemon(

@@ -209,8 +209,8 @@ void control_close(struct control *c)
 	c->closing = true;
 	close_listener(c);
 	while (!list_is_empty(&c->waiting))
-		control_refuse(
-			LIST_ENTRY(c->waiting.next, struct control_request, link), "refused", "the daemon is stopping");
+		control_refuse(LIST_ENTRY(c->waiting.next, struct control_request, link), "stopping",
+			"the daemon is stopping");
 	(void)clock_gettime(CLOCK_MONOTONIC, &until); /* cannot fail for this clock */
 	until.tv_sec += FLUSH_S;
 	while (!list_is_empty(&c->conns)) {

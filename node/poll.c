@@ -91,7 +91,7 @@ void poll_done(struct node *n)
 	LIST_FOREACH_SAFE (at, &n->waiters) {
 		struct waiter *w = LIST_ENTRY(at, struct waiter, link);
 
-		control_refuse(w->rq, "refused", "the daemon is stopping");
+		control_refuse(w->rq, "stopping", "the daemon is stopping");
 		waiter_free(w);
 	}
 }

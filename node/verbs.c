@@ -155,7 +155,7 @@ void verbs_done(struct node *n)
 		struct queued *q = LIST_ENTRY(at, struct queued, link);
 
 		list_del(&q->link);
-		control_refuse(q->rq, "refused", "the daemon is stopping");
+		control_refuse(q->rq, "stopping", "the daemon is stopping");
 		free(q);
 	}
 }
@@ -171,7 +171,7 @@ void verbs_handle(void *arg, struct control_request *rq, const char *verb, const
 	else if (control_peer(rq)->http && !(v->flags & VERB_READ))
 		control_refuse(rq, "refused", "HTTP only reads; use the covey command on the node");
 	else if (n->ending)
-		control_refuse(rq, "refused", "the daemon is stopping");
+		control_refuse(rq, "stopping", "the daemon is stopping");
 	else if ((v->flags & VERB_CLUSTER) && n->cfg->gossip.on)
 		control_refuse(rq, "refused",
 			"this version forms no clusters yet: %s is a cluster of one, its gossip section "

@@ -119,6 +119,25 @@ static void lost_while_waiting(void **state)
 	came(&h, CLI_DONE, "web: scaled\n", "");
 }
 
+/* One that ends in good order, or begins again (restore), says so. */
+static void told_that_it_stops_while_waiting(void **state)
+{
+	static const struct step steps[] = {{change, "scaled"}, {stopping, "the daemon is stopping"}, {done, ""}};
+
+	(void)state;
+	AUTO_HEARD struct heard h = TALK(steps, "scale", "web", "5");
+	came(&h, CLI_DONE, "web: scaled\n", "");
+}
+
+static void told_that_it_stops(void **state)
+{
+	static const struct step steps[] = {{stopping, "the daemon is stopping"}};
+
+	(void)state;
+	AUTO_HEARD struct heard h = TALK(steps, "scale", "web", "5");
+	came(&h, CLI_NO_DAEMON, "", "covey: the daemon is stopping\n");
+}
+
 static void lost_for_good_while_waiting(void **state)
 {
 	static const struct step steps[] = {{change, "scaled"}, {NULL, NULL}};
@@ -213,6 +232,8 @@ int main(void)
 		cmocka_unit_test(refused_before_anything),
 		cmocka_unit_test(lost_before_the_answer),
 		cmocka_unit_test(lost_while_waiting),
+		cmocka_unit_test(told_that_it_stops_while_waiting),
+		cmocka_unit_test(told_that_it_stops),
 		cmocka_unit_test(lost_for_good_while_waiting),
 		cmocka_unit_test(each_change_asks_for_what_it_is),
 		cmocka_unit_test(dangerous_ones_ask_on_a_terminal),

@@ -41,8 +41,8 @@ static void logs_as_a_document(void **state)
 /* -f begins with the last lines, waits, and outlives a restart of the daemon. */
 static void logs_are_followed(void **state)
 {
-	static const struct step steps[] = {{log_part, "1\n"}, {NULL, NULL}, {NULL, NULL}, {log_part, "!22\n"},
-		{refuse, "there is no replica 'web.0' any more"}};
+	static const struct step steps[] = {{log_part, "1\n"}, {stopping, "the daemon is stopping"}, {NULL, NULL},
+		{log_part, "!22\n"}, {refuse, "there is no replica 'web.0' any more"}};
 
 	(void)state;
 	AUTO_HEARD struct heard h = TALK(steps, "logs", "web.0", "-f");

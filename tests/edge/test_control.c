@@ -208,7 +208,7 @@ static void test_a_daemon_that_stops_answers_first(void **state)
 	control_bed_stop(b->server);
 	b->server = NULL;
 	assert_int_equal(pthread_join(t, &got), 0);
-	assert_string_equal(got, "{\"ok\":false,\"code\":\"refused\",\"error\":\"the daemon is stopping\"}");
+	assert_string_equal(got, "{\"ok\":false,\"code\":\"stopping\",\"error\":\"the daemon is stopping\"}");
 	free(got);
 	assert_int_equal(access(b->path, F_OK), -1);
 	cannot_open(b->path, -ECONNREFUSED, "is coveyd running?");

@@ -100,12 +100,22 @@ static inline void failed(struct mp_writer *w, const char *text)
 	wait_is(w, false, true, text);
 }
 
-static inline void refuse(struct mp_writer *w, const char *text)
+static inline void refuse_as(struct mp_writer *w, const char *code, const char *text)
 {
 	mp_map(w, 3);
 	mp_key_bool(w, "ok", false);
-	mp_key_str(w, "code", "refused");
+	mp_key_str(w, "code", code);
 	mp_key_str(w, "error", text);
+}
+
+static inline void refuse(struct mp_writer *w, const char *text)
+{
+	refuse_as(w, "refused", text);
+}
+
+static inline void stopping(struct mp_writer *w, const char *text)
+{
+	refuse_as(w, "stopping", text);
 }
 
 static inline void told(struct mp_writer *w, const char *text)
