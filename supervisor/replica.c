@@ -58,10 +58,12 @@ struct health *replica_probe_of(struct replica *r, enum health_which which)
 	return which == HEALTH_LIVENESS ? &r->liveness : &r->readiness;
 }
 
-void replica_cancel_probe(struct step *s, enum health_which which)
+void replica_cancel_probe(struct step *s, const struct health *h)
 {
-	if (replica_probe_of(s->r, which)->asking)
-		replica_emit(s, REPLICA_OUT_PROBE_CANCEL)->which = which;
+	if (!h->asking)
+		return;
+	s->r->free_by_ms = MAX(s->r->free_by_ms, health_deadline_ms(h)); /* a shim may not know how to call it off */
+	replica_emit(s, REPLICA_OUT_PROBE_CANCEL)->which = h->which;
 }
 
 void replica_move(struct step *s, enum replica_state to)
@@ -70,8 +72,10 @@ void replica_move(struct step *s, enum replica_state to)
 
 	if (to != REPLICA_RUNNING) {
 		for (int w = 0; w < HEALTH_WHICH_MAX; w++) {
-			replica_cancel_probe(s, (enum health_which)w);
-			health_stop(replica_probe_of(r, (enum health_which)w));
+			struct health *h = replica_probe_of(r, (enum health_which)w);
+
+			replica_cancel_probe(s, h);
+			health_stop(h);
 		}
 	}
 	if (to != REPLICA_RUNNING && to != REPLICA_STOPPING) {
@@ -217,6 +221,7 @@ static void runs(struct step *s, int pid, int64_t since_ms)
 	r->wanted = true;
 	r->pid = pid;
 	r->started_mono_ms = since_ms;
+	r->free_by_ms = 0;
 	health_start(&r->liveness, HEALTH_LIVENESS, &r->spec->liveness, s->now.mono_ms);
 	health_start(&r->readiness, HEALTH_READINESS, &r->spec->readiness, s->now.mono_ms);
 }

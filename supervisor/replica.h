@@ -75,7 +75,7 @@ enum replica_in_type {
 	REPLICA_IN_SHIM_LOST, /* the shim is gone without a record: its group was emptied */
 	REPLICA_IN_ADOPTED,   /* found running (or stopping) after a restart of the daemon: pid, hello */
 	REPLICA_IN_NOTIFY,    /* sd_notify: notify */
-	REPLICA_IN_PROBE,     /* a probe came back: which, ok, took_ms, text */
+	REPLICA_IN_PROBE,     /* a probe came back: which, ok, busy, took_ms, text */
 	REPLICA_IN_TICK,      /* the deadline came */
 	REPLICA_IN_MAX
 };
@@ -92,6 +92,7 @@ struct replica_in {
 	const struct shim_notify *notify; /* NOTIFY; borrowed */
 	enum health_which which;	  /* PROBE */
 	bool ok;			  /* PROBE */
+	bool busy;			  /* PROBE, not ok: the shim has no place for it while others take theirs */
 	int64_t took_ms;		  /* PROBE */
 	const char *text;		  /* PROBE: what went wrong; borrowed */
 };
@@ -139,6 +140,7 @@ struct replica {
 	struct restart_history history;
 	uint64_t ended_run; /* the newest run whose end is known */
 	struct health liveness, readiness;
+	int64_t free_by_ms; /* by then what was asked of the shim takes no place there any more */
 	bool notify_ready; /* READY=1 was said in this run */
 	char status[SHIM_STATUS_MAX];
 	struct replica_exit last_exit;

@@ -26,8 +26,8 @@ void replica_start(struct step *s);
 /* To STOPPING, and says STOP. */
 void replica_stop_run(struct step *s, enum shim_why why, const char *why_text);
 struct health *replica_probe_of(struct replica *r, enum health_which which);
-/* Says that an answer of this probe no longer matters, if one is awaited. */
-void replica_cancel_probe(struct step *s, enum health_which which);
+/* Says that an answer of this probe (or of what it was before) no longer matters, if one is awaited. */
+void replica_cancel_probe(struct step *s, const struct health *h);
 /* What sd_notify has said so far counts for probes that have begun: READY=1 makes ready, and arms the watchdog. */
 void replica_arm_notify(struct step *s);
 

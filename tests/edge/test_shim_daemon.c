@@ -162,6 +162,7 @@ static void nonsense_is_passed_over(void **state)
 	assert_int_equal(send(k->fd, &lies, sizeof(lies), 0), sizeof(lies)); /* says 100 bytes, has none */
 	kit_send(k, 4711, "x", 1);
 	kit_send(k, SHIM_EXEC, "x", 1);
+	kit_send(k, SHIM_CALL_OFF, "x", 1);
 	kit_send(k, SHIM_STOP, NULL, 0); /* an empty one: no signal, at once */
 	assert_int_equal(kit_end(k)->signal, SIGKILL);
 }

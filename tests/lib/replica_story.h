@@ -192,6 +192,13 @@ static inline void story_answer(
 		"%s %s %s", which == HEALTH_LIVENESS ? "liveness" : "readiness", ok ? "answers" : "fails", text);
 }
 
+static inline void story_busy(struct story *s, int64_t at_ms, enum health_which which)
+{
+	story_at(s, at_ms);
+	story_step(s, &(struct replica_in){.type = REPLICA_IN_PROBE, .which = which, .busy = true, .text = "no place"},
+		"no place for %s", which == HEALTH_LIVENESS ? "liveness" : "readiness");
+}
+
 /* Lets time pass: a tick at the next deadline, which must be at at_ms. */
 static inline void story_tick(struct story *s, int64_t at_ms)
 {

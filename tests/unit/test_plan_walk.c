@@ -376,6 +376,7 @@ static void due(struct world *w, struct one *o)
 			&(struct replica_in){.type = REPLICA_IN_PROBE,
 				.which = (enum health_which)i,
 				.ok = ok,
+				.busy = !ok && one_in(w, 2),
 				.took_ms = 1,
 				.text = "x"});
 	}
