@@ -214,9 +214,8 @@ static void adopt_group(void *arg, const char *group)
 	r->run = MAX(r->last_run + 1, (uint64_t)1); /* a run we know nothing of, but that it is there */
 	r->run_hash = r->agent->spec->run_hash;	    /* and ends now: no change of its definition has to do it */
 	runner_feed(r, &(struct replica_in){.type = REPLICA_IN_ADOPTED,
-			       .pid = pids[0],
-			       .hello = &(struct shim_hello){
-				       .size = sizeof(struct shim_hello), .state = SHIM_RUNNING, .pid = pids[0]}});
+			       .hello = &(struct shim_hello){.size = sizeof(struct shim_hello), .state = SHIM_RUNNING},
+			       .unprobed = true}); /* which of them the agent was is not known, if any; they end now */
 	runner_lost(r);
 }
 

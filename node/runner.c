@@ -41,9 +41,7 @@ char *runner_log_path(const struct runner *r, char *out, size_t n)
 
 bool runner_is_current(const struct runner *r)
 {
-	uint64_t want = r->agent->spec->run_hash;
-
-	return r->spec->run_hash == want && (!runner_is_alive(r) || r->run == 0 || r->run_hash == want);
+	return (runner_is_alive(r) && r->run ? r->run_hash : r->spec->run_hash) == r->agent->spec->run_hash;
 }
 
 bool runner_is_asked(const struct runner *r)

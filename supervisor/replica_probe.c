@@ -10,6 +10,15 @@
 static const char *const probe_names[] = {[HEALTH_LIVENESS] = "liveness", [HEALTH_READINESS] = "readiness"};
 _Static_assert(ARRAY_LEN(probe_names) == HEALTH_WHICH_MAX, "a name for each probe");
 
+const struct spec_probe *replica_probe_spec(const struct replica *r, enum health_which which)
+{
+	static const struct spec_probe none = {.kind = SPEC_PROBE_NONE};
+
+	if (r->unprobed)
+		return &none;
+	return which == HEALTH_LIVENESS ? &r->spec->liveness : &r->spec->readiness;
+}
+
 /* Liveness failed: stopped, then started again as after a failed run. */
 static void unhealthy(struct step *s)
 {
@@ -101,10 +110,12 @@ void replica_on_spec(struct step *s)
 	struct replica *r = s->r;
 
 	r->spec = s->in->spec;
+	r->unprobed = false; /* a definition that is handed to what runs is the one that runs, or it restarts at once */
 	for (int w = 0; w < HEALTH_WHICH_MAX; w++) {
-		struct health *h = replica_probe_of(r, (enum health_which)w), was = *h;
+		enum health_which which = (enum health_which)w;
+		struct health *h = replica_probe_of(r, which), was = *h;
 
-		if (!health_respec(h, w == HEALTH_LIVENESS ? &r->spec->liveness : &r->spec->readiness, s->now.mono_ms))
+		if (!health_respec(h, replica_probe_spec(r, which), s->now.mono_ms))
 			continue;
 		replica_cancel_probe(s, &was);
 		replica_arm_notify(s);

@@ -152,7 +152,9 @@ struct shim_hello {
 	uint64_t run;
 	uint32_t state; /* enum shim_state */
 	int32_t pid;	/* the agent's, in the host's pid namespace; 0 while preparing */
-	uint64_t pid_start; /* field 22 of /proc/PID/stat: against reuse of the pid */
+	/* HELLO: field 22 of /proc/PID/stat of a process that the shim holds, so that nobody else can have its pid.
+	 * 0: it holds none any more (or none yet), and pid may be anybody's. STARTED: 0, not looked up. */
+	uint64_t pid_start;
 	int64_t started_wall_ms, started_boot_ms;
 	uint32_t ready;		  /* READY=1 was said */
 	uint32_t watchdog;	  /* WATCHDOG=1 was said ever */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What is asked of a replica that runs on while its agent's definition changes: the new questions, whatever the old
- * ones are at.
+ * What is asked of a replica that runs on while its agent's definition changes: the new questions as soon as they are
+ * for it, whatever the old ones are at; and never those that are for another than it is.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -81,10 +81,68 @@ static void test_old_probes_are_in_no_new_ones_way(void **state)
 	assert_false(daemon_has_event(&bed, "web", "unhealthy", ""));
 }
 
+/* An agent whose liveness is asked by a command that leaves a line in a file, and then ends so. */
+static void noting(char out[1024], const char *name, const char *version, const char *file, const char *then)
+{
+	(void)snprintf(out, 1024,
+		"name: %s\ncommand: [/bin/sleep, \"1000\"]\nuser: root\nenv: {VERSION: \"%s\"}\n"
+		"sandbox: {private_tmp: no, read_only: []}\n"
+		"health: {liveness: {exec: {command: [/bin/sh, -c, \"echo x >> %s/%s; %s\"]}, every: 100ms, "
+		"failures: 1, after: 0}}\n",
+		name, version, bed.dir.path, file, then);
+}
+
+static void apply(const char *text)
+{
+	assert_true(daemon_ok(daemon_apply(&bed, text)));
+}
+
+/* In the middle of a change a new daemon meets a replica that was started with a definition it knows nothing of. */
+static void test_nobody_is_asked_what_is_for_another(void **state)
+{
+	struct daemon_replica r;
+	char text[1024];
+	int64_t seen;
+	int pid;
+
+	(void)state;
+	noting(text, "witness", "1", "asked-witness", "true");
+	daemon_run(&bed, text);
+	noting(text, "web", "1", "asked-1", "true");
+	daemon_run(&bed, text);
+	pid = daemon_pid_of(&bed, "web.0");
+	assert_true(daemon_ok(daemon_call(&bed, "rollout", "action=pause,agent=web")));
+	noting(text, "web", "2", "asked-2", "exit 1");
+	apply(text);
+	noting(text, "web", "3", "asked-3", "exit 1");
+	apply(text);
+	for (int i = 0; i < ROUNDS; i++) {
+		daemon_kill(&bed, SIGKILL);
+		seen = daemon_size(&bed, "asked-witness");
+		daemon_start(&bed);
+		WAIT_UNTIL(daemon_size(&bed, "asked-witness") > seen + 10, WAIT_BOUND_S); /* its daemon asks */
+		assert_runs_on("web.0", pid);
+		assert_true(daemon_replica(&bed, "web.0", &r));
+		assert_string_equal(r.health, "unknown");
+	}
+	assert_int_equal(daemon_size(&bed, "asked-2") + daemon_size(&bed, "asked-3"), 0);
+	seen = daemon_size(&bed, "asked-1");
+	noting(text, "web", "1", "asked-1", "true");
+	apply(text); /* back to what runs: known again */
+	WAIT_UNTIL(daemon_size(&bed, "asked-1") > seen && is_healthy("web.0"), WAIT_BOUND_S);
+	assert_runs_on("web.0", pid);
+	noting(text, "web", "4", "asked-4", "true");
+	apply(text);
+	assert_true(daemon_ok(daemon_call(&bed, "rollout", "action=resume,agent=web")));
+	WAIT_UNTIL(daemon_pid_of(&bed, "web.0") != pid && is_healthy("web.0"), WAIT_BOUND_S);
+	assert_true(daemon_size(&bed, "asked-4") > 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_old_probes_are_in_no_new_ones_way, begin, end),
+		cmocka_unit_test_setup_teardown(test_nobody_is_asked_what_is_for_another, begin, end),
 	};
 
 	daemon_need_root();
