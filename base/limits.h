@@ -35,8 +35,9 @@
 #define PROBE_REPLY_MAX	    4096	/* bytes of a probe's answer that are read */
 #define EVENTS_KEPT_MAX	    10000	/* events kept on disk, oldest dropped */
 #define EVENT_TEXT_MAX	    256
-#define STORE_QUEUE_MAX	    8192	       /* jobs waiting for the storage thread */
-#define STORE_BYTES_MAX	    (64 * 1024 * 1024) /* and their content */
+#define STORE_QUEUE_MAX	    8192	       /* jobs waiting for the storage thread, groups aside */
+#define STORE_GROUP_MAX	    32768	       /* those of groups: a change writes a row an agent and one a replica */
+#define STORE_BYTES_MAX	    (64 * 1024 * 1024) /* the content of both together */
 #define STARTING_MAX	    64		       /* replicas being started at one time */
 #define OP_ID_MAX	    64
 #define OPS_MAX		    512		      /* changes whose ids are remembered */

@@ -19,6 +19,7 @@
 #include "base/io.h"
 #include "base/mem.h"
 #include "node/node.h"
+#include "node/shimfiles.h"
 
 int adopt_claim(struct node *n, struct err *e)
 {
@@ -144,7 +145,7 @@ static void adopt_socket(struct node *n, const char *path, const char *stem)
 		return;
 	rc = shimlink_connect(&r->link, path, &e);
 	if (rc == -ECONNREFUSED)
-		(void)unlink(path); /* nobody behind it: a shim that was killed */
+		shimfiles_remove_sockets(n->cfg, stem); /* nobody behind it: a shim that was killed */
 	else if (rc < 0)
 		log_line(LOG_LEVEL_WARN, r->agent->name, r->id, "%s; its shim is left alone", e.text);
 	if (rc < 0)
@@ -211,10 +212,10 @@ static void adopt_group(void *arg, const char *group)
 	if (!r || is_looked_after(r))
 		return;
 	r->run = MAX(r->last_run + 1, (uint64_t)1); /* a run we know nothing of, but that it is there */
+	r->run_hash = r->agent->spec->run_hash;	    /* and ends now: no change of its definition has to do it */
 	runner_feed(r, &(struct replica_in){.type = REPLICA_IN_ADOPTED,
-			       .pid = pids[0],
-			       .hello = &(struct shim_hello){
-				       .size = sizeof(struct shim_hello), .state = SHIM_RUNNING, .pid = pids[0]}});
+			       .hello = &(struct shim_hello){.size = sizeof(struct shim_hello), .state = SHIM_RUNNING},
+			       .unprobed = true}); /* which of them the agent was is not known, if any; they end now */
 	runner_lost(r);
 }
 

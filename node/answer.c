@@ -385,26 +385,34 @@ static void on_synced(void *arg, int rc, const char *error)
 	finish(an);
 }
 
-static const char full[] = "too much is waiting for the disk already; try again in a moment";
+static void not_queued(struct answer *an, int rc)
+{
+	if (rc == -E2BIG)
+		failed(an, rc, "it is more than is stored as one change; ask for fewer agents at a time");
+	else
+		failed(an, rc, "too much is waiting for the disk already; try again in a moment");
+}
 
 /* Queues all that the change writes; returns how many rows. */
 static size_t store_all(struct answer *an)
 {
 	size_t n = 0;
+	int rc = 0;
 
-	for (size_t i = 0; an->op && an->rc == 0 && i < an->n; i++) {
+	for (size_t i = 0; an->op && an->rc == 0 && rc == 0 && i < an->n; i++) {
 		const struct stage *s = &an->v[i];
 
 		n += s->put;
-		if (s->put && store_stage(an, s) < 0)
-			failed(an, -ENOSPC, full);
-		if (an->rc == 0 && store_replicas(an, s, &n) < 0)
-			failed(an, -ENOSPC, full);
+		rc = s->put ? store_stage(an, s) : 0;
+		if (rc == 0)
+			rc = store_replicas(an, s, &n);
 	}
-	if (n > 0 && an->rc == 0 && ops_store(an->node, an->op, &an->packed, on_stored, an) < 0)
-		failed(an, -ENOSPC, full);
-	if (n > 0 && an->rc == 0 && store_sync(an->node->store, on_synced, an) < 0)
-		failed(an, -ENOSPC, full);
+	if (n > 0 && an->rc == 0 && rc == 0)
+		rc = ops_store(an->node, an->op, &an->packed, on_stored, an);
+	if (n > 0 && an->rc == 0 && rc == 0)
+		rc = store_sync(an->node->store, on_synced, an);
+	if (rc < 0)
+		not_queued(an, rc);
 	return n;
 }
 

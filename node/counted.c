@@ -7,23 +7,13 @@
 #include "node/counted.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/mem.h"
 #include "node/node.h"
+#include "node/shimfiles.h"
 
 #define LATE_TRIES 5 /* of counted_sweep */
-
-static int remove_record(const struct node *n, const char *stem, uint64_t run)
-{
-	char path[4096];
-
-	(void)snprintf(path, sizeof(path), "%s/shims/%s.%llu.exit", n->cfg->run_dir, stem,
-		(unsigned long long)run); /* run_dir is bounded at config, the stem by its name */
-	return unlink(path) < 0 ? -errno : 0;
-}
 
 struct counted *counted_new(struct runner *r, uint64_t run, bool stayed)
 {
@@ -56,7 +46,7 @@ static bool note_stored(const struct counted *c, int rc)
 	bool left = rc < 0 && r && r->last_run == c->run;
 
 	if (r && r->record_left && r->record_left < c->run) {
-		(void)remove_record(c->node, c->stem, r->record_left); /* wiped is as good */
+		(void)shimfiles_remove_record(c->node->cfg, c->stem, r->record_left); /* wiped is as good */
 		r->record_left = 0;
 	}
 	if (left)
@@ -72,7 +62,7 @@ void counted_stored(void *arg, int rc, const char *error)
 	struct node *n = c->node;
 
 	node_stored(n, rc, error);
-	if (note_stored(c, rc) || remove_record(n, c->stem, c->run) != -ENOENT || !c->stayed ||
+	if (note_stored(c, rc) || shimfiles_remove_record(n->cfg, c->stem, c->run) != -ENOENT || !c->stayed ||
 		n->n_late_records >= COUNTED_LATE_MAX) {
 		counted_free(c);
 		return;
@@ -86,7 +76,7 @@ void counted_sweep(struct node *n)
 	LIST_FOREACH_SAFE (at, &n->late_records) {
 		struct counted *c = LIST_ENTRY(at, struct counted, late);
 
-		if (remove_record(n, c->stem, c->run) != -ENOENT || ++c->tries >= LATE_TRIES)
+		if (shimfiles_remove_record(n->cfg, c->stem, c->run) != -ENOENT || ++c->tries >= LATE_TRIES)
 			counted_free(c);
 	}
 }

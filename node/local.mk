@@ -77,6 +77,8 @@ libnode_a_SOURCES = \
 	%D%/runner_shim.c \
 	%D%/sample.c \
 	%D%/sample.h \
+	%D%/shimfiles.c \
+	%D%/shimfiles.h \
 	%D%/shimlink.c \
 	%D%/shimlink.h \
 	%D%/store.c \

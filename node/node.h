@@ -9,7 +9,7 @@
  *	roster.c    the agents and their replicas; what is wanted
  *	runner.c    one replica: its core's outputs to edges, what edges tell back (runner_shim.c, runner_probe.c)
  *	launch.c    one start: ids, ports, groups, filter, plan, shim
- *	shimlink.c  the daemon's end of a shim's socket
+ *	shimlink.c  the daemon's end of a shim's socket; shimfiles.c what it leaves in run_dir
  *	adopt.c     after a restart of the daemon: who is there
  *	apply.c     definitions by the batch; change.c the other changes; answer.c stores, takes and answers them
  *	local.c     agents_dir

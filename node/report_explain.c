@@ -129,7 +129,9 @@ static void why_replica(const struct runner *r, char *out, size_t n)
 		(void)snprintf(out, n, "runs for %s as pid %d, unhealthy: %s", age, c->pid,
 			*c->liveness.text ? c->liveness.text : c->readiness.text);
 	else if (c->state == REPLICA_RUNNING)
-		(void)snprintf(out, n, "runs for %s as pid %d, %s%s", age, c->pid, health_level_name(replica_health(c)),
+		(void)snprintf(out, n, "runs for %s as pid %d, %s%s", age, c->pid,
+			c->unprobed ? "not probed as its definition is not known any more"
+				    : health_level_name(replica_health(c)),
 			runner_is_current(r) ? "" : ", an older version");
 	else
 		(void)snprintf(out, n, "%s for %s%s%s", replica_state_name((enum replica_state)c->state), age,

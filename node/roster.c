@@ -12,6 +12,7 @@
 
 #include "base/mem.h"
 #include "node/node.h"
+#include "node/shimfiles.h"
 #include "supervisor/logs.h"
 
 #define MOVES_A_PLAN	  256
@@ -262,6 +263,7 @@ static void forget_slot(struct agent *a, int slot)
 	struct runner *r = a->slots[slot];
 
 	remove_logs(r);
+	shimfiles_remove_sockets(a->node->cfg, r->stem);
 	(void)store_del_replica(
 		a->node->store, r->id, node_stored, a->node); /* a full queue is told by node_stored's figures */
 	runner_free(r);

@@ -16,6 +16,7 @@
 #include "node/counted.h"
 #include "node/node.h"
 #include "node/runner_parts.h"
+#include "node/shimfiles.h"
 
 #define EMPTY_PAUSE_FIRST 0.002
 #define EMPTY_PAUSE_MAX	  1.0
@@ -38,24 +39,9 @@ char *runner_log_path(const struct runner *r, char *out, size_t n)
 	return out;
 }
 
-static void run_path(const struct runner *r, const char *what, char out[4096])
-{
-	(void)snprintf(out, 4096, "%s/shims/%s.%s", r->node->cfg->run_dir, r->stem, what); /* as above */
-}
-
-static void record_path(const struct runner *r, uint64_t run, char out[4096])
-{
-	char what[40];
-
-	(void)snprintf(what, sizeof(what), "%llu.exit", (unsigned long long)run); /* 25 characters at most */
-	run_path(r, what, out);
-}
-
 bool runner_is_current(const struct runner *r)
 {
-	uint64_t want = r->agent->spec->run_hash;
-
-	return r->spec->run_hash == want && (!runner_is_alive(r) || r->run == 0 || r->run_hash == want);
+	return (runner_is_alive(r) && r->run ? r->run_hash : r->spec->run_hash) == r->agent->spec->run_hash;
 }
 
 bool runner_is_asked(const struct runner *r)
@@ -278,7 +264,7 @@ static bool read_record(struct runner *r)
 	char path[4096];
 
 	bytes_init(&b, sizeof(struct shim_exit) + SHIM_LABEL_MAX + 1024);
-	record_path(r, r->run, path);
+	(void)shimfiles_record(r->node->cfg, r->stem, r->run, path); /* which is what it returns */
 	return io_read_file(AT_FDCWD, path, &b, NULL) == 0 && runner_exited(r, b.v, b.n) == 0;
 }
 

@@ -11,6 +11,10 @@
 void runner_message(void *arg, uint32_t type, const void *payload, uint32_t size);
 void runner_closed(void *arg);
 
+/* The definition that a run of that hash was started with: the newest, or the one that it replaced; NULL: neither. The
+ * agent's reference. */
+struct agent_spec *runner_spec_of(const struct agent *a, uint64_t run_hash);
+
 /* It is under way no more: the next that waits may start. Harmless again. */
 void runner_launched(struct runner *r);
 /* The counts of refused system calls so far. */

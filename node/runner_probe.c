@@ -2,6 +2,7 @@
 /*
  * A replica's probes: http and tcp are asked from here, exec by its shim. When to ask and what follows is the core's.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -83,9 +84,13 @@ void runner_start_probe(struct runner *r, enum health_which w)
 
 void runner_cancel_probe(struct runner *r, enum health_which w)
 {
+	const struct shim_call_off off = {.size = sizeof(off), .exec_id = r->exec_ids[w]};
+
 	probe_cancel(r->probes[w]);
 	r->probes[w] = NULL;
 	r->exec_ids[w] = 0;
+	if (off.exec_id) /* not heard: it ends at its timeout, for which the core allows */
+		(void)shimlink_send(&r->link, SHIM_CALL_OFF, &off, sizeof(off));
 }
 
 void runner_exec_done(struct runner *r, const struct shim_exec_done *d)
@@ -107,6 +112,7 @@ void runner_exec_done(struct runner *r, const struct shim_exec_done *d)
 		runner_feed(r, &(struct replica_in){.type = REPLICA_IN_PROBE,
 				       .which = (enum health_which)w,
 				       .ok = ok,
+				       .busy = d->error == EBUSY && d->stage == SHIM_STAGE_FORK,
 				       .took_ms = d->took_ms,
 				       .text = text});
 		return;

@@ -93,6 +93,27 @@ static void take_label(struct runner *r, const void *label, size_t label_size)
 	launch_take_uid(r->node, r, l.uid);
 }
 
+struct agent_spec *runner_spec_of(const struct agent *a, uint64_t run_hash)
+{
+	if (a->spec->run_hash == run_hash)
+		return a->spec;
+	return a->before && a->before->run_hash == run_hash ? a->before : NULL;
+}
+
+/*
+ * What runs goes on as it was begun, in the middle of a change of its definition too: its probes have its own command,
+ * user and ports, and its end is told in its own limits. The newest definition is for the run that replaces it.
+ */
+static void take_over(struct runner *r, const struct shim_hello *h)
+{
+	struct agent_spec *spec = runner_spec_of(r->agent, r->run_hash);
+
+	if (spec)
+		runner_take_spec(r, spec);
+	runner_feed(r,
+		&(struct replica_in){.type = REPLICA_IN_ADOPTED, .pid = h->pid, .hello = h, .unprobed = spec == NULL});
+}
+
 void runner_hello(struct runner *r, const struct shim_hello *h, bool started, const void *label, size_t label_size)
 {
 	r->log_bytes = h->log_bytes;
@@ -114,7 +135,7 @@ void runner_hello(struct runner *r, const struct shim_hello *h, bool started, co
 	if (h->run_before > r->last_run)
 		r->records_left = true; /* it may not have been there when they were looked for */
 	take_label(r, label, label_size);
-	runner_feed(r, &(struct replica_in){.type = REPLICA_IN_ADOPTED, .pid = h->pid, .hello = h});
+	take_over(r, h);
 	adopt_answered(r);
 	if (r->node->serving)
 		runner_go_on(r); /* it has answered late */

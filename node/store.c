@@ -117,7 +117,7 @@ void store_close(struct store *s)
 {
 	if (!s)
 		return;
-	assert(!s->completing);
+	assert(!s->completing && !s->grouping);
 	pthread_mutex_lock(&s->lock);
 	s->stopping = true;
 	pthread_cond_signal(&s->work);
@@ -171,9 +171,30 @@ static size_t text_size(const char *v)
 	return v ? strlen(v) + 1 : 0;
 }
 
-static bool is_full(const struct store *s, const struct store_job *j)
+/*
+ * A group is one change, which cannot be had in parts: what bounds it is memory, and a count that the largest change
+ * fits. Groups and the rest are counted apart, so that a large change costs no event its place.
+ */
+static int has_room(const struct store *s, const struct store_job *j)
 {
-	return s->stopping || s->n_queued >= STORE_QUEUE_MAX || j->size > STORE_BYTES_MAX - s->queued_bytes;
+	if (s->grouping && (s->group_n >= STORE_GROUP_MAX || j->size > STORE_BYTES_MAX - s->group_bytes))
+		return -E2BIG;
+	if (s->stopping || j->size > STORE_BYTES_MAX - s->queued_bytes)
+		return -ENOSPC;
+	if (s->grouping)
+		return s->n_grouped < STORE_GROUP_MAX ? 0 : -ENOSPC;
+	return s->n_queued - s->n_grouped < STORE_QUEUE_MAX ? 0 : -ENOSPC;
+}
+
+/* Under the lock, as has_room; store_count_out takes it back. */
+static void count_in(struct store *s, struct store_job *j)
+{
+	j->counted = s->grouping;
+	s->n_queued++;
+	s->queued_bytes += j->size;
+	s->n_grouped += j->counted;
+	s->group_n++; /* begun anew with the next group */
+	s->group_bytes += j->size;
 }
 
 static bool is_alone(const struct list *l, const struct list *e)
@@ -184,13 +205,12 @@ static bool is_alone(const struct list *l, const struct list *e)
 /* Takes j: it is queued, or freed. */
 static int submit(struct store *s, struct store_job *j)
 {
-	bool full;
+	int rc;
 
 	if (!j)
 		return -ENOMEM;
 	if (!s->thread_started) {
-		int rc = pthread_create(&s->thread, NULL, store_thread_main, s);
-
+		rc = pthread_create(&s->thread, NULL, store_thread_main, s);
 		if (rc != 0) {
 			free(j);
 			return -rc;
@@ -198,21 +218,20 @@ static int submit(struct store *s, struct store_job *j)
 		s->thread_started = true;
 	}
 	pthread_mutex_lock(&s->lock);
-	full = is_full(s, j);
-	if (!full) {
+	rc = has_room(s, j);
+	if (rc == 0) {
 		j->grouped = s->grouping && s->group_at != s->queue.prev;
 		list_add_tail(&s->queue, &j->link);
-		s->n_queued++;
-		s->queued_bytes += j->size;
+		count_in(s, j);
 		s->n_urgent += !j->lazy;
 		if (!s->grouping && /* else its end wakes the thread */
 			(s->n_urgent || is_alone(&s->queue, &j->link) || s->n_queued >= STORE_LAZY_MAX))
 			pthread_cond_signal(&s->work);
 	}
 	pthread_mutex_unlock(&s->lock);
-	if (full)
+	if (rc < 0)
 		free(j);
-	return full ? -ENOSPC : 0;
+	return rc;
 }
 
 void store_group_begin(struct store *s)
@@ -221,6 +240,7 @@ void store_group_begin(struct store *s)
 	pthread_mutex_lock(&s->lock);
 	s->grouping = true;
 	s->group_at = s->queue.prev;
+	s->group_n = s->group_bytes = 0;
 	pthread_mutex_unlock(&s->lock);
 }
 
@@ -240,8 +260,7 @@ void store_group_drop(struct store *s)
 	while (s->queue.prev != s->group_at) {
 		struct store_job *j = LIST_ENTRY(s->queue.prev, struct store_job, link);
 
-		s->n_queued--;
-		s->queued_bytes -= j->size;
+		store_count_out(s, j);
 		s->n_urgent -= !j->lazy;
 		list_del(&j->link);
 		free(j);

@@ -104,7 +104,7 @@ int store_read_events(
 /*
  * Jobs queued between begin and end are stored all together or not at all, whenever the daemon is killed and however
  * full the disk is. drop instead of end forgets them, and done is called for none. Not nested; nothing of the queue is
- * run meanwhile.
+ * run meanwhile. A job that is one too many for any group (STORE_GROUP_MAX, STORE_BYTES_MAX) is refused with -E2BIG.
  */
 void store_group_begin(struct store *s);
 void store_group_end(struct store *s);

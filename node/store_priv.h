@@ -40,6 +40,7 @@ struct store_job {
 	void *arg;
 	int rc;
 	bool grouped; /* shares its fate with the job before it */
+	bool counted; /* with the jobs of groups, see STORE_GROUP_MAX */
 	bool lazy;    /* may wait for others */
 	char *error;  /* owned; NULL when rc is 0, or there was no memory for it */
 	size_t size;  /* of the whole job, counted against STORE_BYTES_MAX */
@@ -84,9 +85,11 @@ struct store {
 	pthread_cond_t work;
 	struct list queue, finished; /* of struct store_job */
 	size_t n_queued, queued_bytes, n_urgent;
+	size_t n_grouped; /* of n_queued */
 	bool stopping;
 	bool grouping;	       /* between begin and end of a group: the queue is not touched */
 	struct list *group_at; /* the last job before the group */
+	size_t group_n, group_bytes;
 	struct store_stats st;
 	int64_t commit_us[STORE_COMMITS_KEPT];
 
@@ -113,6 +116,7 @@ bool store_schema_is_fsync(const struct store *s);
 
 /* store_thread.c */
 void *store_thread_main(void *arg);
+void store_count_out(struct store *s, const struct store_job *j); /* done, or dropped; under `lock` */
 /* store_load.c: on the storage thread. */
 int store_load_page(struct store *s, const struct store_events_query *q, store_event_fn *fn, void *arg, struct err *e);
 /* store_backup.c */

@@ -323,6 +323,14 @@ static void wait_for_company(struct store *s)
 			return;
 }
 
+/* Under the lock. */
+void store_count_out(struct store *s, const struct store_job *j)
+{
+	s->n_queued--;
+	s->queued_bytes -= j->size;
+	s->n_grouped -= j->counted;
+}
+
 /* Takes all that wait; false once there is nothing and nothing will come. */
 static bool take(struct store *s, struct list *batch)
 {
@@ -347,8 +355,7 @@ static void hand_back(struct store *s, struct list *batch)
 	LIST_FOREACH (p, batch) {
 		const struct store_job *j = LIST_ENTRY(p, struct store_job, link);
 
-		s->n_queued--;
-		s->queued_bytes -= j->size;
+		store_count_out(s, j);
 		s->st.jobs++;
 		s->st.failures += j->rc < 0;
 	}

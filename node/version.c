@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Versions of libraries. libcgroup tells none.
+ * Versions of libraries. libcgroup has no call that tells its own: what configure heard of the one that this program
+ * was built with stands for it, and says so.
  */
+#include <config.h> /* configure's, not the one of this folder */
+
 #include "node/version.h"
 
 #include <ev.h>
@@ -15,13 +18,19 @@
 
 #include <seccomp.h> /* after ev.h: its elf.h defines EV_NONE */
 
+#ifdef COVEY_CGROUP_VERSION
+static const char cgroup_version_text[] = COVEY_CGROUP_VERSION " (built with)";
+#else
+static const char cgroup_version_text[] = "not known";
+#endif
+
 void version_libraries(struct version_library ret[VERSION_LIBRARIES])
 {
 	const struct scmp_version *sv = seccomp_version();
 	const struct {
 		const char *name, *text;
 	} plain[] = {{"nng", nng_version()}, {"sqlite", sqlite3_libversion()}, {"libyaml", yaml_get_version_string()},
-		{"msgpack", msgpack_version()}};
+		{"msgpack", msgpack_version()}, {"libcgroup", cgroup_version_text}};
 	size_t n = 0;
 
 	_Static_assert(ARRAY_LEN(plain) + 2 == VERSION_LIBRARIES, "a place for each");

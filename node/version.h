@@ -2,11 +2,11 @@
 #ifndef NODE_VERSION_H
 #define NODE_VERSION_H
 /*
- * The libraries that the daemon runs with, as they say themselves.
+ * The libraries that the daemon runs with, as they say themselves; libcgroup, which cannot: as it was built with.
  */
 #include <stddef.h>
 
-#define VERSION_LIBRARIES 6
+#define VERSION_LIBRARIES 7
 
 struct version_library {
 	const char *name;

@@ -123,12 +123,21 @@ void health_asked(struct health *h, uint64_t jitter, int64_t now_ms)
 
 	assert(is_asked(h) && !h->asking && jitter < HEALTH_JITTER_MAX);
 	h->asking = true;
-	h->asked++;
+	h->asked += !h->again;
+	h->again = false;
 	h->asked_ms = now_ms;
 	if (is_eager(h, now_ms))
 		h->next_ms = now_ms + MIN(every, MAX((int64_t)HEALTH_EAGER_MS, (now_ms - h->start_ms) / 4));
 	else
 		h->next_ms = now_ms + every - every / 10 * (int64_t)jitter / HEALTH_JITTER_MAX;
+}
+
+void health_not_asked(struct health *h, int64_t now_ms)
+{
+	assert(h->asking);
+	h->asking = false;
+	h->again = true;
+	h->next_ms = now_ms + HEALTH_BUSY_MS;
 }
 
 static bool answered_ok(struct health *h)

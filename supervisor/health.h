@@ -23,6 +23,7 @@ enum health_level { HEALTH_UNKNOWN, HEALTH_HEALTHY, HEALTH_DEGRADED, HEALTH_UNHE
 #define HEALTH_TEXT_MAX	       128
 #define HEALTH_EAGER_MS	       50
 #define HEALTH_ANSWER_GRACE_MS 5000 /* an answer that is late by this, over its timeout, will not come */
+#define HEALTH_BUSY_MS	       50   /* until one that could not be asked is tried again */
 #define HEALTH_JITTER_MAX      1000
 
 struct health {
@@ -30,6 +31,7 @@ struct health {
 	enum health_which which;
 	enum health_level level;
 	bool asking;	  /* a probe is out */
+	bool again;	  /* the next is one that could not be asked before: it has been counted */
 	int64_t start_ms; /* of the run, `after` included */
 	int64_t asked_ms;
 	int64_t next_ms; /* CLOCK_MONOTONIC: when to ask (probes), or when silence counts (notify's watchdog) */
@@ -47,6 +49,8 @@ bool health_respec(struct health *h, const struct spec_probe *probe, int64_t now
 bool health_is_due(const struct health *h, int64_t now_ms); /* true: the caller asks, and says so by health_asked */
 /* jitter, 0 … HEALTH_JITTER_MAX - 1: takes up to a tenth off `every`, so that probes of a thousand replicas spread. */
 void health_asked(struct health *h, uint64_t jitter, int64_t now_ms);
+/* It could not be asked: no answer of any kind; due again a moment later. */
+void health_not_asked(struct health *h, int64_t now_ms);
 /* An answer. Returns true when the level changed. text may be NULL. */
 bool health_answer(struct health *h, bool ok, int64_t took_ms, const char *text, int64_t now_ms);
 /* The watchdog is armed or fed; by WATCHDOG=1 (beat) the level changes: true. Nothing but for liveness by notify. */

@@ -10,6 +10,7 @@ libsupervisor_core_a_SOURCES = \
 	%D%/replica.h \
 	%D%/replica_end.c \
 	%D%/replica_explain.c \
+	%D%/replica_found.c \
 	%D%/replica_impl.h \
 	%D%/replica_probe.c \
 	%D%/replica_view.c \

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The life of one replica: its table of states, and what it is told (run, stop, restart) or found to be (started,
- * adopted) in each. What follows from the end of a run is in replica_end.c, from its probes in replica_probe.c; what is
- * only shown of a replica in replica_view.c.
+ * The life of one replica: its table of states, and what it is told (run, stop, restart) in each. What it is found to
+ * be (started, adopted) is in replica_found.c; what follows from the end of a run in replica_end.c, from its probes in
+ * replica_probe.c; what is only shown of a replica in replica_view.c.
  */
 #include "supervisor/replica_impl.h"
 
@@ -58,10 +58,12 @@ struct health *replica_probe_of(struct replica *r, enum health_which which)
 	return which == HEALTH_LIVENESS ? &r->liveness : &r->readiness;
 }
 
-void replica_cancel_probe(struct step *s, enum health_which which)
+void replica_cancel_probe(struct step *s, const struct health *h)
 {
-	if (replica_probe_of(s->r, which)->asking)
-		replica_emit(s, REPLICA_OUT_PROBE_CANCEL)->which = which;
+	if (!h->asking)
+		return;
+	s->r->free_by_ms = MAX(s->r->free_by_ms, health_deadline_ms(h)); /* a shim may not know how to call it off */
+	replica_emit(s, REPLICA_OUT_PROBE_CANCEL)->which = h->which;
 }
 
 void replica_move(struct step *s, enum replica_state to)
@@ -70,12 +72,16 @@ void replica_move(struct step *s, enum replica_state to)
 
 	if (to != REPLICA_RUNNING) {
 		for (int w = 0; w < HEALTH_WHICH_MAX; w++) {
-			replica_cancel_probe(s, (enum health_which)w);
-			health_stop(replica_probe_of(r, (enum health_which)w));
+			struct health *h = replica_probe_of(r, (enum health_which)w);
+
+			replica_cancel_probe(s, h);
+			health_stop(h);
 		}
 	}
 	if (to != REPLICA_RUNNING && to != REPLICA_STOPPING) {
 		r->pid = 0;
+		r->began = false;
+		r->unprobed = false;
 		r->notify_ready = false;
 		r->status[0] = '\0';
 	}
@@ -208,130 +214,6 @@ static void on_restart(struct step *s)
 	}
 }
 
-/* The agent runs, since since_ms: its probes begin. sd_notify is the caller's. */
-static void runs(struct step *s, int pid, int64_t since_ms)
-{
-	struct replica *r = s->r;
-
-	replica_move(s, REPLICA_RUNNING);
-	r->wanted = true;
-	r->pid = pid;
-	r->started_mono_ms = since_ms;
-	health_start(&r->liveness, HEALTH_LIVENESS, &r->spec->liveness, s->now.mono_ms);
-	health_start(&r->readiness, HEALTH_READINESS, &r->spec->readiness, s->now.mono_ms);
-}
-
-/* A run that was not known of, in a state that has none: that it had given up or was done is no longer so. */
-static void found(struct step *s, enum replica_state was)
-{
-	if (was == REPLICA_FAILED || was == REPLICA_STOPPED)
-		replica_emit_save(s);
-}
-
-/* It was stopped before it was found: then it is to end, whatever it was to do. */
-static void stop_unwanted(struct step *s)
-{
-	s->r->wanted = false;
-	s->r->manual = false;
-	if (s->r->state != REPLICA_STOPPING)
-		replica_stop_run(s, SHIM_WHY_STOPPED, "found running although it is stopped");
-}
-
-static bool is_unwanted(const struct replica *r)
-{
-	return r->state == REPLICA_STOPPED && !r->wanted;
-}
-
-static void on_started(struct step *s)
-{
-	struct replica *r = s->r;
-	enum replica_state was = (enum replica_state)r->state;
-	bool unwanted = is_unwanted(r);
-
-	switch (was) {
-	case REPLICA_STOPPING:
-	case REPLICA_RUNNING:
-		r->pid = s->in->pid;
-		return;
-	case REPLICA_STARTING:
-		runs(s, s->in->pid, s->now.mono_ms);
-		replica_event(s, SEVERITY_INFO, "started", "started, pid %d", r->pid);
-		break;
-	default:
-		runs(s, s->in->pid, s->now.mono_ms);
-		replica_event(
-			s, SEVERITY_WARNING, "started", "found started although it was not asked for, pid %d", r->pid);
-		break;
-	}
-	found(s, was);
-	replica_arm_notify(s);
-	if (unwanted)
-		stop_unwanted(s);
-}
-
-/* The old daemon had told it to stop, for hello->why. */
-static void adopt_stopping(struct step *s)
-{
-	uint32_t why = s->in->hello->why;
-
-	s->r->wanted =
-		why == SHIM_WHY_RESTART || why == SHIM_WHY_UPDATE || why == SHIM_WHY_HEALTH || why == SHIM_WHY_WATCHDOG;
-	replica_move(s, REPLICA_STOPPING);
-	s->r->manual = why == SHIM_WHY_RESTART || why == SHIM_WHY_UPDATE;
-	s->r->pid = s->in->pid;
-}
-
-static void adopt_running(struct step *s)
-{
-	const struct shim_hello *hello = s->in->hello;
-	struct replica *r = s->r;
-	int64_t age_ms = MAX(s->now.boot_ms - hello->started_boot_ms, (int64_t)0);
-
-	r->notify_ready = hello->ready;
-	runs(s, s->in->pid, s->now.mono_ms - age_ms);
-	r->since_mono_ms = r->started_mono_ms;
-	r->since_wall_ms = hello->started_wall_ms;
-	health_copy_text(r->status, sizeof(r->status), hello->status);
-	if (hello->ready)
-		(void)health_ready(&r->readiness, true); /* as it was before: no news */
-	replica_arm_notify(s);
-}
-
-static void adopt(struct step *s)
-{
-	uint32_t state = s->in->hello->state;
-
-	if (state == SHIM_STOPPING || state == SHIM_EMPTYING) {
-		adopt_stopping(s);
-	} else if (state == SHIM_PREPARING) {
-		replica_move(s, REPLICA_STARTING);
-		s->r->wanted = true;
-		s->r->pid = s->in->pid;
-		s->r->started_mono_ms = s->now.mono_ms;
-	} else {
-		adopt_running(s);
-	}
-	replica_event(s, SEVERITY_DEBUG, "adopted", "found %s, pid %d; taken over as it is", states[s->r->state].name,
-		s->in->pid);
-}
-
-static void on_adopted(struct step *s)
-{
-	struct replica *r = s->r;
-	enum replica_state was = (enum replica_state)r->state;
-	bool unwanted = is_unwanted(r);
-
-	if (r->state == REPLICA_RUNNING || r->state == REPLICA_STOPPING ||
-		(r->state == REPLICA_STARTING && s->in->hello->state == SHIM_PREPARING)) {
-		r->pid = s->in->pid;
-		return;
-	}
-	adopt(s);
-	found(s, was);
-	if (unwanted)
-		stop_unwanted(s);
-}
-
 void replica_step(struct replica *r, const struct replica_in *in, struct now now, struct replica_outs *outs)
 {
 	static void (*const handlers[])(struct step *) = {
@@ -339,10 +221,10 @@ void replica_step(struct replica *r, const struct replica_in *in, struct now now
 		[REPLICA_IN_STOP] = on_stop,
 		[REPLICA_IN_RESTART] = on_restart,
 		[REPLICA_IN_SPEC] = replica_on_spec,
-		[REPLICA_IN_STARTED] = on_started,
+		[REPLICA_IN_STARTED] = replica_on_started,
 		[REPLICA_IN_EXITED] = replica_on_exited,
 		[REPLICA_IN_SHIM_LOST] = replica_on_shim_lost,
-		[REPLICA_IN_ADOPTED] = on_adopted,
+		[REPLICA_IN_ADOPTED] = replica_on_adopted,
 		[REPLICA_IN_NOTIFY] = replica_on_notify,
 		[REPLICA_IN_PROBE] = replica_on_probe,
 		[REPLICA_IN_TICK] = replica_on_tick,

@@ -73,10 +73,12 @@ enum replica_in_type {
 	 * no daemon was there. */
 	REPLICA_IN_EXITED,
 	REPLICA_IN_SHIM_LOST, /* the shim is gone without a record: its group was emptied */
-	REPLICA_IN_ADOPTED,   /* found running (or stopping) after a restart of the daemon: pid, hello */
-	REPLICA_IN_NOTIFY,    /* sd_notify: notify */
-	REPLICA_IN_PROBE,     /* a probe came back: which, ok, took_ms, text */
-	REPLICA_IN_TICK,      /* the deadline came */
+	/* Found running (or stopping) after a restart of the daemon: pid, hello, unprobed. The spec is the one that it
+	 * was started with, if that is known. */
+	REPLICA_IN_ADOPTED,
+	REPLICA_IN_NOTIFY, /* sd_notify: notify */
+	REPLICA_IN_PROBE,  /* a probe came back: which, ok, busy, took_ms, text */
+	REPLICA_IN_TICK,   /* the deadline came */
 	REPLICA_IN_MAX
 };
 
@@ -85,13 +87,15 @@ struct replica_in {
 	enum shim_why why;		  /* STOP, RESTART */
 	const char *why_text;		  /* STOP, RESTART; borrowed for the call */
 	const struct agent_spec *spec;	  /* SPEC; borrowed: the caller keeps it alive until replaced */
-	int pid;			  /* STARTED, ADOPTED */
+	int pid;			  /* STARTED, ADOPTED (which counts while hello->pid_start does) */
 	const struct shim_exit *exit;	  /* EXITED; borrowed */
 	const char *refused_name;	  /* EXITED: name of the syscall exit->refused_nr_last, or NULL; borrowed */
 	const struct shim_hello *hello;	  /* ADOPTED; borrowed */
+	bool unprobed;			  /* ADOPTED: as in struct replica */
 	const struct shim_notify *notify; /* NOTIFY; borrowed */
 	enum health_which which;	  /* PROBE */
 	bool ok;			  /* PROBE */
+	bool busy;			  /* PROBE, not ok: the shim has no place for it while others take theirs */
 	int64_t took_ms;		  /* PROBE */
 	const char *text;		  /* PROBE: what went wrong; borrowed */
 };
@@ -131,7 +135,11 @@ struct replica {
 	int state;		       /* enum replica_state, moved by sm_move alone */
 	bool wanted; /* RUN or STOP was said last. In STOPPING: it is to start again; in STOPPED: it is done */
 	bool manual; /* STOPPING: the start that follows was asked for, and counts nowhere */
-	int pid;
+	int pid;     /* 0: none, or not known */
+	bool began;  /* this run's agent has started, whatever became of it */
+	/* What runs was started with another definition than any that is known here. It is asked nothing, since it need
+	 * not understand; it serves as it did: counts as ready, its health is unknown. Until the next run. */
+	bool unprobed;
 	int64_t since_mono_ms, since_wall_ms; /* of the state */
 	int64_t started_mono_ms;
 	int64_t next_ms;  /* backoff: when it is started again; DEADLINE_NEVER otherwise */
@@ -139,7 +147,8 @@ struct replica {
 	struct restart_history history;
 	uint64_t ended_run; /* the newest run whose end is known */
 	struct health liveness, readiness;
-	bool notify_ready; /* READY=1 was said in this run */
+	int64_t free_by_ms; /* by then what was asked of the shim takes no place there any more */
+	bool notify_ready;  /* READY=1 was said in this run */
 	char status[SHIM_STATUS_MAX];
 	struct replica_exit last_exit;
 	struct rng rng;

@@ -179,7 +179,7 @@ void replica_on_shim_lost(struct step *s)
 		break;
 	case REPLICA_STOPPING:
 		x.reason = REASON_STOPPED;
-		text = r->pid ? "stopped; its shim ended without a record" : "stopped before it had started";
+		text = r->began ? "stopped; its shim ended without a record" : "stopped before it had started";
 		break;
 	default:
 		return;

@@ -2,8 +2,8 @@
 #ifndef SUPERVISOR_REPLICA_IMPL_H
 #define SUPERVISOR_REPLICA_IMPL_H
 /*
- * What the files of a replica's core share: replica.c (the states, what is asked and found), replica_end.c (a run
- * ended), replica_probe.c (how it is). Nobody else includes it.
+ * What the files of a replica's core share: replica.c (the states, what is asked), replica_found.c (what is found),
+ * replica_end.c (a run ended), replica_probe.c (how it is). Nobody else includes it.
  */
 #include "supervisor/replica.h"
 
@@ -26,12 +26,16 @@ void replica_start(struct step *s);
 /* To STOPPING, and says STOP. */
 void replica_stop_run(struct step *s, enum shim_why why, const char *why_text);
 struct health *replica_probe_of(struct replica *r, enum health_which which);
-/* Says that an answer of this probe no longer matters, if one is awaited. */
-void replica_cancel_probe(struct step *s, enum health_which which);
+/* What is asked of the run. */
+const struct spec_probe *replica_probe_spec(const struct replica *r, enum health_which which);
+/* Says that an answer of this probe (or of what it was before) no longer matters, if one is awaited. */
+void replica_cancel_probe(struct step *s, const struct health *h);
 /* What sd_notify has said so far counts for probes that have begun: READY=1 makes ready, and arms the watchdog. */
 void replica_arm_notify(struct step *s);
 
 /* The handlers of their events. */
+void replica_on_started(struct step *s);
+void replica_on_adopted(struct step *s);
 void replica_on_exited(struct step *s);
 void replica_on_shim_lost(struct step *s);
 void replica_on_spec(struct step *s);

@@ -10,6 +10,15 @@
 static const char *const probe_names[] = {[HEALTH_LIVENESS] = "liveness", [HEALTH_READINESS] = "readiness"};
 _Static_assert(ARRAY_LEN(probe_names) == HEALTH_WHICH_MAX, "a name for each probe");
 
+const struct spec_probe *replica_probe_spec(const struct replica *r, enum health_which which)
+{
+	static const struct spec_probe none = {.kind = SPEC_PROBE_NONE};
+
+	if (r->unprobed)
+		return &none;
+	return which == HEALTH_LIVENESS ? &r->spec->liveness : &r->spec->readiness;
+}
+
 /* Liveness failed: stopped, then started again as after a failed run. */
 static void unhealthy(struct step *s)
 {
@@ -101,25 +110,33 @@ void replica_on_spec(struct step *s)
 	struct replica *r = s->r;
 
 	r->spec = s->in->spec;
+	r->unprobed = false; /* a definition that is handed to what runs is the one that runs, or it restarts at once */
 	for (int w = 0; w < HEALTH_WHICH_MAX; w++) {
-		struct health *h = replica_probe_of(r, (enum health_which)w);
-		bool asking = h->asking;
+		enum health_which which = (enum health_which)w;
+		struct health *h = replica_probe_of(r, which), was = *h;
 
-		if (!health_respec(h, w == HEALTH_LIVENESS ? &r->spec->liveness : &r->spec->readiness, s->now.mono_ms))
+		if (!health_respec(h, replica_probe_spec(r, which), s->now.mono_ms))
 			continue;
-		if (asking)
-			replica_emit(s, REPLICA_OUT_PROBE_CANCEL)->which = (enum health_which)w;
+		replica_cancel_probe(s, &was);
 		replica_arm_notify(s);
 	}
 }
 
 void replica_on_probe(struct step *s)
 {
-	struct health *h = replica_probe_of(s->r, s->in->which);
+	struct replica *r = s->r;
+	struct health *h = replica_probe_of(r, s->in->which);
 	enum health_level was = h->level;
 
-	if (s->r->state == REPLICA_RUNNING && h->asking &&
-		health_answer(h, s->in->ok, s->in->took_ms, s->in->text, s->now.mono_ms))
+	if (r->state != REPLICA_RUNNING || !h->asking)
+		return;
+	if (s->in->busy && s->now.mono_ms < r->free_by_ms) {
+		health_not_asked(h, s->now.mono_ms); /* that others take its place says nothing about the agent */
+		return;
+	}
+	if (!s->in->busy) /* what its command left behind may take its place a while longer */
+		r->free_by_ms = MAX(r->free_by_ms, s->now.mono_ms + HEALTH_ANSWER_GRACE_MS);
+	if (health_answer(h, s->in->ok, s->in->took_ms, s->in->text, s->now.mono_ms))
 		level_changed(s, h, was);
 }
 
@@ -129,7 +146,7 @@ static void tick_probe(struct step *s, enum health_which which)
 	enum health_level was = h->level;
 
 	if (health_is_overdue(h, s->now.mono_ms)) {
-		replica_cancel_probe(s, which);
+		replica_cancel_probe(s, h);
 		if (health_overdue(h, s->now.mono_ms))
 			level_changed(s, h, was);
 	}

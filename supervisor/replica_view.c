@@ -35,7 +35,7 @@ enum health_level replica_health(const struct replica *r)
 {
 	enum health_level live = level_of(&r->liveness), ready = level_of(&r->readiness);
 
-	if (r->state != REPLICA_RUNNING)
+	if (r->state != REPLICA_RUNNING || r->unprobed)
 		return HEALTH_UNKNOWN;
 	return badness(live) > badness(ready) ? live : ready;
 }
@@ -67,6 +67,8 @@ void replica_check(const struct replica *r)
 	if (s == REPLICA_PENDING)
 		assert(!r->wanted);
 	assert(!r->manual || (s == REPLICA_STOPPING && r->wanted));
+	assert(r->began || s != REPLICA_RUNNING);
+	assert(!r->unprobed || (r->liveness.next_ms == DEADLINE_NEVER && r->readiness.next_ms == DEADLINE_NEVER));
 	assert(r->pid == 0 || s == REPLICA_STARTING || s == REPLICA_RUNNING || s == REPLICA_STOPPING);
 	assert(r->restarts >= 0 && r->history.tries >= 0 && r->history.n <= RESTART_KEPT);
 	for (size_t i = 1; i < r->history.n; i++)

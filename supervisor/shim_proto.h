@@ -50,6 +50,7 @@ enum shim_msg_type {
 	SHIM_EXEC,     /* struct shim_plan (exec_id set) and its blob: run a probe's command beside the agent */
 	SHIM_LABEL,    /* opaque bytes ≤ SHIM_LABEL_MAX, replaces what the plan brought */
 	SHIM_REBIND,   /* nothing: run_dir was wiped, make the sockets again */
+	SHIM_CALL_OFF, /* struct shim_call_off: nobody waits for that probe's command any more, end it; no answer */
 	/* shim → daemon */
 	SHIM_HELLO = 64, /* struct shim_hello, then the label */
 	SHIM_STARTED,	 /* struct shim_hello, then the label: the agent's exec succeeded */
@@ -149,9 +150,11 @@ enum shim_state { SHIM_PREPARING, SHIM_RUNNING, SHIM_STOPPING, SHIM_EMPTYING, SH
 struct shim_hello {
 	uint32_t size, version;
 	uint64_t run;
-	uint32_t state;	    /* enum shim_state */
-	int32_t pid;	    /* the agent's, in the host's pid namespace; 0 while preparing */
-	uint64_t pid_start; /* field 22 of /proc/PID/stat: against reuse of the pid */
+	uint32_t state; /* enum shim_state */
+	int32_t pid;	/* the agent's, in the host's pid namespace; 0 while preparing */
+	/* HELLO: field 22 of /proc/PID/stat of a process that the shim holds, so that nobody else can have its pid.
+	 * 0: it holds none any more (or none yet), and pid may be anybody's. STARTED: 0, not looked up. */
+	uint64_t pid_start;
 	int64_t started_wall_ms, started_boot_ms;
 	uint32_t ready;		  /* READY=1 was said */
 	uint32_t watchdog;	  /* WATCHDOG=1 was said ever */
@@ -204,11 +207,16 @@ struct shim_refused {
 struct shim_exec_done {
 	uint32_t size, exec_id;
 	int32_t status; /* as from waitpid; -1 with error set: it could not be started */
-	int32_t error;	/* errno */
+	int32_t error;	/* errno; EBUSY at stage FORK: two others are not over yet, ask again */
 	uint32_t timed_out;
 	uint32_t stage; /* enum shim_stage of the error */
 	int64_t took_ms;
 	char output[128]; /* the first bytes it wrote, NUL-terminated */
+};
+
+/* A shim of a build that does not know it ends the command at its timeout; until then it takes one of two places. */
+struct shim_call_off {
+	uint32_t size, exec_id;
 };
 
 /* Where a start failed. */

@@ -239,6 +239,7 @@ static void take_stop(const void *v, size_t n, struct shim_stop *ret)
 
 static void take_message(struct shim *s, uint32_t type, const void *v, size_t n)
 {
+	struct shim_call_off off = {0};
 	struct shim_stop stop;
 
 	switch (type) {
@@ -259,6 +260,10 @@ static void take_message(struct shim *s, uint32_t type, const void *v, size_t n)
 		break;
 	case SHIM_REBIND:
 		sockets_check(s);
+		break;
+	case SHIM_CALL_OFF:
+		memcpy(&off, v, MIN(n, sizeof(off)));
+		probe_call_off(s, off.exec_id);
 		break;
 	default:
 		break; /* of a newer daemon, or of no meaning here */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Probes' commands: started as the agent is, in the same sandbox and groups, each with its processes in a sub-group
- * of its own, so that what it forks ends with it, at its end or at its timeout. Two at a time.
+ * of its own, so that what it forks ends with it: at its end, at its timeout, or when nobody waits for it any more. Two
+ * at a time.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -211,17 +212,26 @@ void probe_tell(struct shim *s)
 	}
 }
 
-/* Nobody waits for them any more: the next daemon finds their places free. Done by probe_time, as at a timeout. */
+/* Nobody waits for it any more. Its end and its place's are probe_time's, as at a timeout. */
+static void call_off(struct probe *p)
+{
+	p->owed = false;
+	p->unheard = true; /* another daemon may be there already, which did not ask */
+	if (p->phase != PROBE_FREE)
+		p->deadline_ms = p->started_ms;
+}
+
 void probe_hang_up(struct shim *s)
 {
-	for (int i = 0; i < GROUP_PROBES && !s->ended; i++) {
-		struct probe *p = &s->probes[i];
+	for (int i = 0; i < GROUP_PROBES && !s->ended; i++)
+		call_off(&s->probes[i]);
+}
 
-		p->owed = false;
-		p->unheard = true; /* another daemon may be there already, which did not ask */
-		if (p->phase != PROBE_FREE)
-			p->deadline_ms = p->started_ms;
-	}
+void probe_call_off(struct shim *s, uint32_t exec_id)
+{
+	for (int i = 0; i < GROUP_PROBES && !s->ended; i++)
+		if (s->probes[i].phase != PROBE_FREE && s->probes[i].done.exec_id == exec_id)
+			call_off(&s->probes[i]);
 }
 
 void probe_abandon(struct shim *s)

@@ -172,7 +172,8 @@ bool probe_child(struct shim *s, int pid, int status); /* whether it was one of 
 void probe_time(struct shim *s, int64_t now_ms);
 int64_t probe_deadline_ms(const struct shim *s); /* 0: none */
 void probe_tell(struct shim *s);		 /* what is owed */
-void probe_hang_up(struct shim *s);		 /* the daemon that asked is gone */
+void probe_hang_up(struct shim *s);		 /* the daemon that asked is gone: the next finds their places free */
+void probe_call_off(struct shim *s, uint32_t exec_id);
 void probe_abandon(struct shim *s);
 
 /* pidns.c */

@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # What configure says when something is missing: each library in turn is hidden from it, and the sentence must name the
-# Debian package. Then what it refuses, and that without musl the shim is built with glibc, static as well.
+# Debian package. Then what it refuses, and that without musl the shim is built with glibc, static as well; and that
+# it goes on where pkg-config does not know libcgroup.
 set -eu
 top=$(cd "$(dirname "$0")/../.." && pwd)
 work=$(mktemp -d)
@@ -54,8 +55,11 @@ refused 'no asserts' 'asserts' CPPFLAGS=-DNDEBUG
 rm -rf "$work/b"
 mkdir "$work/b"
 cd "$work/b"
-"$top/configure" -q --without-musl >"$work/said" 2>&1 || fault "without musl: configure failed: $(tail -3 "$work/said")"
+"$top/configure" -q --without-musl PKG_CONFIG_LIBDIR="$work/no-pc" MSGPACK_CFLAGS=-I/usr/include \
+	MSGPACK_LIBS=-lmsgpackc CMOCKA_CFLAGS=-I/usr/include CMOCKA_LIBS=-lcmocka >"$work/said" 2>&1 ||
+	fault "without musl: configure failed: $(tail -3 "$work/said")"
 grep -q 'musl-tools' "$work/said" || fault "without musl: the package musl-tools was not named"
+! grep -q 'define COVEY_CGROUP_VERSION' config.h || fault "a version of libcgroup that pkg-config does not know"
 if make -s covey-shim >"$work/said" 2>&1; then
 	! readelf -dW covey-shim | grep -q NEEDED || fault "without musl: covey-shim is not static"
 	echo "ok: covey-shim with glibc"

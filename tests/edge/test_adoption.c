@@ -4,7 +4,6 @@
  * ended meanwhile, and starts nothing twice.
  */
 #include <dirent.h>
-#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,6 +11,7 @@
 
 #include "base/rng.h"
 #include "tests/lib/daemon.h"
+#include "tests/lib/proc.h"
 #include "tests/lib/wait.h"
 
 /* An agent that notes each of its starts in a file of the bed, once it is set up (`first`). */
@@ -79,7 +79,7 @@ static void test_an_end_without_a_daemon_is_known(void **state)
 	assert_true(daemon_replica(&d, "job.0", &r));
 	daemon_kill(&d, SIGKILL);
 	assert_int_equal(kill(r.pid, SIGTERM), 0);
-	WAIT_UNTIL(kill(r.pid, 0) < 0 && errno == ESRCH, WAIT_BOUND_S);
+	WAIT_UNTIL(proc_is_gone(r.pid), WAIT_BOUND_S);
 	daemon_start(&d);
 	WAIT_UNTIL(daemon_state_is(&d, "job.0", "running"), WAIT_BOUND_S);
 	assert_true(daemon_replica(&d, "job.0", &r));
@@ -147,7 +147,7 @@ static void test_a_stop_goes_on_without_the_daemon(void **state)
 	pid = daemon_pid_of(&d, "slow.0");
 	assert_true(daemon_ok(daemon_call(&d, "stop", "target=slow")));
 	daemon_kill(&d, SIGKILL);
-	WAIT_UNTIL(kill(pid, 0) < 0 && errno == ESRCH, WAIT_BOUND_S);
+	WAIT_UNTIL(proc_is_gone(pid), WAIT_BOUND_S);
 	daemon_start(&d);
 	WAIT_UNTIL(daemon_state_is(&d, "slow.0", "stopped"), WAIT_BOUND_S);
 	assert_int_equal(starts_of(&d, "slow"), 1);
@@ -159,9 +159,8 @@ static void test_a_killed_shim_leaves_nothing(void **state)
 {
 	struct daemon_bed d;
 	struct daemon_replica r;
-	char text[1024], path[64];
-	int pid, shim = 0;
-	FILE *f;
+	char text[1024];
+	int pid;
 
 	(void)state;
 	daemon_init(&d);
@@ -170,14 +169,9 @@ static void test_a_killed_shim_leaves_nothing(void **state)
 	daemon_run(&d, text);
 	WAIT_UNTIL(starts_of(&d, "two") == 1, WAIT_BOUND_S);
 	pid = daemon_pid_of(&d, "two.0");
-	(void)snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-	f = fopen(path, "r");
-	assert_non_null(f);
-	assert_int_equal(fscanf(f, "%*d (%*[^)]) %*c %d", &shim), 1);
-	(void)fclose(f);
-	assert_int_equal(kill(shim, SIGKILL), 0);
+	assert_int_equal(kill(proc_parent(pid), SIGKILL), 0);
 	WAIT_UNTIL(daemon_replica(&d, "two.0", &r) && strcmp(r.state, "running") == 0 && r.pid != pid, WAIT_BOUND_S);
-	WAIT_UNTIL(kill(pid, 0) < 0, WAIT_BOUND_S); /* once init has reaped it */
+	WAIT_UNTIL(proc_is_gone(pid), WAIT_BOUND_S); /* once init has reaped it */
 	WAIT_UNTIL(daemon_processes(&d) == 2, WAIT_BOUND_S);
 	WAIT_UNTIL(starts_of(&d, "two") == 2, WAIT_BOUND_S);
 	daemon_done(&d);

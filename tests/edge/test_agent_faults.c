@@ -3,7 +3,6 @@
  * Agents that misbehave under a real daemon: what they write, what they close, what they leave behind; and leftovers
  * of shims that were killed, which a starting daemon finds.
  */
-#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -14,6 +13,7 @@
 
 #include "supervisor/shim_proto.h"
 #include "tests/lib/daemon.h"
+#include "tests/lib/proc.h"
 #include "tests/lib/wait.h"
 
 static struct daemon_bed bed;
@@ -37,11 +37,10 @@ static int end(void **state)
 	return 0;
 }
 
-/* Of /proc/PID/stat: the parent, and the processor time in ticks. */
-static int stat_of(int pid, long *ret_ticks)
+/* Its processor time in ticks. */
+static long ticks_of(int pid)
 {
 	char path[64];
-	int parent = 0;
 	long user = 0, system = 0;
 	FILE *f;
 
@@ -49,17 +48,9 @@ static int stat_of(int pid, long *ret_ticks)
 	f = fopen(path, "r");
 	assert_non_null(f);
 	assert_int_equal(
-		fscanf(f, "%*d (%*[^)]) %*c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %ld %ld", &parent, &user, &system),
-		3);
+		fscanf(f, "%*d (%*[^)]) %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %ld %ld", &user, &system), 2);
 	(void)fclose(f); /* read only */
-	if (ret_ticks)
-		*ret_ticks = user + system;
-	return parent;
-}
-
-static bool is_gone(int pid)
-{
-	return kill(pid, 0) < 0 && errno == ESRCH;
+	return user + system;
 }
 
 static void stop(const char *name)
@@ -90,19 +81,18 @@ static bool wrote(const char *replica, const void *bytes, size_t n)
 
 static void test_closing_its_outputs_is_fine(void **state)
 {
-	long before, after;
+	long before;
 	int64_t begun;
 	int shim;
 
 	(void)state;
 	daemon_run(&bed, "name: quiet\ncommand: [/bin/sh, -c, \"exec <&- >&- 2>&-; exec sleep 1000\"]\n");
-	shim = stat_of(daemon_pid_of(&bed, "quiet.0"), NULL);
-	(void)stat_of(shim, &before);
+	shim = proc_parent(daemon_pid_of(&bed, "quiet.0"));
+	before = ticks_of(shim);
 	begun = wait_mono_ms();
 	while (wait_mono_ms() - begun < 1000) /* long enough for a shim that spins to show */
 		assert_true(daemon_pid_of(&bed, "quiet.0") > 0);
-	(void)stat_of(shim, &after);
-	assert_true(after - before < sysconf(_SC_CLK_TCK) / 10);
+	assert_true(ticks_of(shim) - before < sysconf(_SC_CLK_TCK) / 10);
 	stop("quiet");
 }
 
@@ -162,7 +152,7 @@ static void test_ignoring_the_signal_is_told(void **state)
 	WAIT_UNTIL(wrote("deaf.0", "deaf", 4), WAIT_BOUND_S);
 	pid = daemon_pid_of(&bed, "deaf.0");
 	stop("deaf");
-	assert_true(is_gone(pid));
+	assert_true(proc_is_gone(pid));
 	assert_true(daemon_replica(&bed, "deaf.0", &r));
 	assert_string_equal(r.state, "stopped");
 	assert_non_null(strstr(r.text, "did not stop within 300ms, killed"));
@@ -207,17 +197,17 @@ static void test_a_socket_of_a_killed_shim_is_no_shim(void **state)
 
 	(void)state;
 	pid = run_sleeper();
-	shim = stat_of(pid, NULL);
+	shim = proc_parent(pid);
 	daemon_kill(&bed, SIGKILL);
 	assert_int_equal(kill(shim, SIGKILL), 0);
-	WAIT_UNTIL(is_gone(shim), WAIT_BOUND_S);
+	WAIT_UNTIL(proc_is_gone(shim), WAIT_BOUND_S);
 	assert_int_equal(access(tmpdir_path(&bed.dir, "run/shims/web.0.sock"), F_OK), 0);
 	(void)daemon_file(&bed, "run/shims/ghost.0.sock", "no socket", 0600);
 	daemon_start(&bed);
 	WAIT_UNTIL(daemon_pid_of(&bed, "web.0") > 0, WAIT_BOUND_S);
 	again = daemon_pid_of(&bed, "web.0");
 	assert_int_not_equal(again, pid);
-	WAIT_UNTIL(is_gone(pid), WAIT_BOUND_S);
+	WAIT_UNTIL(proc_is_gone(pid), WAIT_BOUND_S);
 	WAIT_UNTIL(daemon_processes(&bed) == 1, WAIT_BOUND_S);
 	daemon_kill(&bed, SIGKILL);
 	daemon_start(&bed);
@@ -233,10 +223,10 @@ static void test_a_mute_listener_holds_nobody_up(void **state)
 
 	(void)state;
 	pid = run_sleeper();
-	shim = stat_of(pid, NULL);
+	shim = proc_parent(pid);
 	daemon_kill(&bed, SIGKILL);
 	assert_int_equal(kill(shim, SIGKILL), 0);
-	WAIT_UNTIL(is_gone(shim), WAIT_BOUND_S);
+	WAIT_UNTIL(proc_is_gone(shim), WAIT_BOUND_S);
 	(void)snprintf(at.sun_path, sizeof(at.sun_path), "%s/run/shims/web.0.sock", bed.dir.path);
 	(void)unlink(at.sun_path); /* absent is as good */
 	assert_int_equal(bind(fd, (struct sockaddr *)&at, sizeof(at)), 0);
@@ -374,7 +364,7 @@ static void test_a_deaf_shim_is_told_to_stop_once_it_hears(void **state)
 	(void)state;
 	run_with_large_probes(rounds);
 	pid = daemon_pid_of(&bed, "deaf.0");
-	held_shim = stat_of(pid, NULL);
+	held_shim = proc_parent(pid);
 	assert_int_equal(kill(held_shim, SIGSTOP), 0);
 	WAIT_UNTIL(daemon_logged(&bed, 0, "deaf.0", "it is sent again once the shim reads"), rounds * WAIT_BOUND_S);
 	assert_true(daemon_state_is(&bed, "deaf.0", "stopping"));
@@ -383,7 +373,7 @@ static void test_a_deaf_shim_is_told_to_stop_once_it_hears(void **state)
 	held_shim = 0;
 	WAIT_UNTIL(daemon_replica(&bed, "deaf.0", &r) && r.pid > 0 && r.pid != pid, WAIT_BOUND_S);
 	assert_string_equal(r.reason, "health");
-	assert_true(is_gone(pid));
+	assert_true(proc_is_gone(pid));
 }
 
 int main(void)

@@ -2,6 +2,8 @@
 /*
  * coveyd itself, from its command line: what it checks and prints, and what of its file it says that it does not do.
  */
+#include "config.h"
+
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -56,6 +58,11 @@ static void test_what_it_prints(void **state)
 	(void)state;
 	says("--version", 0, "libev 4.");
 	says("--version", 0, "sqlite 3.");
+#ifdef COVEY_CGROUP_VERSION
+	says("--version", 0, "libcgroup " COVEY_CGROUP_VERSION " (built with)");
+#else
+	says("--version", 0, "libcgroup not known");
+#endif
 	says("--help", 0, "usage: coveyd");
 	says("--nothing", 2, "usage: coveyd");
 	says("now", 2, "'now' is not an option");

@@ -12,6 +12,7 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 
+#include "tests/lib/proc.h"
 #include "tests/lib/shimkit.h"
 
 static int open_bed(void **state)
@@ -79,6 +80,7 @@ static void a_daemon_comes_back(void **state)
 	kit_connect(k);
 	hello(k);
 	assert_int_equal(k->hello.pid, pid);
+	assert_int_equal(k->hello.pid_start, proc_start(pid)); /* it is there, so nobody else has its pid */
 	assert_int_equal(k->hello.run, k->run);
 	assert_int_equal(k->hello.state, SHIM_RUNNING);
 	assert_int_equal(k->hello.log_bytes, 3);
@@ -162,6 +164,7 @@ static void nonsense_is_passed_over(void **state)
 	assert_int_equal(send(k->fd, &lies, sizeof(lies), 0), sizeof(lies)); /* says 100 bytes, has none */
 	kit_send(k, 4711, "x", 1);
 	kit_send(k, SHIM_EXEC, "x", 1);
+	kit_send(k, SHIM_CALL_OFF, "x", 1);
 	kit_send(k, SHIM_STOP, NULL, 0); /* an empty one: no signal, at once */
 	assert_int_equal(kit_end(k)->signal, SIGKILL);
 }

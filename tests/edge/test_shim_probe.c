@@ -157,6 +157,39 @@ static void two_at_a_time(void **state)
 	stop_agent(k);
 }
 
+static void call_off(struct kit *k, uint32_t id)
+{
+	const struct shim_call_off off = {.size = sizeof(off), .exec_id = id};
+
+	kit_send(k, SHIM_CALL_OFF, &off, sizeof(off));
+}
+
+/* It ends with all it forked, its place is free, and nobody hears of it; the other one goes on. */
+static void one_that_is_called_off_gives_its_place_back(void **state)
+{
+	struct kit *k = *state;
+	struct kit_plan p;
+	unsigned heard;
+
+	run_agent(k);
+	start_probe(k, &p, "exec sleep 1000", 1, 3600000);
+	WAIT_UNTIL(kit_pids(k) == 2, WAIT_BOUND_S);
+	for (uint32_t id = 2; id < 10; id++) {
+		start_probe(k, &p, "(setsid sleep 1001 &); exec sleep 1002", id, 3600000);
+		WAIT_UNTIL(kit_pids(k) == 4, WAIT_BOUND_S);
+		call_off(k, id + 1); /* of nobody yet: passed over */
+		call_off(k, id);
+		WAIT_UNTIL(kit_pids(k) == 2, WAIT_BOUND_S);
+		WAIT_UNTIL(probe(k, "exit 4", 100 + id, 20000)->error != EBUSY, WAIT_BOUND_S);
+		assert_int_equal(WEXITSTATUS(k->done.status), 4);
+	}
+	heard = k->n_done;
+	call_off(k, 1);
+	WAIT_UNTIL(kit_pids(k) == 1, WAIT_BOUND_S);
+	stop_agent(k);
+	assert_int_equal(k->n_done, heard);
+}
+
 static void the_agents_end_ends_them(void **state)
 {
 	struct kit *k = *state;
@@ -396,6 +429,7 @@ int main(void)
 		CASE(one_that_hangs_is_ended_with_all_it_forked),
 		CASE(what_one_leaves_behind_ends_too),
 		CASE(two_at_a_time),
+		CASE(one_that_is_called_off_gives_its_place_back),
 		CASE(the_agents_end_ends_them),
 		CASE(a_daemon_that_goes_takes_its_probes_along),
 		CASE(in_the_agents_pid_namespace),

@@ -168,12 +168,34 @@ static inline void story_shim_lost(struct story *s, int64_t at_ms)
 	story_step(s, &(struct replica_in){.type = REPLICA_IN_SHIM_LOST}, "shim lost");
 }
 
+/* A shim that holds its agent's process. */
 static inline void story_adopted(struct story *s, int64_t at_ms, int pid, struct shim_hello hello)
 {
 	story_at(s, at_ms);
 	hello.pid = pid;
+	hello.pid_start = 5;
 	story_step(s, &(struct replica_in){.type = REPLICA_IN_ADOPTED, .pid = pid, .hello = &hello},
 		"shim found, pid %d", pid);
+}
+
+/* One whose agent has ended: it tells the pid that this one had. */
+static inline void story_adopted_ended(struct story *s, int64_t at_ms, int pid, struct shim_hello hello)
+{
+	story_at(s, at_ms);
+	hello.pid = pid;
+	hello.state = SHIM_EMPTYING;
+	story_step(s, &(struct replica_in){.type = REPLICA_IN_ADOPTED, .pid = pid, .hello = &hello},
+		"shim found, pid %d was its agent's", pid);
+}
+
+/* One that runs a definition that is not known. */
+static inline void story_adopted_other(struct story *s, int64_t at_ms, int pid, enum shim_state state)
+{
+	const struct shim_hello hello = {.state = state, .pid_start = 5};
+
+	story_at(s, at_ms);
+	story_step(s, &(struct replica_in){.type = REPLICA_IN_ADOPTED, .pid = pid, .hello = &hello, .unprobed = true},
+		"shim found, pid %d, of another definition", pid);
 }
 
 static inline void story_notify(struct story *s, int64_t at_ms, struct shim_notify n, const char *what)
@@ -190,6 +212,13 @@ static inline void story_answer(
 		&(struct replica_in){
 			.type = REPLICA_IN_PROBE, .which = which, .ok = ok, .took_ms = took_ms, .text = text},
 		"%s %s %s", which == HEALTH_LIVENESS ? "liveness" : "readiness", ok ? "answers" : "fails", text);
+}
+
+static inline void story_busy(struct story *s, int64_t at_ms, enum health_which which)
+{
+	story_at(s, at_ms);
+	story_step(s, &(struct replica_in){.type = REPLICA_IN_PROBE, .which = which, .busy = true, .text = "no place"},
+		"no place for %s", which == HEALTH_LIVENESS ? "liveness" : "readiness");
 }
 
 /* Lets time pass: a tick at the next deadline, which must be at at_ms. */

@@ -146,6 +146,30 @@ static void test_an_answer_that_never_comes_is_a_failure(void **state)
 	assert_false(h.asking);
 }
 
+/* As often as it takes: it is one question, and no answer. */
+static void test_one_that_could_not_be_asked_is_asked_again(void **state)
+{
+	struct spec_probe p = probe(SPEC_PROBE_EXEC);
+	struct health h = {0};
+
+	(void)state;
+	p.failures = 1;
+	health_start(&h, HEALTH_LIVENESS, &p, 0);
+	for (int64_t at_ms = 1000; at_ms < 20000; at_ms += HEALTH_BUSY_MS) {
+		health_asked(&h, 0, at_ms);
+		health_not_asked(&h, at_ms);
+		assert_int_equal(health_deadline_ms(&h), at_ms + HEALTH_BUSY_MS);
+	}
+	assert_int_equal(h.asked, 1);
+	assert_int_equal(h.failed, 0);
+	assert_int_equal(h.level, HEALTH_UNKNOWN);
+	health_asked(&h, 0, 20000);
+	assert_false(health_is_overdue(&h, 27999)); /* since it was asked last */
+	assert_true(health_overdue(&h, 28000));
+	health_asked(&h, 0, 30000);
+	assert_int_equal(h.asked, 2);
+}
+
 static void test_watchdog(void **state)
 {
 	struct spec_probe p = probe(SPEC_PROBE_NOTIFY);
@@ -271,6 +295,7 @@ int main(void)
 		cmocka_unit_test(test_after_every_and_jitter),
 		cmocka_unit_test(test_readiness_is_eager_until_ready),
 		cmocka_unit_test(test_an_answer_that_never_comes_is_a_failure),
+		cmocka_unit_test(test_one_that_could_not_be_asked_is_asked_again),
 		cmocka_unit_test(test_watchdog),
 		cmocka_unit_test(test_readiness_by_notify),
 		cmocka_unit_test(test_no_probe_does_nothing),

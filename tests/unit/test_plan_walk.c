@@ -283,21 +283,25 @@ static void restart_daemon(struct world *w)
 		struct shim_hello hello = {.state = o->phase == PREPARING ? SHIM_PREPARING
 						    : o->phase == UP	  ? SHIM_RUNNING
 									  : SHIM_STOPPING,
-			.why = o->why};
+			.why = o->why,
+			.pid_start = one_in(w, 8) ? 0 : 5};
+		bool unknown = o->phase == UP && o->version != w->version && one_in(w, 2);
 
 		if (!o->exists)
 			continue;
 		no_probes(o);
 		o->ready_since_ms = 0;
-		replica_init(&o->r, &w->specs[o->version], rng_u64(&w->rng), w->now);
+		replica_init(&o->r, &w->specs[unknown ? w->version : o->version], rng_u64(&w->rng), w->now);
 		replica_restore(&o->r, &o->saved);
 		replica_check(&o->r);
 		if (o->phase == NONE)
 			continue;
-		if (one_in(w, 3))
+		if (!unknown && one_in(w, 3))
 			ended(w, o);
 		else
-			step(w, o, &(struct replica_in){.type = REPLICA_IN_ADOPTED, .pid = 7, .hello = &hello});
+			step(w, o,
+				&(struct replica_in){
+					.type = REPLICA_IN_ADOPTED, .pid = 7, .hello = &hello, .unprobed = unknown});
 	}
 }
 
@@ -376,6 +380,7 @@ static void due(struct world *w, struct one *o)
 			&(struct replica_in){.type = REPLICA_IN_PROBE,
 				.which = (enum health_which)i,
 				.ok = ok,
+				.busy = !ok && one_in(w, 2),
 				.took_ms = 1,
 				.text = "x"});
 	}

@@ -132,6 +132,101 @@ static void test_found_stopping_after_a_restart_of_the_daemon(void **state)
 		"         = backoff until 105, tries 1\n");
 }
 
+/* The pid that an agent had is anybody's once its shim does not hold it; that it had begun is known all the same. */
+static void test_a_pid_that_nobody_holds_is_not_told(void **state)
+{
+	struct story s;
+
+	(void)state;
+	story_begin(&s);
+	story_adopted_ended(&s, 5000, 41, (struct shim_hello){.started_boot_ms = 2000});
+	story_adopted_ended(&s, 5001, 41, (struct shim_hello){.started_boot_ms = 2000}); /* met once more */
+	story_stop(&s, 5002, "");
+	assert_int_equal(s.r.started_mono_ms, 1000);
+	story_shim_lost(&s, 5003);
+	TRACE_IS(&s.t, "[  5000] shim found, pid 41 was its agent's\n"
+		       "         -> debug adopted: found stopping; taken over as it is\n"
+		       "         = stopping\n"
+		       "[  5001] shim found, pid 41 was its agent's\n"
+		       "[  5002] stop\n"
+		       "[  5003] shim lost\n"
+		       "         -> save\n"
+		       "         -> info stopped: stopped; its shim ended without a record\n"
+		       "         = stopped\n");
+}
+
+/* Nothing is asked of it, not even what it says is judged, until there is a run of a definition that is known. */
+static void test_found_running_another_definition(void **state)
+{
+	struct story s;
+
+	(void)state;
+	story_begin(&s);
+	s.spec.liveness = story_probe(SPEC_PROBE_NOTIFY);
+	s.spec.readiness = story_probe(SPEC_PROBE_EXEC);
+	story_adopted_other(&s, 10, 41, SHIM_RUNNING);
+	assert_int_equal(replica_deadline_ms(&s.r), DEADLINE_NEVER);
+	story_notify(&s, 20, (struct shim_notify){.stopping = 1}, "STOPPING=1");
+	story_notify(&s, 30, (struct shim_notify){.ready = 1, .watchdog = 1}, "READY=1");
+	assert_int_equal(replica_deadline_ms(&s.r), DEADLINE_NEVER);
+	story_restart(&s, 40, "its definition has changed");
+	story_stopped(&s, 50, SHIM_WHY_UPDATE, "its definition has changed");
+	story_started(&s, 60, 42);
+	story_tick(&s, 60);
+	TRACE_IS(&s.t,
+		"[    10] shim found, pid 41, of another definition\n"
+		"         -> debug adopted: found running, pid 41; taken over as it is, and not probed: the definition "
+		"that it was started with is not known any more\n"
+		"         = running, pid 41, unknown, ready\n"
+		"[    20] notify STOPPING=1\n"
+		"[    30] notify READY=1\n"
+		"[    40] restart\n"
+		"         -> save\n"
+		"         -> stop by TERM within 10000 (restart: its definition has changed)\n"
+		"         -> info restarting: stopping, to start again: its definition has changed\n"
+		"         = stopping to start again, pid 41\n"
+		"[    50] run 1 ended\n"
+		"         -> save\n"
+		"         -> start\n"
+		"         -> info restarted: stopped: its definition has changed; starts again now\n"
+		"         = starting\n"
+		"[    60] started, pid 42\n"
+		"         -> info started: started, pid 42\n"
+		"         = running, pid 42, unknown\n"
+		"[    60] tick\n"
+		"         -> probe readiness\n");
+}
+
+/* It may have been on its way; and the definition that it runs may come back. */
+static void test_another_definition_is_known_again(void **state)
+{
+	struct story s;
+
+	(void)state;
+	story_begin(&s);
+	s.spec.liveness = story_probe(SPEC_PROBE_EXEC);
+	story_adopted_other(&s, 10, 41, SHIM_PREPARING);
+	story_started(&s, 20, 41);
+	assert_int_equal(replica_deadline_ms(&s.r), DEADLINE_NEVER);
+	story_spec(&s, 30, &s.spec);
+	story_tick(&s, 30);
+	story_answer(&s, 31, HEALTH_LIVENESS, true, 1, "");
+	TRACE_IS(&s.t, "[    10] shim found, pid 41, of another definition\n"
+		       "         -> debug adopted: found starting, pid 41; taken over as it is, and not probed: the "
+		       "definition "
+		       "that it was started with is not known any more\n"
+		       "         = starting, pid 41\n"
+		       "[    20] started, pid 41\n"
+		       "         -> info started: started, pid 41\n"
+		       "         = running, pid 41, unknown, ready\n"
+		       "[    30] another definition\n"
+		       "[    30] tick\n"
+		       "         -> probe liveness\n"
+		       "[    31] liveness answers \n"
+		       "         -> debug healthy: liveness: healthy\n"
+		       "         = running, pid 41, healthy, ready\n");
+}
+
 static void test_ended_while_no_daemon_was_there(void **state)
 {
 	struct story s;
@@ -252,6 +347,9 @@ int main(void)
 		cmocka_unit_test(test_found_running_after_a_restart_of_the_daemon),
 		cmocka_unit_test(test_found_preparing_after_a_restart_of_the_daemon),
 		cmocka_unit_test(test_found_stopping_after_a_restart_of_the_daemon),
+		cmocka_unit_test(test_a_pid_that_nobody_holds_is_not_told),
+		cmocka_unit_test(test_found_running_another_definition),
+		cmocka_unit_test(test_another_definition_is_known_again),
 		cmocka_unit_test(test_ended_while_no_daemon_was_there),
 		cmocka_unit_test(test_found_running_although_it_is_stopped),
 		cmocka_unit_test(test_saved_and_restored),
