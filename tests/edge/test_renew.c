@@ -8,6 +8,7 @@
 #include <sqlite3.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -126,6 +127,7 @@ static int signaller(int signal, bool once)
 	assert_true(pid >= 0);
 	if (pid)
 		return pid;
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that fails leaves nobody behind */
 	(void)snprintf(making, sizeof(making), "%s/data/covey.db.making", bed.dir.path);
 	while (access(making, F_OK) < 0)
 		wait_pause();
