@@ -96,7 +96,7 @@ class CoveyWriter(Writer, Covey):
         return procs.pss(self.shims())
 
     def under_way(self):
-        """Once the shim has locked its memory, which it does a second after the start: that comes once, and is no growth."""
+        """Once the shim has locked its memory, a second after the start: that comes once, and is no growth."""
         while not procs.locked(self.shims()) and not self.board.ended():
             time.sleep(0.005)
         self.early = self.memory()

@@ -81,6 +81,8 @@ libnode_a_SOURCES = \
 	%D%/shimfiles.h \
 	%D%/shimlink.c \
 	%D%/shimlink.h \
+	%D%/signals.c \
+	%D%/signals.h \
 	%D%/store.c \
 	%D%/store.h \
 	%D%/store_backup.c \

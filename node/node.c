@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -24,6 +23,7 @@
 #include "node/ops.h"
 #include "node/page.h"
 #include "node/poll.h"
+#include "node/signals.h"
 #include "node/store_next.h"
 #include "node/systemd.h"
 #include "node/trim.h"
@@ -266,48 +266,10 @@ static void on_run_dir(struct ev_loop *loop, ev_timer *w, int revents)
 	systemd_notify("WATCHDOG=1");
 }
 
-static void on_end(struct ev_loop *loop, ev_signal *w, int revents)
-{
-	struct node *n = w->data;
-
-	(void)revents;
-	n->again = false; /* what was made for the next start is taken by it, whenever that is */
-	log_info("SIG%s: ending; agents go on running", sigabbrev_np(w->signum));
-	ev_break(loop, EVBREAK_ALL);
-}
-
 void node_begin_again(struct node *n)
 {
 	n->again = n->ending = true; /* a change that is accepted now would be lost with the old store */
 	ev_break(n->loop, EVBREAK_ALL);
-}
-
-static void on_hup(struct ev_loop *loop, ev_signal *w, int revents)
-{
-	struct node *n = w->data;
-	struct err e;
-
-	(void)loop;
-	(void)revents;
-	if (n->ending)
-		return; /* the start that follows reads it */
-	node_now(n);
-	if (local_load(n, &e) < 0)
-		log_err("reload: %s; what runs goes on as it was", e.text);
-}
-
-/* SIGHUP, and those that end. */
-static void mask_signals(int how, bool ends)
-{
-	sigset_t set;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGHUP);
-	if (ends) {
-		sigaddset(&set, SIGTERM);
-		sigaddset(&set, SIGINT);
-	}
-	(void)pthread_sigmask(how, &set, NULL); /* cannot fail with these arguments; other threads take none */
 }
 
 static void watch(struct node *n)
@@ -319,21 +281,14 @@ static void watch(struct node *n)
 	ev_timer_init(&n->again_timer, on_again, 0., 0.);
 	ev_timer_init(&n->serve_timer, on_serve, SERVE_AT_MOST, 0.);
 	ev_timer_init(&n->run_dir_timer, on_run_dir, RUN_DIR_EVERY, RUN_DIR_EVERY);
-	ev_signal_init(&n->on_term, on_end, SIGTERM);
-	ev_signal_init(&n->on_int, on_end, SIGINT);
-	ev_signal_init(&n->on_hup, on_hup, SIGHUP);
 	n->settle.data = n->woke.data = n->poll_timer.data = n->serve_timer.data = n->run_dir_timer.data = n;
-	n->on_term.data = n->on_int.data = n->on_hup.data = n;
 	n->event_watch = (struct events_watch){.fn = on_event, .arg = n};
 	events_watch(n->events, &n->event_watch);
 	ev_prepare_start(n->loop, &n->settle);
 	ev_check_start(n->loop, &n->woke);
 	ev_timer_start(n->loop, &n->serve_timer);
 	ev_timer_start(n->loop, &n->run_dir_timer);
-	ev_signal_start(n->loop, &n->on_term);
-	ev_signal_start(n->loop, &n->on_int);
-	ev_signal_start(n->loop, &n->on_hup);
-	mask_signals(SIG_UNBLOCK, false);
+	signals_watch(n);
 }
 
 /* ---- loading ---- */
@@ -550,21 +505,12 @@ int node_open(struct config *cfg, struct node **ret, struct err *e)
 	return rc;
 }
 
-/* One that came while the next store was made is still to be told by the loop, and counts more than beginning again;
- * one that comes from here on waits for the next image. */
-static void take_signals(struct node *n)
-{
-	mask_signals(SIG_BLOCK, true);
-	ev_prepare_stop(n->loop, &n->settle); /* nothing is decided any more */
-	ev_run(n->loop, EVRUN_NOWAIT);
-}
-
 int node_run(struct node *n)
 {
 	watch(n);
 	ev_run(n->loop, 0);
 	if (n->again)
-		take_signals(n);
+		signals_leave(n);
 	if (!n->again)
 		systemd_notify("STOPPING=1");
 	if (n->failed)

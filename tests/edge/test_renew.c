@@ -133,7 +133,7 @@ static int signaller(int signal, bool once)
 		wait_pause();
 	do {
 		(void)kill(bed.pid, signal); /* gone: seen by whom it is waited for */
-		(void)usleep(100);
+		wait_pause();
 	} while (!once);
 	_exit(0);
 }
