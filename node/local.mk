@@ -30,6 +30,8 @@ libnode_a_SOURCES = \
 	%D%/datalock.h \
 	%D%/events.c \
 	%D%/events.h \
+	%D%/host.c \
+	%D%/host.h \
 	%D%/http.c \
 	%D%/http.h \
 	%D%/http_guard.c \
@@ -77,6 +79,8 @@ libnode_a_SOURCES = \
 	%D%/sample.h \
 	%D%/shimlink.c \
 	%D%/shimlink.h \
+	%D%/status.c \
+	%D%/status.h \
 	%D%/store.c \
 	%D%/store.h \
 	%D%/store_backup.c \
