@@ -40,6 +40,7 @@ test_programs += %D%/edge/test_daemon_faults
 test_programs += %D%/edge/test_daemon_store
 test_programs += %D%/edge/test_events
 test_programs += %D%/edge/test_datalock
+test_programs += %D%/edge/test_home
 test_programs += %D%/edge/test_http
 test_programs += %D%/edge/test_logs
 test_programs += %D%/edge/test_long_names
@@ -50,6 +51,7 @@ test_programs += %D%/edge/test_probe
 test_programs += %D%/edge/test_seccomp
 test_programs += %D%/edge/test_shim_again
 test_programs += %D%/edge/test_shim_daemon
+test_programs += %D%/edge/test_shim_down
 test_programs += %D%/edge/test_shim_fuse
 test_programs += %D%/edge/test_shim_log
 test_programs += %D%/edge/test_shim_probe
@@ -58,6 +60,8 @@ test_programs += %D%/edge/test_shim_seccomp
 test_programs += %D%/unit/test_bytes
 test_programs += %D%/unit/test_cgroup_fake
 test_programs += %D%/unit/test_cgroup_fake_v2
+test_programs += %D%/unit/test_cgroup_home
+test_programs += %D%/unit/test_complete
 test_programs += %D%/unit/test_config
 test_programs += %D%/unit/test_counted
 test_programs += %D%/unit/test_diff
@@ -196,11 +200,15 @@ lint_programs += %D%/lint/hardening.sh
 lint_programs += %D%/lint/headers.sh
 lint_programs += %D%/lint/man.sh
 lint_programs += %D%/lint/names.sh
+lint_programs += %D%/lint/operations.sh
 lint_programs += %D%/lint/purity.sh
 lint_programs += %D%/lint/tidy.sh
 lint_programs += %D%/lint/words.sh
 TESTS += $(lint_programs)
 EXTRA_DIST += $(lint_programs) %D%/lint/lib.sh %D%/lint/tidy.awk
+
+TESTS += %D%/edge/test_completion.sh
+EXTRA_DIST += %D%/edge/test_completion.sh
 
 # The benchmarks' harness starts and stops the floor and the peers (bench/).
 TESTS += %D%/edge/test_bench_smoke.sh
@@ -212,7 +220,7 @@ endif
 AM_TESTS_ENVIRONMENT = \
 	TOP='$(abs_top_srcdir)'; BUILD='$(abs_top_builddir)'; LINT_CC='$(CC)'; LINT_SANITIZED='$(lint_sanitized)'; \
 	LINT_CPPFLAGS='-I$(abs_top_builddir) $(MSGPACK_CFLAGS)'; \
-	LINT_PROGRAMS='$(sbin_PROGRAMS) $(bin_PROGRAMS) covey-shim'; \
+	LINT_PROGRAMS='$(sbin_PROGRAMS) $(bin_PROGRAMS) covey-shim covey-hold'; \
 	TSAN_OPTIONS="suppressions=$(abs_top_srcdir)/tests/lib/tsan.supp $$TSAN_OPTIONS"; \
 	LSAN_OPTIONS="suppressions=$(abs_top_srcdir)/tests/lib/lsan.supp print_suppressions=0 $$LSAN_OPTIONS"; \
 	export TOP BUILD LINT_CC LINT_SANITIZED LINT_CPPFLAGS LINT_PROGRAMS TSAN_OPTIONS LSAN_OPTIONS;
