@@ -23,7 +23,8 @@ tmpfiles_DATA = %D%/tmpfiles/covey.conf
 endif
 %D%/%.service: $(top_srcdir)/%D%/%.service.in Makefile
 	$(AM_V_GEN)$(MKDIR_P) %D% && $(SED) -e 's|@''sbindir@|$(sbindir)|g' -e 's|@''bindir@|$(bindir)|g' \
-		-e 's|@''libexecdir@|$(libexecdir)|g' -e 's|@''localstatedir@|$(localstatedir)|g' $< >$@.new && mv $@.new $@
+		-e 's|@''libexecdir@|$(libexecdir)|g' -e 's|@''localstatedir@|$(localstatedir)|g' $< >$@.new && \
+		mv $@.new $@
 %D%/sysusers/covey.conf: $(top_srcdir)/%D%/covey.sysusers.conf
 	$(AM_V_GEN)$(MKDIR_P) %D%/sysusers && cp $< $@
 %D%/tmpfiles/covey.conf: $(top_srcdir)/%D%/covey.tmpfiles.conf

@@ -230,3 +230,8 @@ lint: all
 	@$(AM_TESTS_ENVIRONMENT) red=0; for l in $(lint_programs); do \
 		$(srcdir)/$$l || [ $$? -eq 77 ] || red=1; \
 	done; exit $$red
+
+# The package in a guest with systemd.
+EXTRA_DIST += %D%/vm/drive/package_reboot.py %D%/vm/suite/lib/package.sh %D%/vm/suite/lib/reboot.sh \
+	%D%/vm/suite/package-faults.sh %D%/vm/suite/package-inherit.sh %D%/vm/suite/package-install.sh \
+	%D%/vm/suite/package-journal.sh %D%/vm/suite/package-units.sh %D%/vm/suite/package-upgrade.sh

@@ -12,7 +12,7 @@ systemctl show -P StatusText coveyd | grep -q '^0 agents, 0 of 0 replicas ready$
 getent group covey >/dev/null || fault "no group covey"
 [ "$(stat -c '%a %U %G' /run/covey/covey.sock)" = '660 root covey' ] || fault "the socket is not group covey's alone"
 [ "$(stat -c '%a' /var/lib/covey)" = 700 ] || fault "/var/lib/covey is open to others"
-[ "$(dpkg-query -W -f '${Conffiles}' covey | grep -c /etc/covey/coveyd.yaml)" = 1 ] || fault "coveyd.yaml is no conffile"
+dpkg-query -W -f '${Conffiles}' covey | grep -q /etc/covey/coveyd.yaml || fault "coveyd.yaml is no conffile"
 
 define web INT
 pid=$(pid_of web.0)

@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Entries of the journal have their fields, and empty ones are left out; STATUS is true; completion is where shells look.
+# Entries of the journal have their fields, and empty ones are left out; STATUS is true; completion is where shells
+# look for it.
 . "$(dirname "$0")/lib/package.sh"
 
 fresh

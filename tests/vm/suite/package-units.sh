@@ -40,7 +40,8 @@ wait_for "the watchdog strikes" gone "$daemon"
 same 'the watchdog'
 
 holder=$(systemctl show -P MainPID covey-agents)
-[ "$(group_of "$holder")" = system.slice/covey-agents.service/_holder ] || fault "the holder sits in $(group_of "$holder")"
+[ "$(group_of "$holder")" = system.slice/covey-agents.service/_holder ] ||
+	fault "the holder sits in $(group_of "$holder")"
 kill -KILL "$holder"
 wait_for "systemd sees the holder's end" sh -c '[ "$(systemctl show -P SubState covey-agents)" = exited ]'
 [ "$(systemctl is-active covey-agents)" = active ] || fault "covey-agents fell with its holder"

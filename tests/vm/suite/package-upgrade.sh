@@ -13,7 +13,12 @@ command: [/bin/sh, -c, "while :; do sleep 1; done"]
 user: root
 replicas: 5
 sandbox: {writable: [/srv]}
-health: {liveness: {exec: {command: [/bin/sh, -c, "date +%s.%N >>/srv/probes-$COVEY_REPLICA"]}, every: 5s, timeout: 4s, failures: 2}}
+health:
+  liveness:
+    exec: {command: [/bin/sh, -c, "date +%s.%N >>/srv/probes-$COVEY_REPLICA"]}
+    every: 5s
+    timeout: 4s
+    failures: 2
 Y
 cat >/tmp/ending.yaml <<'Y'
 name: ending
@@ -34,7 +39,8 @@ pids() {
 	done
 }
 before=$(pids)
-version=$(covey version --json | tr ',{}' '\n\n\n' | grep '"version"' | tail -1)
+version_of() { covey version --json | tr ',{}' '\n\n\n' | grep '"version"' | tail -1; }
+version=$(version_of)
 
 upgrade() { # DEB OPTIONS…
 	daemon=$(systemctl show -P MainPID coveyd)
@@ -47,7 +53,7 @@ upgrade() { # DEB OPTIONS…
 }
 asked=$(wc -l </srv/probes-probed.4)
 upgrade "$COVEY_DEB_NEXT"
-[ "$(covey version --json | tr ',{}' '\n\n\n' | grep '"version"' | tail -1)" != "$version" ] || fault "not the new version"
+[ "$(version_of)" != "$version" ] || fault "not the new version"
 more_probes() { [ "$(wc -l </srv/probes-probed.4)" -ge $((asked + 3)) ]; }
 wait_for "probes go on" more_probes
 # A period of 5 s, one more at most for the daemon's absence, and what an emulated guest needs.

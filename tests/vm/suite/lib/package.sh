@@ -14,8 +14,7 @@ fault() {
 }
 
 lacks() { # WHAT
-	echo "skipped, this guest lacks: $1"
-	exit 77
+	echo "skipped, this guest lacks: $1" && exit 77
 }
 
 [ "$(id -u)" -eq 0 ] || lacks "root"
