@@ -73,7 +73,7 @@ void cgroup_home_find(const char *root, const char *proc, struct cgroup_home *re
 	ret->by_systemd = strcmp(name, OWN_UNIT) == 0;
 	if (snprintf(ret->path, sizeof(ret->path), "%s/" CGROUP_HOME_UNIT, own) >= (int)sizeof(ret->path))
 		return;
-	ret->found = is_there(root, v1 ? v1 : v2, ret->path);
+	ret->found = ret->by_systemd && is_there(root, v1 ? v1 : v2, ret->path);
 }
 
 /* "system.slice/covey-agents.service/covey": 33. */

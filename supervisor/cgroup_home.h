@@ -21,11 +21,12 @@
 
 struct cgroup_home {
 	bool found;
-	bool by_systemd; /* the daemon is in a unit called coveyd.service */
+	bool by_systemd; /* the daemon is in a unit called coveyd.service; without that nothing is found */
 	char path[CGROUP_HOME_MAX];
 };
 
-/* root: "/sys/fs/cgroup", proc: "/proc/self", but in tests. Nothing there is no failure: then `found` is false. */
+/* root: "/sys/fs/cgroup", proc: "/proc/self", but in tests. Nothing there is no failure: then `found` is false. In a unit
+ * of another name the daemon is somebody's own affair, a test's or a CI runner's, and that home is not for it. */
 void cgroup_home_find(const char *root, const char *proc, struct cgroup_home *ret);
 
 /* What moves a child into _shims: -1 each where it is not needed. */

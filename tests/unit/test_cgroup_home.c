@@ -42,7 +42,7 @@ static void test_v2(void **state)
 	put(&d, "cgroup.controllers", "memory pids\n");
 	put(&d, "system.slice/covey-agents.service/cgroup.procs", "");
 	expect(&d, "0::/system.slice/coveyd.service\n", true, true, "system.slice/covey-agents.service");
-	expect(&d, "0::/system.slice/other.service\n", true, false, "system.slice/covey-agents.service");
+	expect(&d, "0::/system.slice/other.service\n", false, false, NULL);
 	expect(&d, "0::/user.slice/user-0.slice/session-1.scope\n", false, false, NULL);
 	expect(&d, "0::/other.slice/coveyd.service\n", false, true, NULL);
 	expect(&d, "0::/\n", false, false, NULL);
