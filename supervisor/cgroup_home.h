@@ -25,8 +25,10 @@ struct cgroup_home {
 	char path[CGROUP_HOME_MAX];
 };
 
-/* root: "/sys/fs/cgroup", proc: "/proc/self", but in tests. Nothing there is no failure: then `found` is false. In a unit
- * of another name the daemon is somebody's own affair, a test's or a CI runner's, and that home is not for it. */
+/*
+ * root: "/sys/fs/cgroup", proc: "/proc/self", but in tests. Nothing there is no failure: then `found` is false. In a
+ * unit of another name the daemon is somebody's own affair, a test's or a CI runner's, and that home is not for it.
+ */
 void cgroup_home_find(const char *root, const char *proc, struct cgroup_home *ret);
 
 /* What moves a child into _shims: -1 each where it is not needed. */

@@ -45,6 +45,7 @@ test_programs += %D%/edge/test_http
 test_programs += %D%/edge/test_logs
 test_programs += %D%/edge/test_long_names
 test_programs += %D%/edge/test_shim
+test_programs += %D%/edge/test_status
 test_programs += %D%/edge/test_store_kill
 test_programs += %D%/unit/test_arena
 test_programs += %D%/edge/test_probe

@@ -8,7 +8,7 @@ fresh
 cat >/srv/probe.sh <<'P'
 #!/bin/sh
 # What a process has inherited, a line each.
-grep -E '^(Uid|Gid|Groups|NoNewPrivs|Seccomp|Cap...|SigIgn|SigBlk|Cpus_allowed):' /proc/self/status
+grep -E '^(Uid|Gid|Groups|NoNewPrivs|Seccomp|Cap(Prm|Eff|Bnd)|SigIgn|SigBlk|Cpus_allowed):' /proc/self/status
 grep -vE '^Limit|core file size|stack size' /proc/self/limits
 for ns in cgroup ipc mnt net pid user uts; do
 	[ $ns = mnt ] || [ $ns = cgroup ] || echo "$ns $(readlink /proc/self/ns/$ns)"
@@ -43,7 +43,8 @@ Y
 covey check /tmp/all.yaml || fault "the definition is not taken"
 covey apply --timeout "${suite_bound_s}s" /tmp/all.yaml >/dev/null || fault "apply"
 wait_for "the agent has looked" test -e /srv/agent.done
-systemd-run --quiet --wait -p LimitNOFILE=1048576 /bin/sh -c '/srv/probe.sh >/srv/unit.done 2>&1' ||
+# Of itself systemd has its units ignore SIGPIPE, which covey does not do to agents.
+systemd-run --quiet --wait -p LimitNOFILE=1048576 -p IgnoreSIGPIPE=no /bin/sh -c '/srv/probe.sh >/srv/unit.done 2>&1' ||
 	fault "the bare unit failed"
 diff /srv/unit.done /srv/agent.done || fault "an agent (right) is not as a bare unit (left)"
 grep -q 'executable memory: yes' /srv/agent.done || fault "no memory that is writable and executable"
