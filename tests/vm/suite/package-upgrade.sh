@@ -9,7 +9,7 @@ fresh
 define web INT
 cat >/tmp/probed.yaml <<'Y'
 name: probed
-command: [/bin/sh, -c, "while :; do sleep 1; done"]
+command: [/bin/sleep, "1000000"]
 user: root
 replicas: 5
 sandbox: {writable: [/srv]}

@@ -78,7 +78,7 @@ shim_of() { # PID of an agent
 define() {
 	cat >"/tmp/$1.yaml" <<-EOF
 		name: $1
-		command: [/bin/sh, -c, "trap 'echo $2 >>/srv/$1.said; exit 0' $2; while :; do sleep 0.1; done"]
+		command: [/bin/sh, -c, "trap 'echo $2 >>/srv/$1.said; exit 0' $2; while :; do sleep 60 & wait; done"]
 		user: root
 		sandbox: {writable: [/srv]}
 		stop: {signal: $2, timeout: 60s}
