@@ -14,6 +14,7 @@
 
 #include "base/io.h"
 #include "base/units.h"
+#include "cli/complete.h"
 
 static int64_t clock_ms(clockid_t id)
 {
@@ -212,6 +213,12 @@ enum cli_status cli_main(int argc, char *const *argv)
 
 	bytes_init(&c.out, CLI_OUT_MAX);
 	c.colour = wants_colour(&c);
+	if (argc > 1 && strcmp(argv[1], COMPLETE_COMMAND) == 0) { /* half a line: it is not parsed as one */
+		status = complete_run(&c, argc - 2, (const char *const *)argv + 2);
+		control_client_close(c.client);
+		bytes_done(&c.out);
+		return status;
+	}
 	rc = options_parse(argc > 0 ? argc - 1 : 0, argv + 1, &c.opt, &e);
 	if (rc < 0)
 		return cli_fail(rc == -ENOMEM ? CLI_REFUSED : CLI_USAGE, "%s", e.text);

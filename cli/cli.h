@@ -120,5 +120,7 @@ enum cli_status cmd_reset(struct cli *c);
 enum cli_status cmd_pki(struct cli *c);
 enum cli_status cmd_backup(struct cli *c);
 enum cli_status cmd_restore(struct cli *c);
+/* cmd_reload.c */
+enum cli_status cmd_reload(struct cli *c);
 
 #endif

@@ -44,6 +44,8 @@ const struct command commands[] = {
 	{"explain", "AGENT", 1, 1, READS, "say why an agent is as it is, with the last decisions", NULL, cmd_explain},
 	{"profile", "AGENT", 1, 1, READS, "print the seccomp profile learned so far, ready to paste", NULL,
 		cmd_profile},
+	{"reload", "", 0, 0, READS, "have the daemon read its agents_dir again",
+		"If a file has a fault, every fault is told and nothing of agents_dir is taken.", cmd_reload},
 	{"drain", "NODE", 1, 1, CHANGES, "move a node's work away, for maintenance", NULL, cmd_node},
 	{"undrain", "NODE", 1, 1, CHANGES, "let a drained node have work again", NULL, cmd_node},
 	{"forget", "NODE", 1, 1, CHANGES, "tell the others that a dead node will not come back", NULL, cmd_node},

@@ -13,10 +13,13 @@ libcli_a_SOURCES = \
 	%D%/cmd_events.c \
 	%D%/cmd_logs.c \
 	%D%/cmd_logs_agent.c \
+	%D%/cmd_reload.c \
 	%D%/cmd_status.c \
 	%D%/cmd_tell.c \
 	%D%/cmd_top.c \
 	%D%/commands.c \
+	%D%/complete.c \
+	%D%/complete.h \
 	%D%/diff.c \
 	%D%/diff.h \
 	%D%/field.c \

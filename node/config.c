@@ -192,7 +192,7 @@ static const struct yaml_keys node_keys = TABLE(node_rows);
 
 static const struct yaml_key cgroup_rows[] = {
 	{YAML_ROW("parent", STRING, CONFIG(cgroup_parent)), .kind = "a group's name or path", .check = check_cgroup,
-		.fallback = "covey"},
+		.fallback_is = "covey, or under systemd that of covey-agents.service"},
 };
 static const struct yaml_keys cgroup_keys = TABLE(cgroup_rows);
 

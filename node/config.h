@@ -38,7 +38,7 @@ struct config {
 	int64_t cpu_milli, memory_bytes; /* capacity; 0: as measured */
 	bool schedulable;
 	const char *data_dir, *run_dir, *agents_dir; /* absolute */
-	const char *cgroup_parent;
+	const char *cgroup_parent;		     /* NULL: where host.c finds */
 	struct config_gossip gossip;
 	const char *tls_ca, *tls_cert, *tls_key; /* absolute; all or none */
 	struct config_addr http;		 /* host NULL: no HTTP */

@@ -335,7 +335,8 @@ static int say(int rv, const char *host, uint16_t port, struct err *e)
 	for (size_t i = 0; i < ARRAY_LEN(codes); i++)
 		if (codes[i].nng == rv)
 			code = -codes[i].errnum;
-	return err_set(e, code, "http: listen at %s port %u: %s", host, port, nng_strerror(rv));
+	return err_set(
+		e, code, "http.bind: listen at %s port %u: %s; give it another, or none", host, port, nng_strerror(rv));
 }
 
 int http_open(struct ev_loop *loop, const char *bind_host, uint16_t port, const char *node_name, http_handler *handler,

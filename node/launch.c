@@ -271,6 +271,7 @@ static int start_shim(struct runner *r, struct err *e)
 {
 	CLEANUP(launch_done) struct launch l = {0};
 	CLEANUP(bytes_done) struct bytes plan;
+	struct spawn_with with = {.shim_path = r->node->shim_path, .place = &r->node->place, .lease_fd = -1};
 	int fd, pid, rc = launch_fill(r, &l, e);
 
 	bytes_init(&plan, SHIM_FRAME_MAX);
@@ -278,7 +279,8 @@ static int start_shim(struct runner *r, struct err *e)
 		rc = spawn_plan(&l.run, &plan, e);
 	if (rc < 0 || run_again(r, &plan, l.filter.fd))
 		return rc;
-	rc = spawn_shim(r->node->shim_path, &plan, l.filter.fd, -1, &fd, &pid, e);
+	with.filter_fd = l.filter.fd;
+	rc = spawn_shim(&with, &plan, &fd, &pid, e);
 	if (rc == 0)
 		shimlink_attach(&r->link, fd);
 	return rc;

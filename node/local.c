@@ -190,7 +190,7 @@ static void take(struct node *n, struct folder *f)
 	}
 }
 
-static int load(struct node *n, struct folder *f, struct err *e)
+static int read_and_take(struct node *n, struct folder *f, struct err *e)
 {
 	int rc = list_folder(f, n->cfg->agents_dir, e);
 
@@ -210,6 +210,14 @@ static int load(struct node *n, struct folder *f, struct err *e)
 		return 0;
 	n->unread[SPEC_SCOPE_NODE] = false; /* now we know what the shims that were left alone run */
 	return n->serving ? adopt_scan(n, e) : 0;
+}
+
+static int load(struct node *n, struct folder *f, struct err *e)
+{
+	int rc = read_and_take(n, f, e);
+
+	status_set_fault(n, rc < 0 ? e->text : NULL);
+	return rc;
 }
 
 int local_load(struct node *n, struct err *e)
@@ -245,9 +253,12 @@ void local_reload_verb(struct node *n, struct control_request *rq, const msgpack
 	CLEANUP(folder_done) struct folder f = {0};
 	struct mp_writer w;
 	struct err e;
-	int rc = load(n, &f, &e);
+	int rc;
 
 	(void)args;
+	status_reload_begin(n);
+	rc = load(n, &f, &e);
+	status_reload_end(n);
 	if (rc < 0 && rc != -EINVAL) {
 		control_refuse(rq, "refused", "%s", e.text);
 		return;

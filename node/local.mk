@@ -30,6 +30,8 @@ libnode_a_SOURCES = \
 	%D%/datalock.h \
 	%D%/events.c \
 	%D%/events.h \
+	%D%/host.c \
+	%D%/host.h \
 	%D%/http.c \
 	%D%/http.h \
 	%D%/http_guard.c \
@@ -83,6 +85,8 @@ libnode_a_SOURCES = \
 	%D%/shimlink.h \
 	%D%/signals.c \
 	%D%/signals.h \
+	%D%/status.c \
+	%D%/status.h \
 	%D%/store.c \
 	%D%/store.h \
 	%D%/store_backup.c \

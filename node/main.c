@@ -24,6 +24,7 @@
 #include "node/local.h"
 #include "node/nng_setup.h"
 #include "node/node_run.h"
+#include "node/status.h"
 #include "node/store_next.h"
 #include "node/systemd.h"
 #include "node/version.h"
@@ -31,6 +32,8 @@
 
 #define DEFAULT_FILE COVEY_SYSCONFDIR "/coveyd.yaml"
 #define AGAIN	     -1 /* no exit status: begin again */
+/* EX_CONFIG: another start would fail too, for the configuration's sake or the store's; etc/coveyd.service.in knows. */
+#define EXIT_HOPELESS 78
 
 static const char usage[] = "usage: coveyd [-c FILE] [--check | --restore BACKUP] [--verbose]\n"
 			    "\n"
@@ -111,9 +114,14 @@ static int load_config(const struct args *args, struct config **ret)
 {
 	struct spec_faults *faults = mem_zalloc(1, sizeof(*faults));
 	int rc = faults ? config_load(args->file, ret, faults) : -ENOMEM;
+	const char *file = args->file ? args->file : "the defaults";
+	char text[SPEC_FAULT_TEXT_MAX];
 
 	for (size_t i = 0; rc < 0 && faults && i < faults->n; i++)
-		print_fault(args->file ? args->file : "the defaults", &faults->v[i]);
+		print_fault(file, &faults->v[i]);
+	if (rc < 0 && faults && faults->n > 0)
+		status_failed("%s%s", spec_fault_text(file, &faults->v[0], text, sizeof(text)),
+			faults->n > 1 ? " (and more, see the journal)" : "");
 	free(faults);
 	return rc;
 }
@@ -152,13 +160,17 @@ static int run(struct config *cfg)
 	unblock_signals();
 	if (rc == 0)
 		rc = node_open(cfg, &n, &e);
-	if (rc < 0)
+	if (rc < 0) {
 		log_err("%s", e.text);
-	else
+		status_failed("%s", e.text);
+	} else {
 		rc = node_run(n);
+	}
 	if (n)
 		node_close(n);
 	nng_teardown();
+	if (rc == -EPROTO || rc == -EUCLEAN)
+		return EXIT_HOPELESS;
 	return rc < 0 ? 1 : rc > 0 ? AGAIN : 0;
 }
 
@@ -227,7 +239,8 @@ int main(int argc, char **argv)
 	(void)mallopt(M_ARENA_MAX, 1); /* memory before speed: one thread does nearly all the work */
 	set_log(args.verbose);
 	if (load_config(&args, &cfg) < 0)
-		return 1;
+		return args.check ? 1 : EXIT_HOPELESS;
+	systemd_set_node(cfg->name);
 	if (args.check)
 		rc = check_agents(cfg);
 	else

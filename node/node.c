@@ -18,6 +18,7 @@
 #include "node/adopt.h"
 #include "node/counted.h"
 #include "node/datalock.h"
+#include "node/host.h"
 #include "node/local.h"
 #include "node/node_run.h"
 #include "node/ops.h"
@@ -107,21 +108,6 @@ static int serve_http(struct node *n, struct err *e)
 	return rc;
 }
 
-/* What the file says and this node does not do. */
-static void warn_of_config(const struct node *n)
-{
-	const struct config_gossip *g = &n->cfg->gossip;
-
-	if (g->on)
-		log_warn("gossip: this version forms no clusters yet: %s is a cluster of one, and does not listen",
-			n->cfg->name);
-	if (g->on && g->insecure)
-		log_warn("gossip.insecure: no TLS: whoever reaches a node may speak for the cluster");
-	if (!n->cfg->schedulable)
-		log_warn("node.schedulable: no: %s runs no agent of the cluster, and there is no other node",
-			n->cfg->name);
-}
-
 static int serve(struct node *n, struct err *e)
 {
 	char path[4096];
@@ -138,13 +124,12 @@ static int serve(struct node *n, struct err *e)
 	if (rc < 0)
 		return rc;
 	n->serving = true;
-	warn_of_config(n);
+	host_tell(n);
 	log_info("%s answers on %s; %zu agents", n->cfg->name, path, n->roster.agents.n);
 	rc = n->cfg->http.host ? serve_http(n, e) : 0;
 	if (rc < 0)
 		return rc;
-	(void)snprintf(path, sizeof(path), "READY=1\nSTATUS=%zu agents", n->roster.agents.n);
-	systemd_notify(path);
+	status_ready(n);
 	trim_heap();
 	trim_text();
 	return 0;
@@ -161,6 +146,7 @@ static void serve_if_ready(struct node *n, bool late)
 		log_warn("%d shims do not answer; their replicas are left alone until they do", n->awaiting);
 	if (serve(n, &e) < 0) {
 		log_err("%s", e.text);
+		status_failed("%s", e.text);
 		n->failed = true;
 		ev_break(n->loop, EVBREAK_ALL);
 	}
@@ -263,7 +249,7 @@ static void on_run_dir(struct ev_loop *loop, ev_timer *w, int revents)
 		adopt_watch_run_dir(n);
 	adopt_sweep_groups(n);
 	counted_sweep(n);
-	systemd_notify("WATCHDOG=1");
+	status_tick(n);
 }
 
 void node_begin_again(struct node *n)
@@ -461,7 +447,7 @@ static int open_all(struct node *n, struct err *e)
 	if (rc == 0)
 		rc = events_new(n->store, n->cfg->name, &n->events, e);
 	if (rc == 0)
-		rc = cgroup_open("/sys/fs/cgroup", n->cfg->cgroup_parent, &n->cgroup, e);
+		rc = host_open(n, e);
 	if (rc == 0)
 		rc = seccomp_cache_new(COVEY_SYSCONFDIR "/seccomp", &n->seccomp, e);
 	if (rc == 0)
@@ -484,6 +470,7 @@ int node_open(struct config *cfg, struct node **ret, struct err *e)
 		return err_set(e, -ENOMEM, "out of memory");
 	n->cfg = cfg;
 	n->lock_fd = -1;
+	n->place = CGROUP_PLACE_NONE;
 	n->loop = ev_loop_new(EVFLAG_AUTO | EVFLAG_NOSIGMASK);
 	list_init(&n->ops);
 	list_init(&n->late_records);
@@ -510,9 +497,9 @@ int node_run(struct node *n)
 	watch(n);
 	ev_run(n->loop, 0);
 	if (n->again)
-		signals_leave(n);
+		signals_leave(n); /* which may still say that it is the end */
 	if (!n->again)
-		systemd_notify("STOPPING=1");
+		systemd_notify(n->failed ? "STOPPING=1" : "STOPPING=1\nSTATUS=agents go on running");
 	if (n->failed)
 		return -EIO;
 	return n->again;
@@ -563,8 +550,7 @@ void node_close(struct node *n)
 		store_close(n->store);
 	counted_done(n);
 	seccomp_cache_free(n->seccomp);
-	if (n->cgroup)
-		cgroup_close(n->cgroup);
+	host_close(n);
 	if (n->lock_fd >= 0)
 		(void)close(n->lock_fd); /* unlocks */
 	ev_loop_destroy(n->loop);

@@ -12,6 +12,8 @@
  *	shimlink.c  the daemon's end of a shim's socket; shimfiles.c what it leaves in run_dir
  *	adopt.c     after a restart of the daemon: who is there
  *	apply.c     definitions by the batch; change.c the other changes; answer.c stores, takes and answers them
+ *	host.c      where agents may live on this host, and what it lacks
+ *	status.c    what systemd is told
  *	local.c     agents_dir
  *	ops.c       operations, and waiting for them
  *	report.c    what reading verbs answer (report_explain.c), poll.c those that may wait, page.c over HTTP
@@ -31,6 +33,7 @@
 #include "node/http.h"
 #include "node/lag.h"
 #include "node/roster.h"
+#include "node/status.h"
 #include "node/store.h"
 #include "supervisor/cgroup.h"
 #include "supervisor/seccomp.h"
@@ -65,6 +68,8 @@ struct node {
 	struct control *control;
 	struct http *http;
 	struct cgroup *cgroup;
+	struct cgroup_home home;   /* where agents live under systemd */
+	struct cgroup_place place; /* … and shims */
 	struct seccomp_cache *seccomp;
 	struct roster roster;
 	struct list ops; /* of struct op, oldest first, OPS_MAX */
@@ -97,9 +102,11 @@ struct node {
 	ev_timer run_dir_timer; /* run_dir wiped? */
 	ev_signal on_term, on_int, on_hup;
 	struct events_watch event_watch;
-	bool failed; /* could not serve */
-	bool again;  /* it ends to begin again, in the same process */
-	bool ending; /* nothing is begun any more */
+	char status[STATUS_TEXT_MAX]; /* as systemd was told last */
+	char dir_fault[256];	      /* what is wrong with agents_dir; "" */
+	bool failed;		      /* could not serve */
+	bool again;		      /* it ends to begin again, in the same process */
+	bool ending;		      /* nothing is begun any more */
 };
 
 /* Reads the clocks and returns them. */

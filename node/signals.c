@@ -30,8 +30,10 @@ static void on_hup(struct ev_loop *loop, ev_signal *w, int revents)
 	if (n->ending)
 		return; /* the start that follows reads it */
 	node_now(n);
+	status_reload_begin(n);
 	if (local_load(n, &e) < 0)
 		log_err("reload: %s; what runs goes on as it was", e.text);
+	status_reload_end(n);
 }
 
 /* SIGHUP, and those that end. */

@@ -11,7 +11,9 @@
 void systemd_notify(const char *state);
 /* Whether our standard error is the journal. */
 bool systemd_has_journal(void);
-/* A log_sink: one entry of the journal, with AGENT= and REPLICA=. */
+/* The name that every entry of the journal carries from here on. */
+void systemd_set_node(const char *name);
+/* A log_sink: one entry of the journal, with NODE=, and with AGENT= and REPLICA= where it is of one. */
 void systemd_to_journal(enum log_level level, const char *agent, const char *replica, const char *text);
 
 #endif

@@ -16,6 +16,7 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "supervisor/cgroup_home.h"
 #include "supervisor/cgroup_lib.h"
 
 static const char *const made_by_library[] = {"pids", "memory", "cpu", "cpuacct", "cpuset", "blkio"};
@@ -29,9 +30,11 @@ static bool is_made(const struct cgroup *cg, int t)
 	return fd >= 0 && faccessat(fd, cg->parent, F_OK, 0) == 0;
 }
 
-/* Makes the parent in each hierarchy. What libcgroup cannot (a delegated subtree), mkdir can. */
+/* Makes the parent in each hierarchy. What libcgroup cannot, mkdir can; below a unit of systemd's it is not asked: it
+ * would set owners and controllers of groups that are systemd's alone. */
 static int make_subtree(struct cgroup *cg, bool real, struct err *e)
 {
+	bool ask = real && cgroup_home_length(cg->parent) == 0;
 	const char *names[CGROUP_TREE_MAX];
 	struct err why;
 	size_t n = 0;
@@ -40,9 +43,9 @@ static int make_subtree(struct cgroup *cg, bool real, struct err *e)
 	for (int t = 0; t < CGROUP_TREE_MAX && cg->vt->version == 1; t++)
 		if (cg->mounts[t] && !is_made(cg, t))
 			names[n++] = made_by_library[t];
-	if (real && n > 0)
+	if (ask && n > 0)
 		rc = cgroup_lib_make(cg->parent, names, n, &why);
-	else if (real && cg->vt->version == 2)
+	else if (ask && cg->vt->version == 2)
 		rc = cgroup_lib_make(cg->parent, made_by_library_v2, ARRAY_LEN(made_by_library_v2), &why);
 	if (rc < 0)
 		log_debug("cgroup: %s; making the directories by hand", why.text);
@@ -83,7 +86,11 @@ static int open_found(struct cgroup *cg, const char *root, struct err *e)
 		return version;
 	cg->vt = version == 2 ? &cgroup_v2 : &cgroup_v1;
 	if (!cg->mounts[CGROUP_PIDS] && !cg->mounts[CGROUP_MEMORY] && !cg->mounts[CGROUP_CPU])
-		return err_set(e, -ENOTSUP, "no cgroup hierarchy with pids, memory or cpu under '%s'", root);
+		return err_set(e, -ENOTSUP,
+			"no cgroup hierarchy with pids, memory or cpu under '%s': agents cannot be limited or ended "
+			"here; "
+			"mount cgroup2 there, or, in a container, let it have its own",
+			root);
 	rc = make_subtree(cg, strcmp(root, "/sys/fs/cgroup") == 0, e);
 	if (rc == 0)
 		rc = cg->vt->prepare(cg, e);

@@ -12,6 +12,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "supervisor/cgroup_home.h"
+
 #define LEAF "_daemon"
 
 static const char *const controllers[] = {"cpu", "memory", "pids", "cpuset", "io"};
@@ -70,12 +72,15 @@ static int v2_prepare(struct cgroup *cg, struct err *e)
 	AUTO_CLOSE int root = open(cg->mounts[CGROUP_UNIFIED], O_PATH | O_DIRECTORY | O_CLOEXEC);
 	int dir = cg->dirs[CGROUP_UNIFIED].fd;
 	char level[CGROUP_GROUP_MAX] = "", on[512] = "";
+	size_t systemds = cgroup_home_length(cg->parent); /* above its unit systemd alone switches controllers */
 
 	if (root < 0)
 		return err_errno(e, "open '%s'", cg->mounts[CGROUP_UNIFIED]);
-	enable(root, ".");
+	if (systemds == 0)
+		enable(root, ".");
 	while (cgroup_next_level(cg->parent, level))
-		enable(root, level);
+		if (strlen(level) >= systemds)
+			enable(root, level);
 	(void)cgroup_read(dir, ".", "cgroup.subtree_control", on, sizeof(on)); /* none: then nothing can be limited */
 	for (int l = 0; l < CGROUP_LIMIT_MAX; l++)
 		cg->can[l] = cgroup_has_word(on, where[l].controller);

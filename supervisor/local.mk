@@ -24,6 +24,8 @@ libsupervisor_a_SOURCES = \
 	%D%/cgroup.c \
 	%D%/cgroup.h \
 	%D%/cgroup_find.c \
+	%D%/cgroup_home.c \
+	%D%/cgroup_home.h \
 	%D%/cgroup_impl.h \
 	%D%/cgroup_lib.c \
 	%D%/cgroup_lib.h \
@@ -39,6 +41,8 @@ libsupervisor_a_SOURCES = \
 	%D%/seccomp_profile.c \
 	%D%/seccomp_program.c \
 	%D%/spawn.c \
+	%D%/spawn_clone.c \
+	%D%/spawn_clone.h \
 	%D%/spawn_plan.c \
 	%D%/spec_all.c \
 	%D%/spec_check.c \
@@ -134,3 +138,11 @@ coveylibexecdir = $(libexecdir)/covey
 coveylibexec_SCRIPTS = covey-shim
 CLEANFILES += covey-shim
 EXTRA_DIST += $(shim_sources) $(shim_headers)
+
+# covey-hold: what covey-agents.service runs; made as the shim is, of its parts.
+hold_sources = %D%/hold/main.c %D%/shim/os.c %D%/shim/text.c
+covey-hold: $(hold_sources) $(shim_headers) Makefile
+	$(AM_V_CCLD)$(SHIM_CC) $(SHIM_DEFINE) $(SHIM_COMPILE) $(SHIM_LINK) -o $@ $(filter %.c,$^)
+coveylibexec_SCRIPTS += covey-hold
+CLEANFILES += covey-hold
+EXTRA_DIST += %D%/hold/main.c

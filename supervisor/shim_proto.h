@@ -24,6 +24,9 @@
  * it is told first, and the record follows: before anybody else is answered, or finds the shim gone. It exits when the
  * daemon closes the socket, or when anybody else connects.
  *
+ * SIGTERM to a shim is the stop of a host that goes down, or of the unit that agents live in: the agent is stopped as
+ * its plan says, with or without a daemon. That a daemon starts it again later is the daemon's to decide.
+ *
  * A new daemon writes a new daemon.gen first, then looks for sockets and records, connects, says QUERY, and is
  * told HELLO. The newest connection is the one that is spoken to; an older one is closed.
  */
@@ -142,7 +145,9 @@ struct shim_plan {
 	uint32_t groups_at, groups_n; /* uint32_t supplementary gids */
 	uint64_t log_max_bytes;
 	uint32_t log_keep;
-	uint32_t blob_size; /* bytes that follow */
+	uint32_t blob_size;	  /* bytes that follow */
+	int32_t stop_signal;	  /* what SIGTERM to the shim stops the agent with; 0: an older daemon's plan, TERM */
+	uint32_t stop_timeout_ms; /* … and how long it may take */
 };
 
 enum shim_state { SHIM_PREPARING, SHIM_RUNNING, SHIM_STOPPING, SHIM_EMPTYING, SHIM_STATE_MAX };

@@ -22,6 +22,8 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
+#include "supervisor/spawn_clone.h"
+
 #define CHILD_STACK_BYTES 16384
 #define SHIM_STACK_BYTES  16384 /* all of a shim's stack is locked: see libraries on memory in doc/ARCHITECTURE.md */
 #define PLAN_SNDBUF_BYTES (SHIM_FRAME_MAX + 4096)
@@ -52,9 +54,12 @@ bool spawn_badness_is_default(void)
 	return n == 2 && v[0] == '0';
 }
 
+/* Both share it. */
 struct child {
 	const char *path;
-	int error; /* set by the child, in the memory both share */
+	int join[2];   /* files that "0" is written to: then it is where it belongs; -1: none */
+	bool is_begun; /* by the child, as `error` */
+	int error;
 };
 
 /* Runs in the daemon's memory and on a stack of its own: raw system calls alone, no return but exec or _exit. */
@@ -65,6 +70,10 @@ static NO_ASAN int child_main(void *arg)
 	const struct rlimit stack = {SHIM_STACK_BYTES, RLIM_INFINITY};
 	struct child *c = arg;
 
+	c->is_begun = true;
+	for (size_t i = 0; i < ARRAY_LEN(c->join); i++)
+		if (c->join[i] >= 0)
+			(void)syscall(SYS_write, c->join[i], "0", 1); /* else it lives in the daemon's group */
 	if (syscall(SYS_close_range, SHIM_FD_NEXT, ~0u, CLOSE_RANGE_UNSHARE) < 0 ||
 		syscall(SYS_prlimit64, 0, RLIMIT_STACK, &stack, NULL) < 0) {
 		c->error = errno;
@@ -96,22 +105,41 @@ static void release_reserved(void)
 		(void)close(null); /* as above */
 }
 
-static int clone_shim(const char *path, int *ret_pid, struct err *e)
+/*
+ * Born where it is to live, where that can be: a move costs a grace period of the kernel's, in which the daemon would
+ * stand still. See supervisor/shim/start.c for kernels that kill who is born into some groups: such a child has not
+ * begun, is reaped by the kernel (SA_NOCLDWAIT), and the next one moves.
+ */
+static int clone_child(struct child *c, const struct cgroup_place *place)
 {
 	_Alignas(16) char stack[CHILD_STACK_BYTES];
-	struct child c = {.path = path};
+	int pid = -ENOSYS;
+
+	c->join[0] = place->tasks;
+	if (place->into >= 0)
+		pid = spawn_clone_into(child_main, stack, sizeof(stack), c, place->into);
+	if (pid > 0 && c->is_begun)
+		return pid;
+	c->join[1] = place->procs;
+	pid = clone(child_main, stack + sizeof(stack), CLONE_VM | CLONE_VFORK | CLONE_FILES | SIGCHLD, c);
+	return pid < 0 ? -errno : pid;
+}
+
+static int clone_shim(const struct spawn_with *with, int *ret_pid, struct err *e)
+{
+	const struct cgroup_place nowhere = CGROUP_PLACE_NONE;
+	struct child c = {.path = with->shim_path, .join = {-1, -1}};
 	sigset_t all, old;
-	int pid, no;
+	int pid;
 
 	sigfillset(&all);
 	(void)sigprocmask(SIG_SETMASK, &all, &old); /* cannot fail with these arguments */
-	pid = clone(child_main, stack + sizeof(stack), CLONE_VM | CLONE_VFORK | CLONE_FILES | SIGCHLD, &c);
-	no = errno;
+	pid = clone_child(&c, with->place ? with->place : &nowhere);
 	(void)sigprocmask(SIG_SETMASK, &old, NULL); /* as above */
 	if (pid < 0)
-		return err_set(e, -no, "start a shim: %s", strerror(no));
+		return err_set(e, pid, "start a shim: %s", strerror(-pid));
 	if (c.error)
-		return err_set(e, -c.error, "start a shim: exec '%s': %s", path, strerror(c.error));
+		return err_set(e, -c.error, "start a shim: exec '%s': %s", c.path, strerror(c.error));
 	*ret_pid = pid;
 	return 0;
 }
@@ -134,22 +162,21 @@ static int socket_with_plan(const struct bytes *plan, int sv[2], struct err *e)
 	return rc;
 }
 
-int spawn_shim(const char *shim_path, const struct bytes *plan, int filter_fd, int lease_fd, int *ret_fd, int *ret_pid,
-	struct err *e)
+int spawn_shim(const struct spawn_with *with, const struct bytes *plan, int *ret_fd, int *ret_pid, struct err *e)
 {
 	int sv[2], pid, rc = socket_with_plan(plan, sv, e);
 
 	if (rc < 0)
 		return rc;
 	rc = put_at(sv[1], SHIM_FD_CONTROL);
-	if (rc == 0 && filter_fd >= 0)
-		rc = put_at(filter_fd, SHIM_FD_FILTER);
-	if (rc == 0 && lease_fd >= 0)
-		rc = put_at(lease_fd, SHIM_FD_LEASE);
+	if (rc == 0 && with->filter_fd >= 0)
+		rc = put_at(with->filter_fd, SHIM_FD_FILTER);
+	if (rc == 0 && with->lease_fd >= 0)
+		rc = put_at(with->lease_fd, SHIM_FD_LEASE);
 	if (rc < 0)
 		(void)err_set(e, rc, "start a shim: %s", strerror(-rc)); /* rc is returned below */
 	else
-		rc = clone_shim(shim_path, &pid, e);
+		rc = clone_shim(with, &pid, e);
 	release_reserved();
 	(void)close(sv[1]); /* the shim has it */
 	if (rc < 0) {

@@ -9,6 +9,7 @@
 #include "base/bytes.h"
 #include "base/err.h"
 #include "supervisor/cgroup.h"
+#include "supervisor/cgroup_home.h"
 #include "supervisor/seccomp.h"
 #include "supervisor/shim_proto.h"
 #include "supervisor/spec.h"
@@ -52,9 +53,14 @@ int spawn_plan(const struct spawn_run *run, struct bytes *out, struct err *e);
 int spawn_exec_plan(const struct spawn_run *run, const struct spec_strv *command, uint32_t exec_id, int64_t timeout_ms,
 	struct bytes *out, struct err *e);
 
-/* Starts shim_path with a plan made above. *ret_fd is the daemon's end, non-blocking; *ret_pid the shim's. */
-int spawn_shim(const char *shim_path, const struct bytes *plan, int filter_fd, int lease_fd, int *ret_fd, int *ret_pid,
-	struct err *e);
+struct spawn_with {
+	const char *shim_path;
+	const struct cgroup_place *place; /* where it is to live; NULL: where the daemon does */
+	int filter_fd, lease_fd;	  /* -1: none */
+};
+
+/* Starts a shim with a plan made above. *ret_fd is the daemon's end, non-blocking; *ret_pid the shim's. */
+int spawn_shim(const struct spawn_with *with, const struct bytes *plan, int *ret_fd, int *ret_pid, struct err *e);
 
 /* Resolves `user:` to ids. dynamic: ret_dynamic is set, and the caller allots one from the range below. */
 int spawn_user(const char *user, uint32_t *ret_uid, uint32_t *ret_gid, uint32_t *groups, size_t *n_groups,

@@ -327,6 +327,8 @@ static struct shim_plan plan_of(const struct spawn_run *run)
 		.umask = 022,
 		.log_max_bytes = (uint64_t)run->spec->log_max_bytes,
 		.log_keep = (uint32_t)run->spec->log_keep,
+		.stop_signal = run->spec->stop_signal,
+		.stop_timeout_ms = (uint32_t)MIN(run->spec->stop_timeout_ms, (int64_t)UINT32_MAX),
 	};
 }
 

@@ -42,10 +42,12 @@ test_programs += %D%/edge/test_daemon_faults
 test_programs += %D%/edge/test_daemon_store
 test_programs += %D%/edge/test_events
 test_programs += %D%/edge/test_datalock
+test_programs += %D%/edge/test_home
 test_programs += %D%/edge/test_http
 test_programs += %D%/edge/test_logs
 test_programs += %D%/edge/test_long_names
 test_programs += %D%/edge/test_shim
+test_programs += %D%/edge/test_status
 test_programs += %D%/edge/test_store_kill
 test_programs += %D%/edge/test_renew
 test_programs += %D%/unit/test_arena
@@ -54,6 +56,7 @@ test_programs += %D%/edge/test_seccomp
 test_programs += %D%/edge/test_shim_again
 test_programs += %D%/edge/test_shim_daemon
 test_programs += %D%/edge/test_shim_files
+test_programs += %D%/edge/test_shim_down
 test_programs += %D%/edge/test_shim_fuse
 test_programs += %D%/edge/test_shim_log
 test_programs += %D%/edge/test_shim_probe
@@ -62,6 +65,8 @@ test_programs += %D%/edge/test_shim_seccomp
 test_programs += %D%/unit/test_bytes
 test_programs += %D%/unit/test_cgroup_fake
 test_programs += %D%/unit/test_cgroup_fake_v2
+test_programs += %D%/unit/test_cgroup_home
+test_programs += %D%/unit/test_complete
 test_programs += %D%/unit/test_config
 test_programs += %D%/unit/test_counted
 test_programs += %D%/unit/test_diff
@@ -206,11 +211,15 @@ lint_programs += %D%/lint/hardening.sh
 lint_programs += %D%/lint/headers.sh
 lint_programs += %D%/lint/man.sh
 lint_programs += %D%/lint/names.sh
+lint_programs += %D%/lint/operations.sh
 lint_programs += %D%/lint/purity.sh
 lint_programs += %D%/lint/tidy.sh
 lint_programs += %D%/lint/words.sh
 TESTS += $(lint_programs)
 EXTRA_DIST += $(lint_programs) %D%/lint/lib.sh %D%/lint/tidy.awk
+
+TESTS += %D%/edge/test_completion.sh
+EXTRA_DIST += %D%/edge/test_completion.sh
 
 # The benchmarks' harness starts and stops the floor and the peers (bench/).
 TESTS += %D%/edge/test_bench_smoke.sh
@@ -222,7 +231,7 @@ endif
 AM_TESTS_ENVIRONMENT = \
 	TOP='$(abs_top_srcdir)'; BUILD='$(abs_top_builddir)'; LINT_CC='$(CC)'; LINT_SANITIZED='$(lint_sanitized)'; \
 	LINT_CPPFLAGS='-I$(abs_top_builddir) $(MSGPACK_CFLAGS)'; \
-	LINT_PROGRAMS='$(sbin_PROGRAMS) $(bin_PROGRAMS) covey-shim'; \
+	LINT_PROGRAMS='$(sbin_PROGRAMS) $(bin_PROGRAMS) covey-shim covey-hold'; \
 	TSAN_OPTIONS="suppressions=$(abs_top_srcdir)/tests/lib/tsan.supp $$TSAN_OPTIONS"; \
 	LSAN_OPTIONS="suppressions=$(abs_top_srcdir)/tests/lib/lsan.supp print_suppressions=0 $$LSAN_OPTIONS"; \
 	export TOP BUILD LINT_CC LINT_SANITIZED LINT_CPPFLAGS LINT_PROGRAMS TSAN_OPTIONS LSAN_OPTIONS;
@@ -232,3 +241,8 @@ lint: all
 	@$(AM_TESTS_ENVIRONMENT) red=0; for l in $(lint_programs); do \
 		$(srcdir)/$$l || [ $$? -eq 77 ] || red=1; \
 	done; exit $$red
+
+# The package in a guest with systemd.
+EXTRA_DIST += %D%/vm/drive/package_reboot.py %D%/vm/suite/lib/package.sh %D%/vm/suite/lib/reboot.sh \
+	%D%/vm/suite/package-faults.sh %D%/vm/suite/package-inherit.sh %D%/vm/suite/package-install.sh \
+	%D%/vm/suite/package-journal.sh %D%/vm/suite/package-units.sh %D%/vm/suite/package-upgrade.sh

@@ -10,6 +10,7 @@ packages_of() {
 	lint) echo binutils clang-format-14 mandoc ;;
 	test) echo xz-utils curl python3 ;;
 	fuzz) echo clang libclang-rt-dev ;;
+	package) echo debhelper lintian fakeroot dpkg-dev ;;
 	bench) echo python3 s6 runit supervisor ;;
 	*) echo "packages_of: no group '$1'" >&2; return 1 ;;
 	esac

@@ -324,6 +324,24 @@ void life_stop(struct shim *s, const struct shim_stop *stop)
 	life_time(s, os_now_ms(CLOCK_MONOTONIC));
 }
 
+/* Said again it changes nothing: whoever ends a host's agents may ask until they are gone. */
+void life_go_down(struct shim *s)
+{
+	struct shim_stop stop = {.size = sizeof(stop),
+		.signal = s->stop_signal,
+		.timeout_ms = s->stop_timeout_ms,
+		.why = SHIM_WHY_STOPPED,
+		.why_text = "with all agents of its host"};
+
+	if (s->finished || s->going_down)
+		return;
+	s->going_down = true;
+	if (s->waiting)
+		life_leave(s);
+	else
+		life_stop(s, &stop);
+}
+
 void life_fuse(struct shim *s)
 {
 	enum fuse_verdict verdict = fuse_look(&s->fuse);

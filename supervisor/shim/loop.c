@@ -85,9 +85,11 @@ static void take_signals(struct shim *s)
 {
 	struct signalfd_siginfo info;
 
-	while (read(s->signal_fd, &info, sizeof(info)) == sizeof(info)) {
+	while (!s->finished && read(s->signal_fd, &info, sizeof(info)) == sizeof(info)) {
 		if (info.ssi_signo == SIGCHLD)
 			reap_all(s);
+		else if (info.ssi_signo == SIGTERM)
+			life_go_down(s);
 		else
 			sockets_check(s); /* SIGUSR1 */
 	}

@@ -20,6 +20,8 @@
 #include "supervisor/shim/shim.h"
 #include "supervisor/shim/text.h"
 
+#define STOP_TIMEOUT_DEFAULT_MS 10000 /* as of a definition that says none */
+
 /* Only what the daemon meant for us stays open, and nothing of it in an agent. */
 static void take_descriptors(void)
 {
@@ -35,13 +37,14 @@ static int take_signals(void)
 	sigset_t all, ours;
 
 	sigfillset(&all);
-	(void)sigprocmask(SIG_SETMASK, &all, NULL); /* cannot fail; nobody's signal but SIGKILL ends a shim */
+	(void)sigprocmask(SIG_SETMASK, &all, NULL); /* cannot fail; nobody's signal but SIGKILL ends a shim at once */
 	for (int sig = 1; sig < 32; sig++)
 		if (sigaction(sig, NULL, &was) == 0 && was.sa_handler == SIG_IGN)
 			(void)sigaction(sig, &dfl, NULL); /* could be read, so can be set */
 	sigemptyset(&ours);
 	sigaddset(&ours, SIGCHLD);
 	sigaddset(&ours, SIGUSR1);
+	sigaddset(&ours, SIGTERM);
 	return signalfd(-1, &ours, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
@@ -143,6 +146,8 @@ static int keep_plan(struct shim *s, const struct plan *p)
 	s->cap_keep = p->p.cap_keep;
 	s->flags = p->p.flags;
 	s->uid = p->p.uid;
+	s->stop_signal = p->p.stop_signal > 0 ? p->p.stop_signal : SIGTERM;
+	s->stop_timeout_ms = p->p.stop_signal > 0 ? p->p.stop_timeout_ms : STOP_TIMEOUT_DEFAULT_MS;
 	s->gen = p->p.gen;
 	s->record.run = p->p.run;
 	s->label_size = p->p.label_size;

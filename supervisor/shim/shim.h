@@ -74,6 +74,8 @@ struct shim {
 	const char *stem, *dir_run, *log_path, *gen_path;
 	uint64_t gen;
 	uint32_t flags, uid;
+	int32_t stop_signal; /* and how long it may take: when the host goes down */
+	uint32_t stop_timeout_ms;
 	uint64_t cap_keep;
 	uint32_t label_size;
 	char label[SHIM_LABEL_MAX];
@@ -85,6 +87,7 @@ struct shim {
 	bool waiting;	      /* the run is over and told of; another plan may come */
 	bool is_fresh;	      /* its groups were made for it: nothing can be in them */
 	bool killing;	      /* SIGKILL is being sent until all are gone */
+	bool going_down;      /* SIGTERM was heard */
 	unsigned step, tries; /* of preparing; of killing */
 	unsigned listed;      /* processes seen when it was last tried to empty the group */
 	int64_t next_try_ms;  /* CLOCK_MONOTONIC; 0: none */
@@ -122,6 +125,7 @@ void life_go_on(struct shim *s); /* the agent's start has moved on */
 void life_child(struct shim *s, int pid, int status, const void *rusage);
 void life_stop(struct shim *s, const struct shim_stop *stop);
 void life_signal(struct shim *s, int sig);
+void life_go_down(struct shim *s); /* SIGTERM: the host's agents are being ended */
 void life_fuse(struct shim *s);
 void life_fence(struct shim *s, enum fuse_verdict verdict);
 void life_time(struct shim *s, int64_t now_ms);

@@ -66,7 +66,7 @@ static void test_what_it_prints(void **state)
 	says("--help", 0, "usage: coveyd");
 	says("--nothing", 2, "usage: coveyd");
 	says("now", 2, "'now' is not an option");
-	says("-c /nonexistent/file", 1, "/nonexistent/file: cannot be read: No such file or directory");
+	says("-c /nonexistent/file", 78, "/nonexistent/file: cannot be read: No such file or directory");
 }
 
 static void test_a_check_reads_agents_too(void **state)

@@ -380,7 +380,7 @@ static void test_what_cannot_be_bound_is_told(void **state)
 	struct err e = {0};
 
 	assert_int_equal(http_open(b->loop, "127.0.0.1", b->port, "n1", serve_path, b, &h, &e), -EADDRINUSE);
-	assert_non_null(strstr(e.text, "http: listen at 127.0.0.1 port"));
+	assert_non_null(strstr(e.text, "http.bind: listen at 127.0.0.1 port"));
 	assert_int_equal(http_open(b->loop, "192.0.2.1", 1, "n1", serve_path, b, &h, &e), -EADDRNOTAVAIL);
 	assert_null(h);
 }

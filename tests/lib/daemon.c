@@ -75,10 +75,20 @@ static void write_config(struct daemon_bed *d)
 	char text[2048];
 
 	(void)snprintf(text, sizeof(text),
-		"node: {name: %s}\ndata_dir: data\nrun_dir: %s\nagents_dir: agents.d\ncgroup: {parent: %s}\n"
+		"node: {name: %s}\ndata_dir: data\nrun_dir: %s\nagents_dir: agents.d\n%s{parent: %s}\n"
 		"http: {bind: \"127.0.0.1:%d\"}\n%s",
-		d->name, d->run_dir, d->cgroup, d->http_port, d->extra);
+		d->name, d->run_dir, d->finds_home ? "# cgroup: " : "cgroup: ", d->cgroup, d->http_port, d->extra);
 	(void)daemon_file(d, "coveyd.yaml", text, 0644);
+}
+
+static void enter(const char *file)
+{
+	int fd = *file ? open(file, O_WRONLY | O_CLOEXEC) : -1;
+
+	if (*file && (fd < 0 || write(fd, "0", 1) != 1))
+		_exit(125);
+	if (fd >= 0)
+		(void)close(fd); /* written */
 }
 
 static void exec_daemon(struct daemon_bed *d)
@@ -86,6 +96,8 @@ static void exec_daemon(struct daemon_bed *d)
 	char config[256], log[256];
 	int fd;
 
+	for (size_t i = 0; i < ARRAY_LEN(d->joins); i++)
+		enter(d->joins[i]);
 	(void)snprintf(config, sizeof(config), "%s/coveyd.yaml", d->dir.path);
 	(void)snprintf(log, sizeof(log), "%s/coveyd.log", d->dir.path);
 	fd = open(log, O_WRONLY | O_CREAT | O_APPEND, 0644);

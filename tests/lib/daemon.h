@@ -19,6 +19,8 @@ struct daemon_bed {
 	int pid; /* of coveyd; 0: not running */
 	int http_port;
 	char extra[512];    /* more lines of the configuration, set before daemon_start */
+	char joins[2][192]; /* files of groups that the daemon enters before its exec; "": none */
+	bool finds_home;    /* the configuration names no cgroup: it is to be found */
 	struct bytes reply; /* of the last call */
 	struct mp_tree tree;
 	bool has_tree;

@@ -10,7 +10,7 @@ look_at() { # PROGRAM
 	grep -Eq '^ *GNU_STACK .* RW ' "$work/elf" || echo "$1:1: the stack is executable"
 	! grep -Eq '^ *LOAD .* RWE ' "$work/elf" || echo "$1:1: a segment is writable and executable"
 	case $1 in
-	*-shim)
+	*-shim | *-hold)
 		! grep -Eq '^ *INTERP ' "$work/elf" || echo "$1:1: not static"
 		! grep -q '(NEEDED)' "$work/dynamic" || echo "$1:1: needs a library"
 		return
@@ -47,7 +47,7 @@ lint_samples() {
 	sample_program hard -fPIE -pie -Wl,-z,relro,-z,now,-z,noexecstack
 	sample_program x-shim -static
 	lint_expect_clean
-	lint_programs=${LINT_PROGRAMS-coveyd covey covey-shim}
+	lint_programs=${LINT_PROGRAMS-coveyd covey covey-shim covey-hold}
 }
 
 lint_need readelf 'readelf (Debian package binutils)'

@@ -20,8 +20,9 @@ sanitizers='__(asan|ubsan|tsan|lsan|sanitizer|gcov|llvm|sanitizer_cov)_?[A-Za-z0
 
 # OBJECT SYMBOL: state that may be, and why.
 #   base/mem  the fault that tests/oom sets       base/log  where the log goes, set once at start
+#   systemd   the node's name, set once at start     because a log's sink has no context
 #   shim      a signal handler's flag             man page of sigaction: a handler has nothing else
-state_may='base/mem.o (fail_in|reached)|base/log.o (sink|most)'
+state_may='base/mem.o (fail_in|reached)|base/log.o (sink|most)|node/systemd.o node_field'
 
 impure() { # ARCHIVE: symbols needed from outside of it and of the list
 	nm -u "$1" | awk 'NF == 2 && $1 == "U" { print $2 }' | sort -u >"$work/needed"
