@@ -18,8 +18,11 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 
+#include "tests/lib/groups.h"
+
 #define NOBODY	65534
-#define UNIFIED "/sys/fs/cgroup/unified"
+#define ROOT	"/sys/fs/cgroup"
+#define UNIFIED ROOT "/unified"
 
 void kit_write(const char *path, const char *text)
 {
@@ -42,7 +45,7 @@ static void add_group(struct kit *k, const char *root)
 {
 	char *path = k->groups[k->n_groups++];
 
-	(void)snprintf(path, sizeof(k->groups[0]), "%s/covey-test-%d-%s", root, getpid(), k->stem);
+	(void)snprintf(path, sizeof(k->groups[0]), "%s/%scovey-test-%d-%s", root, groups_below(), getpid(), k->stem);
 	if (mkdir(path, 0755) < 0)
 		fail_msg("mkdir '%s': %s", path, strerror(errno));
 }
@@ -54,17 +57,51 @@ static bool is_v2(const char *path)
 	return statfs(path, &st) == 0 && st.f_type == CGROUP2_SUPER_MAGIC;
 }
 
+/* For the groups to come; the daemon does it for its own. What cannot be switched on is not there in the group. */
+static void switch_on(const char *root)
+{
+	static const char *const controllers[] = {"+memory", "+pids"};
+	char path[192];
+
+	(void)snprintf(path, sizeof(path), "%s/%scgroup.subtree_control", root, groups_below()); /* fits */
+	for (size_t i = 0; i < ARRAY_LEN(controllers); i++) {
+		AUTO_CLOSE int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+		if (fd >= 0)
+			(void)!write(fd, controllers[i], strlen(controllers[i])); /* as above */
+	}
+}
+
+const char *kit_outside(struct kit *k)
+{
+	static char path[400];
+	char groups[1024], *own;
+
+	if (!k->v2) {
+		(void)snprintf(path, sizeof(path), "%s/../cgroup.procs", k->kill_dir); /* fits */
+		return path;
+	}
+	own = strstr(kit_read("/proc/self/cgroup", groups, sizeof(groups)), "0::/");
+	assert_non_null(own);
+	own[strcspn(own, "\n")] = '\0';
+	(void)snprintf(path, sizeof(path), "%s%.200s/cgroup.procs", k->hybrid ? UNIFIED : ROOT, own + 3); /* fits */
+	return path;
+}
+
 /* A hybrid host has v2 too, without controllers: processes are put into its groups and killed there all the same. */
 static void open_groups(struct kit *k)
 {
 	bool hybrid = getenv("KIT_V2") && is_v2(UNIFIED);
 
-	k->v2 = hybrid || is_v2("/sys/fs/cgroup");
+	k->hybrid = hybrid;
+	k->v2 = hybrid || is_v2(ROOT);
 	if (!k->v2 &&
 		(access("/sys/fs/cgroup/pids/tasks", W_OK) < 0 || access("/sys/fs/cgroup/memory/tasks", W_OK) < 0))
 		TEST_SKIP_ALL("writable cgroups (memory and pids of v1, or v2)");
 	if (k->v2) {
-		add_group(k, hybrid ? UNIFIED : "/sys/fs/cgroup");
+		if (!hybrid)
+			switch_on(ROOT);
+		add_group(k, hybrid ? UNIFIED : ROOT);
 		(void)snprintf(k->oom_path, sizeof(k->oom_path), "%s/memory.events", k->groups[0]);
 	} else {
 		add_group(k, "/sys/fs/cgroup/pids");
@@ -129,7 +166,7 @@ static int count_all(struct kit *k, bool kill_them)
 	int n = 0;
 
 	for (size_t i = 0; i < ARRAY_LEN(subs); i++) {
-		char path[200];
+		char path[224];
 
 		(void)snprintf(path, sizeof(path), "%s%s", k->kill_dir, subs[i]);
 		n += list_pids(path, kill_them);
@@ -184,7 +221,7 @@ void kit_mount(struct kit_plan *p, uint32_t type, const char *path, const char *
 
 static void join_groups(struct kit *k, struct kit_plan *p)
 {
-	static char tasks[4][160];
+	static char tasks[4][224];
 
 	for (size_t i = 0; i < k->n_groups; i++) {
 		kit_op(p, SHIM_OP_MKDIR, k->groups[i], NULL);
