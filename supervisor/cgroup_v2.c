@@ -182,6 +182,8 @@ static int v2_usage(const struct cgroup *cg, const char *group, struct cgroup_us
 		u->memory_bytes = MAX(0, used - MAX(0, cgroup_field(text, "inactive_file")));
 	if (cgroup_read(dir, group, "memory.events", text, sizeof(text)) > 0)
 		u->oom_kills = cgroup_field(text, "oom_kill");
+	if (cgroup_read(dir, group, "pids.events", text, sizeof(text)) > 0)
+		u->pids_refused = cgroup_field(text, "max");
 	if (cgroup_read(dir, group, "io.stat", text, sizeof(text)) >= 0) {
 		u->io_read_bytes = cgroup_sum(text, " rbytes=");
 		u->io_write_bytes = cgroup_sum(text, " wbytes=");

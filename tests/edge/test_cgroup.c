@@ -234,6 +234,7 @@ static void test_pids_limit(void **state)
 	r.pids_max = 5;
 	assert_int_equal(status_of(start("forks.0", &r, body_forks, &made)), 0);
 	assert_int_equal(usage_of("forks.0").pids, 4);
+	assert_int_equal(usage_of("forks.0").pids_refused, 1);
 	kill_and_remove("forks.0");
 }
 

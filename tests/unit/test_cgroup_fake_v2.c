@@ -94,6 +94,7 @@ static void test_v2_usage(void **state)
 	put(&d, "covey/web.0/memory.stat", "anon 5\nfile 6\nworkingset_inactive_file 9\ninactive_file 400000\n");
 	put(&d, "covey/web.0/memory.events", "low 0\nhigh 0\nmax 9\noom 2\noom_kill 3\noom_group_kill 1\n");
 	put(&d, "covey/web.0/pids.current", "12\n");
+	put(&d, "covey/web.0/pids.events", "max 5\n");
 	put(&d, "covey/web.0/io.stat",
 		"8:0 rbytes=100 wbytes=7 rios=1 wios=2 dbytes=9 dios=0\n254:0 rbytes=1 wbytes=2\n");
 	assert_int_equal(cgroup_usage(cg, "web.0", &u, NULL), 0);
@@ -101,6 +102,7 @@ static void test_v2_usage(void **state)
 	assert_int_equal(u.memory_bytes, 600000);
 	assert_int_equal(u.oom_kills, 3);
 	assert_int_equal(u.pids, 12);
+	assert_int_equal(u.pids_refused, 5);
 	assert_int_equal(u.io_read_bytes, 101);
 	assert_int_equal(u.io_write_bytes, 9);
 	cgroup_close(cg);
