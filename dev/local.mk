@@ -9,4 +9,5 @@ EXTRA_DIST += %D%/lib/packages.sh
 EXTRA_DIST += %D%/lint
 EXTRA_DIST += %D%/test
 EXTRA_DIST += %D%/up
+EXTRA_DIST += %D%/vm
 EXTRA_DIST += .ci/run

@@ -11,6 +11,7 @@ packages_of() {
 	test) echo xz-utils curl python3 ;;
 	fuzz) echo clang libclang-rt-dev ;;
 	bench) echo python3 s6 runit supervisor ;;
+	vm) echo qemu-system-x86 qemu-utils debootstrap e2fsprogs wget python3 ;;
 	*) echo "packages_of: no group '$1'" >&2; return 1 ;;
 	esac
 }
