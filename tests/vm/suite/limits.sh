@@ -9,8 +9,6 @@ daemon=
 
 fault() {
 	echo "limits.sh: $*"
-	covey status || true
-	tail -30 "$work/coveyd.log"
 	exit 1
 }
 
@@ -19,6 +17,7 @@ covey() {
 }
 
 end() {
+	[ $? -eq 0 ] || { covey status || true; tail -30 "$work/coveyd.log"; } 2>&1
 	[ -z "$daemon" ] || covey stop --all >/dev/null || true
 	[ -z "$daemon" ] || kill "$daemon" && wait "$daemon" || true
 	swapoff "$work/swap" 2>/dev/null || true
@@ -38,6 +37,10 @@ says() { # FILE TEXT: a file of the agent's group, whole or one line of it
 	grep -qxF -- "$2" "$groups/$1" || fault "$1 is '$(cat "$groups/$1")', not '$2'"
 }
 
+answers() {
+	covey status >/dev/null 2>&1
+}
+
 start_daemon() {
 	mkdir -p "$work/agents.d"
 	cat >"$work/coveyd.yaml" <<-EOF
@@ -50,7 +53,7 @@ start_daemon() {
 	EOF
 	"$COVEY_BUILD/coveyd" -c "$work/coveyd.yaml" >>"$work/coveyd.log" 2>&1 &
 	daemon=$!
-	until_true covey version >/dev/null 2>&1
+	until_true answers
 }
 
 # One agent that asks for everything; weights of I/O where the kernel has them, refused by name where it has not.
