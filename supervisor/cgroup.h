@@ -54,7 +54,7 @@ struct cgroup_usage {
 	int64_t throttled_us;
 	int64_t oom_kills;
 	int64_t pids_refused; /* how often its limit let no process or thread be made */
-}; /* what is not known is -1 */
+};			      /* what is not known is -1 */
 #define CGROUP_USAGE_UNKNOWN ((struct cgroup_usage){-1, -1, -1, -1, -1, -1, -1, -1})
 
 /* Eight small reads. -ENOENT: there is no such group. */

@@ -18,7 +18,8 @@ libtest_a_SOURCES = \
 	%D%/lib/fault_vfs.h \
 	%D%/lib/shimkit.c \
 	%D%/lib/shimkit.h \
-	%D%/lib/shimkit_fds.c
+	%D%/lib/shimkit_fds.c \
+	%D%/lib/shimkit_groups.c
 
 test_programs =
 test_programs += %D%/edge/test_cgroup

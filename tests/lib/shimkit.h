@@ -73,6 +73,9 @@ const char *kit_outside(struct kit *k);
 void kit_open(struct kit *k);
 /* Ends the shim and whatever is left in the group, removes all. */
 void kit_close(struct kit *k);
+/* Parts of the two. */
+void kit_groups_open(struct kit *k);
+void kit_groups_close(struct kit *k);
 
 /* `sh -c script` as nobody in the bed's group, logs without stamps. */
 void kit_plan(struct kit *k, struct kit_plan *p, const char *script);

@@ -11,7 +11,7 @@
 
 #include "tests/lib/test.h"
 
-/* Whole seconds. COVEY_TEST_SLOWDOWN tells how many times slower than a plain host this one is, if it is an emulated one. */
+/* In seconds; COVEY_TEST_SLOWDOWN tells how many times slower than a plain host an emulated one is. */
 static inline int wait_bound_s(void)
 {
 	const char *slowdown = getenv("COVEY_TEST_SLOWDOWN");

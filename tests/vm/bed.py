@@ -28,8 +28,8 @@ class Bed:
     def edge_tests(self):
         """The edge tests that are programs; those in sh look at the source tree and stay at home."""
         folder = os.path.join(self.build, "tests", "edge")
-        return sorted(name for name in os.listdir(folder)
-                      if name.startswith("test_") and "." not in name and os.access(os.path.join(folder, name), os.X_OK))
+        names = [name for name in os.listdir(folder) if name.startswith("test_") and "." not in name]
+        return sorted(name for name in names if os.access(os.path.join(folder, name), os.X_OK))
 
     def pack(self):
         """The tar that goes in; programs without symbols, which are most of their size."""

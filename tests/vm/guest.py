@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A virtual machine that a test drives from outside: boot, run a command, carry files in and out, reboot, cut the power.
+"""A virtual machine that a test drives from outside: boot, run a command, files in and out, reboot, a cut of the power.
 
 Each guest has a disk of its own, an overlay over the image that image.sh made, which lives through reboots and power
 cuts and goes with the guest. Files go in as a tar on a second drive, and come out as one on a third: that needs no
@@ -29,8 +29,8 @@ class GuestError(Exception):
 
 
 def kvm_works(image, work):
-    """Whether a guest boots with KVM: inside of some virtual machines /dev/kvm is there, and stands still. That is found
-    out once in a boot of the host.
+    """Whether a guest boots with KVM: inside of some virtual machines /dev/kvm is there, and stands still. That is
+    found out once in a boot of the host.
     """
     if not os.access("/dev/kvm", os.R_OK | os.W_OK):
         return False

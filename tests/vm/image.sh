@@ -20,8 +20,7 @@ key=$(cat "$0" "$here"/guest/* | cksum | cut -d' ' -f1)
 image=$dir/image-$key
 
 skip() { # CAPABILITY
-	echo "skipped, this host lacks: $1" >&2
-	exit 77
+	{ echo "skipped, this host lacks: $1" >&2; exit 77; }
 }
 
 # The archive that apt takes the suite's packages from.

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What was acknowledged outlives a reboot and a cut of the power: agents that ran run again, one that was stopped stays
-stopped, and a definition whose apply had just been answered is there. Three cuts, each at another moment after an answer.
+"""What was acknowledged outlives a reboot and cuts of the power: agents that ran run again, one that was stopped stays
+stopped, and a definition whose apply had just been answered is there.
 """
 import json
 

@@ -61,7 +61,8 @@ test_each_is_written() {
 	cat >"$work/all.yaml" <<-'EOF'
 		name: all
 		command: [/bin/sleep, "10000"]
-		resources: {cpu: 0.5, cpu_weight: 200, cpuset: "0", memory: 64M, memory_high: 48M, swap: 16M, pids: 8, io_max: 10M}
+		resources: {cpu: 0.5, cpu_weight: 200, cpuset: "0", memory: 64M, memory_high: 48M, swap: 16M, pids: 8,
+		  io_max: 10M}
 	EOF
 	covey apply "$work/all.yaml"
 	says all.0/cpu.max '50000 100000'
@@ -84,7 +85,7 @@ test_each_is_written() {
 		grep -qE '^(default )?300$' "$groups/all.0/io.bfq.weight" || fault 'io.bfq.weight is not 300'
 	else
 		! covey apply "$work/all.yaml" 2>"$work/refused" || fault 'io_weight was taken, and cannot be in force'
-		grep -q 'io_weight' "$work/refused" || fault "refused without a word of io_weight: $(cat "$work/refused")"
+		grep -q 'io_weight' "$work/refused" || fault "refused without its name: $(cat "$work/refused")"
 	fi
 }
 
@@ -109,7 +110,7 @@ has() { # AGENT PATTERN: in the status of it
 test_out_of_memory_is_told() {
 	cat >"$work/hog.yaml" <<-'EOF'
 		name: hog
-		command: [/bin/sh, -c, "perl -e 'my @x; push @x, chr(65 + @x % 9) x 1048576 while 1' & wait; exec sleep 10000"]
+		command: [/bin/sh, -c, "perl -e 'my @x; push @x, chr(65 + @x % 9) x 1048576 while 1' & wait; sleep 999"]
 		resources: {memory: 32M, swap: 0}
 		restart: {when: never}
 	EOF
