@@ -29,7 +29,8 @@ static bool is_made(const struct cgroup *cg, int t)
 	return fd >= 0 && faccessat(fd, cg->parent, F_OK, 0) == 0;
 }
 
-/* Makes the parent in each hierarchy. What libcgroup cannot (a delegated subtree), mkdir can. */
+/* Makes the parent in each hierarchy. What libcgroup cannot (a subtree that was delegated to a user), mkdir can; and
+ * libcgroup switches controllers on in every group on the way, also in those that are systemd's. */
 static int make_subtree(struct cgroup *cg, bool real, struct err *e)
 {
 	const char *names[CGROUP_TREE_MAX];
@@ -42,7 +43,7 @@ static int make_subtree(struct cgroup *cg, bool real, struct err *e)
 			names[n++] = made_by_library[t];
 	if (real && n > 0)
 		rc = cgroup_lib_make(cg->parent, names, n, &why);
-	else if (real && cg->vt->version == 2)
+	else if (real && cg->vt->version == 2 && !cgroup_v2_is_delegated(cg))
 		rc = cgroup_lib_make(cg->parent, made_by_library_v2, ARRAY_LEN(made_by_library_v2), &why);
 	if (rc < 0)
 		log_debug("cgroup: %s; making the directories by hand", why.text);

@@ -2,7 +2,8 @@
 /*
  * Cgroups v2: one group a replica, its controllers switched on from the top down to the subtree's own directory. A
  * directory whose children have controllers may hold no process itself: when the daemon sits in it, the daemon moves
- * into a leaf beside the replicas first ("_daemon").
+ * into a leaf beside the replicas first ("_daemon"). Where systemd has delegated a group on the way, what is above it is
+ * systemd's, and is left as it is: a controller that it did not delegate is missing.
  */
 #include "supervisor/cgroup_impl.h"
 
@@ -11,10 +12,12 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 
 #define LEAF "_daemon"
 
-static const char *const controllers[] = {"cpu", "memory", "pids", "cpuset", "io"};
+/* First those that a group with processes in it can never give to its children. */
+static const char *const controllers[] = {"memory", "io", "cpu", "pids", "cpuset"};
 
 static const struct where {
 	const char *controller, *file;
@@ -31,23 +34,26 @@ static const struct where {
 };
 _Static_assert(ARRAY_LEN(where) == CGROUP_LIMIT_MAX, "a place for each limit");
 
-/* Moves this process from `level` into a leaf of it; whether it was there. */
-static bool move_to_leaf(int root, const char *level)
+/* Moves this process from `level`, if it is there, into a leaf of it. */
+static void move_to_leaf(int root, const char *level)
 {
 	char text[512], want[CGROUP_GROUP_MAX + 8], leaf[CGROUP_GROUP_MAX + 16];
 
 	if (cgroup_read(AT_FDCWD, "/proc/self", "cgroup", text, sizeof(text)) <= 0)
-		return false;
-	(void)snprintf(want, sizeof(want), "0::/%s\n", strcmp(level, ".") == 0 ? "" : level); /* was checked */
+		return;
+	(void)snprintf(want, sizeof(want), "0::/%s\n", level); /* was checked */
 	if (!strstr(text, want))
-		return false;
+		return;
 	(void)snprintf(leaf, sizeof(leaf), "%s/" LEAF, level); /* as above */
-	if (mkdirat(root, leaf, 0755) < 0 && errno != EEXIST)
-		return false;
-	return cgroup_write(root, leaf, "cgroup.procs", "0") == 0;
+	if (mkdirat(root, leaf, 0755) == 0 || errno == EEXIST)
+		(void)cgroup_write(root, leaf, "cgroup.procs", "0"); /* a fault shows in `can` */
 }
 
-/* Switches the controllers on for the children of `level`. What does not work shows in `can`. */
+/*
+ * Switches the controllers on for the children of `level`. What does not work shows in `can`. A process in it, but at
+ * the root, is in the way of memory and io. cpu, pids and cpuset could be switched on all the same: that would make it a
+ * group of threads, whose children take neither memory nor io ever after, nor a process of their own.
+ */
 static void enable(int root, const char *level)
 {
 	char there[512], on[512], value[32];
@@ -60,9 +66,30 @@ static void enable(int root, const char *level)
 		if (!cgroup_has_word(there, controllers[i]) || cgroup_has_word(on, controllers[i]))
 			continue;
 		(void)snprintf(value, sizeof(value), "+%s", controllers[i]); /* fits */
-		if (cgroup_write(root, level, "cgroup.subtree_control", value) == -EBUSY && move_to_leaf(root, level))
-			(void)cgroup_write(root, level, "cgroup.subtree_control", value); /* as above */
+		if (cgroup_write(root, level, "cgroup.subtree_control", value) == -EBUSY)
+			return;
 	}
+}
+
+/* systemd marks what it hands over: trusted.delegate, and user.delegate for those who may not read that. */
+static bool is_delegated(const struct cgroup *cg, const char *level)
+{
+	char path[4096], mark[4];
+
+	if (snprintf(path, sizeof(path), "%s/%s", cg->mounts[CGROUP_UNIFIED], level) >= (int)sizeof(path))
+		return false;
+	return getxattr(path, "trusted.delegate", mark, sizeof(mark)) > 0 ||
+	       getxattr(path, "user.delegate", mark, sizeof(mark)) > 0;
+}
+
+bool cgroup_v2_is_delegated(const struct cgroup *cg)
+{
+	char level[CGROUP_GROUP_MAX] = "";
+
+	while (cgroup_next_level(cg->parent, level))
+		if (is_delegated(cg, level))
+			return true;
+	return false;
 }
 
 static int v2_prepare(struct cgroup *cg, struct err *e)
@@ -70,12 +97,19 @@ static int v2_prepare(struct cgroup *cg, struct err *e)
 	AUTO_CLOSE int root = open(cg->mounts[CGROUP_UNIFIED], O_PATH | O_DIRECTORY | O_CLOEXEC);
 	int dir = cg->dirs[CGROUP_UNIFIED].fd;
 	char level[CGROUP_GROUP_MAX] = "", on[512] = "";
+	bool ours = !cgroup_v2_is_delegated(cg);
 
 	if (root < 0)
 		return err_errno(e, "open '%s'", cg->mounts[CGROUP_UNIFIED]);
-	enable(root, ".");
-	while (cgroup_next_level(cg->parent, level))
+	if (ours)
+		enable(root, ".");
+	while (cgroup_next_level(cg->parent, level)) {
+		ours = ours || is_delegated(cg, level);
+		if (!ours)
+			continue;
+		move_to_leaf(root, level);
 		enable(root, level);
+	}
 	(void)cgroup_read(dir, ".", "cgroup.subtree_control", on, sizeof(on)); /* none: then nothing can be limited */
 	for (int l = 0; l < CGROUP_LIMIT_MAX; l++)
 		cg->can[l] = cgroup_has_word(on, where[l].controller);

@@ -144,7 +144,7 @@ EXTRA_DIST += %D%/lib/tsan.supp
 EXTRA_DIST += %D%/lib/wait.h
 EXTRA_DIST += %D%/vm/bed.py %D%/vm/cases.py %D%/vm/guest.py %D%/vm/line.py %D%/vm/main.py %D%/vm/image.sh
 EXTRA_DIST += %D%/vm/guest/agent.sh %D%/vm/guest/covey-vm-agent.service %D%/vm/guest/run-test.sh
-EXTRA_DIST += %D%/vm/suite/limits.sh
+EXTRA_DIST += %D%/vm/suite/delegated.sh %D%/vm/suite/limits.sh
 EXTRA_DIST += %D%/vm/drive/power.py
 
 # A fuzz target is tests/fuzz/fuzz_NAME.c, with LLVMFuzzerTestOneInput and its corpus in tests/fuzz/corpus/NAME: a

@@ -4,6 +4,7 @@
  * how usage is read. What the kernel makes of it is tests/edge/test_cgroup's, and the virtual machine's.
  */
 #include <errno.h>
+#include <sys/xattr.h>
 
 #include "tests/lib/cgroup_bed.h"
 
@@ -139,6 +140,38 @@ static void test_v2_switches_controllers_on(void **state)
 	cgroup_close(cg);
 }
 
+/* Only from the delegated group down: what systemd did not hand over is missing, not taken. */
+static void test_v2_leaves_what_is_not_delegated(void **state)
+{
+	AUTO_TMPDIR struct tmpdir d = tmpdir_make();
+	struct cgroup *cg;
+	char text[64];
+
+	(void)state;
+	put(&d, "cgroup.controllers", "cpu memory pids\n");
+	put(&d, "cgroup.subtree_control", "pids\n");
+	put(&d, "a/cgroup.controllers", "cpu pids\n");
+	put(&d, "a/cgroup.subtree_control", "pids\n");
+	put(&d, "a/b/cgroup.controllers", "pids\n");
+	put(&d, "a/b/cgroup.subtree_control", "");
+	put(&d, "a/b/c/cgroup.controllers", "pids\n");
+	put(&d, "a/b/c/cgroup.subtree_control", "");
+	if (setxattr(tmpdir_path(&d, "a/b"), "user.delegate", "1", 1, 0) < 0) {
+		print_message("not here: this host lacks extended attributes in its temporary directory\n");
+		return;
+	}
+	cg = opened(&d, "a/b/c");
+	get(&d, "cgroup.subtree_control", text, sizeof(text));
+	assert_string_equal(text, "pids\n");
+	get(&d, "a/cgroup.subtree_control", text, sizeof(text));
+	assert_string_equal(text, "pids\n");
+	get(&d, "a/b/cgroup.subtree_control", text, sizeof(text));
+	assert_string_equal(text, "+pids");
+	get(&d, "a/b/c/cgroup.subtree_control", text, sizeof(text));
+	assert_string_equal(text, "+pids");
+	cgroup_close(cg);
+}
+
 static void test_pids_of_groups_inside_count(void **state)
 {
 	AUTO_TMPDIR struct tmpdir d = tmpdir_make();
@@ -168,6 +201,7 @@ int main(void)
 		cmocka_unit_test(test_v2_steps),
 		cmocka_unit_test(test_v2_usage),
 		cmocka_unit_test(test_v2_switches_controllers_on),
+		cmocka_unit_test(test_v2_leaves_what_is_not_delegated),
 		cmocka_unit_test(test_pids_of_groups_inside_count),
 	};
 
