@@ -19,7 +19,6 @@
 #include "supervisor/cgroup_lib.h"
 
 static const char *const made_by_library[] = {"pids", "memory", "cpu", "cpuacct", "cpuset", "blkio"};
-static const char *const made_by_library_v2[] = {"pids", "memory", "cpu"};
 
 /* Left by an earlier daemon. libcgroup would walk it, with every replica's groups in it, to set owners again. */
 static bool is_made(const struct cgroup *cg, int t)
@@ -29,8 +28,10 @@ static bool is_made(const struct cgroup *cg, int t)
 	return fd >= 0 && faccessat(fd, cg->parent, F_OK, 0) == 0;
 }
 
-/* Makes the parent in each hierarchy. What libcgroup cannot (a subtree that was delegated to a user), mkdir can; and
- * libcgroup switches controllers on in every group on the way, also in those that are systemd's. */
+/*
+ * Makes the parent in each hierarchy. What libcgroup cannot (a subtree that was delegated to a user), mkdir can. On v2
+ * it is not asked: it would switch controllers on in every group on the way, in systemd's too, and among processes.
+ */
 static int make_subtree(struct cgroup *cg, bool real, struct err *e)
 {
 	const char *names[CGROUP_TREE_MAX];
@@ -43,8 +44,6 @@ static int make_subtree(struct cgroup *cg, bool real, struct err *e)
 			names[n++] = made_by_library[t];
 	if (real && n > 0)
 		rc = cgroup_lib_make(cg->parent, names, n, &why);
-	else if (real && cg->vt->version == 2 && !cgroup_v2_is_delegated(cg))
-		rc = cgroup_lib_make(cg->parent, made_by_library_v2, ARRAY_LEN(made_by_library_v2), &why);
 	if (rc < 0)
 		log_debug("cgroup: %s; making the directories by hand", why.text);
 	for (int t = 0; t < CGROUP_TREE_MAX; t++) {

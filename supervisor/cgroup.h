@@ -2,7 +2,7 @@
 #ifndef SUPERVISOR_CGROUP_H
 #define SUPERVISOR_CGROUP_H
 /*
- * Cgroups v1 and v2 behind one interface. libcgroup finds the hierarchies and prepares the daemon's own subtree
+ * Cgroups v1 and v2 behind one interface. On v1 libcgroup finds the hierarchies and makes the daemon's own subtree
  * once (cgroup_open); from then on groups are made and limited by the shim, from a list of steps written here
  * (cgroup_ops), and read and removed here. The two versions are two rows of a vtable.
  */

@@ -62,8 +62,6 @@ struct cgroup_vtable {
 };
 
 extern const struct cgroup_vtable cgroup_v1, cgroup_v2;
-/* Whether the parent is, or is below, a group of v2 that systemd has delegated. */
-bool cgroup_v2_is_delegated(const struct cgroup *cg);
 
 struct cgroup {
 	const struct cgroup_vtable *vt;

@@ -2,8 +2,8 @@
 /*
  * Cgroups v2: one group a replica, its controllers switched on from the top down to the subtree's own directory. A
  * directory whose children have controllers may hold no process itself: when the daemon sits in it, the daemon moves
- * into a leaf beside the replicas first ("_daemon"). Where systemd has delegated a group on the way, what is above it is
- * systemd's, and is left as it is: a controller that it did not delegate is missing.
+ * into a leaf beside the replicas first ("_daemon"). Where systemd has delegated a group on the way, what is above it
+ * is systemd's, and is left as it is: a controller that it did not delegate is missing.
  */
 #include "supervisor/cgroup_impl.h"
 
@@ -16,8 +16,7 @@
 
 #define LEAF "_daemon"
 
-/* First those that a group with processes in it can never give to its children. */
-static const char *const controllers[] = {"memory", "io", "cpu", "pids", "cpuset"};
+static const char *const controllers[] = {"cpu", "memory", "pids", "cpuset", "io"};
 
 static const struct where {
 	const char *controller, *file;
@@ -41,7 +40,7 @@ static void move_to_leaf(int root, const char *level)
 
 	if (cgroup_read(AT_FDCWD, "/proc/self", "cgroup", text, sizeof(text)) <= 0)
 		return;
-	(void)snprintf(want, sizeof(want), "0::/%s\n", level); /* was checked */
+	(void)snprintf(want, sizeof(want), "0::/%s\n", strcmp(level, ".") == 0 ? "" : level); /* was checked */
 	if (!strstr(text, want))
 		return;
 	(void)snprintf(leaf, sizeof(leaf), "%s/" LEAF, level); /* as above */
@@ -49,15 +48,25 @@ static void move_to_leaf(int root, const char *level)
 		(void)cgroup_write(root, leaf, "cgroup.procs", "0"); /* a fault shows in `can` */
 }
 
+/* The kernel's own root, where processes are in nobody's way; what a container sees as its root is none. */
+static bool is_root(int root, const char *level)
+{
+	return strcmp(level, ".") == 0 && faccessat(root, "cgroup.type", F_OK, 0) < 0;
+}
+
 /*
  * Switches the controllers on for the children of `level`. What does not work shows in `can`. A process in it, but at
- * the root, is in the way of memory and io. cpu, pids and cpuset could be switched on all the same: that would make it a
- * group of threads, whose children take neither memory nor io ever after, nor a process of their own.
+ * the root, is in the way: the kernel refuses memory and io, and would take cpu, pids and cpuset, but only to make it a
+ * group of threads, whose children get no memory and io afterwards, and no process of their own.
  */
 static void enable(int root, const char *level)
 {
 	char there[512], on[512], value[32];
 
+	if (!is_root(root, level))
+		move_to_leaf(root, level);
+	if (!is_root(root, level) && cgroup_read(root, level, "cgroup.procs", value, sizeof(value)) > 0)
+		return;
 	if (cgroup_read(root, level, "cgroup.controllers", there, sizeof(there)) < 0)
 		return;
 	if (cgroup_read(root, level, "cgroup.subtree_control", on, sizeof(on)) < 0)
@@ -65,9 +74,8 @@ static void enable(int root, const char *level)
 	for (size_t i = 0; i < ARRAY_LEN(controllers); i++) {
 		if (!cgroup_has_word(there, controllers[i]) || cgroup_has_word(on, controllers[i]))
 			continue;
-		(void)snprintf(value, sizeof(value), "+%s", controllers[i]); /* fits */
-		if (cgroup_write(root, level, "cgroup.subtree_control", value) == -EBUSY)
-			return;
+		(void)snprintf(value, sizeof(value), "+%s", controllers[i]);	  /* fits */
+		(void)cgroup_write(root, level, "cgroup.subtree_control", value); /* as above */
 	}
 }
 
@@ -82,7 +90,8 @@ static bool is_delegated(const struct cgroup *cg, const char *level)
 	       getxattr(path, "user.delegate", mark, sizeof(mark)) > 0;
 }
 
-bool cgroup_v2_is_delegated(const struct cgroup *cg)
+/* Whether the parent is, or is below, a group that was delegated. */
+static bool has_delegated(const struct cgroup *cg)
 {
 	char level[CGROUP_GROUP_MAX] = "";
 
@@ -97,7 +106,7 @@ static int v2_prepare(struct cgroup *cg, struct err *e)
 	AUTO_CLOSE int root = open(cg->mounts[CGROUP_UNIFIED], O_PATH | O_DIRECTORY | O_CLOEXEC);
 	int dir = cg->dirs[CGROUP_UNIFIED].fd;
 	char level[CGROUP_GROUP_MAX] = "", on[512] = "";
-	bool ours = !cgroup_v2_is_delegated(cg);
+	bool ours = !has_delegated(cg);
 
 	if (root < 0)
 		return err_errno(e, "open '%s'", cg->mounts[CGROUP_UNIFIED]);
@@ -105,10 +114,8 @@ static int v2_prepare(struct cgroup *cg, struct err *e)
 		enable(root, ".");
 	while (cgroup_next_level(cg->parent, level)) {
 		ours = ours || is_delegated(cg, level);
-		if (!ours)
-			continue;
-		move_to_leaf(root, level);
-		enable(root, level);
+		if (ours)
+			enable(root, level);
 	}
 	(void)cgroup_read(dir, ".", "cgroup.subtree_control", on, sizeof(on)); /* none: then nothing can be limited */
 	for (int l = 0; l < CGROUP_LIMIT_MAX; l++)

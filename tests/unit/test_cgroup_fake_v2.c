@@ -170,6 +170,13 @@ static void test_v2_leaves_what_is_not_delegated(void **state)
 	get(&d, "a/b/c/cgroup.subtree_control", text, sizeof(text));
 	assert_string_equal(text, "+pids");
 	cgroup_close(cg);
+	put(&d, "a/b/c/cgroup.subtree_control", "");
+	put(&d, "a/b/c/cgroup.procs", "1\n"); /* somebody else is there: no controller at all */
+	cg = opened(&d, "a/b/c");
+	get(&d, "a/b/c/cgroup.subtree_control", text, sizeof(text));
+	assert_string_equal(text, "");
+	assert_non_null(strstr(cgroup_missing(cg), "pids"));
+	cgroup_close(cg);
 }
 
 static void test_pids_of_groups_inside_count(void **state)
