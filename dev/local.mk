@@ -11,4 +11,5 @@ EXTRA_DIST += %D%/package
 EXTRA_DIST += debian
 EXTRA_DIST += %D%/test
 EXTRA_DIST += %D%/up
+EXTRA_DIST += %D%/vm
 EXTRA_DIST += .ci/run

@@ -132,6 +132,8 @@ static const struct row replica_rows[] = {
 	REPLICA("covey_replica_memory_bytes", "gauge", KIND_I64, usage.memory_bytes,
 		"Working set: memory charged, without page cache that could go at once."),
 	REPLICA("covey_replica_pids", "gauge", KIND_I64, usage.pids, "Processes and threads."),
+	REPLICA("covey_replica_pids_refused_total", "counter", KIND_I64, usage.pids_refused,
+		"Processes and threads that could not be made at the pids limit."),
 	REPLICA("covey_replica_io_read_bytes_total", "counter", KIND_I64, usage.io_read_bytes, "Read from disks."),
 	REPLICA("covey_replica_io_write_bytes_total", "counter", KIND_I64, usage.io_write_bytes, "Written to disks."),
 	REPLICA("covey_replica_oom_kills_total", "counter", KIND_I64, usage.oom_kills,

@@ -138,6 +138,20 @@ static void why_replica(const struct runner *r, char *out, size_t n)
 			*c->last_exit.text ? "; last run: " : "", c->last_exit.text);
 }
 
+/* Limits that hold it back without ending it. */
+static void add_limits(const struct runner *r, char *out, size_t n)
+{
+	const struct spec_resources *limits = &r->spec->resources;
+	struct cgroup_usage u;
+	size_t at = strlen(out);
+
+	if (r->core.state != REPLICA_RUNNING || cgroup_usage(r->node->cgroup, r->stem, &u, NULL) < 0)
+		return;
+	if (limits->pids_max > 0 && u.pids_refused > 0)
+		(void)snprintf(out + at, n - at, "; its limit of %" PRId64 " processes has refused it %" PRId64 " more",
+			limits->pids_max, u.pids_refused); /* a longer one is cut */
+}
+
 static void pack_replicas(struct mp_writer *w, const struct agent *a)
 {
 	size_t n = 0;
@@ -152,6 +166,7 @@ static void pack_replicas(struct mp_writer *w, const struct agent *a)
 		if (!r)
 			continue;
 		why_replica(r, why, sizeof(why));
+		add_limits(r, why, sizeof(why));
 		mp_map(w, 3);
 		mp_key_str(w, "id", r->id);
 		mp_key_str(w, "state", replica_state_name((enum replica_state)r->core.state));

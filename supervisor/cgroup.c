@@ -20,7 +20,6 @@
 #include "supervisor/cgroup_lib.h"
 
 static const char *const made_by_library[] = {"pids", "memory", "cpu", "cpuacct", "cpuset", "blkio"};
-static const char *const made_by_library_v2[] = {"pids", "memory", "cpu"};
 
 /* Left by an earlier daemon. libcgroup would walk it, with every replica's groups in it, to set owners again. */
 static bool is_made(const struct cgroup *cg, int t)
@@ -30,8 +29,11 @@ static bool is_made(const struct cgroup *cg, int t)
 	return fd >= 0 && faccessat(fd, cg->parent, F_OK, 0) == 0;
 }
 
-/* Makes the parent in each hierarchy. What libcgroup cannot, mkdir can; below a unit of systemd's it is not asked: it
- * would set owners and controllers of groups that are systemd's alone. */
+/*
+ * Makes the parent in each hierarchy. What libcgroup cannot (a subtree that was delegated to a user), mkdir can. On v2,
+ * and below a unit of systemd's, it is not asked: it would set owners and switch controllers on in every group on the
+ * way, in systemd's too, and among processes.
+ */
 static int make_subtree(struct cgroup *cg, bool real, struct err *e)
 {
 	bool ask = real && cgroup_home_length(cg->parent) == 0;
@@ -45,8 +47,6 @@ static int make_subtree(struct cgroup *cg, bool real, struct err *e)
 			names[n++] = made_by_library[t];
 	if (ask && n > 0)
 		rc = cgroup_lib_make(cg->parent, names, n, &why);
-	else if (ask && cg->vt->version == 2)
-		rc = cgroup_lib_make(cg->parent, made_by_library_v2, ARRAY_LEN(made_by_library_v2), &why);
 	if (rc < 0)
 		log_debug("cgroup: %s; making the directories by hand", why.text);
 	for (int t = 0; t < CGROUP_TREE_MAX; t++) {

@@ -2,7 +2,7 @@
 #ifndef SUPERVISOR_CGROUP_H
 #define SUPERVISOR_CGROUP_H
 /*
- * Cgroups v1 and v2 behind one interface. libcgroup finds the hierarchies and prepares the daemon's own subtree
+ * Cgroups v1 and v2 behind one interface. On v1 libcgroup finds the hierarchies and makes the daemon's own subtree
  * once (cgroup_open); from then on groups are made and limited by the shim, from a list of steps written here
  * (cgroup_ops), and read and removed here. The two versions are two rows of a vtable.
  */
@@ -53,10 +53,11 @@ struct cgroup_usage {
 		io_write_bytes; /* of disks; on v1 without io limits a sum over living processes, may fall */
 	int64_t throttled_us;
 	int64_t oom_kills;
-}; /* what is not known is -1 */
-#define CGROUP_USAGE_UNKNOWN ((struct cgroup_usage){-1, -1, -1, -1, -1, -1, -1})
+	int64_t pids_refused; /* how often its limit let no process or thread be made */
+};			      /* what is not known is -1 */
+#define CGROUP_USAGE_UNKNOWN ((struct cgroup_usage){-1, -1, -1, -1, -1, -1, -1, -1})
 
-/* Seven small reads. -ENOENT: there is no such group. */
+/* Eight small reads. -ENOENT: there is no such group. */
 int cgroup_usage(const struct cgroup *cg, const char *group, struct cgroup_usage *ret, struct err *e);
 /* How many pids of the group (and of groups inside) were written, ≤ max, or -errno; 0 when it is not there. */
 int cgroup_pids(const struct cgroup *cg, const char *group, int *pids, size_t max);

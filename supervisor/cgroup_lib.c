@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * libcgroup finds the hierarchies and prepares the daemon's own subtree, once, at start. Single groups are not made
+ * On v1 libcgroup finds the hierarchies and makes the daemon's own subtree, once, at start. Single groups are not made
  * through it: that takes five to twenty times as long as writing to the files.
  */
 #include "supervisor/cgroup_lib.h"

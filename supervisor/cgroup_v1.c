@@ -224,6 +224,8 @@ static int v1_usage(const struct cgroup *cg, const char *group, struct cgroup_us
 	int64_t used, n;
 
 	u->pids = cgroup_read_number(cg->dirs[CGROUP_PIDS].fd, group, "pids.current");
+	if (cgroup_read(cg->dirs[CGROUP_PIDS].fd, group, "pids.events", text, sizeof(text)) > 0)
+		u->pids_refused = cgroup_field(text, "max");
 	used = cgroup_read_number(cg->dirs[CGROUP_MEMORY].fd, group, "memory.usage_in_bytes");
 	if (u->pids < 0 && used < 0)
 		return -ENOENT;

@@ -2,7 +2,8 @@
 /*
  * Cgroups v2: one group a replica, its controllers switched on from the top down to the subtree's own directory. A
  * directory whose children have controllers may hold no process itself: when the daemon sits in it, the daemon moves
- * into a leaf beside the replicas first ("_daemon").
+ * into a leaf beside the replicas first ("_daemon"). Where systemd has delegated a group on the way, what is above it
+ * is systemd's, and is left as it is: a controller that it did not delegate is missing.
  */
 #include "supervisor/cgroup_impl.h"
 
@@ -11,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 
 #include "supervisor/cgroup_home.h"
 
@@ -33,27 +35,40 @@ static const struct where {
 };
 _Static_assert(ARRAY_LEN(where) == CGROUP_LIMIT_MAX, "a place for each limit");
 
-/* Moves this process from `level` into a leaf of it; whether it was there. */
-static bool move_to_leaf(int root, const char *level)
+/* Moves this process from `level`, if it is there, into a leaf of it. */
+static void move_to_leaf(int root, const char *level)
 {
 	char text[512], want[CGROUP_GROUP_MAX + 8], leaf[CGROUP_GROUP_MAX + 16];
 
 	if (cgroup_read(AT_FDCWD, "/proc/self", "cgroup", text, sizeof(text)) <= 0)
-		return false;
+		return;
 	(void)snprintf(want, sizeof(want), "0::/%s\n", strcmp(level, ".") == 0 ? "" : level); /* was checked */
 	if (!strstr(text, want))
-		return false;
+		return;
 	(void)snprintf(leaf, sizeof(leaf), "%s/" LEAF, level); /* as above */
-	if (mkdirat(root, leaf, 0755) < 0 && errno != EEXIST)
-		return false;
-	return cgroup_write(root, leaf, "cgroup.procs", "0") == 0;
+	if (mkdirat(root, leaf, 0755) == 0 || errno == EEXIST)
+		(void)cgroup_write(root, leaf, "cgroup.procs", "0"); /* a fault shows in `can` */
 }
 
-/* Switches the controllers on for the children of `level`. What does not work shows in `can`. */
+/* The kernel's own root, where processes are in nobody's way; what a container sees as its root is none. */
+static bool is_root(int root, const char *level)
+{
+	return strcmp(level, ".") == 0 && faccessat(root, "cgroup.type", F_OK, 0) < 0;
+}
+
+/*
+ * Switches the controllers on for the children of `level`. What does not work shows in `can`. A process in it, but at
+ * the root, is in the way: the kernel refuses memory and io, and would take cpu, pids and cpuset, but only to make it a
+ * group of threads, whose children get no memory and io afterwards, and no process of their own.
+ */
 static void enable(int root, const char *level)
 {
 	char there[512], on[512], value[32];
 
+	if (!is_root(root, level))
+		move_to_leaf(root, level);
+	if (!is_root(root, level) && cgroup_read(root, level, "cgroup.procs", value, sizeof(value)) > 0)
+		return;
 	if (cgroup_read(root, level, "cgroup.controllers", there, sizeof(there)) < 0)
 		return;
 	if (cgroup_read(root, level, "cgroup.subtree_control", on, sizeof(on)) < 0)
@@ -61,10 +76,31 @@ static void enable(int root, const char *level)
 	for (size_t i = 0; i < ARRAY_LEN(controllers); i++) {
 		if (!cgroup_has_word(there, controllers[i]) || cgroup_has_word(on, controllers[i]))
 			continue;
-		(void)snprintf(value, sizeof(value), "+%s", controllers[i]); /* fits */
-		if (cgroup_write(root, level, "cgroup.subtree_control", value) == -EBUSY && move_to_leaf(root, level))
-			(void)cgroup_write(root, level, "cgroup.subtree_control", value); /* as above */
+		(void)snprintf(value, sizeof(value), "+%s", controllers[i]);	  /* fits */
+		(void)cgroup_write(root, level, "cgroup.subtree_control", value); /* as above */
 	}
+}
+
+/* systemd marks what it hands over: trusted.delegate, and user.delegate for those who may not read that. */
+static bool is_delegated(const struct cgroup *cg, const char *level)
+{
+	char path[4096], mark[4];
+
+	if (snprintf(path, sizeof(path), "%s/%s", cg->mounts[CGROUP_UNIFIED], level) >= (int)sizeof(path))
+		return false;
+	return getxattr(path, "trusted.delegate", mark, sizeof(mark)) > 0 ||
+	       getxattr(path, "user.delegate", mark, sizeof(mark)) > 0;
+}
+
+/* Whether the parent is, or is below, a group that was delegated. */
+static bool has_delegated(const struct cgroup *cg)
+{
+	char level[CGROUP_GROUP_MAX] = "";
+
+	while (cgroup_next_level(cg->parent, level))
+		if (is_delegated(cg, level))
+			return true;
+	return false;
 }
 
 static int v2_prepare(struct cgroup *cg, struct err *e)
@@ -72,15 +108,20 @@ static int v2_prepare(struct cgroup *cg, struct err *e)
 	AUTO_CLOSE int root = open(cg->mounts[CGROUP_UNIFIED], O_PATH | O_DIRECTORY | O_CLOEXEC);
 	int dir = cg->dirs[CGROUP_UNIFIED].fd;
 	char level[CGROUP_GROUP_MAX] = "", on[512] = "";
-	size_t systemds = cgroup_home_length(cg->parent); /* above its unit systemd alone switches controllers */
+	/* Above what was delegated systemd alone switches controllers; where no mark tells, the names of units do. */
+	bool marked = has_delegated(cg);
+	size_t systemds = marked ? 0 : cgroup_home_length(cg->parent);
+	bool ours = !marked && systemds == 0;
 
 	if (root < 0)
 		return err_errno(e, "open '%s'", cg->mounts[CGROUP_UNIFIED]);
-	if (systemds == 0)
+	if (ours)
 		enable(root, ".");
-	while (cgroup_next_level(cg->parent, level))
-		if (strlen(level) >= systemds)
+	while (cgroup_next_level(cg->parent, level)) {
+		ours = ours || (marked ? is_delegated(cg, level) : strlen(level) >= systemds);
+		if (ours)
 			enable(root, level);
+	}
 	(void)cgroup_read(dir, ".", "cgroup.subtree_control", on, sizeof(on)); /* none: then nothing can be limited */
 	for (int l = 0; l < CGROUP_LIMIT_MAX; l++)
 		cg->can[l] = cgroup_has_word(on, where[l].controller);
@@ -187,6 +228,8 @@ static int v2_usage(const struct cgroup *cg, const char *group, struct cgroup_us
 		u->memory_bytes = MAX(0, used - MAX(0, cgroup_field(text, "inactive_file")));
 	if (cgroup_read(dir, group, "memory.events", text, sizeof(text)) > 0)
 		u->oom_kills = cgroup_field(text, "oom_kill");
+	if (cgroup_read(dir, group, "pids.events", text, sizeof(text)) > 0)
+		u->pids_refused = cgroup_field(text, "max");
 	if (cgroup_read(dir, group, "io.stat", text, sizeof(text)) >= 0) {
 		u->io_read_bytes = cgroup_sum(text, " rbytes=");
 		u->io_write_bytes = cgroup_sum(text, " wbytes=");

@@ -18,7 +18,8 @@ libtest_a_SOURCES = \
 	%D%/lib/fault_vfs.h \
 	%D%/lib/shimkit.c \
 	%D%/lib/shimkit.h \
-	%D%/lib/shimkit_fds.c
+	%D%/lib/shimkit_fds.c \
+	%D%/lib/shimkit_groups.c
 
 test_programs =
 test_programs += %D%/edge/test_cgroup
@@ -143,6 +144,7 @@ EXTRA_DIST += %D%/lib/fail_io.h
 EXTRA_DIST += %D%/lib/faults.h
 EXTRA_DIST += %D%/lib/fake_daemon.h
 EXTRA_DIST += %D%/lib/following.h
+EXTRA_DIST += %D%/lib/groups.h
 EXTRA_DIST += %D%/lib/json.h
 EXTRA_DIST += %D%/lib/lsan.supp
 EXTRA_DIST += %D%/lib/oom.h
@@ -155,6 +157,10 @@ EXTRA_DIST += %D%/lib/tmpdir.h
 EXTRA_DIST += %D%/lib/trace.h
 EXTRA_DIST += %D%/lib/tsan.supp
 EXTRA_DIST += %D%/lib/wait.h
+EXTRA_DIST += %D%/vm/bed.py %D%/vm/cases.py %D%/vm/guest.py %D%/vm/line.py %D%/vm/main.py %D%/vm/image.sh
+EXTRA_DIST += %D%/vm/guest/agent.sh %D%/vm/guest/covey-vm-agent.service %D%/vm/guest/run-test.sh
+EXTRA_DIST += %D%/vm/suite/delegated.sh %D%/vm/suite/limits.sh
+EXTRA_DIST += %D%/vm/drive/power.py
 
 # A fuzz target is tests/fuzz/fuzz_NAME.c, with LLVMFuzzerTestOneInput and its corpus in tests/fuzz/corpus/NAME: a
 # program of libFuzzer's with --enable-fuzzers (dev/fuzz), else a test that replays the corpus. Its lines here:

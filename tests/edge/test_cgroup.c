@@ -19,6 +19,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
+#include "tests/lib/groups.h"
 #include "tests/lib/test.h"
 #include "tests/lib/wait.h"
 
@@ -233,6 +234,7 @@ static void test_pids_limit(void **state)
 	r.pids_max = 5;
 	assert_int_equal(status_of(start("forks.0", &r, body_forks, &made)), 0);
 	assert_int_equal(usage_of("forks.0").pids, 4);
+	assert_int_equal(usage_of("forks.0").pids_refused, 1);
 	kill_and_remove("forks.0");
 }
 
@@ -514,11 +516,11 @@ static int clear_all(void **state)
 /* All tests in a subtree of its own, which is gone afterwards. How many failed; -errno: it could not be made. */
 static int run_all(const char *root, const struct CMUnitTest *tests, size_t n)
 {
-	char parent[64];
+	char parent[GROUPS_BELOW_MAX + 64];
 	struct err e = {0};
 	int failed, rc;
 
-	(void)snprintf(parent, sizeof(parent), "covey-test-%d/inner", (int)getpid()); /* fits */
+	(void)snprintf(parent, sizeof(parent), "%scovey-test-%d/inner", groups_below(), (int)getpid()); /* fits */
 	rc = cgroup_open(root, parent, &cg, &e);
 	if (rc < 0) {
 		print_error("%s\n", e.text);
@@ -531,7 +533,7 @@ static int run_all(const char *root, const struct CMUnitTest *tests, size_t n)
 		failed++;
 	}
 	cgroup_close(cg);
-	*strchr(parent, '/') = '\0';
+	*strrchr(parent, '/') = '\0';
 	if (cgroup_open(root, parent, &cg, &e) == 0) {
 		(void)cgroup_destroy(cg, &e); /* only the outer directory is left */
 		cgroup_close(cg);

@@ -265,7 +265,7 @@ static void notify_as(struct kit *k, const char *text, unsigned uid, bool in_gro
 
 	assert_true(pid >= 0);
 	if (pid == 0) {
-		char procs[200];
+		char procs[224];
 
 		(void)snprintf(procs, sizeof(procs), "%s/cgroup.procs", k->kill_dir);
 		if (in_group)
@@ -328,7 +328,7 @@ static void a_flood_of_notify_is_told_in_its_newest_form(void **state)
 	p.p.uid = 0;
 	kit_run(k, &p);
 	if (fork() == 0) {
-		char procs[200], text[32];
+		char procs[224], text[32];
 
 		(void)snprintf(procs, sizeof(procs), "%s/cgroup.procs", k->kill_dir);
 		kit_write(procs, "0");

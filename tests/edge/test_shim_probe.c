@@ -392,7 +392,7 @@ static void in_a_group_below_the_agents_under_its_limits(void **state)
 {
 	struct kit *k = *state;
 	const char *name = strrchr(k->kill_dir, '/');
-	char pids_max[160], below[160], line[64];
+	char pids_max[224], below[224], line[64];
 	bool bounded;
 	struct kit_plan p;
 

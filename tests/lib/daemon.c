@@ -16,6 +16,7 @@
 #include "base/io.h"
 #include "node/control_client.h"
 #include "supervisor/cgroup.h"
+#include "tests/lib/groups.h"
 #include "tests/lib/wait.h"
 
 #define REPLY_MAX (16u << 20)
@@ -32,7 +33,8 @@ void daemon_init(struct daemon_bed *d)
 {
 	*d = (struct daemon_bed){.dir = tmpdir_make(), .name = "n1", .run_dir = "run"};
 	(void)chmod(d->dir.path, 0755); /* ours; agents of other users reach their sockets through it */
-	(void)snprintf(d->cgroup, sizeof(d->cgroup), "covey-test-%d-%s", (int)getpid(), strrchr(d->dir.path, '-') + 1);
+	(void)snprintf(d->cgroup, sizeof(d->cgroup), "%scovey-test-%d-%s", groups_below(), (int)getpid(),
+		strrchr(d->dir.path, '-') + 1);
 	(void)snprintf(d->socket, sizeof(d->socket), "%s/run/covey.sock", d->dir.path);
 	bytes_init(&d->reply, REPLY_MAX);
 }

@@ -14,7 +14,7 @@ struct daemon_bed {
 	struct tmpdir dir;
 	char name[64];	  /* of the node: n1, unless set before daemon_start */
 	char run_dir[96]; /* run, unless set before daemon_start with `socket` */
-	char cgroup[64];
+	char cgroup[160];
 	char socket[128];
 	int pid; /* of coveyd; 0: not running */
 	int http_port;

@@ -6,20 +6,17 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/magic.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 
-#define NOBODY	65534
-#define UNIFIED "/sys/fs/cgroup/unified"
+#define NOBODY 65534
 
 void kit_write(const char *path, const char *text)
 {
@@ -36,47 +33,6 @@ char *kit_read(const char *path, char *out, size_t cap)
 
 	out[MAX(n, 0)] = '\0';
 	return out;
-}
-
-static void add_group(struct kit *k, const char *root)
-{
-	char *path = k->groups[k->n_groups++];
-
-	(void)snprintf(path, sizeof(k->groups[0]), "%s/covey-test-%d-%s", root, getpid(), k->stem);
-	if (mkdir(path, 0755) < 0)
-		fail_msg("mkdir '%s': %s", path, strerror(errno));
-}
-
-static bool is_v2(const char *path)
-{
-	struct statfs st;
-
-	return statfs(path, &st) == 0 && st.f_type == CGROUP2_SUPER_MAGIC;
-}
-
-/* A hybrid host has v2 too, without controllers: processes are put into its groups and killed there all the same. */
-static void open_groups(struct kit *k)
-{
-	bool hybrid = getenv("KIT_V2") && is_v2(UNIFIED);
-
-	k->v2 = hybrid || is_v2("/sys/fs/cgroup");
-	if (!k->v2 &&
-		(access("/sys/fs/cgroup/pids/tasks", W_OK) < 0 || access("/sys/fs/cgroup/memory/tasks", W_OK) < 0))
-		TEST_SKIP_ALL("writable cgroups (memory and pids of v1, or v2)");
-	if (k->v2) {
-		add_group(k, hybrid ? UNIFIED : "/sys/fs/cgroup");
-		(void)snprintf(k->oom_path, sizeof(k->oom_path), "%s/memory.events", k->groups[0]);
-	} else {
-		add_group(k, "/sys/fs/cgroup/pids");
-		add_group(k, "/sys/fs/cgroup/memory");
-		(void)snprintf(k->oom_path, sizeof(k->oom_path), "%s/memory.oom_control", k->groups[1]);
-	}
-	(void)snprintf(k->kill_dir, sizeof(k->kill_dir), "%s", k->groups[0]);
-}
-
-bool kit_use_v2(void)
-{
-	return is_v2(UNIFIED) && setenv("KIT_V2", "1", 1) == 0;
 }
 
 void kit_open(struct kit *k)
@@ -101,47 +57,7 @@ void kit_open(struct kit *k)
 	assert_int_equal(mkdir(k->shims, 0755), 0);
 	(void)snprintf(k->dir.joined, sizeof(k->dir.joined), "%016llx\n", (unsigned long long)k->gen);
 	kit_write(k->gen_path, k->dir.joined);
-	open_groups(k);
-}
-
-/* Pids that a file of them lists; each is killed when asked for. */
-static int list_pids(const char *dir, bool kill_them)
-{
-	char path[300];
-	int n = 0, pid;
-	FILE *f;
-
-	(void)snprintf(path, sizeof(path), "%s/cgroup.procs", dir);
-	f = fopen(path, "re");
-	while (f && fscanf(f, "%d", &pid) == 1) {
-		n++;
-		if (kill_them)
-			(void)kill(pid, SIGKILL);
-	}
-	if (f)
-		(void)fclose(f);
-	return n;
-}
-
-static int count_all(struct kit *k, bool kill_them)
-{
-	static const char *const subs[] = {"", "/probe.0", "/probe.1"};
-	int n = 0;
-
-	for (size_t i = 0; i < ARRAY_LEN(subs); i++) {
-		char path[200];
-
-		(void)snprintf(path, sizeof(path), "%s%s", k->kill_dir, subs[i]);
-		n += list_pids(path, kill_them);
-		if (kill_them && i > 0)
-			(void)rmdir(path);
-	}
-	return n;
-}
-
-int kit_pids(struct kit *k)
-{
-	return count_all(k, false);
+	kit_groups_open(k);
 }
 
 void kit_close(struct kit *k)
@@ -150,11 +66,7 @@ void kit_close(struct kit *k)
 		(void)kill(k->pid, SIGKILL);
 		(void)waitpid(k->pid, NULL, 0);
 	}
-	WAIT_UNTIL(count_all(k, true) == 0, WAIT_BOUND_S);
-	for (size_t i = 0; i < k->n_groups; i++) {
-		(void)count_all(k, true);
-		WAIT_UNTIL(rmdir(k->groups[i]) == 0 || errno == ENOENT, WAIT_BOUND_S);
-	}
+	kit_groups_close(k);
 	if (k->fd >= 0)
 		(void)close(k->fd);
 	if (k->filter >= 0)
@@ -184,7 +96,7 @@ void kit_mount(struct kit_plan *p, uint32_t type, const char *path, const char *
 
 static void join_groups(struct kit *k, struct kit_plan *p)
 {
-	static char tasks[4][160];
+	static char tasks[4][224];
 
 	for (size_t i = 0; i < k->n_groups; i++) {
 		kit_op(p, SHIM_OP_MKDIR, k->groups[i], NULL);

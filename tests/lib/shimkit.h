@@ -45,10 +45,10 @@ struct kit_plan {
 struct kit {
 	struct tmpdir dir;
 	char run_dir[96], shims[112], gen_path[128], log_path[128], stem[32], sock_path[160], notify_path[160];
-	char kill_dir[128], oom_path[160]; /* empty: no such cgroup */
-	char groups[4][128];		   /* made for this bed, to be removed */
+	char kill_dir[192], oom_path[224]; /* empty: no such cgroup */
+	char groups[4][192];		   /* made for this bed, to be removed */
 	size_t n_groups;
-	bool v2;
+	bool v2, hybrid; /* hybrid: v2 beside v1 */
 	uint64_t gen, run;
 	int fd;	    /* the daemon's end; -1 */
 	int pid;    /* the shim; 0 */
@@ -67,10 +67,15 @@ struct kit {
 
 /* Makes the beds to come ones on cgroup v2, if this is a host of v1 that has both. */
 bool kit_use_v2(void);
+/* The cgroup.procs of a group that a test's process may move to, out of the bed's: valid until the next call. */
+const char *kit_outside(struct kit *k);
 /* With KIT_V2 in the environment on cgroup v2, if the host has any. */
 void kit_open(struct kit *k);
 /* Ends the shim and whatever is left in the group, removes all. */
 void kit_close(struct kit *k);
+/* Parts of the two. */
+void kit_groups_open(struct kit *k);
+void kit_groups_close(struct kit *k);
 
 /* `sh -c script` as nobody in the bed's group, logs without stamps. */
 void kit_plan(struct kit *k, struct kit_plan *p, const char *script);

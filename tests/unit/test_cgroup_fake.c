@@ -189,6 +189,7 @@ static void test_v1_usage(void **state)
 	put(&d, "memory/covey/web.0/memory.usage_in_bytes", "1000000\n");
 	put(&d, "memory/covey/web.0/memory.stat", "inactive_file 1\ntotal_cache 5\ntotal_inactive_file 300000\n");
 	put(&d, "memory/covey/web.0/memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 4\n");
+	put(&d, "pids/covey/web.0/pids.events", "max 6\n");
 	put(&d, "cpuacct/covey/web.0/cpuacct.usage", "123456789\n");
 	put(&d, "cpu/covey/web.0/cpu.stat", "nr_periods 5\nnr_throttled 2\nthrottled_time 7000999\n");
 	put(&d, "blkio/covey/web.0/blkio.throttle.io_service_bytes_recursive",
@@ -196,6 +197,7 @@ static void test_v1_usage(void **state)
 	assert_int_equal(cgroup_usage(cg, "web.0", &u, &e), 0);
 	assert_int_equal(u.memory_bytes, 700000);
 	assert_int_equal(u.oom_kills, 4);
+	assert_int_equal(u.pids_refused, 6);
 	assert_int_equal(u.cpu_us, 123456);
 	assert_int_equal(u.throttled_us, 7000);
 	assert_int_equal(u.io_read_bytes, 111);

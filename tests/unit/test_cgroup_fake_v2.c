@@ -4,6 +4,7 @@
  * how usage is read. What the kernel makes of it is tests/edge/test_cgroup's, and the virtual machine's.
  */
 #include <errno.h>
+#include <sys/xattr.h>
 
 #include "tests/lib/cgroup_bed.h"
 
@@ -94,6 +95,7 @@ static void test_v2_usage(void **state)
 	put(&d, "covey/web.0/memory.stat", "anon 5\nfile 6\nworkingset_inactive_file 9\ninactive_file 400000\n");
 	put(&d, "covey/web.0/memory.events", "low 0\nhigh 0\nmax 9\noom 2\noom_kill 3\noom_group_kill 1\n");
 	put(&d, "covey/web.0/pids.current", "12\n");
+	put(&d, "covey/web.0/pids.events", "max 5\n");
 	put(&d, "covey/web.0/io.stat",
 		"8:0 rbytes=100 wbytes=7 rios=1 wios=2 dbytes=9 dios=0\n254:0 rbytes=1 wbytes=2\n");
 	assert_int_equal(cgroup_usage(cg, "web.0", &u, NULL), 0);
@@ -101,6 +103,7 @@ static void test_v2_usage(void **state)
 	assert_int_equal(u.memory_bytes, 600000);
 	assert_int_equal(u.oom_kills, 3);
 	assert_int_equal(u.pids, 12);
+	assert_int_equal(u.pids_refused, 5);
 	assert_int_equal(u.io_read_bytes, 101);
 	assert_int_equal(u.io_write_bytes, 9);
 	cgroup_close(cg);
@@ -137,6 +140,45 @@ static void test_v2_switches_controllers_on(void **state)
 	cgroup_close(cg);
 }
 
+/* Only from the delegated group down: what systemd did not hand over is missing, not taken. */
+static void test_v2_leaves_what_is_not_delegated(void **state)
+{
+	AUTO_TMPDIR struct tmpdir d = tmpdir_make();
+	struct cgroup *cg;
+	char text[64];
+
+	(void)state;
+	put(&d, "cgroup.controllers", "cpu memory pids\n");
+	put(&d, "cgroup.subtree_control", "pids\n");
+	put(&d, "a/cgroup.controllers", "cpu pids\n");
+	put(&d, "a/cgroup.subtree_control", "pids\n");
+	put(&d, "a/b/cgroup.controllers", "pids\n");
+	put(&d, "a/b/cgroup.subtree_control", "");
+	put(&d, "a/b/c/cgroup.controllers", "pids\n");
+	put(&d, "a/b/c/cgroup.subtree_control", "");
+	if (setxattr(tmpdir_path(&d, "a/b"), "user.delegate", "1", 1, 0) < 0) {
+		print_message("not here: this host lacks extended attributes in its temporary directory\n");
+		return;
+	}
+	cg = opened(&d, "a/b/c");
+	get(&d, "cgroup.subtree_control", text, sizeof(text));
+	assert_string_equal(text, "pids\n");
+	get(&d, "a/cgroup.subtree_control", text, sizeof(text));
+	assert_string_equal(text, "pids\n");
+	get(&d, "a/b/cgroup.subtree_control", text, sizeof(text));
+	assert_string_equal(text, "+pids");
+	get(&d, "a/b/c/cgroup.subtree_control", text, sizeof(text));
+	assert_string_equal(text, "+pids");
+	cgroup_close(cg);
+	put(&d, "a/b/c/cgroup.subtree_control", "");
+	put(&d, "a/b/c/cgroup.procs", "1\n"); /* somebody else is there: no controller at all */
+	cg = opened(&d, "a/b/c");
+	get(&d, "a/b/c/cgroup.subtree_control", text, sizeof(text));
+	assert_string_equal(text, "");
+	assert_non_null(strstr(cgroup_missing(cg), "pids"));
+	cgroup_close(cg);
+}
+
 static void test_pids_of_groups_inside_count(void **state)
 {
 	AUTO_TMPDIR struct tmpdir d = tmpdir_make();
@@ -166,6 +208,7 @@ int main(void)
 		cmocka_unit_test(test_v2_steps),
 		cmocka_unit_test(test_v2_usage),
 		cmocka_unit_test(test_v2_switches_controllers_on),
+		cmocka_unit_test(test_v2_leaves_what_is_not_delegated),
 		cmocka_unit_test(test_pids_of_groups_inside_count),
 	};
 

@@ -28,7 +28,8 @@ static const struct metrics_replica replicas[] = {
 			.io_read_bytes = 4096,
 			.io_write_bytes = 0,
 			.throttled_us = 50,
-			.oom_kills = 1},
+			.oom_kills = 1,
+			.pids_refused = 2},
 		.cpu_cores = 0.125,
 		.restarts = 2,
 		.refused = 5,
@@ -47,7 +48,8 @@ static const struct metrics_replica replicas[] = {
 			.pids = -1,
 			.io_read_bytes = -1,
 			.io_write_bytes = -1,
-			.throttled_us = -1},
+			.throttled_us = -1,
+			.pids_refused = -1},
 		.cpu_cores = -1,
 		.liveness_ms = -1,
 		.readiness_ms = -1},
@@ -159,7 +161,10 @@ static const char golden[] =
 	"covey_replica_memory_bytes{agent=\"web\",replica=\"web.0\"} 1048576\n"
 	"# HELP covey_replica_pids Processes and threads.\n"
 	"# TYPE covey_replica_pids gauge\n"
-	"covey_replica_pids{agent=\"web\",replica=\"web.0\"} 3\n";
+	"covey_replica_pids{agent=\"web\",replica=\"web.0\"} 3\n"
+	"# HELP covey_replica_pids_refused_total Processes and threads that could not be made at the pids limit.\n"
+	"# TYPE covey_replica_pids_refused_total counter\n"
+	"covey_replica_pids_refused_total{agent=\"web\",replica=\"web.0\"} 2\n";
 
 static void test_golden(void **state)
 {
