@@ -131,10 +131,8 @@ static int signaller(int signal, bool once)
 	(void)snprintf(making, sizeof(making), "%s/data/covey.db.making", bed.dir.path);
 	while (access(making, F_OK) < 0)
 		wait_pause();
-	do {
-		(void)kill(bed.pid, signal); /* gone: seen by whom it is waited for */
+	while (kill(bed.pid, signal) == 0 && !once) /* until it is gone, also when the test has failed */
 		wait_pause();
-	} while (!once);
 	_exit(0);
 }
 
