@@ -25,8 +25,7 @@
 #include "supervisor/shim_proto.h"
 #include "tests/lib/test.h"
 #include "tests/lib/tmpdir.h"
-
-#define BOUND_MS 60000
+#include "tests/lib/wait.h"
 
 /* What a run under a filter did. */
 struct run {
@@ -119,6 +118,29 @@ static void answer(int listener, bool learn, struct run *r)
 	(void)ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &a); /* who asked may have ended */
 }
 
+/*
+ * Answers until nobody is left under the filter. Before Linux 6.11 a process is under it until somebody has waited for
+ * it, so that is done as soon as it can be.
+ */
+static void answer_all(int listener, pid_t pid, bool learn, struct run *r)
+{
+	AUTO_CLOSE int ended = (int)syscall(SYS_pidfd_open, pid, 0);
+	struct pollfd p[] = {{.fd = listener, .events = POLLIN}, {.fd = ended, .events = POLLIN}};
+
+	assert_true(ended >= 0);
+	while (listener >= 0 && !(p[0].revents & POLLHUP)) {
+		assert_int_not_equal(poll(p, ARRAY_LEN(p), WAIT_BOUND_S * 1000), 0);
+		if (p[0].revents & POLLIN)
+			answer(listener, learn, r);
+		if (p[1].revents) {
+			assert_int_equal(waitpid(pid, &r->status, 0), pid);
+			p[1].fd = -1;
+		}
+	}
+	if (p[1].fd >= 0)
+		assert_int_equal(waitpid(pid, &r->status, 0), pid);
+}
+
 /* Runs body (or argv, through PATH) under the filter, until nobody is left under it. */
 static struct run run_under(struct seccomp_filter f, int (*body)(void), const char *const *argv)
 {
@@ -145,16 +167,7 @@ static struct run run_under(struct seccomp_filter f, int (*body)(void), const ch
 	(void)close(pair[1]);
 	listener = receive_listener(pair[0]);
 	(void)close(pair[0]);
-	while (listener >= 0) {
-		struct pollfd p = {.fd = listener, .events = POLLIN};
-
-		assert_int_not_equal(poll(&p, 1, BOUND_MS), 0);
-		if (p.revents & POLLIN)
-			answer(listener, f.learn, &r);
-		else if (p.revents)
-			break;
-	}
-	assert_int_equal(waitpid(pid, &r.status, 0), pid);
+	answer_all(listener, pid, f.learn, &r);
 	(void)close(listener);
 	return r;
 }

@@ -7,6 +7,7 @@ journals of the guests are kept in the directory of logs.
 import argparse
 import fnmatch
 import os
+import signal
 import sys
 import time
 
@@ -89,6 +90,7 @@ def main():
     parser.add_argument("--list", action="store_true")
     parser.add_argument("tests", nargs="*")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # guests end on the way out
 
     bed = Bed(options.build, options.image, options.logs, (options.deb, options.deb_next))
     names = cases.all_names(bed, options.core)
