@@ -100,6 +100,8 @@ static void a_reload_is_told_with_its_faults(void **state)
 	daemon_start(&bed);
 	(void)next();
 	for (size_t i = 0; i < ARRAY_LEN(by); i++) {
+		int64_t from = daemon_size(&bed, "coveyd.log");
+
 		(void)daemon_file(&bed, "agents.d/a.yaml", "name: bad\n", 0644);
 		reload_by(by[i]);
 		assert_true(
