@@ -258,6 +258,8 @@ void local_reload_verb(struct node *n, struct control_request *rq, const msgpack
 	(void)args;
 	status_reload_begin(n);
 	rc = load(n, &f, &e);
+	if (rc < 0)
+		log_err("reload: %s; what runs goes on as it was", e.text);
 	status_reload_end(n);
 	if (rc < 0 && rc != -EINVAL) {
 		control_refuse(rq, "refused", "%s", e.text);

@@ -100,10 +100,13 @@ static void a_reload_is_told_with_its_faults(void **state)
 	daemon_start(&bed);
 	(void)next();
 	for (size_t i = 0; i < ARRAY_LEN(by); i++) {
+		int64_t from = daemon_size(&bed, "coveyd.log");
+
 		(void)daemon_file(&bed, "agents.d/a.yaml", "name: bad\n", 0644);
 		reload_by(by[i]);
 		assert_true(
 			begins(next(), "READY=1\nSTATUS=0 agents, 0 of 0 replicas ready; agents_dir: 1 faults in "));
+		assert_true(daemon_logged(&bed, from, "reload: agents_dir: 1 faults in", "goes on as it was"));
 		(void)daemon_file(&bed, "agents.d/a.yaml", "", 0644);
 		assert_int_equal(unlink(tmpdir_path(&bed.dir, "agents.d/a.yaml")), 0);
 		reload_by(by[i]);

@@ -53,8 +53,9 @@ wait_for "the agent of agents.d is gone" sh -c '! covey status | grep -q "^local
 
 begin
 systemctl stop coveyd
-perl -MSocket -e 'socket(my $s, PF_INET, SOCK_STREAM, 0) && setsockopt($s, SOL_SOCKET, SO_REUSEADDR, 1) &&
-	bind($s, sockaddr_in(7948, inet_aton("127.0.0.1"))) && listen($s, 1) && open(my $f, ">", "/tmp/taken") or die;
+perl -MSocket -e 'socket(S, PF_INET, SOCK_STREAM, 0) and setsockopt(S, SOL_SOCKET, SO_REUSEADDR, 1) and
+	bind(S, sockaddr_in(7948, inet_aton("127.0.0.1"))) and listen(S, 1) or die;
+	open(F, ">", "/tmp/taken") or die;
 	sleep' &
 taker=$!
 wait_for "the port is taken" test -e /tmp/taken
