@@ -11,7 +11,7 @@ from guest import Guest
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
 PLACE = "/opt/covey"  # in the guest: build/, the tree's etc/, tests/vm/guest/, deb/
-PROGRAMS = ("coveyd", "covey", "covey-shim")
+PROGRAMS = ("coveyd", "covey", "covey-shim", "covey-hold")
 LOOP = "perl -e 'my $x = 0; for my $i (1 .. 3000000) { $x = ($x + $i * 3) % 7919 } print $x'"
 
 
