@@ -11,6 +11,7 @@ LDADD = $(TEST_LIBS)
 check_LIBRARIES += libtest.a
 libtest_a_SOURCES = \
 	%D%/lib/daemon.c \
+	%D%/lib/daemon_done.c \
 	%D%/lib/daemon.h \
 	%D%/lib/control_bed.c \
 	%D%/lib/control_bed.h \

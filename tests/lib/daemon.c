@@ -159,37 +159,6 @@ static void drop_tree(struct daemon_bed *d)
 	d->has_tree = false;
 }
 
-static void end_group(void *arg, const char *group)
-{
-	struct cgroup *cg = arg;
-
-	for (int tries = 0; tries < 2000 && cgroup_kill(cg, group) > 0; tries++)
-		wait_pause();
-}
-
-void daemon_done(struct daemon_bed *d)
-{
-	struct cgroup *cg;
-	struct err e;
-
-	if (d->pid)
-		(void)daemon_call(d, "stop", "all=true"); /* tidy where it works; below where it does not */
-	daemon_kill(d, SIGKILL);
-	if (cgroup_open("/sys/fs/cgroup", d->cgroup, &cg, &e) == 0) {
-		int64_t end = wait_mono_ms() + WAIT_BOUND_S * 1000;
-
-		(void)cgroup_each(cg, end_group, cg);
-		while (cgroup_destroy(cg, &e) < 0 && wait_mono_ms() < end) {
-			(void)cgroup_each(cg, end_group, cg);
-			wait_pause();
-		}
-		cgroup_close(cg);
-	}
-	drop_tree(d);
-	bytes_done(&d->reply);
-	tmpdir_remove(&d->dir);
-}
-
 /* ---- calls ---- */
 
 static const msgpack_object *call(struct daemon_bed *d, const char *verb, const struct bytes *args)
