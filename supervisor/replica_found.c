@@ -118,6 +118,7 @@ static void adopt_running(struct step *s)
 	r->notify_ready = hello->ready;
 	r->unprobed = s->in->unprobed;
 	runs(s, found_pid(s), found_since_ms(s));
+	r->free_by_ms = s->now.mono_ms + HEALTH_ANSWER_GRACE_MS; /* the shim is ending what the last daemon asked */
 	r->since_mono_ms = r->started_mono_ms;
 	r->since_wall_ms = hello->started_wall_ms;
 	health_copy_text(r->status, sizeof(r->status), hello->status);

@@ -91,11 +91,45 @@ static void test_no_place_is_a_failure_in_the_end(void **state)
 		       "[  6982] no place for readiness\n");
 }
 
+/* The shim has called off what the last daemon had asked, and may not be through with it. */
+static void test_the_last_daemons_probes_are_no_failure_of_the_new_ones(void **state)
+{
+	struct story s;
+
+	(void)state;
+	story_begin(&s);
+	s.spec.liveness = story_probe(SPEC_PROBE_EXEC);
+	s.spec.liveness.failures = 1;
+	story_adopted(&s, 10, 41, (struct shim_hello){.state = SHIM_RUNNING});
+	story_tick(&s, 10);
+	story_busy(&s, 11, HEALTH_LIVENESS);
+	story_tick(&s, 61);
+	story_busy(&s, 5009, HEALTH_LIVENESS);
+	story_tick(&s, 5059);
+	story_busy(&s, 5060, HEALTH_LIVENESS);
+	TRACE_IS(&s.t, "[    10] shim found, pid 41\n"
+		       "         -> debug adopted: found running, pid 41; taken over as it is\n"
+		       "         = running, pid 41, unknown, ready\n"
+		       "[    10] tick\n"
+		       "         -> probe liveness\n"
+		       "[    11] no place for liveness\n"
+		       "[    61] tick\n"
+		       "         -> probe liveness\n"
+		       "[  5009] no place for liveness\n"
+		       "[  5059] tick\n"
+		       "         -> probe liveness\n"
+		       "[  5060] no place for liveness\n"
+		       "         -> stop by TERM within 10000 (health: liveness probe failed 1 time: no place)\n"
+		       "         -> warning unhealthy: liveness probe failed 1 time: no place; stopping it\n"
+		       "         = stopping to start again, pid 41\n");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_the_probe_before_is_no_failure_of_the_new_one),
 		cmocka_unit_test(test_no_place_is_a_failure_in_the_end),
+		cmocka_unit_test(test_the_last_daemons_probes_are_no_failure_of_the_new_ones),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
