@@ -138,11 +138,36 @@ static void test_nobody_is_asked_what_is_for_another(void **state)
 	assert_true(daemon_size(&bed, "asked-4") > 0);
 }
 
+/* The definition that was replaced is known to a new daemon too: what still runs it is asked on, as it was. */
+static void test_the_replaced_one_is_asked_on(void **state)
+{
+	char text[1024];
+	int64_t seen;
+	int pid;
+
+	(void)state;
+	noting(text, "web", "1", "asked-1", "true");
+	daemon_run(&bed, text);
+	pid = daemon_pid_of(&bed, "web.0");
+	assert_true(daemon_ok(daemon_call(&bed, "rollout", "action=pause,agent=web")));
+	noting(text, "web", "2", "asked-2", "exit 1");
+	apply(text);
+	for (int i = 0; i < ROUNDS; i++) {
+		daemon_kill(&bed, SIGKILL);
+		seen = daemon_size(&bed, "asked-1");
+		daemon_start(&bed);
+		WAIT_UNTIL(daemon_size(&bed, "asked-1") > seen + 10 && is_healthy("web.0"), WAIT_BOUND_S);
+		assert_runs_on("web.0", pid);
+	}
+	assert_int_equal(daemon_size(&bed, "asked-2"), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_old_probes_are_in_no_new_ones_way, begin, end),
 		cmocka_unit_test_setup_teardown(test_nobody_is_asked_what_is_for_another, begin, end),
+		cmocka_unit_test_setup_teardown(test_the_replaced_one_is_asked_on, begin, end),
 	};
 
 	daemon_need_root();
