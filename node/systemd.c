@@ -34,11 +34,16 @@ static void *function(const char *name)
 	return lib ? dlsym(lib, name) : NULL;
 }
 
+bool systemd_listens(void)
+{
+	return getenv("NOTIFY_SOCKET") != NULL;
+}
+
 void systemd_notify(const char *state)
 {
 	__typeof__(sd_notify) *notify;
 
-	if (!getenv("NOTIFY_SOCKET"))
+	if (!systemd_listens())
 		return;
 	notify = function("sd_notify");
 	if (notify)

@@ -9,6 +9,7 @@
 
 /* "READY=1\nSTATUS=…"; see sd_notify(3). */
 void systemd_notify(const char *state);
+bool systemd_listens(void); /* whether anybody is told by it */
 /* Whether our standard error is the journal. */
 bool systemd_has_journal(void);
 /* The name that every entry of the journal carries from here on. */
