@@ -16,7 +16,7 @@ EDGE_BOUND_S = 1800
 SUITE_BOUND_S = 3600
 # What dev/test has time for: where the kernel's version of control groups makes the difference.
 CORE_EDGE = ("test_cgroup", "test_shim", "test_agents", "test_adoption", "test_takeover")
-CORE_SUITE = ("limits",)
+CORE_SUITE = ("limits", "package-install")
 
 
 class Skip(Exception):
