@@ -13,7 +13,7 @@ mkdir -p "$place"
 modprobe -a virtio_pci virtio_console
 udevadm settle
 exec 3<>"$port" || exit 1
-echo "hello $(cat /proc/sys/kernel/random/boot_id)" >&3
+printf '\nhello %s\n' "$(cat /proc/sys/kernel/random/boot_id)" >&3 # on a line of its own: a boot may cut an answer off
 
 while read -r id seconds script <&3; do
 	printf %s "$script" | base64 -d >"$place/script"
