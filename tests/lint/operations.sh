@@ -35,19 +35,19 @@ pieces() { # SEPARATOR
 is_told() { # PIECES, separated by |: whether the tables have one
 	printf '%s\n' "$1" | tr '|' '\n' | while read -r piece; do
 		short=$(printf '%s' "$piece" | cut -c1-30)
-		! grep -Fq -- "${short% *}" "$lint_tmp/work/tables" || echo yes
+		! grep -Fq -- "${short% *}" "$lint_tmp/words/tables" || echo yes
 	done | grep -q yes
 }
 
 lint_check() {
 	doc=doc/OPERATIONS.md
 	[ -f "$doc" ] || return 0
-	mkdir -p "$lint_tmp/work"
-	flat $(lint_files '*.c' -- base supervisor node cli) >"$lint_tmp/work/flat"
-	sed -n '/^## When something is wrong/,$p' "$doc" >"$lint_tmp/work/tables"
-	grep '^| `' "$lint_tmp/work/tables" | sed 's/ | .*//' | grep -o '`[^`]*`' | tr -d '`' | grep -Ev "$not_ours" |
+	mkdir -p "$lint_tmp/words"
+	flat $(lint_files '*.c' -- base supervisor node cli) >"$lint_tmp/words/flat"
+	sed -n '/^## When something is wrong/,$p' "$doc" >"$lint_tmp/words/tables"
+	grep '^| `' "$lint_tmp/words/tables" | sed 's/ | .*//' | grep -o '`[^`]*`' | tr -d '`' | grep -Ev "$not_ours" |
 		pieces '\n' | sort -u | while read -r piece; do
-		grep -Fq -- "$piece" "$lint_tmp/work/flat" ||
+		grep -Fq -- "$piece" "$lint_tmp/words/flat" ||
 			echo "$doc:$(grep -nF -- "$piece" "$doc" | head -1 | cut -d: -f1): nobody says '$piece'"
 	done
 	for file in $(lint_files '*.c' -- node); do
