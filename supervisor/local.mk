@@ -107,6 +107,7 @@ shim_sources = \
 	%D%/shim/sandbox.c \
 	%D%/shim/sockets.c \
 	%D%/shim/start.c \
+	%D%/shim/stray.c \
 	%D%/shim/text.c
 shim_headers = \
 	base/limits.h base/util.h %D%/shim_proto.h \
@@ -125,6 +126,7 @@ shim_headers = \
 	%D%/shim/sandbox.h \
 	%D%/shim/shim.h \
 	%D%/shim/start.h \
+	%D%/shim/stray.h \
 	%D%/shim/text.h
 SHIM_DEFINE = -I$(top_srcdir) -D_GNU_SOURCE
 SHIM_COMPILE = -std=gnu17 -Os -g -static -fno-pie -fstack-protector-strong -ffunction-sections -fno-common \
