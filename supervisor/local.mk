@@ -89,6 +89,7 @@ shim_sources = \
 	%D%/shim/fusejudge.c \
 	%D%/shim/group.c \
 	%D%/shim/groupfiles.c \
+	%D%/shim/ipc.c \
 	%D%/shim/life.c \
 	%D%/shim/logfile.c \
 	%D%/shim/logline.c \
@@ -116,6 +117,7 @@ shim_headers = \
 	%D%/shim/fusejudge.h \
 	%D%/shim/group.h \
 	%D%/shim/groupfiles.h \
+	%D%/shim/ipc.h \
 	%D%/shim/kernel.h \
 	%D%/shim/logfile.h \
 	%D%/shim/logline.h \

@@ -11,6 +11,7 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 
+#include "supervisor/shim/ipc.h"
 #include "supervisor/shim/os.h"
 #include "supervisor/shim/shim.h"
 #include "supervisor/shim/stray.h"
@@ -76,6 +77,8 @@ static void finish(struct shim *s)
 	int rc;
 
 	group_settle(&s->group);
+	if (s->flags & SHIM_FLAG_REMOVE_IPC)
+		ipc_remove(s->uid); /* before anybody hears of the end: the uid may be another's then */
 	logpump_finish(&s->log);
 	s->record.log_dropped_lines = s->log.file.dropped;
 	s->record.oom_kills += oom_kills - s->oom_base; /* of each time that it is tried to finish */

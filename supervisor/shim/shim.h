@@ -13,6 +13,7 @@
  *	logpump.c  the agent's output         notify.c   its sd_notify  refuse.c  its refused system calls
  *	probe.c    commands beside it         fuse.c     its lease      pidns.c   init of its pid namespace
  *	record.c   how it ended, on disk      stray.c    who left its groups
+ *	ipc.c      what outlives processes
  */
 #include "base/limits.h"
 #include "supervisor/shim/fuse.h"

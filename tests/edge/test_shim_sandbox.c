@@ -4,6 +4,8 @@
  */
 #include <errno.h>
 #include <string.h>
+#include <sys/ipc.h>
+#include <sys/shm.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
@@ -231,6 +233,51 @@ static void landlock_refuses_writes(void **state)
 	assert_string_equal(run(k, &p, script), "refused\n");
 }
 
+/* How many lines of the kernel's lists of IPC name a uid, and how many queues are its own. */
+static int ipc_of(unsigned uid)
+{
+	char text[1 << 16], want[16];
+	static const char *const lists[] = {"shm", "sem", "msg"};
+	int n = 0;
+
+	(void)snprintf(want, sizeof(want), " %5u ", uid);
+	for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
+		char path[32];
+
+		(void)snprintf(path, sizeof(path), "/proc/sysvipc/%s", lists[i]);
+		(void)kit_read(path, text, sizeof(text));
+		for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n"))
+			n += strstr(line, want) != NULL;
+	}
+	return n;
+}
+
+/* Shared memory, semaphores and a queue of System V, and a POSIX queue where they are mounted. */
+static void what_it_leaves_in_ipc_is_removed(void **state)
+{
+	static const char make[] = "my $name = \"covey-test\"; my $q = syscall(%d, $name, 0102, 0600, 0);"
+				   "my @ids = (shmget(0, 4096, 0600), semget(0, 1, 0600), msgget(0, 0600));"
+				   "print scalar(grep { defined } @ids), \"\\n\"";
+	struct kit *k = *state;
+	struct kit_plan p;
+	char script[512];
+	int ours = shmget(IPC_PRIVATE, 4096, 0600);
+
+	assert_true(ours >= 0);
+	kit_plan(k, &p, "");
+	p.p.uid = p.p.gid = 64999;
+	p.argv[0] = "perl";
+	p.argv[1] = "-e";
+	(void)snprintf(script, sizeof(script), make, SYS_mq_open);
+	assert_string_equal(run(k, &p, script), "3\n");
+	assert_int_equal(ipc_of(64999), 3); /* of a user that has a name it stays */
+	p.p.flags |= SHIM_FLAG_REMOVE_IPC;
+	assert_string_equal(run(k, &p, script), "3\n");
+	assert_int_equal(ipc_of(64999), 0);
+	assert_int_equal(access("/dev/mqueue/covey-test", F_OK), -1);
+	assert_int_equal(shmctl(ours, IPC_RMID, NULL), 0); /* of others too */
+}
+
 int main(void)
 {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, open_bed, close_bed)
@@ -245,6 +292,7 @@ int main(void)
 		CASE(a_pid_namespace_that_ends_with_the_shim),
 		CASE(a_pid_namespace_and_its_end),
 		CASE(landlock_refuses_writes),
+		CASE(what_it_leaves_in_ipc_is_removed),
 	};
 
 	if (getenv("CASE"))
