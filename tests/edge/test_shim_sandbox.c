@@ -98,6 +98,22 @@ static void read_only_root_with_writable_paths(void **state)
 	assert_string_equal(run(k, &p, script), "Read-only\nusr\nx\nnull\n3\nproc\nshm\n");
 }
 
+/* Others than root may not write there anyhow. */
+static void the_kernels_settings_are_read_only_for_root(void **state)
+{
+	static const char look[] = "for f in sys/kernel/core_pattern sysrq-trigger self/comm; do "
+				   "(: >/proc/$f) 2>/dev/null && echo $f; done";
+	struct kit *k = *state;
+	struct kit_plan p;
+
+	kit_plan(k, &p, "");
+	p.p.uid = p.p.gid = 0;
+	kit_mount(&p, SHIM_MOUNT_READ_ONLY, "/", NULL);
+	assert_string_equal(run(k, &p, look), "self/comm\n");
+	kit_mount(&p, SHIM_MOUNT_WRITABLE, "/proc/sys", NULL);
+	assert_string_equal(run(k, &p, look), "sys/kernel/core_pattern\nself/comm\n");
+}
+
 static void a_read_only_path_of_its_own(void **state)
 {
 	struct kit *k = *state;
@@ -285,6 +301,7 @@ int main(void)
 		CASE(user_and_capabilities),
 		CASE(a_filter_without_no_new_privs),
 		CASE(read_only_root_with_writable_paths),
+		CASE(the_kernels_settings_are_read_only_for_root),
 		CASE(a_read_only_path_of_its_own),
 		CASE(a_private_tmp),
 		CASE(mounts_that_fail_are_named),
