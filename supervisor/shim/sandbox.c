@@ -22,6 +22,8 @@
 #include "supervisor/shim/os.h"
 #include "supervisor/shim/text.h"
 
+#define QUEUES "/dev/mqueue"
+
 static int loopback_up(void)
 {
 	AUTO_CLOSE int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
@@ -144,7 +146,7 @@ static int kernel_read_only(void)
 /* The whole root, but for the interfaces of the kernel that programs write to. */
 static int root_read_only(uint32_t uid)
 {
-	static const char *const kept[] = {"/dev", "/dev/pts", "/dev/shm", "/dev/mqueue", "/proc"};
+	static const char *const kept[] = {"/dev", "/dev/pts", "/dev/shm", QUEUES, "/proc"};
 	bool writable[ARRAY_LEN(kept)];
 	int rc;
 
@@ -286,6 +288,8 @@ int sandbox_landlock(const struct plan *p, const char **ret_detail)
 	if (rules < 0)
 		return -errno;
 	rc = landlock_allow(rules, "/dev", set.handled_access_fs, file_rights);
+	if (rc == 0 && access(QUEUES, F_OK) == 0) /* mq_open goes by a mount that is below nothing */
+		rc = landlock_allow(rules, QUEUES, set.handled_access_fs, file_rights);
 	if (rc == 0)
 		rc = landlock_allow(rules, "/proc", file_rights, file_rights);
 	for (size_t i = 0; rc == 0 && i < p->p.mounts_n; i++) {
