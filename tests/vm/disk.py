@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A disk with a cache that a cut of the power loses: what was not flushed is gone, or half of it is there.
 
-qemu that is killed leaves all it has written in the host's page cache, flushed or not: a guest that never flushes would
-pass. So the disk is here, on the host's side of a socket (NBD, as doc/proto.md of the nbd project has it, the part of it
-that qemu needs), and knows what was flushed:
+qemu that is killed leaves all it has written in the host's page cache, flushed or not: a guest that never flushes
+would pass. So the disk is here, on the host's side of a socket (NBD, as doc/proto.md of the nbd project has it, the
+part of it that qemu needs), and knows what was flushed:
 
 - a write is answered once it is in the cache, and is read from there;
 - a flush is answered once all that was answered before it is in the file, which is what lives through a cut;

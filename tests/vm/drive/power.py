@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What was acknowledged outlives a reboot, and cuts of the power in the middle of writing, twenty or COVEY_POWER_CUTS of
-them.
+"""What was acknowledged outlives a reboot, and cuts of the power in the middle of writing: twenty of them, or
+COVEY_POWER_CUTS.
 
 The store is on a disk that loses what was not flushed (disk.py); that it does is shown first. Then clients change
 agents, several at once, and tell the host of each change that covey has acknowledged (suite/lib/power.sh). After a
@@ -45,6 +45,10 @@ STORE = "/var/lib/covey-power"
 COVEY = f"{PLACE}/build/covey --socket /run/covey-power/covey.sock"
 SCRIPT = f"COVEY_BUILD={PLACE}/build sh {PLACE}/tests/vm/suite/lib/power.sh"
 SLEEPER = 'name: {}\ncommand: [/bin/sleep, "100000"]\n'
+# What twenty boots do not need, and would take time of an emulated guest.
+MASKED = ("systemd-logind systemd-user-sessions systemd-update-utmp-runlevel systemd-sysusers systemd-random-seed "
+          "modprobe@configfs modprobe@dm_mod modprobe@drm modprobe@fuse modprobe@loop "
+          "dev-hugepages.mount dev-mqueue.mount sys-kernel-debug.mount sys-kernel-tracing.mount")
 TURNS = 6
 ACKS = (4, 20)  # before a cut, which comes some time later, or with a write of the disk
 LATER_S = 2.0
@@ -128,7 +132,7 @@ class Machine:
         self.guest.put("/etc/systemd/system/covey-power.service", UNIT)
         self.guest.check(f"modprobe virtio_blk; udevadm settle; mkfs.ext4 -q -b 4096 {DISK}; "
                          f"mkdir -p {STORE} /etc/covey-power.d; echo '{DISK} {STORE} ext4 defaults 0 0' >>/etc/fstab; "
-                         f"systemctl daemon-reload; mount {STORE}; mkdir {STORE}/data; sync", 600)
+                         f"systemctl mask {MASKED}; systemctl daemon-reload; mount {STORE}; mkdir {STORE}/data; sync", 600)
 
     def control(self):
         """That the disk loses what it should: a write that the kernel has handed over, but not flushed."""

@@ -41,7 +41,8 @@ change() { # AGENT N [OPTION]
 }
 
 show_events() {
-	covey events --json ${event:+--after "$event"} >"$place/events" || echo "events: status $?" >>"$place/fault-$port"
+	covey events --json ${event:+--after "$event"} >"$place/events" ||
+		echo "events: status $?" >>"$place/fault-$port"
 	last=$(tail -n 1 "$place/events")
 	[ -n "$last" ] || return 0
 	event=${last#*'"id":"'}
