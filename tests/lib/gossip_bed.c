@@ -68,8 +68,9 @@ static struct now now_of(const struct bed *b)
 
 static void push(struct bed *b, int node, const struct gossip_in *in, bool pull)
 {
-	assert_true(b->todo_n < BED_TODO_MAX);
-	b->todo[(b->todo_at + b->todo_n++) % BED_TODO_MAX] = (struct bed_todo){.node = node, .in = *in, .pull = pull};
+	assert_true(b->todo_n < BED_PENDING_MAX);
+	b->todo[(b->todo_at + b->todo_n++) % BED_PENDING_MAX] =
+		(struct bed_todo){.node = node, .in = *in, .pull = pull};
 }
 
 static struct gossip_str str(const char *s)
@@ -246,7 +247,7 @@ static void run_todo(struct bed *b)
 		struct bed_todo t = b->todo[b->todo_at];
 		struct gossip_record r;
 
-		b->todo_at = (b->todo_at + 1) % BED_TODO_MAX;
+		b->todo_at = (b->todo_at + 1) % BED_PENDING_MAX;
 		b->todo_n--;
 		if (!b->v[t.node].g || b->v[t.node].how == BED_LOST)
 			continue;
