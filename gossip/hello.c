@@ -402,7 +402,7 @@ enum hello_state hello_step(struct hello *h, const void *frame, size_t n, int64_
 {
 	struct refusal r = {0};
 	struct proof p = {0};
-	uint64_t type;
+	uint64_t type = 0;
 	struct err own;
 	int rc;
 

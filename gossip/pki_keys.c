@@ -10,6 +10,7 @@
 #include <strings.h>
 
 #include <mbedtls/md.h>
+#include <mbedtls/oid.h>
 
 #include "base/mem.h"
 #include "base/units.h"

@@ -223,6 +223,16 @@ static int make_cert(struct making *m, unsigned char pem[PEM_MAX], struct err *e
 	return rc < 0 ? pki_fault(e, rc, m->name, "the certificate could not be made") : 0;
 }
 
+/* What was not there before is not there after a failure either, which may come after the file got its name. */
+static void take_back(const struct pki_order *o, const struct paths *p, bool key)
+{
+	if (o->force)
+		return;
+	if (key)
+		(void)unlink(p->key); /* if one stays, the next order says so */
+	(void)unlink(p->cert);	      /* likewise */
+}
+
 /* The certificate, and behind its key, where one was made: what can fail but for the disk has not. */
 static int write_both(const struct pki_order *o, const struct paths *p, struct making *m, mbedtls_pk_context *made,
 	struct bytes *out, struct err *e)
@@ -232,14 +242,14 @@ static int write_both(const struct pki_order *o, const struct paths *p, struct m
 	unsigned char pem[PEM_MAX];
 	int rc = make_cert(m, pem, e);
 
-	if (rc == 0 && made)
-		rc = write_key(p->key, made, e);
 	if (rc < 0)
 		return rc;
-	rc = io_replace_file(AT_FDCWD, p->cert, pem, strlen((const char *)pem), 0644, true, e);
+	if (made)
+		rc = write_key(p->key, made, e);
+	if (rc == 0)
+		rc = io_replace_file(AT_FDCWD, p->cert, pem, strlen((const char *)pem), 0644, true, e);
 	if (rc < 0) {
-		if (made && !o->force)
-			(void)unlink(p->key); /* if it stays, the next order says so */
+		take_back(o, p, made != NULL);
 		return rc;
 	}
 	if (made)

@@ -126,6 +126,12 @@ static void put_field(struct shape_out *out, const struct shape_field *f, const 
 	case SHAPE_STRUCT:
 		put_struct(out, f->of, at, root);
 		break;
+	case SHAPE_UINTS:
+		assert(n <= f->max);
+		(void)msgpack_pack_array(&out->packer, n);
+		for (size_t i = 0; i < n; i++)
+			(void)msgpack_pack_uint64(&out->packer, load((const uint8_t *)at + i * 8, 8));
+		break;
 	case SHAPE_LIST:
 		assert(n <= f->max);
 		put_list(out, f->of, at, n, root);
@@ -255,7 +261,7 @@ static int get_fields(struct unpack *u, const struct shape *s, size_t n, uint8_t
 
 static int get_struct(struct unpack *u, const struct shape *s, uint8_t *base, uint8_t *root, struct err *e)
 {
-	size_t n;
+	size_t n = 0;
 	int rc = shape_get_array(u, &n, e);
 
 	return rc < 0 ? rc : get_fields(u, s, n, base, root, e);
@@ -291,7 +297,7 @@ static int get_elements(struct unpack *u, const struct shape *of, size_t n, uint
 
 static int get_list(struct unpack *u, const struct shape_field *f, uint8_t *base, uint8_t *root, struct err *e)
 {
-	size_t n, first = 0;
+	size_t n = 0, first = 0;
 	int rc = shape_get_array(u, &n, e);
 	uint8_t *at = base + f->at;
 
@@ -312,6 +318,24 @@ static int get_list(struct unpack *u, const struct shape_field *f, uint8_t *base
 	return get_elements(u, f->of, n, at, root, e);
 }
 
+static int get_uints(struct unpack *u, const struct shape_field *f, uint8_t *base, struct err *e)
+{
+	struct unpack_head h;
+	size_t n = 0;
+	int rc = shape_get_array(u, &n, e);
+
+	if (rc == 0)
+		rc = check_bounds(f, n, " in all", e);
+	if (rc == 0)
+		store(base + f->n_at, f->n_size, n);
+	for (size_t i = 0; rc == 0 && i < n; i++) {
+		rc = next_of(u, UNPACK_UINT, &h, e);
+		if (rc == 0)
+			store(base + f->at + i * 8, 8, h.number);
+	}
+	return rc;
+}
+
 static int get_field(struct unpack *u, const struct shape_field *f, uint8_t *base, uint8_t *root, struct err *e)
 {
 	void *at = base + f->at;
@@ -330,6 +354,8 @@ static int get_field(struct unpack *u, const struct shape_field *f, uint8_t *bas
 		return get_struct(u, f->of, at, root, e);
 	case SHAPE_OPTION:
 		return get_option(u, f, base, root, e);
+	case SHAPE_UINTS:
+		return get_uints(u, f, base, e);
 	case SHAPE_LIST:
 	case SHAPE_POOL:
 		return get_list(u, f, base, root, e);

@@ -25,7 +25,8 @@ enum shape_kind {
 	SHAPE_FIXED,  /* exactly `size` bytes in place */
 	SHAPE_STRUCT, /* `of`, in place */
 	SHAPE_OPTION, /* the same, or nil: the bool at n_at tells */
-	SHAPE_LIST,   /* an array of `of`, in place; their count is at n_at: min … max */
+	SHAPE_UINTS,  /* an array of uint64_t in place; their count is at n_at: min … max */
+	SHAPE_LIST,   /* the same of `of` */
 	SHAPE_POOL,   /* a run of an array that the outermost struct has: see pool_at */
 	SHAPE_KIND_MAX
 };
@@ -36,7 +37,7 @@ struct shape_field {
 	uint16_t at, size; /* in the struct: offset, and bytes of the field */
 	uint64_t min, max;
 	const struct shape *of;
-	uint16_t n_at, n_size; /* OPTION, LIST, POOL: the bool, or the count */
+	uint16_t n_at, n_size; /* OPTION, UINTS, LIST, POOL: the bool, or the count */
 	/* POOL: where the struct keeps the index of the run's first; the array's place in the outermost struct, and that
 	 * of the uint16_t that counts all in it, together at most max. */
 	uint16_t first_at, pool_at, pool_n_at;
@@ -81,6 +82,11 @@ struct shape {
 	{                                                                                                              \
 		.name = #f, .kind = SHAPE_LIST, .at = offsetof(struct s, f), .of = (shape_of),                         \
 		.n_at = offsetof(struct s, count), .n_size = SHAPE_SIZE(s, count), .min = (lo), .max = (hi)            \
+	}
+#define SHAPE_US(s, f, count, lo, hi)                                                                                  \
+	{                                                                                                              \
+		.name = #f, .kind = SHAPE_UINTS, .at = offsetof(struct s, f), .n_at = offsetof(struct s, count),       \
+		.n_size = SHAPE_SIZE(s, count), .min = (lo), .max = (hi)                                               \
 	}
 
 /* Bytes of a bound, for msgpack-c's packer. */

@@ -106,7 +106,6 @@ static const struct shape_field probe_fields[] = {
 	U(msg_probe, verdict, 0, GOSSIP_VERDICT_MAX - 1),
 };
 static const struct shape_field states_fields[] = {
-	B(msg_states, asked),
 	LIST(msg_states, v, n, GOSSIP_STATES_MAX, &state),
 };
 static const struct shape_field deltas_fields[] = {
@@ -121,6 +120,9 @@ static const struct shape_field digests_fields[] = {
 static const struct shape_field wants_fields[] = {
 	U(msg_wants, serial, 0, UINT32_MAX),
 	LIST(msg_wants, v, n, GOSSIP_WANTS_MAX, &want),
+};
+static const struct shape_field sync_fields[] = {
+	SHAPE_US(gossip_msg_sync, v, n, 0, GOSSIP_BUCKETS),
 };
 
 #define MESSAGE(s, rows)                                                                                               \
@@ -143,7 +145,7 @@ static const struct shape messages[] = {
 	[GOSSIP_MSG_DELTAS] = MESSAGE(deltas, deltas_fields),
 	[GOSSIP_MSG_DIGESTS] = MESSAGE(digests, digests_fields),
 	[GOSSIP_MSG_WANTS] = MESSAGE(wants, wants_fields),
-	[GOSSIP_MSG_SYNC] = {.name = "sync"},
+	[GOSSIP_MSG_SYNC] = MESSAGE(sync, sync_fields),
 	[GOSSIP_MSG_PRUNE] = {.name = "prune"},
 };
 _Static_assert(ARRAY_LEN(messages) == GOSSIP_MSG_TYPE_MAX, "a row a message");
@@ -190,7 +192,7 @@ int wire_decode(const void *v, size_t n, struct gossip_msg *ret, struct err *e)
 	struct unpack u = {.v = v, .n = n};
 	const struct shape *s;
 	const char *fault;
-	size_t fields;
+	size_t fields = 0;
 	int rc;
 
 	if (n > GOSSIP_FRAME_MAX)
