@@ -193,7 +193,9 @@ static int read_greeting(struct hello *h, struct greeting *g, struct err *e)
 		rc = err_set(e, -EBADMSG, "record: versions %u to %u", g->record.wire_min, g->record.wire_max);
 	if (rc == 0 && id_of(&g->record) == 0)
 		rc = err_set(e, -EBADMSG, "record: the UUID gives no id");
-	return rc < 0 ? err_wrap(e, "hello") : 0;
+	if (rc < 0)
+		(void)err_wrap(e, "hello"); /* rc goes on */
+	return rc;
 }
 
 /* "node 'n2' (UUID)" */
