@@ -18,7 +18,7 @@
 #define DEPUTIES_MAX 16 /* members that we look at in place of their observers */
 #define RELAYS_MAX    32  /* probes that we carry for others at a time */
 #define DIALS_MAX     40  /* 2 * GOSSIP_RINGS neighbours, voters, a few that are no longer wanted */
-#define LINKS_SOFT    120 /* beyond, a newcomer is told all and closed */
+#define LINKS_SOFT    100 /* beyond, a newcomer is told all and closed */
 #define ASK_MAX	      256 /* ids that we want from one link */
 #define SERVE_MAX     256 /* what one link asked us for */
 #define EVENTS_MAX    256 /* that wait for a place among the outputs */
@@ -154,8 +154,9 @@ struct watch {
 	int64_t refused_ms; /* 0: not */
 	int64_t accused_ms;
 	uint64_t inc; /* at the accusation */
-	uint32_t nonce;
-	uint8_t asked, answered;
+	int64_t probed_ms;
+	uint32_t nonce, first_nonce;
+	uint8_t asked, answered, rounds;
 	bool deputy;
 };
 
@@ -352,7 +353,8 @@ bool links_usable(const struct link *l); /* up, and not about to be closed */
 		for (struct link *l = (g)->links[l##_i]; l; l = NULL)
 
 /* dial.c */
-void dial_want(struct gossip *g, const struct member *m, bool now);
+/* After pause_ms; -1: as it is done between the two ends of a pair. */
+void dial_want(struct gossip *g, const struct member *m, int64_t pause_ms);
 void dial_wanted_begin(struct gossip *g);
 void dial_wanted_end(struct gossip *g);
 void dial_answered(struct gossip *g, uint32_t token, uint64_t id); /* a link came of it */

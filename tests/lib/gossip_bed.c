@@ -276,6 +276,7 @@ void bed_start(struct bed *b, int node, int seed)
 		.profile = b->profile,
 		.seeds = seeds,
 		.n_seeds = seed >= 0,
+		.values_max_bytes = b->values_max,
 		.seed = (uint64_t)node * 1000 + n->boot};
 
 	assert_true(n->how == BED_OFF || n->how == BED_LOST);
