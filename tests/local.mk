@@ -2,7 +2,7 @@
 # A test program is one line: tests/unit/NAME (pure or cheap) or tests/edge/NAME (real cgroups, processes, sockets),
 # made of the .c file of that name with cmocka and linked with every floor. Exit status 77: this host lacks what it
 # names.
-TEST_LIBS = libtest.a libcli.a libnode.a libsupervisor.a libsupervisor_core.a libbase.a $(EV_LIBS) $(NNG_LIBS) \
+TEST_LIBS = libtest.a libcli.a libnode.a libgossip.a libsupervisor.a libsupervisor_core.a libbase.a $(EV_LIBS) $(NNG_LIBS) \
 	$(MSGPACK_LIBS) $(CGROUP_LIBS) $(SECCOMP_LIBS) $(SQLITE_LIBS) $(YAML_LIBS) \
 	$(CMOCKA_LIBS) -lpthread -lm
 LDADD = $(TEST_LIBS)
@@ -17,6 +17,8 @@ libtest_a_SOURCES = \
 	%D%/lib/control_bed.h \
 	%D%/lib/fault_vfs.c \
 	%D%/lib/fault_vfs.h \
+	%D%/lib/link_bed.c \
+	%D%/lib/link_bed.h \
 	%D%/lib/shimkit.c \
 	%D%/lib/shimkit.h \
 	%D%/lib/shimkit_fds.c \
@@ -52,6 +54,10 @@ test_programs += %D%/edge/test_shim
 test_programs += %D%/edge/test_status
 test_programs += %D%/edge/test_store_kill
 test_programs += %D%/edge/test_renew
+test_programs += %D%/edge/test_transport
+test_programs += %D%/edge/test_transport_abuse
+test_programs += %D%/edge/test_transport_net
+test_programs += %D%/edge/test_transport_tls
 test_programs += %D%/unit/test_arena
 test_programs += %D%/edge/test_probe
 test_programs += %D%/edge/test_seccomp
@@ -131,6 +137,9 @@ threaded_programs += %D%/edge/test_control_abuse
 threaded_programs += %D%/edge/test_events
 threaded_programs += %D%/edge/test_http
 threaded_programs += %D%/edge/test_store_kill
+threaded_programs += %D%/edge/test_transport
+threaded_programs += %D%/edge/test_transport_abuse
+threaded_programs += %D%/edge/test_transport_tls
 threaded_programs += %D%/unit/test_events
 threaded_programs += %D%/unit/test_store
 threaded_programs += %D%/unit/test_store_faults
@@ -140,6 +149,7 @@ check_PROGRAMS += $(test_programs)
 TESTS += $(test_programs)
 EXTRA_DIST += %D%/dist/configure.sh
 EXTRA_DIST += %D%/e2e/smoke.sh
+EXTRA_DIST += %D%/lib/certs.h
 EXTRA_DIST += %D%/lib/cgroup_bed.h
 EXTRA_DIST += %D%/lib/fail_io.h
 EXTRA_DIST += %D%/lib/faults.h
