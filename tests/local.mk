@@ -238,6 +238,11 @@ EXTRA_DIST += $(lint_programs) %D%/lint/lib.sh %D%/lint/tidy.awk
 TESTS += %D%/edge/test_completion.sh
 EXTRA_DIST += %D%/edge/test_completion.sh
 
+# Real daemons on a network of namespaces.
+TESTS += %D%/e2e/test_bed.sh
+EXTRA_DIST += %D%/e2e/test_bed.sh %D%/e2e/bed/fleet.py %D%/e2e/bed/main.py %D%/e2e/bed/net.py
+EXTRA_DIST += %D%/e2e/cases/alone.py
+
 # The benchmarks' harness starts and stops the floor and the peers (bench/).
 TESTS += %D%/edge/test_bench_smoke.sh
 EXTRA_DIST += %D%/edge/test_bench_smoke.sh %D%/edge/bench_figures.py
