@@ -4,6 +4,8 @@
 # names.
 TEST_LIBS = libtest.a libcli.a libnode.a libgossip.a libsupervisor.a libsupervisor_core.a libbase.a $(EV_LIBS) $(NNG_LIBS) \
 	$(MSGPACK_LIBS) $(CGROUP_LIBS) $(SECCOMP_LIBS) $(SQLITE_LIBS) $(YAML_LIBS) \
+TEST_LIBS = libtest.a libcli.a libnode.a libgossip.a libgossip_core.a libsupervisor.a libsupervisor_core.a libbase.a \
+	$(EV_LIBS) $(NNG_LIBS) $(MSGPACK_LIBS) $(CGROUP_LIBS) $(SECCOMP_LIBS) $(SQLITE_LIBS) $(YAML_LIBS) $(TLS_LIBS) \
 	$(CMOCKA_LIBS) -lpthread -lm
 LDADD = $(TEST_LIBS)
 
@@ -19,6 +21,8 @@ libtest_a_SOURCES = \
 	%D%/lib/fault_vfs.h \
 	%D%/lib/link_bed.c \
 	%D%/lib/link_bed.h \
+	%D%/lib/gossip_bed.c \
+	%D%/lib/gossip_bed.h \
 	%D%/lib/shimkit.c \
 	%D%/lib/shimkit.h \
 	%D%/lib/shimkit_fds.c \
@@ -39,6 +43,7 @@ test_programs += %D%/edge/test_cli_change
 test_programs += %D%/edge/test_cli_fail
 test_programs += %D%/edge/test_cli_files
 test_programs += %D%/edge/test_cli_follow
+test_programs += %D%/edge/test_cli_pki
 test_programs += %D%/edge/test_cli_read
 test_programs += %D%/edge/test_control_abuse
 test_programs += %D%/edge/test_coveyd
@@ -81,6 +86,7 @@ test_programs += %D%/unit/test_diff
 test_programs += %D%/unit/test_err
 test_programs += %D%/unit/test_events
 test_programs += %D%/unit/test_explain
+test_programs += %D%/unit/test_gossip_life
 test_programs += %D%/unit/test_health
 test_programs += %D%/unit/test_http_guard
 test_programs += %D%/unit/test_http_parse
@@ -126,6 +132,12 @@ test_programs += %D%/unit/test_store_next_files
 test_programs += %D%/unit/test_sysstat
 test_programs += %D%/unit/test_table
 test_programs += %D%/unit/test_units
+test_programs += %D%/unit/test_unpack
+test_programs += %D%/unit/test_wire
+test_programs += %D%/unit/test_hello
+test_programs += %D%/unit/test_hello_frames
+test_programs += %D%/unit/test_identity
+test_programs += %D%/unit/test_pki
 test_programs += %D%/unit/test_yaml
 
 # Those with threads, for the thread sanitizer.
@@ -155,10 +167,13 @@ EXTRA_DIST += %D%/lib/fail_io.h
 EXTRA_DIST += %D%/lib/faults.h
 EXTRA_DIST += %D%/lib/fake_daemon.h
 EXTRA_DIST += %D%/lib/following.h
+EXTRA_DIST += %D%/lib/gossip_msgs.h
 EXTRA_DIST += %D%/lib/groups.h
+EXTRA_DIST += %D%/lib/hello_bed.h
 EXTRA_DIST += %D%/lib/json.h
 EXTRA_DIST += %D%/lib/lsan.supp
 EXTRA_DIST += %D%/lib/oom.h
+EXTRA_DIST += %D%/lib/pki_bed.h
 EXTRA_DIST += %D%/lib/store_bed.h
 EXTRA_DIST += %D%/lib/proc.h
 EXTRA_DIST += %D%/lib/replica_story.h
@@ -187,6 +202,15 @@ tests_fuzz_fuzz_config_LDFLAGS = $(fuzz_ldflags)
 fuzz_programs += %D%/fuzz/fuzz_control
 tests_fuzz_fuzz_control_SOURCES = %D%/fuzz/fuzz_control.c $(fuzz_main)
 tests_fuzz_fuzz_control_LDFLAGS = $(fuzz_ldflags)
+fuzz_programs += %D%/fuzz/fuzz_gossip_core
+tests_fuzz_fuzz_gossip_core_SOURCES = %D%/fuzz/fuzz_gossip_core.c $(fuzz_main)
+tests_fuzz_fuzz_gossip_core_LDFLAGS = $(fuzz_ldflags)
+fuzz_programs += %D%/fuzz/fuzz_gossip_hello
+tests_fuzz_fuzz_gossip_hello_SOURCES = %D%/fuzz/fuzz_gossip_hello.c $(fuzz_main)
+tests_fuzz_fuzz_gossip_hello_LDFLAGS = $(fuzz_ldflags)
+fuzz_programs += %D%/fuzz/fuzz_gossip_wire
+tests_fuzz_fuzz_gossip_wire_SOURCES = %D%/fuzz/fuzz_gossip_wire.c $(fuzz_main)
+tests_fuzz_fuzz_gossip_wire_LDFLAGS = $(fuzz_ldflags)
 fuzz_programs += %D%/fuzz/fuzz_http
 tests_fuzz_fuzz_http_SOURCES = %D%/fuzz/fuzz_http.c $(fuzz_main)
 tests_fuzz_fuzz_http_LDFLAGS = $(fuzz_ldflags)
