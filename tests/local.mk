@@ -2,8 +2,6 @@
 # A test program is one line: tests/unit/NAME (pure or cheap) or tests/edge/NAME (real cgroups, processes, sockets),
 # made of the .c file of that name with cmocka and linked with every floor. Exit status 77: this host lacks what it
 # names.
-TEST_LIBS = libtest.a libcli.a libnode.a libgossip.a libsupervisor.a libsupervisor_core.a libbase.a $(EV_LIBS) $(NNG_LIBS) \
-	$(MSGPACK_LIBS) $(CGROUP_LIBS) $(SECCOMP_LIBS) $(SQLITE_LIBS) $(YAML_LIBS) \
 TEST_LIBS = libtest.a libcli.a libnode.a libgossip.a libgossip_core.a libsupervisor.a libsupervisor_core.a libbase.a \
 	$(EV_LIBS) $(NNG_LIBS) $(MSGPACK_LIBS) $(CGROUP_LIBS) $(SECCOMP_LIBS) $(SQLITE_LIBS) $(YAML_LIBS) $(TLS_LIBS) \
 	$(CMOCKA_LIBS) -lpthread -lm
@@ -61,6 +59,7 @@ test_programs += %D%/edge/test_store_kill
 test_programs += %D%/edge/test_renew
 test_programs += %D%/edge/test_transport
 test_programs += %D%/edge/test_transport_abuse
+test_programs += %D%/edge/test_transport_hello
 test_programs += %D%/edge/test_transport_net
 test_programs += %D%/edge/test_transport_tls
 test_programs += %D%/unit/test_arena
@@ -151,6 +150,7 @@ threaded_programs += %D%/edge/test_http
 threaded_programs += %D%/edge/test_store_kill
 threaded_programs += %D%/edge/test_transport
 threaded_programs += %D%/edge/test_transport_abuse
+threaded_programs += %D%/edge/test_transport_hello
 threaded_programs += %D%/edge/test_transport_tls
 threaded_programs += %D%/unit/test_events
 threaded_programs += %D%/unit/test_store
