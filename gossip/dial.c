@@ -37,9 +37,10 @@ static bool is_ours_to_dial(const struct gossip *g, const struct member *m)
 	return g->id < m->id || !can_dial(members_at(g, g->self));
 }
 
-void dial_want(struct gossip *g, const struct member *m, bool now)
+void dial_want(struct gossip *g, const struct member *m, int64_t pause_ms)
 {
 	struct dial *d = find(g, m->id);
+	int64_t usual_ms = is_ours_to_dial(g, m) ? 0 : g->profile->dial_other_ms;
 
 	if (!can_dial(m))
 		return;
@@ -47,10 +48,8 @@ void dial_want(struct gossip *g, const struct member *m, bool now)
 		d = find(g, 0);
 		if (!d)
 			return; /* some that are no longer wanted are under way: the next rewiring finds a place */
-		*d = (struct dial){.id = m->id,
-			.next_ms = g->now.mono_ms + (now || is_ours_to_dial(g, m) ? 0 : g->profile->dial_other_ms)};
-	}
-	if (now && d->token == 0) {
+		*d = (struct dial){.id = m->id, .next_ms = g->now.mono_ms + (pause_ms < 0 ? usual_ms : pause_ms)};
+	} else if (pause_ms == 0 && d->token == 0) {
 		d->next_ms = g->now.mono_ms;
 		d->tries = 0;
 	}
@@ -153,9 +152,11 @@ void dial_failed(struct gossip *g, const struct gossip_in *in)
 
 static void soon(struct gossip *g, int64_t *next_ms, uint8_t *tries, uint32_t token)
 {
+	int64_t at = g->now.mono_ms + (int64_t)rng_below(&g->rng, 20);
+
 	if (token != 0)
 		return;
-	*next_ms = MIN(*next_ms, g->now.mono_ms + (int64_t)rng_below(&g->rng, 20));
+	*next_ms = MIN(*next_ms, at);
 	*tries = 0;
 }
 
@@ -170,10 +171,12 @@ void dial_soon(struct gossip *g)
 
 void dial_died(struct gossip *g)
 {
+	int64_t at = g->now.mono_ms + gossip_jitter(g, g->profile->redial_min_ms);
+
+	g->died = true;
 	g->redial.tries = 0;
 	if (g->redial.token == 0)
-		g->redial.next_ms =
-			MIN(g->redial.next_ms, g->now.mono_ms + gossip_jitter(g, g->profile->redial_min_ms));
+		g->redial.next_ms = MIN(g->redial.next_ms, at);
 }
 
 /* False: no place among the outputs. */

@@ -15,9 +15,10 @@
 #define FROM_NONE     0xff
 #define CHUNK_MEMBERS 32
 #define URGENT_MAX    8	  /* probes and answers that wait on a link; the oldest is dropped */
+#define DEPUTIES_MAX 16 /* members that we look at in place of their observers */
 #define RELAYS_MAX    32  /* probes that we carry for others at a time */
 #define DIALS_MAX     40  /* 2 * GOSSIP_RINGS neighbours, voters, a few that are no longer wanted */
-#define LINKS_SOFT    120 /* beyond, a newcomer is told all and closed */
+#define LINKS_SOFT    100 /* beyond, a newcomer is told all and closed */
 #define ASK_MAX	      256 /* ids that we want from one link */
 #define SERVE_MAX     256 /* what one link asked us for */
 #define EVENTS_MAX    256 /* that wait for a place among the outputs */
@@ -151,9 +152,12 @@ struct watch {
 	int state; /* enum watch_state */
 	int64_t heard_ms, until_ms;
 	int64_t refused_ms; /* 0: not */
-	uint64_t inc;	    /* at the accusation */
-	uint32_t nonce;
-	uint8_t asked, answered;
+	int64_t accused_ms;
+	uint64_t inc; /* at the accusation */
+	int64_t probed_ms;
+	uint32_t nonce, first_nonce;
+	uint8_t asked, answered, rounds;
+	bool deputy;
 };
 
 struct relay {
@@ -226,12 +230,12 @@ struct gossip {
 	bool waiting, leaving, left_told, forgotten;
 
 	/* watch.c */
-	struct watch watches[GOSSIP_RINGS];
+	struct watch watches[GOSSIP_RINGS + DEPUTIES_MAX];
 	uint32_t n_watches;
 	struct relay relays[RELAYS_MAX];
 	uint32_t nonce, health, good_beats;
 	int64_t heard_ms; /* anybody */
-	bool isolated;
+	bool isolated, died; /* died: somebody did, since the rings were looked at */
 
 	/* gossip.c */
 	int64_t sync_moved_ms; /* the last word of the sync under way */
@@ -349,7 +353,8 @@ bool links_usable(const struct link *l); /* up, and not about to be closed */
 		for (struct link *l = (g)->links[l##_i]; l; l = NULL)
 
 /* dial.c */
-void dial_want(struct gossip *g, const struct member *m, bool now);
+/* After pause_ms; -1: as it is done between the two ends of a pair. */
+void dial_want(struct gossip *g, const struct member *m, int64_t pause_ms);
 void dial_wanted_begin(struct gossip *g);
 void dial_wanted_end(struct gossip *g);
 void dial_answered(struct gossip *g, uint32_t token, uint64_t id); /* a link came of it */

@@ -38,8 +38,8 @@ struct shape_field {
 	uint64_t min, max;
 	const struct shape *of;
 	uint16_t n_at, n_size; /* OPTION, UINTS, LIST, POOL: the bool, or the count */
-	/* POOL: where the struct keeps the index of the run's first; the array's place in the outermost struct, and that
-	 * of the uint16_t that counts all in it, together at most max. */
+	/* POOL: where the struct keeps the index of the run's first; where the outermost struct has the array, and the
+	 * uint16_t that counts all in it: at most max. */
 	uint16_t first_at, pool_at, pool_n_at;
 };
 

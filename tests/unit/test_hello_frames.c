@@ -99,6 +99,7 @@ static void fields_of_a_wrong_kind(void **state)
 	FIELD_IS(5, "\x00", "hello: boot: 0, must be from 1 to");
 	FIELD_IS(5, "\xcf\x00\x00\x00\x01\x00\x00\x00\x00", "hello: boot: 4294967296, must be");
 	FIELD_IS(6, "\xc4\x01z", "hello: nonce: 1 bytes, must be 32");
+	FIELD_IS(6, "\xc4\x21nonce_of_one_byte_more_than_is_ok", "hello: nonce: 33 bytes, must be 32");
 	FIELD_IS(7, "\x90", "hello: record: 0 fields, 10 are needed");
 	FIELD_IS(7, "\xdd\x7f\xff\xff\xff", "2147483647 values announced");
 }
