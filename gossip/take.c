@@ -79,7 +79,7 @@ static void take_state(struct gossip *g, struct link *l, const struct gossip_msg
 			sync_ask(g, l, s->id);
 		return;
 	}
-	if (m->inc > s->incarnation || m->flags > s->flags)
+	if (m->inc > s->incarnation || state_join((unsigned)m->flags | s->flags) != s->flags)
 		serve_state(g, l, s->id);
 }
 

@@ -60,6 +60,7 @@ struct bed {
 	bool failed;
 	bool traced;	   /* events go into the trace */
 	size_t values_max; /* of each core; 0: the default */
+	uint64_t salt;	     /* of the UUIDs of nodes that start from now on */
 	enum gossip_profile_id profile;
 	struct trace t;
 };
