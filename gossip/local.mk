@@ -12,6 +12,15 @@ libgossip_a_SOURCES = \
 	%D%/pki_priv.h \
 	%D%/shape.c \
 	%D%/shape.h \
+	%D%/transport.c \
+	%D%/transport.h \
+	%D%/transport_dial.c \
+	%D%/transport_hello.c \
+	%D%/transport_hello.h \
+	%D%/transport_io.c \
+	%D%/transport_link.c \
+	%D%/transport_priv.h \
+	%D%/transport_tls.c \
 	%D%/wire.c \
 	%D%/wire.h
 # Core: pure, no clock, no descriptor, no heap.

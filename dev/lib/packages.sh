@@ -9,10 +9,10 @@ packages_of() {
 		libseccomp-dev libcmocka-dev libsqlite3-dev libyaml-dev libsystemd-dev libmbedtls-dev \
 		musl-tools linux-libc-dev ;;
 	lint) echo binutils clang-format-14 mandoc ;;
-	test) echo xz-utils curl python3 ;;
+	test) echo xz-utils curl python3 iproute2 nftables ;;
 	fuzz) echo clang libclang-rt-dev ;;
 	package) echo debhelper lintian fakeroot dpkg-dev ;;
-	bench) echo python3 s6 runit supervisor ;;
+	bench) echo python3 s6 runit supervisor serf iproute2 ;;
 	vm) echo qemu-system-x86 qemu-utils debootstrap e2fsprogs wget python3 ;;
 	*) echo "packages_of: no group '$1'" >&2; return 1 ;;
 	esac
