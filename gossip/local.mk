@@ -1,4 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
+noinst_LIBRARIES += libgossip.a
+libgossip_a_SOURCES = \
+	%D%/hello.c \
+	%D%/hello.h \
+	%D%/identity.c \
+	%D%/identity.h \
+	%D%/pki.c \
+	%D%/pki.h \
+	%D%/pki_keys.c \
+	%D%/pki_make.c \
+	%D%/pki_priv.h \
+	%D%/shape.c \
+	%D%/shape.h \
+	%D%/wire.c \
+	%D%/wire.h
 # Core: pure, no clock, no descriptor, no heap.
 noinst_LIBRARIES += libgossip_core.a
 libgossip_core_a_SOURCES = \

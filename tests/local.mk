@@ -2,6 +2,8 @@
 # A test program is one line: tests/unit/NAME (pure or cheap) or tests/edge/NAME (real cgroups, processes, sockets),
 # made of the .c file of that name with cmocka and linked with every floor. Exit status 77: this host lacks what it
 # names.
+TEST_LIBS = libtest.a libcli.a libnode.a libgossip.a libsupervisor.a libsupervisor_core.a libbase.a $(EV_LIBS) \
+	$(NNG_LIBS) $(MSGPACK_LIBS) $(CGROUP_LIBS) $(SECCOMP_LIBS) $(SQLITE_LIBS) $(YAML_LIBS) $(TLS_LIBS) \
 TEST_LIBS = libtest.a libcli.a libnode.a libsupervisor.a libsupervisor_core.a libgossip_core.a libbase.a \
 	$(EV_LIBS) $(NNG_LIBS) $(MSGPACK_LIBS) $(CGROUP_LIBS) $(SECCOMP_LIBS) $(SQLITE_LIBS) $(YAML_LIBS) \
 	$(CMOCKA_LIBS) -lpthread -lm
@@ -39,6 +41,7 @@ test_programs += %D%/edge/test_cli_change
 test_programs += %D%/edge/test_cli_fail
 test_programs += %D%/edge/test_cli_files
 test_programs += %D%/edge/test_cli_follow
+test_programs += %D%/edge/test_cli_pki
 test_programs += %D%/edge/test_cli_read
 test_programs += %D%/edge/test_control_abuse
 test_programs += %D%/edge/test_coveyd
@@ -123,6 +126,11 @@ test_programs += %D%/unit/test_store_next_files
 test_programs += %D%/unit/test_sysstat
 test_programs += %D%/unit/test_table
 test_programs += %D%/unit/test_units
+test_programs += %D%/unit/test_unpack
+test_programs += %D%/unit/test_wire
+test_programs += %D%/unit/test_hello
+test_programs += %D%/unit/test_identity
+test_programs += %D%/unit/test_pki
 test_programs += %D%/unit/test_yaml
 
 # Those with threads, for the thread sanitizer.
@@ -148,10 +156,12 @@ EXTRA_DIST += %D%/lib/fail_io.h
 EXTRA_DIST += %D%/lib/faults.h
 EXTRA_DIST += %D%/lib/fake_daemon.h
 EXTRA_DIST += %D%/lib/following.h
+EXTRA_DIST += %D%/lib/gossip_msgs.h
 EXTRA_DIST += %D%/lib/groups.h
 EXTRA_DIST += %D%/lib/json.h
 EXTRA_DIST += %D%/lib/lsan.supp
 EXTRA_DIST += %D%/lib/oom.h
+EXTRA_DIST += %D%/lib/pki_bed.h
 EXTRA_DIST += %D%/lib/store_bed.h
 EXTRA_DIST += %D%/lib/proc.h
 EXTRA_DIST += %D%/lib/replica_story.h
@@ -180,6 +190,12 @@ tests_fuzz_fuzz_config_LDFLAGS = $(fuzz_ldflags)
 fuzz_programs += %D%/fuzz/fuzz_control
 tests_fuzz_fuzz_control_SOURCES = %D%/fuzz/fuzz_control.c $(fuzz_main)
 tests_fuzz_fuzz_control_LDFLAGS = $(fuzz_ldflags)
+fuzz_programs += %D%/fuzz/fuzz_gossip_hello
+tests_fuzz_fuzz_gossip_hello_SOURCES = %D%/fuzz/fuzz_gossip_hello.c $(fuzz_main)
+tests_fuzz_fuzz_gossip_hello_LDFLAGS = $(fuzz_ldflags)
+fuzz_programs += %D%/fuzz/fuzz_gossip_wire
+tests_fuzz_fuzz_gossip_wire_SOURCES = %D%/fuzz/fuzz_gossip_wire.c $(fuzz_main)
+tests_fuzz_fuzz_gossip_wire_LDFLAGS = $(fuzz_ldflags)
 fuzz_programs += %D%/fuzz/fuzz_http
 tests_fuzz_fuzz_http_SOURCES = %D%/fuzz/fuzz_http.c $(fuzz_main)
 tests_fuzz_fuzz_http_LDFLAGS = $(fuzz_ldflags)
