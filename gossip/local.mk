@@ -39,3 +39,10 @@ libgossip_core_a_SOURCES = \
 	%D%/take.c \
 	%D%/values.c \
 	%D%/watch.c
+	%D%/transport.c \
+	%D%/transport.h \
+	%D%/transport_dial.c \
+	%D%/transport_io.c \
+	%D%/transport_link.c \
+	%D%/transport_priv.h \
+	%D%/transport_tls.c

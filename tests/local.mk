@@ -6,6 +6,8 @@ TEST_LIBS = libtest.a libcli.a libnode.a libgossip.a libsupervisor.a libsupervis
 	$(NNG_LIBS) $(MSGPACK_LIBS) $(CGROUP_LIBS) $(SECCOMP_LIBS) $(SQLITE_LIBS) $(YAML_LIBS) $(TLS_LIBS) \
 TEST_LIBS = libtest.a libcli.a libnode.a libsupervisor.a libsupervisor_core.a libgossip_core.a libbase.a \
 	$(EV_LIBS) $(NNG_LIBS) $(MSGPACK_LIBS) $(CGROUP_LIBS) $(SECCOMP_LIBS) $(SQLITE_LIBS) $(YAML_LIBS) \
+TEST_LIBS = libtest.a libcli.a libnode.a libgossip.a libsupervisor.a libsupervisor_core.a libbase.a $(EV_LIBS) $(NNG_LIBS) \
+	$(MSGPACK_LIBS) $(CGROUP_LIBS) $(SECCOMP_LIBS) $(SQLITE_LIBS) $(YAML_LIBS) \
 	$(CMOCKA_LIBS) -lpthread -lm
 LDADD = $(TEST_LIBS)
 
@@ -21,6 +23,8 @@ libtest_a_SOURCES = \
 	%D%/lib/fault_vfs.h \
 	%D%/lib/gossip_bed.c \
 	%D%/lib/gossip_bed.h \
+	%D%/lib/link_bed.c \
+	%D%/lib/link_bed.h \
 	%D%/lib/shimkit.c \
 	%D%/lib/shimkit.h \
 	%D%/lib/shimkit_fds.c \
@@ -57,6 +61,10 @@ test_programs += %D%/edge/test_shim
 test_programs += %D%/edge/test_status
 test_programs += %D%/edge/test_store_kill
 test_programs += %D%/edge/test_renew
+test_programs += %D%/edge/test_transport
+test_programs += %D%/edge/test_transport_abuse
+test_programs += %D%/edge/test_transport_net
+test_programs += %D%/edge/test_transport_tls
 test_programs += %D%/unit/test_arena
 test_programs += %D%/edge/test_probe
 test_programs += %D%/edge/test_seccomp
@@ -142,6 +150,9 @@ threaded_programs += %D%/edge/test_control_abuse
 threaded_programs += %D%/edge/test_events
 threaded_programs += %D%/edge/test_http
 threaded_programs += %D%/edge/test_store_kill
+threaded_programs += %D%/edge/test_transport
+threaded_programs += %D%/edge/test_transport_abuse
+threaded_programs += %D%/edge/test_transport_tls
 threaded_programs += %D%/unit/test_events
 threaded_programs += %D%/unit/test_store
 threaded_programs += %D%/unit/test_store_faults
@@ -151,6 +162,7 @@ check_PROGRAMS += $(test_programs)
 TESTS += $(test_programs)
 EXTRA_DIST += %D%/dist/configure.sh
 EXTRA_DIST += %D%/e2e/smoke.sh
+EXTRA_DIST += %D%/lib/certs.h
 EXTRA_DIST += %D%/lib/cgroup_bed.h
 EXTRA_DIST += %D%/lib/fail_io.h
 EXTRA_DIST += %D%/lib/faults.h
@@ -246,6 +258,11 @@ EXTRA_DIST += $(lint_programs) %D%/lint/lib.sh %D%/lint/tidy.awk
 
 TESTS += %D%/edge/test_completion.sh
 EXTRA_DIST += %D%/edge/test_completion.sh
+
+# Real daemons on a network of namespaces.
+TESTS += %D%/e2e/test_bed.sh
+EXTRA_DIST += %D%/e2e/test_bed.sh %D%/e2e/bed/fleet.py %D%/e2e/bed/main.py %D%/e2e/bed/net.py
+EXTRA_DIST += %D%/e2e/cases/alone.py
 
 # The benchmarks' harness starts and stops the floor and the peers (bench/).
 TESTS += %D%/edge/test_bench_smoke.sh

@@ -8,7 +8,7 @@ packages_of() {
 	build) echo gcc libc6-dev make autoconf automake pkg-config libev-dev libnng-dev libmsgpack-dev libcgroup-dev \
 		libseccomp-dev libcmocka-dev libsqlite3-dev libyaml-dev libsystemd-dev libmbedtls-dev musl-tools linux-libc-dev ;;
 	lint) echo binutils clang-format-14 mandoc ;;
-	test) echo xz-utils curl python3 ;;
+	test) echo xz-utils curl python3 iproute2 nftables ;;
 	fuzz) echo clang libclang-rt-dev ;;
 	package) echo debhelper lintian fakeroot dpkg-dev ;;
 	bench) echo python3 s6 runit supervisor ;;

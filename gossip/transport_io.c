@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The bytes of a link. In: into a buffer as large as the frame that is coming, read on when its frames have been
+ * taken. Out: each frame with its length in a run of its own (a TLS stream of nng's makes a record of each run), one
+ * at a time on its way.
+ */
+#include "gossip/transport_priv.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define READ_MIN      512
+#define KEEP_BYTES    1024 /* a larger buffer is not kept */
+#define FRAMES_A_TURN 32   /* of one link: the others have their turn too */
+#define IN_MAX	      (TRANSPORT_HEAD_BYTES + TRANSPORT_FRAME_MAX + READ_MIN)
+
+static void on_rx(void *arg)
+{
+	transport_link_fire(arg, TRANSPORT_FIRED_RX);
+}
+
+/* Wakes nobody when nobody waits: a heartbeat that has left is noticed with the next one. */
+static void on_tx(void *arg)
+{
+	struct transport_link *k = arg;
+	struct transport *t = k->t;
+	bool wakes;
+
+	pthread_mutex_lock(&t->lock);
+	k->fired |= TRANSPORT_FIRED_TX;
+	wakes = k->wants_tx || nng_aio_result(k->tx) != 0 || nng_aio_count(k->tx) < k->tx_bytes;
+	if (wakes && list_is_empty(&k->ready))
+		list_add_tail(&t->ready, &k->ready);
+	pthread_mutex_unlock(&t->lock);
+	if (wakes)
+		t->hooks->wake(t->arg);
+}
+
+int transport_io_alloc(struct transport_link *k)
+{
+	k->in.max = IN_MAX;
+	for (size_t i = 0; i < LINK_IN_FLIGHT_MAX; i++)
+		k->out[i].max = TRANSPORT_HEAD_BYTES + TRANSPORT_FRAME_MAX;
+	return nng_aio_alloc(&k->rx, on_rx, k) == 0 && nng_aio_alloc(&k->tx, on_tx, k) == 0 ? 0 : -ENOMEM;
+}
+
+void transport_io_free(struct transport_link *k)
+{
+	if (k->stream)
+		nng_stream_close(k->stream); /* first: an aio of a TLS stream is not ended by stopping it alone */
+	if (k->rx)
+		nng_aio_stop(k->rx); /* its callback has run after this */
+	if (k->tx)
+		nng_aio_stop(k->tx);
+	nng_stream_free(k->stream);
+	nng_aio_free(k->rx);
+	nng_aio_free(k->tx);
+	bytes_done(&k->in);
+	for (size_t i = 0; i < LINK_IN_FLIGHT_MAX; i++)
+		bytes_done(&k->out[i]);
+}
+
+static size_t left(const struct transport_link *k)
+{
+	return k->in.n - k->in_at;
+}
+
+static uint32_t announced(const struct transport_link *k)
+{
+	const unsigned char *v = (const unsigned char *)k->in.v + k->in_at;
+
+	return (uint32_t)v[0] << 24 | (uint32_t)v[1] << 16 | (uint32_t)v[2] << 8 | v[3];
+}
+
+/* What was taken makes room; only while nng does not write there. */
+static void compact(struct transport_link *k)
+{
+	k->in.n -= k->in_at;
+	if (k->in.n > 0)
+		memmove(k->in.v, k->in.v + k->in_at, k->in.n);
+	k->in_at = 0;
+	if (k->in.n == 0 && k->in.cap > KEEP_BYTES)
+		bytes_done(&k->in);
+}
+
+void transport_io_read(struct transport_link *k)
+{
+	size_t want = READ_MIN;
+	nng_iov iov;
+
+	if (k->rx_busy || !k->stream || k->state == LINK_DEAD)
+		return;
+	if (k->state == LINK_ENDING)
+		k->in_at = k->in.n; /* thrown away */
+	compact(k);
+	if (left(k) >= TRANSPORT_HEAD_BYTES) /* its length has been looked at */
+		want = TRANSPORT_HEAD_BYTES + announced(k) - left(k);
+	if (bytes_reserve(&k->in, MAX(want, (size_t)READ_MIN)) < 0) {
+		transport_link_over(k, "out of memory");
+		return;
+	}
+	iov.iov_buf = k->in.v + k->in.n;
+	iov.iov_len = MIN(k->in.cap - 1, k->in.max) - k->in.n;
+	(void)nng_aio_set_iov(k->rx, 1, &iov);		   /* one always fits */
+	nng_aio_set_timeout(k->rx, NNG_DURATION_INFINITE); /* a timeout may end a TLS stream, or do nothing at all */
+	k->rx_busy = true;
+	nng_stream_recv(k->stream, k->rx);
+}
+
+static const char *later(int rv)
+{
+	return rv == NNG_ECONNSHUT || rv == NNG_ECLOSED || rv == NNG_ECONNREFUSED ? "closed by the other end"
+										  : nng_strerror(rv);
+}
+
+/* Why there is nothing more to read, before the hello was through. */
+static const char *early(const struct transport_link *k, int rv)
+{
+	switch (rv) {
+	case NNG_ECRYPTO:
+	case NNG_EPEERAUTH:
+		return k->dialled
+			       ? "the TLS handshake failed: its certificate is of another CA, has expired or is for "
+				 "another name, or there is no TLS at that port"
+			       : "the TLS handshake failed: no certificate, one of another CA or one that has expired, "
+				 "or no TLS at all";
+	case NNG_ECONNSHUT:
+	case NNG_ECLOSED:
+	case NNG_ECONNREFUSED: /* nng's word for the end of a TLS stream */
+		return k->t->tls ? "closed the connection during the TLS handshake or the hello"
+				 : "closed the connection during the hello";
+	default:
+		return nng_strerror(rv);
+	}
+}
+
+void transport_io_end_rx(struct transport_link *k)
+{
+	int rv = nng_aio_result(k->rx);
+
+	k->rx_busy = false;
+	if (rv == 0) {
+		k->in.n += nng_aio_count(k->rx);
+		if (k->state == LINK_UP)
+			k->t->st.bytes_in += nng_aio_count(k->rx);
+		return;
+	}
+	k->by_peer = true;
+	transport_link_over(k, k->state == LINK_UP ? later(rv) : early(k, rv));
+}
+
+/* TLS records begin with their type and 3: what a peer says that takes us for the other kind. */
+static bool looks_like_tls(const struct transport_link *k)
+{
+	const unsigned char *v = (const unsigned char *)k->in.v + k->in_at;
+
+	return (v[0] == 0x15 || v[0] == 0x16) && v[1] == 3;
+}
+
+/* Whether the length may be believed. */
+static bool is_good(struct transport_link *k)
+{
+	uint32_t n = announced(k);
+	struct err e;
+
+	if (n > 0 && n <= TRANSPORT_FRAME_MAX)
+		return true;
+	k->t->st.bad_frames++;
+	if (k->state == LINK_HELLO && looks_like_tls(k))
+		(void)err_set(&e, -EPROTO, "speaks TLS, and this node does not (gossip.insecure)");
+	else if (k->state == LINK_HELLO)
+		(void)err_set(&e, -EPROTO, "speaks another protocol");
+	else
+		(void)err_set(
+			&e, -EPROTO, "announced a frame of %u bytes, which may have 1 to %d", n, TRANSPORT_FRAME_MAX);
+	transport_link_over(k, e.text);
+	return false;
+}
+
+/* The next frame in ret; false: it is not all there. */
+static bool next_frame(struct transport_link *k, const char **ret, size_t *ret_n)
+{
+	if ((k->state != LINK_HELLO && k->state != LINK_UP) || left(k) < TRANSPORT_HEAD_BYTES || !is_good(k))
+		return false;
+	*ret_n = announced(k);
+	if (left(k) < TRANSPORT_HEAD_BYTES + *ret_n)
+		return false;
+	*ret = k->in.v + k->in_at + TRANSPORT_HEAD_BYTES;
+	k->in_at += TRANSPORT_HEAD_BYTES + *ret_n;
+	return true;
+}
+
+bool transport_io_frames(struct transport_link *k, int64_t now_ms)
+{
+	const char *frame = NULL;
+	size_t n = 0;
+
+	for (int i = 0; i < FRAMES_A_TURN; i++) {
+		if (!next_frame(k, &frame, &n))
+			return false;
+		transport_link_take(k, frame, n, now_ms);
+	}
+	if (left(k) == 0)
+		return false;
+	transport_link_fire(k, TRANSPORT_FIRED_TURN);
+	return true;
+}
+
+static void write_more(struct transport_link *k, int64_t now_ms)
+{
+	struct bytes *b = &k->out[0];
+	nng_iov iov;
+
+	if (k->tx_busy || k->n_out == 0 || k->state == LINK_DEAD)
+		return;
+	iov.iov_buf = b->v + k->out_at;
+	iov.iov_len = b->n - k->out_at;
+	(void)nng_aio_set_iov(k->tx, 1, &iov);		   /* one always fits */
+	nng_aio_set_timeout(k->tx, NNG_DURATION_INFINITE); /* as for reading */
+	k->tx_busy = true;
+	k->tx_bytes = iov.iov_len;
+	k->tx_since_ms = now_ms;
+	nng_stream_send(k->stream, k->tx);
+}
+
+/* The next one becomes the first; its memory goes to the end. */
+static void rotate(struct transport_link *k)
+{
+	struct bytes first = k->out[0];
+
+	if (first.cap > KEEP_BYTES)
+		bytes_done(&first);
+	else
+		bytes_clear(&first);
+	for (size_t i = 1; i < LINK_IN_FLIGHT_MAX; i++)
+		k->out[i - 1] = k->out[i];
+	k->out[LINK_IN_FLIGHT_MAX - 1] = first;
+	k->out_at = 0;
+	k->n_out--;
+}
+
+void transport_io_end_tx(struct transport_link *k, int64_t now_ms)
+{
+	int rv = nng_aio_result(k->tx);
+
+	k->tx_busy = false;
+	if (rv != 0)
+		return; /* reading says more, and what the peer said last; else the frame is stalled */
+	k->out_at += nng_aio_count(k->tx);
+	if (k->state == LINK_UP)
+		k->t->st.bytes_out += nng_aio_count(k->tx);
+	if (k->out_at == k->out[0].n)
+		rotate(k);
+	write_more(k, now_ms);
+	if (k->n_out > 1)
+		transport_link_await_tx(k);
+}
+
+int transport_io_add(struct transport_link *k, const void *frame, size_t n, int64_t now_ms)
+{
+	const unsigned char head[TRANSPORT_HEAD_BYTES] = {
+		(unsigned char)(n >> 24), (unsigned char)(n >> 16), (unsigned char)(n >> 8), (unsigned char)n};
+	struct bytes *b = &k->out[k->n_out];
+
+	if (n == 0 || n > TRANSPORT_FRAME_MAX)
+		return -EMSGSIZE;
+	if (k->n_out == LINK_IN_FLIGHT_MAX)
+		return -EAGAIN;
+	bytes_clear(b);
+	if (bytes_reserve(b, sizeof(head) + n) < 0) {
+		bytes_done(b);
+		return -ENOMEM;
+	}
+	(void)bytes_add(b, head, sizeof(head)); /* both fit */
+	(void)bytes_add(b, frame, n);
+	k->n_out++;
+	write_more(k, now_ms);
+	if (k->n_out > 1)
+		transport_link_await_tx(k);
+	return 0;
+}

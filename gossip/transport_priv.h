@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef GOSSIP_TRANSPORT_PRIV_H
+#define GOSSIP_TRANSPORT_PRIV_H
+/*
+ * What the files of the transport share:
+ *
+ *	transport.c        opening, closing, accepting, whose turn it is, the deadlines
+ *	transport_dial.c   from an address to a stream, or to the reason why there is none
+ *	transport_link.c   one link: its states, the hello, how it ends
+ *	transport_io.c     bytes in, frames out of them, and back
+ *	transport_tls.c    certificates
+ *
+ * All of it runs on the caller's thread but for the callbacks of nng's aios, which note what fired under `lock`.
+ */
+#include <nng/nng.h>
+#include <nng/supplemental/tls/tls.h>
+#include <pthread.h>
+
+#include "base/list.h"
+#include "gossip/transport.h"
+
+#define TRANSPORT_HEAD_BYTES 4
+
+#define TRANSPORT_FIRED_DIAL 1u
+#define TRANSPORT_FIRED_RX   2u
+#define TRANSPORT_FIRED_TX   4u
+#define TRANSPORT_FIRED_TURN 8u
+
+enum transport_state {
+	LINK_DIALLING,
+	LINK_HELLO, /* a stream; TLS and hello under way */
+	LINK_UP,
+	LINK_ENDING, /* what was sent goes; what comes is thrown away until the peer closes */
+	LINK_DEAD,   /* freed at the end of its turn */
+	TRANSPORT_STATE_MAX
+};
+
+struct transport_link {
+	struct transport *t;
+	uint32_t id;
+	enum transport_state state;
+	bool dialled, by_peer; /* by_peer: ended by the other end */
+	bool silenced;	       /* no hook is called for it */
+	uint64_t token;
+	void *hello; /* while in LINK_HELLO */
+	int64_t began_ms, deadline_ms;
+	char remote[TRANSPORT_ADDR_MAX];
+	nng_stream_dialer *dialer;
+	nng_aio *dial;
+	nng_stream *stream;
+	nng_aio *rx, *tx;
+	bool rx_busy, tx_busy, wants_room; /* wants_room: `writable` is to be called */
+	size_t tx_bytes;		   /* of the run that is on its way */
+	int64_t tx_since_ms;
+	struct bytes in; /* what came and is no frame yet, from in_at on */
+	size_t in_at;
+	struct bytes out[LINK_IN_FLIGHT_MAX]; /* [0] is on its way, from out_at on; each with its length */
+	size_t n_out, out_at;
+
+	struct list ready; /* the rest: under t->lock */
+	unsigned fired;
+	bool wants_tx; /* a frame that has left is to be noticed at once */
+};
+
+struct transport {
+	const struct transport_hello *hello;
+	const struct transport_hooks *hooks;
+	void *arg;
+	struct transport_limits limits;
+	bool tls;
+	nng_tls_config *server, *client; /* NULL: plain */
+	nng_stream_listener *listener;
+	nng_aio *accept;
+	bool accepting;
+	int64_t accept_at_ms; /* after a failure that takes time; 0: at once */
+	struct transport_link *links[TRANSPORT_LINKS_MAX];
+	size_t dead; /* of them */
+	uint32_t generation;
+	int64_t now_ms;	      /* of this turn */
+	int64_t told_from_ms; /* of this minute's telling of who was turned away */
+	unsigned told, untold;
+	struct transport_stats st;
+
+	pthread_mutex_t lock;
+	struct list ready; /* of struct transport_link */
+	bool accepted;
+};
+
+/* transport_link.c */
+struct transport_link *transport_link_new(struct transport *t);		      /* NULL: full, or out of memory */
+struct transport_link *transport_link_find(struct transport *t, uint32_t id); /* one that is up */
+void transport_link_begin(struct transport_link *k, nng_stream *stream, int64_t now_ms); /* takes stream */
+void transport_link_turn(struct transport_link *k, unsigned fired, int64_t now_ms);
+void transport_link_take(struct transport_link *k, const void *frame, size_t n, int64_t now_ms);
+/* LINK_DEAD, and tells who must know. outcome: of a dial. */
+void transport_link_failed(struct transport_link *k, enum transport_outcome outcome, const char *why);
+void transport_link_over(struct transport_link *k, const char *why);
+void transport_link_late(struct transport_link *k, int64_t now_ms); /* its deadline has come */
+void transport_link_end(struct transport_link *k, int64_t now_ms);  /* LINK_ENDING */
+void transport_link_free(struct transport_link *k);
+void transport_link_fire(struct transport_link *k, unsigned what);	/* from any thread */
+unsigned transport_link_fired(struct transport_link *k, unsigned mask); /* and forgets it */
+void transport_link_await_tx(struct transport_link *k);
+void transport_link_reap(struct transport_link *k, int64_t now_ms); /* what has left and woke nobody */
+
+/* transport_io.c */
+int transport_io_alloc(struct transport_link *k);
+void transport_io_free(struct transport_link *k);
+void transport_io_read(struct transport_link *k); /* asks for more bytes, if they are wanted */
+void transport_io_end_rx(struct transport_link *k);
+void transport_io_end_tx(struct transport_link *k, int64_t now_ms);
+bool transport_io_frames(struct transport_link *k, int64_t now_ms); /* takes those that are there; true: not all */
+int transport_io_add(struct transport_link *k, const void *frame, size_t n, int64_t now_ms);
+
+/* transport_dial.c */
+void transport_dial_end(struct transport_link *k, int64_t now_ms); /* its aio has fired */
+void transport_dial_free(struct transport_link *k);
+void transport_dial_name(nng_stream *s, const char *option, char ret[TRANSPORT_ADDR_MAX]);
+bool transport_dial_url(bool tls, const char *address, char *ret, size_t n);
+
+/* transport_tls.c */
+int transport_tls_make(
+	const struct transport_tls *tls, nng_tls_config **ret_server, nng_tls_config **ret_client, struct err *e);
+
+#endif
