@@ -12,6 +12,13 @@ libgossip_a_SOURCES = \
 	%D%/pki_priv.h \
 	%D%/shape.c \
 	%D%/shape.h \
+	%D%/transport.c \
+	%D%/transport.h \
+	%D%/transport_dial.c \
+	%D%/transport_io.c \
+	%D%/transport_link.c \
+	%D%/transport_priv.h \
+	%D%/transport_tls.c \
 	%D%/wire.c \
 	%D%/wire.h
 # Core: pure, no clock, no descriptor, no heap.
@@ -39,10 +46,3 @@ libgossip_core_a_SOURCES = \
 	%D%/take.c \
 	%D%/values.c \
 	%D%/watch.c
-	%D%/transport.c \
-	%D%/transport.h \
-	%D%/transport_dial.c \
-	%D%/transport_io.c \
-	%D%/transport_link.c \
-	%D%/transport_priv.h \
-	%D%/transport_tls.c
