@@ -10,6 +10,17 @@ libnode_a_SOURCES = \
 	%D%/apply.h \
 	%D%/change.c \
 	%D%/change.h \
+	%D%/cluster.c \
+	%D%/cluster.h \
+	%D%/cluster_event.c \
+	%D%/cluster_life.c \
+	%D%/cluster_link.c \
+	%D%/cluster_priv.h \
+	%D%/cluster_seen.c \
+	%D%/cluster_told.c \
+	%D%/cluster_told.h \
+	%D%/cluster_tls.c \
+	%D%/cluster_verb.c \
 	%D%/config.c \
 	%D%/config.h \
 	%D%/config_addr.c \
@@ -68,6 +79,7 @@ libnode_a_SOURCES = \
 	%D%/report.c \
 	%D%/report.h \
 	%D%/report_explain.c \
+	%D%/report_nodes.c \
 	%D%/report_priv.h \
 	%D%/report_top.c \
 	%D%/roster.c \

@@ -16,6 +16,7 @@
 #include "base/io.h"
 #include "base/mem.h"
 #include "node/adopt.h"
+#include "node/cluster.h"
 #include "node/counted.h"
 #include "node/datalock.h"
 #include "node/host.h"
@@ -458,6 +459,8 @@ static int open_all(struct node *n, struct err *e)
 		rc = count_boot(n, e);
 	if (rc == 0)
 		rc = adopt_scan(n, e);
+	if (rc == 0 && n->cfg->gossip.on)
+		rc = cluster_open(n, &n->cluster, e);
 	return rc;
 }
 
@@ -495,6 +498,8 @@ int node_open(struct config *cfg, struct node **ret, struct err *e)
 int node_run(struct node *n)
 {
 	watch(n);
+	if (n->cluster)
+		cluster_begin(n->cluster);
 	ev_run(n->loop, 0);
 	if (n->again)
 		signals_leave(n); /* which may still say that it is the end */
@@ -538,6 +543,7 @@ void node_close(struct node *n)
 	flush(n);
 	ev_timer_stop(n->loop, &n->poll_timer);
 	http_close(n->http);
+	cluster_close(n->cluster);
 	if (n->control)
 		control_close(n->control);
 	if (n->roster.order.next)

@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "node/apply.h"
 #include "node/change.h"
+#include "node/cluster.h"
 #include "node/local.h"
 #include "node/node.h"
 #include "node/ops.h"
@@ -22,7 +23,7 @@
 
 #define VERB_READ    1u /* HTTP may ask it */
 #define VERB_CHANGE  2u /* one at a time */
-#define VERB_CLUSTER 4u /* means nothing on a node alone */
+#define VERB_CLUSTER 4u /* means nothing without a gossip section */
 
 typedef void verb_fn(struct node *n, struct control_request *rq, const msgpack_object *args);
 
@@ -30,7 +31,7 @@ struct verb {
 	const char *name;
 	unsigned flags;
 	verb_fn *fn;
-	const char *alone; /* no fn: what a node without a gossip section says */
+	const char *alone; /* CLUSTER: what a node without a gossip section says */
 };
 
 static void maintain_drain(struct node *n, struct control_request *rq, const msgpack_object *args);
@@ -62,11 +63,13 @@ static const struct verb verbs[] = {
 	{"backup", 0, maintain_backup, NULL},
 	{"restore", VERB_CHANGE, renew_restore, NULL},
 	{"reset", VERB_CHANGE, renew_reset, NULL},
-	{"init", VERB_CLUSTER, NULL,
+	{"init", VERB_CHANGE | VERB_CLUSTER, cluster_verb_init,
 		"this node has no gossip section and is a cluster of one already; add gossip and tls to its "
 		"configuration first"},
-	{"leave", VERB_CLUSTER, NULL, "this node has no gossip section: it is in no cluster that it could leave"},
-	{"forget", VERB_CLUSTER, NULL, "this node has no gossip section: it knows no other nodes"},
+	{"leave", VERB_CHANGE | VERB_CLUSTER, cluster_verb_leave,
+		"this node has no gossip section: it is in no cluster that it could leave"},
+	{"forget", VERB_CHANGE | VERB_CLUSTER, cluster_verb_forget,
+		"this node has no gossip section: it knows no other nodes"},
 	{"recover", VERB_CLUSTER, NULL,
 		"this node has no gossip section: it is the only voter, and there is no majority to recover"},
 };
@@ -171,13 +174,10 @@ void verbs_handle(void *arg, struct control_request *rq, const char *verb, const
 		control_refuse(rq, "refused", "HTTP only reads; use the covey command on the node");
 	else if (n->ending)
 		control_refuse(rq, "stopping", "the daemon is stopping");
-	else if ((v->flags & VERB_CLUSTER) && n->cfg->gossip.on)
-		control_refuse(rq, "refused",
-			"this version forms no clusters yet: %s is a cluster of one, its gossip section "
-			"notwithstanding",
-			n->cfg->name);
-	else if (!v->fn)
+	else if ((v->flags & VERB_CLUSTER) && !n->cluster)
 		control_refuse(rq, "refused", "%s", v->alone);
+	else if (!v->fn)
+		control_refuse(rq, "refused", "this version has no registers yet: there is no majority to recover");
 	else if ((v->flags & VERB_CHANGE) && n->changing)
 		queue(n, v, rq, args);
 	else
