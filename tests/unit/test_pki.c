@@ -195,11 +195,10 @@ static void make_request(mbedtls_pk_context *key, const char *subject, const cha
 static void make_key(mbedtls_pk_context *key, mbedtls_ecp_group_id curve, unsigned rsa_bits)
 {
 	mbedtls_pk_init(key);
-	assert_int_equal(mbedtls_pk_setup(key, mbedtls_pk_info_from_type(rsa_bits ? MBEDTLS_PK_RSA : MBEDTLS_PK_ECKEY)),
-		0);
+	assert_int_equal(
+		mbedtls_pk_setup(key, mbedtls_pk_info_from_type(rsa_bits ? MBEDTLS_PK_RSA : MBEDTLS_PK_ECKEY)), 0);
 	if (rsa_bits)
-		assert_int_equal(
-			mbedtls_rsa_gen_key(mbedtls_pk_rsa(*key), pki_random, NULL, rsa_bits, 65537), 0);
+		assert_int_equal(mbedtls_rsa_gen_key(mbedtls_pk_rsa(*key), pki_random, NULL, rsa_bits, 65537), 0);
 	else
 		assert_int_equal(mbedtls_ecp_gen_key(curve, mbedtls_pk_ec(*key), pki_random, NULL), 0);
 }
@@ -417,7 +416,8 @@ static void one_certificate_is_one_node(void **state)
 	wild = pki_bed_load(b, "ours", "*.x", NOW);
 	show(&s, wild);
 	proof_ends(n1, &s, "a.x", NOW, "not for node 'a.x'");
-	proof_ends(n1, &s, PKI_SERVER_NAME, NOW, NULL); /* which is why a node may not be called that: names have no dot */
+	proof_ends(
+		n1, &s, PKI_SERVER_NAME, NOW, NULL); /* which is why a node may not be called that: names have no dot */
 	assert_non_null(spec_check_node_name(PKI_SERVER_NAME));
 	pki_unref(n1);
 	pki_unref(wild);
