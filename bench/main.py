@@ -16,6 +16,7 @@ import time
 sys.dont_write_bytecode = True
 
 import cgroups  # noqa: E402
+import gossip  # noqa: E402
 import procs  # noqa: E402
 import rows  # noqa: E402
 from contender import Env, Failed  # noqa: E402
@@ -33,8 +34,9 @@ def arguments(argv):
     p = argparse.ArgumentParser(prog="dev/bench",
                                 description="Measures covey beside a bare C loop, s6, runit and supervisord.")
     p.add_argument("--build", metavar="DIR", required=True, help="a build directory: coveyd, covey, covey-shim, bench/")
-    p.add_argument("--row", metavar="NAME", action="append", choices=list(rows.ROWS),
-                   help=f"one row (again for more): {', '.join(rows.ROWS)}")
+    p.add_argument("--row", metavar="NAME", action="append", choices=[*rows.ROWS, *gossip.ROWS],
+                   help=f"one row (again for more): {', '.join(rows.ROWS)}; of --gossip: {', '.join(gossip.ROWS)}")
+    p.add_argument("--gossip", action="store_true", help="the rows of N daemons that find each other, beside serf")
     p.add_argument("--only", metavar="NAME", action="append", choices=rows.NAMES,
                    help=f"one contender (again for more): {', '.join(rows.NAMES)}")
     p.add_argument("--quick", action="store_true", help="fewer rounds: about three minutes")
@@ -48,7 +50,11 @@ def arguments(argv):
                    help="only start and stop five agents of each contender (make check)")
     p.add_argument("--rows", action="store_true", help="name the rows and their bars, and do nothing")
     p.add_argument("--verbose", action="store_true", help="keep the directories of the sessions, and say where")
-    return p.parse_args(argv)
+    args = p.parse_args(argv)
+    args.gossip = args.gossip or bool(args.row and args.row[0] in gossip.ROWS)
+    if any((row in gossip.ROWS) != args.gossip for row in args.row or ()):
+        p.error("rows of --gossip and others are two runs")
+    return args
 
 
 def machine():
@@ -84,20 +90,27 @@ def emit(where, text):
             f.write(text)
 
 
-def measure(args, env, tell):
+def supervise(args, env, results, tell):
+    """The table of the rows of one host."""
     wanted = args.row or list(rows.ROWS)
     plan = Plan(args.quick, wanted, args.kills)
     if args.rounds:
         plan.rounds = {n: args.rounds for n in plan.rounds}
+    results.options = {"quick": args.quick, "rounds": plan.rounds, "deaths": plan.deaths, "kills": plan.kills}
+    Runner(env, plan, results, contenders(args, tell), tell).run()
+    return rows.table(results, wanted)
+
+
+def measure(args, env, tell):
     results = Results()
     results.machine = machine()
-    results.options = {"quick": args.quick, "rounds": plan.rounds, "deaths": plan.deaths, "kills": plan.kills}
-    names = contenders(args, tell)
     t0 = time.monotonic()
-    Runner(env, plan, results, names, tell).run()
+    if args.gossip:
+        table = rows.table(results, gossip.measure(args, env, results, tell), gossip.ROWS)
+    else:
+        table = supervise(args, env, results, tell)
     results.machine["load_after"] = os.getloadavg()[0]
     results.options["seconds"] = round(time.monotonic() - t0)
-    table = rows.table(results, wanted)
     emit(args.json, results.json(table) + "\n")
     emit(args.markdown, rows.markdown(table))
     if "-" not in (args.json, args.markdown):
@@ -175,7 +188,8 @@ def clean(root, shm, verbose):
 def main(argv):
     args = arguments(argv)
     if args.rows:
-        print("\n".join(f"{name:<12}{row[0]}: {row[1]}" for name, row in rows.ROWS.items()))
+        every = {**rows.ROWS, **gossip.ROWS}
+        print("\n".join(f"{name:<12}{row[0]}: {row[1]}" for name, row in every.items()))
         return 0
     args.build = os.path.abspath(args.build)
     if os.geteuid() != 0:

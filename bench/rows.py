@@ -7,7 +7,7 @@ from kills import KINDS
 from stats import median, percentile, ratios
 
 PASS, SHORT, NONE = "pass", "short", "-"
-NAMES = ("covey", "covey-default", "floor", "floor-linear", "plain", "s6", "runit", "supervisord")
+NAMES = ("covey", "covey-default", "floor", "floor-linear", "plain", "s6", "runit", "supervisord", "serf")
 
 
 def figure(x):
@@ -167,11 +167,11 @@ ROWS = {
 }
 
 
-def table(res, wanted):
-    """[{row, what, bar, verdict, cells: {contender: text}}]"""
+def table(res, wanted, of=None):
+    """[{row, what, bar, verdict, cells: {contender: text}}]; of: another set of rows than ROWS."""
     rows = []
     for name in wanted:
-        what, bar, cell, ok = ROWS[name]
+        what, bar, cell, ok = (of or ROWS)[name]
         cells = {c: cell(res, c) or None for c in NAMES}
         rows.append({"row": name, "what": what, "bar": bar, "verdict": verdict(ok(res)), "cells": cells})
     return rows

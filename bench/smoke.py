@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A few agents of the floor and each installed peer: started, one killed and replaced, stopped, nothing left.
+"""A few agents of the floor and each installed peer: started, one killed and replaced, stopped, nothing left. And
+three members of each flock.
 
 covey is taken along when it is named (--only covey): its own tests are elsewhere.
 """
 import time
 
 import cgroups
+import gossip
 from contender import Failed
 from covey import Covey, CoveyDefault
 import measure
@@ -53,6 +55,7 @@ def run(env, named, tell):
             one(env, cls, tell)
             if issubclass(cls, Scanned):
                 logged(env, cls)
+    missing += gossip.smoke(env, tell)
     left = procs.descendants(env.guard)
     left.pop(env.worker, None)
     if left:

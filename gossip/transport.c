@@ -211,6 +211,7 @@ static struct transport *new_transport(const struct transport_config *c)
 	if (!t)
 		return NULL;
 	t->hello = c->hello;
+	t->hello_arg = c->hello_arg;
 	t->hooks = c->hooks;
 	t->arg = c->arg;
 	t->limits = (struct transport_limits){

@@ -36,7 +36,7 @@ enum transport_verdict { TRANSPORT_MORE, TRANSPORT_DONE, TRANSPORT_NO, TRANSPORT
 
 /* How a link begins. None of it may block; all of it runs on the caller's thread. */
 struct transport_hello {
-	/* A new exchange; NULL: out of memory. token: the dial's; an accepted peer has 0. */
+	/* A new exchange; NULL: out of memory. token: the dial's; an accepted peer has 0. arg: hello_arg below. */
 	void *(*begin)(void *arg, bool dialled, uint64_t token);
 	/*
 	 * frame: NULL at the beginning, then each that comes, borrowed. reply: one frame to send, if not empty. At
@@ -54,9 +54,11 @@ struct transport_hooks {
 	void (*writable)(void *arg, uint32_t link); /* after transport_room or transport_send said that it is full */
 	/* It was up. by_peer: the other end closed or reset it. Not after transport_hang_up. */
 	void (*down)(void *arg, uint32_t link, bool by_peer, const char *why);
-	void (*dial_failed)(void *arg, uint64_t token, enum transport_outcome outcome, const char *why);
+	/* hello, here and below: as begun, borrowed; NULL when it did not come to one. */
+	void (*dial_failed)(
+		void *arg, uint64_t token, enum transport_outcome outcome, const void *hello, const char *why);
 	/* Somebody who was accepted and did not become a link; TOLD_MAX a minute, the others are in the counters. */
-	void (*turned_away)(void *arg, const char *address, const char *why);
+	void (*turned_away)(void *arg, const char *address, const void *hello, const char *why);
 };
 
 /* PEM texts. Peers are checked both ways: their chain, their dates, and server_name in those that were dialled. */
@@ -75,9 +77,10 @@ struct transport_config {
 	const char *bind;		 /* HOST:PORT; NULL: dials only */
 	const struct transport_tls *tls; /* NULL: plain tcp */
 	struct transport_limits limits;
-	const struct transport_hello *hello; /* these two must outlive the transport */
+	const struct transport_hello *hello; /* it, its arg and the hooks must outlive the transport */
+	void *hello_arg;
 	const struct transport_hooks *hooks;
-	void *arg; /* of the hello's begin and of all hooks */
+	void *arg; /* of all hooks */
 };
 
 struct transport_stats {

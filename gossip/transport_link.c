@@ -123,8 +123,9 @@ static void end_hello(struct transport_link *k)
 }
 
 /* Not more than TOLD_MAX a minute: whoever knocks must not fill the log. */
-static void tell(struct transport *t, const char *address, const char *why)
+static void tell(struct transport_link *k, const char *why)
 {
+	struct transport *t = k->t;
 	struct err e;
 
 	t->st.turned_away++;
@@ -138,12 +139,12 @@ static void tell(struct transport *t, const char *address, const char *why)
 	}
 	t->told++;
 	if (t->untold == 0) {
-		t->hooks->turned_away(t->arg, address, why);
+		t->hooks->turned_away(t->arg, k->remote, k->hello, why);
 		return;
 	}
 	(void)err_set(&e, -EPROTO, "%s; %u others before it were not told", why, t->untold);
 	t->untold = 0;
-	t->hooks->turned_away(t->arg, address, e.text);
+	t->hooks->turned_away(t->arg, k->remote, k->hello, e.text);
 }
 
 void transport_link_failed(struct transport_link *k, enum transport_outcome outcome, const char *why)
@@ -154,16 +155,16 @@ void transport_link_failed(struct transport_link *k, enum transport_outcome outc
 	if (was == LINK_DEAD)
 		return;
 	move(k, LINK_DEAD);
-	end_hello(k);
 	if (!k->silenced) {
 		k->silenced = true;
 		if (was == LINK_UP)
 			t->hooks->down(t->arg, k->id, k->by_peer, why);
 		else if (k->dialled)
-			t->hooks->dial_failed(t->arg, k->token, outcome, why);
+			t->hooks->dial_failed(t->arg, k->token, outcome, k->hello, why);
 		else
-			tell(t, k->remote, why);
+			tell(k, why);
 	}
+	end_hello(k);
 	t->hooks->wake(t->arg); /* to be freed */
 }
 
@@ -192,9 +193,9 @@ static void turn_away(struct transport_link *k, const char *why, bool said, int6
 	}
 	k->silenced = true;
 	if (k->dialled)
-		k->t->hooks->dial_failed(k->t->arg, k->token, TRANSPORT_TURNED_AWAY, why);
+		k->t->hooks->dial_failed(k->t->arg, k->token, TRANSPORT_TURNED_AWAY, k->hello, why);
 	else
-		tell(k->t, k->remote, why);
+		tell(k, why);
 	transport_link_end(k, now_ms);
 }
 
@@ -244,7 +245,7 @@ void transport_link_begin(struct transport_link *k, nng_stream *stream, int64_t 
 	k->began_ms = now_ms;
 	k->deadline_ms = now_ms + t->limits.hello_ms;
 	transport_dial_name(stream, NNG_OPT_REMADDR, k->remote);
-	k->hello = t->hello->begin(t->arg, k->dialled, k->token);
+	k->hello = t->hello->begin(t->hello_arg, k->dialled, k->token);
 	if (!k->hello) {
 		transport_link_over(k, "out of memory");
 		return;

@@ -65,7 +65,7 @@ struct transport_link {
 struct transport {
 	const struct transport_hello *hello;
 	const struct transport_hooks *hooks;
-	void *arg;
+	void *hello_arg, *arg;
 	struct transport_limits limits;
 	bool tls;
 	nng_tls_config *server, *client; /* NULL: plain */

@@ -9,8 +9,10 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "bench"))
 
 import board  # noqa: E402
+import gossip  # noqa: E402
 import kills  # noqa: E402
 import logs  # noqa: E402
+import mp  # noqa: E402
 import rows  # noqa: E402
 import stats  # noqa: E402
 from results import Results  # noqa: E402
@@ -75,6 +77,44 @@ class Verdicts(unittest.TestCase):
         table = rows.table(Results(), list(rows.ROWS))
         self.assertIn("≤ 1.3", rows.text(table))
         self.assertEqual(len(rows.markdown(table).splitlines()), len(rows.ROWS) + 2)
+
+
+class Flocks(unittest.TestCase):
+    def row(self, name, **samples):
+        res = Results()
+        for metric, values in samples.items():
+            res.add(metric.replace("_", "-"), "covey", *values)
+        return rows.table(res, [name], gossip.ROWS)[0]["verdict"]
+
+    def test_a_join_has_a_median_and_a_worst(self):
+        self.assertEqual(self.row("join-64", join_64=[200, 300, 2000]), rows.PASS)
+        self.assertEqual(self.row("join-64", join_64=[200, 301, 301]), rows.SHORT)
+        self.assertEqual(self.row("join-64", join_64=[200, 300, 2001]), rows.SHORT)
+        self.assertEqual(self.row("join-64"), rows.NONE)
+
+    def test_a_lost_text_is_short(self):
+        def verdict(last, lost):
+            return self.row("text-64", text_64=[10] * 99 + [last], text_last_64=[last], text_lost_64=[lost])
+        self.assertEqual(verdict(400, 0), rows.PASS)
+        self.assertEqual(verdict(401, 0), rows.SHORT)
+        self.assertEqual(verdict(400, 1), rows.SHORT)
+
+    def test_every_row_prints_without_figures(self):
+        table = rows.table(Results(), list(gossip.ROWS), gossip.ROWS)
+        self.assertEqual(len(rows.markdown(table).splitlines()), len(gossip.ROWS) + 2)
+
+    def test_msgpack_is_read_when_it_is_all_there(self):
+        value = {"Seq": 300, "Error": "", "Members": [{"Name": "n" * 40, "Tags": {}, "Port": 7000, "Addr": b"x"}],
+                 "a": None, "b": True, "n": -3, "long": "l" * 60000}
+        raw = mp.pack(value)
+        back, end = mp.unpack(raw + b"more")
+        value["Members"][0]["Addr"] = "x"  # of old, text and bytes were one
+        self.assertEqual((back, end), (value, len(raw)))
+        for n in (0, 1, 10, len(raw) // 2, len(raw) - 1):
+            with self.assertRaises(mp.Short):
+                mp.unpack(raw[:n])
+        self.assertEqual(mp.unpack(bytes.fromhex("83a16101a16292c40178cbbff0000000000000a163d1ff00"))[0],
+                         {"a": 1, "b": [b"x", -1.0], "c": -256})
 
 
 class Logs(unittest.TestCase):

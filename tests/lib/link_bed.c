@@ -14,7 +14,7 @@
 
 #include "base/mem.h"
 
-struct hello {
+struct link_hello {
 	struct link_end *x;
 	bool dialled;
 };
@@ -30,7 +30,7 @@ static void on_wake(void *arg)
 
 static void *begin(void *arg, bool dialled, uint64_t token)
 {
-	struct hello *h = mem_zalloc(1, sizeof(*h));
+	struct link_hello *h = mem_zalloc(1, sizeof(*h));
 
 	(void)token;
 	if (!h)
@@ -48,7 +48,7 @@ static bool is(const void *frame, size_t n, const char *text)
 
 static enum transport_verdict feed(void *hello, const void *frame, size_t n, struct bytes *reply, struct err *why)
 {
-	const struct hello *h = hello;
+	const struct link_hello *h = hello;
 
 	if (h->x->leaves_hello)
 		return TRANSPORT_MORE;
@@ -76,7 +76,7 @@ static enum transport_verdict feed(void *hello, const void *frame, size_t n, str
 
 static void end(void *hello)
 {
-	((struct hello *)hello)->x->ended++;
+	((struct link_hello *)hello)->x->ended++;
 	free(hello);
 }
 
@@ -85,12 +85,26 @@ static void note(struct link_end *x, const char *why)
 	(void)snprintf(x->why, sizeof(x->why), "%s", why); /* cut is fine */
 }
 
+static void note_hello(struct link_end *x, const void *hello)
+{
+	const struct hello *h = hello;
+
+	if (x->greets && h)
+		x->hello_why = h->why;
+}
+
 static void on_up(void *arg, uint32_t link, bool dialled, uint64_t token, void *hello)
 {
 	struct link_end *x = arg;
 
 	assert_non_null(hello);
 	assert_true(dialled == (token != 0));
+	if (x->greets) {
+		const struct hello *h = hello;
+
+		(void)snprintf(
+			x->peer, sizeof(x->peer), "%.*s", h->peer.record.name.n, h->peer.record.name.v); /* fits */
+	}
 	x->last = link;
 	x->up++;
 }
@@ -132,20 +146,23 @@ static void on_down(void *arg, uint32_t link, bool by_peer, const char *why)
 	note(x, why);
 }
 
-static void on_dial_failed(void *arg, uint64_t token, enum transport_outcome outcome, const char *why)
+static void on_dial_failed(
+	void *arg, uint64_t token, enum transport_outcome outcome, const void *hello, const char *why)
 {
 	struct link_end *x = arg;
 
+	note_hello(x, hello);
 	assert_true(token != 0);
 	x->failed++;
 	x->outcomes[outcome]++;
 	note(x, why);
 }
 
-static void on_turned_away(void *arg, const char *address, const char *why)
+static void on_turned_away(void *arg, const char *address, const void *hello, const char *why)
 {
 	struct link_end *x = arg;
 
+	note_hello(x, hello);
 	assert_non_null(strchr(address, ':'));
 	x->turned_away++;
 	note(x, why);
@@ -163,8 +180,13 @@ static const struct transport_hooks hooks_of_bed = {.wake = on_wake,
 int link_try_open(struct link_end *x, const char *bind, const struct transport_tls *tls, struct transport_limits limits,
 	struct err *e)
 {
-	const struct transport_config c = {
-		.bind = bind, .tls = tls, .limits = limits, .hello = &hello_of_bed, .hooks = &hooks_of_bed, .arg = x};
+	const struct transport_config c = {.bind = bind,
+		.tls = tls,
+		.limits = limits,
+		.hello = x->greets ? &transport_hello_signed : &hello_of_bed,
+		.hello_arg = x->greets ? (void *)(uintptr_t)x->greets : x,
+		.hooks = &hooks_of_bed,
+		.arg = x};
 	int rc;
 
 	x->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

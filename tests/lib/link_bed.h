@@ -5,12 +5,12 @@
  * Transports of a test, each with a small caller behind it, all turned by one thread: the test's own, in link_until.
  *
  * Their hello: the one that dialled says "hello"; the other answers "welcome", and both have a link; or it answers
- * "go away", when it was told to refuse.
+ * "go away", when it was told to refuse. With `greets` set it is the signed one.
  */
 #include <poll.h>
 #include <string.h>
 
-#include "gossip/transport.h"
+#include "gossip/transport_hello.h"
 #include "tests/lib/wait.h"
 
 struct link_end {
@@ -20,7 +20,10 @@ struct link_end {
 	bool swallows;	   /* frames: counted alone */
 	bool echoes;	   /* frames go back */
 	bool leaves_hello; /* says none, and takes none */
-	uint32_t last;	   /* link that came up */
+	const struct hello_self *greets;
+	enum hello_why hello_why; /* of the last failed or turned_away */
+	char peer[64];		  /* of the last up */
+	uint32_t last;		  /* link that came up */
 	size_t up, down, failed, turned_away, frames, writable, hellos, ended;
 	size_t dropped; /* echoes, for want of memory */
 	size_t outcomes[TRANSPORT_OUTCOME_MAX];

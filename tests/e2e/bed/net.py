@@ -44,7 +44,8 @@ def missing():
     try:
         run(["ip", "-n", probe, "link", "add", "br0", "type", "bridge"])
         enter = ["nsenter", f"--net=/run/netns/{probe}", "nft", "-f", "-"]
-        run(enter, "table bridge t {\nchain c {\ntype filter hook forward priority 0\nnumgen random mod 2 < 1 drop\n}\n}\n")
+        run(enter, "table bridge t {\nchain c {\ntype filter hook forward priority 0\n"
+                   "numgen random mod 2 < 1 drop\n}\n}\n")
     except NetError as e:
         return f"a bridge with nft in it ({e})"
     finally:

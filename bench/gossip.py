@@ -1,0 +1,266 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The rows of `dev/bench --gossip`: N daemons in a network namespace of their own, beside the packaged serf.
+
+One session of a flock of N takes all its figures: the join, what it costs when nothing happens, how a text spreads,
+how long a killed member is not noticed. A storm, all started at once, is a session of its own.
+"""
+import ctypes
+import random
+import shutil
+import subprocess
+import time
+
+from contender import Failed
+from flock import ALIVE, FAILED, FLOCKS, until_all, until_heard
+import procs
+import rows
+from stats import median, percentile
+
+SIZES = (5, 16, 32, 64)
+CLONE_NEWNET = 0x40000000
+JOIN_S, FAILED_S, HEARD_S = 120, 60, 10
+SETTLE_S = 5
+
+
+def own_network():
+    """From now on this process and those it starts are on a network of their own: its counters are theirs alone."""
+    if ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWNET) != 0:
+        raise Failed("no network namespace for the flock")
+    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+
+
+def sent():
+    """Bytes sent so far on lo, which counts at the level of IP."""
+    with open("/proc/self/net/dev", encoding="ascii") as f:
+        for line in f:
+            name, _, rest = line.partition(":")
+            if name.strip() == "lo":
+                return int(rest.split()[8])
+    raise Failed("no lo")
+
+
+class Plan:
+    def __init__(self, quick, wanted, sizes=None, rounds=None):
+        self.wanted = wanted
+        self.sizes = sizes or ((5, 16) if quick else SIZES)
+        self.rounds = rounds or (2 if quick else 10)
+        self.slow_rounds = min(self.rounds, 1 if quick else 3)  # of what hardly varies
+        self.texts = 10 if quick else 20
+        self.idle_s = 10 if quick else 30
+
+    def wants(self, *names):
+        return any(f"{name}-{n}" in self.wanted for name in names for n in self.sizes)
+
+
+class Runner:
+    def __init__(self, env, plan, results, tell):
+        self.env, self.plan, self.results, self.tell = env, plan, results, tell
+        self.rng = random.Random(1)
+
+    def run(self, flocks):
+        for r in range(self.plan.rounds):
+            for n in self.plan.sizes:
+                for flock in flocks:
+                    self.guarded(f"round {r + 1}: {flock.name}, {n} members", self.session, flock, n, r)
+                    if f"storm-{n}" in self.plan.wanted:
+                        self.guarded(f"round {r + 1}: {flock.name}, storm of {n}", self.storm, flock, n)
+
+    def guarded(self, what, fn, *args):
+        self.tell(what)
+        try:
+            fn(*args)
+        except (Failed, OSError) as e:
+            self.results.faults.append(f"{what}: {e}")
+            self.tell(f"  {e}")
+
+    def add(self, row, flock, *samples):
+        self.results.add(f"{row}-{flock.n}", flock.name, *samples)
+
+    def complete(self, f, t0):
+        """ms from t0 until each member lists all as alive."""
+        found = until_all(f, range(f.n), lambda v: sum(s == ALIVE for s in v.values()) == f.n, JOIN_S, "list all")
+        return (max(found.values()) - t0) * 1000
+
+    def session(self, flock, n, r):
+        p = self.plan
+        with flock(self.env, n) as f:
+            f.launch(0)
+            f.ready(0)
+            for i in range(1, n):
+                t0 = f.launch(i)
+            for i in range(1, n):
+                f.ready(i)
+            self.add("join", f, self.complete(f, t0))
+            if r < p.slow_rounds and p.wants("bytes", "cpu", "pss"):
+                self.idle(f)
+            if p.wants("text"):
+                self.texts(f)
+            if p.wants("failed"):
+                self.failure(f)
+
+    def storm(self, flock, n):
+        with flock(self.env, n) as f:
+            for i in range(n):
+                t0 = f.launch(i)
+            for i in range(n):
+                f.ready(i)
+            self.add("storm", f, self.complete(f, t0))
+
+    def idle(self, f):
+        """Nobody asks anything meanwhile."""
+        time.sleep(SETTLE_S)
+        pids = f.pids()
+        t0, c0, b0 = time.monotonic(), procs.cpu_ns(pids), sent()
+        time.sleep(self.plan.idle_s)
+        took = time.monotonic() - t0
+        self.add("cpu", f, (procs.cpu_ns(pids) - c0) / 1e6 / took / f.n)
+        self.add("bytes", f, (sent() - b0) / took / f.n)
+        self.add("pss", f, procs.pss(pids) / f.n)
+
+    def texts(self, f):
+        """From one member, each time another, to all others."""
+        for i in range(f.n):
+            f.listen(i)
+        for k in range(self.plan.texts):
+            teller, text = self.rng.randrange(f.n), f"text-{k}"
+            others = [i for i in range(f.n) if i != teller]
+            t0 = time.monotonic()
+            f.tell(teller, text)
+            found = until_heard(f, others, text, HEARD_S)
+            self.add("text", f, *((at - t0) * 1000 for at in found.values()))
+            self.add("text-lost", f, len(others) - len(found))
+            if found:
+                self.add("text-last", f, (max(found.values()) - t0) * 1000)
+
+    def failure(self, f):
+        victim = self.rng.randrange(1, f.n)
+        others = [i for i in range(f.n) if i != victim]
+        t0 = f.kill(victim)
+        found = until_all(f, others, lambda v: v.get(f.member(victim)) == FAILED, FAILED_S, "call it failed")
+        self.add("failed-first", f, (min(found.values()) - t0) * 1000)
+        self.add("failed", f, (max(found.values()) - t0) * 1000)
+
+
+def spread(row):
+    def cell(res, name):
+        mine = res.of(row, name)
+        return mine and f"{rows.figure(median(mine))} ms (worst {rows.figure(max(mine))})"
+
+    return cell
+
+
+def failed(n):
+    def cell(res, name):
+        first, last = res.of(f"failed-first-{n}", name), res.of(f"failed-{n}", name)
+        return last and (f"first {rows.figure(median(first))}, all {rows.figure(median(last))} ms "
+                         f"(worst {rows.figure(max(last))})")
+
+    return cell
+
+
+def text(n):
+    def cell(res, name):
+        mine = res.of(f"text-{n}", name)
+        if not mine:
+            return None
+        last, lost = median(res.of(f"text-last-{n}", name)), sum(res.of(f"text-lost-{n}", name))
+        return (f"{rows.figure(median(mine))} / {rows.figure(percentile(mine, 99))} ms, last {rows.figure(last)}; "
+                f"{lost} lost")
+
+    return cell
+
+
+def mean(row, unit, scale=1):
+    def cell(res, name):
+        mine = res.of(row, name)
+        return mine and f"{rows.figure(median(mine) / scale)} {unit}"
+
+    return cell
+
+
+def join_ok(row):
+    def ok(res):
+        mine = res.of(row, "covey")
+        return median(mine) <= 300 and max(mine) <= 2000 if mine else None
+
+    return ok
+
+
+def text_ok(n):
+    def ok(res):
+        mine = res.of(f"text-{n}", "covey")
+        if not mine:
+            return None
+        return (median(mine) <= 50 and percentile(mine, 99) <= 250 and median(res.of(f"text-last-{n}", "covey")) <= 400
+                and not any(res.of(f"text-lost-{n}", "covey")))
+
+    return ok
+
+
+def table_of(n):
+    return {
+        f"join-{n}": (f"{n} members: the last one started → all list all", "≤ 300 ms, worst ≤ 2 s", spread(f"join-{n}"),
+                      join_ok(f"join-{n}")),
+        f"storm-{n}": (f"{n} members, all started at once: the same", "≤ 300 ms, worst ≤ 2 s", spread(f"storm-{n}"),
+                       join_ok(f"storm-{n}")),
+        f"failed-{n}": (f"{n} members: one killed → others call it failed", "all ≤ 2 s", failed(n),
+                        rows.below(f"failed-{n}", 2000)),
+        f"text-{n}": (f"{n} members: a change → everywhere, p50 / p99", "≤ 50 / ≤ 250 ms, last ≤ 400; none lost",
+                      text(n), text_ok(n)),
+        f"bytes-{n}": (f"{n} members: sent by each, idle", "≤ 1,200 B/s", mean(f"bytes-{n}", "B/s"),
+                       rows.below(f"bytes-{n}", 1200)),
+        f"cpu-{n}": (f"{n} members: processor time of each, idle", "≤ 2 ms/s", mean(f"cpu-{n}", "ms/s"),
+                     rows.below(f"cpu-{n}", 2)),
+        f"pss-{n}": (f"{n} members: PSS of each", "≤ 5 MB", mean(f"pss-{n}", "MB", rows.MB),
+                     rows.below(f"pss-{n}", 5 * rows.MB)),
+    }
+
+
+ROWS = {name: row for n in SIZES for name, row in table_of(n).items()}
+
+
+def measure(args, env, results, tell):
+    """The rows that were measured."""
+    own_network()
+    wanted = args.row or list(ROWS)
+    plan = Plan(args.quick, wanted, sorted({int(name.rpartition("-")[2]) for name in args.row or ()}) or None,
+                args.rounds)
+    results.options = {"quick": args.quick, "rounds": plan.rounds, "sizes": list(plan.sizes), "texts": plan.texts}
+    found = []
+    for flock in FLOCKS:
+        if args.only and flock.name not in args.only:
+            continue
+        if flock.missing():
+            tell(f"{flock.name} is left out: {', '.join(flock.missing())} not installed")
+        else:
+            found.append(flock)
+    Runner(env, plan, results, tell).run(found)
+    return [name for name in wanted if int(name.rpartition("-")[2]) in plan.sizes]
+
+
+def smoke(env, tell):
+    """Three members of each find each other, hear of a text and of a death. Names of what is not installed."""
+    missing = [] if shutil.which("ip") else ["ip"]
+    if missing:
+        return missing
+    own_network()
+    for flock in FLOCKS:
+        if flock.missing():
+            missing += flock.missing()
+            continue
+        with flock(env, 3) as f:
+            for i in range(3):
+                t0 = f.launch(i)
+                f.ready(i)
+            listed = until_all(f, range(3), lambda v: len(v) == 3, JOIN_S, "list all")
+            for i in range(3):
+                f.listen(i)
+            f.tell(1, "text")
+            heard = until_heard(f, (0, 2), "text", JOIN_S)
+            if len(heard) < 2 or not procs.pss(f.pids()) or not procs.cpu_ns(f.pids()) or not sent():
+                raise Failed(f"{flock.name}: a text came to {len(heard)} of 2, or it costs nothing")
+            t1 = f.kill(2)
+            dead = until_all(f, (0, 1), lambda v: v.get("n2") == FAILED, FAILED_S, "call it failed")
+            tell(f"{flock.name}: joined in {(max(listed.values()) - t0) * 1000:.0f} ms, "
+                 f"a death told in {(max(dead.values()) - t1) * 1000:.0f} ms")
+    return missing
