@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "covey/version.h"
 #include "node/cluster_priv.h"
+#include "node/cluster_share.h"
 
 #define FEATURES    1 /* the rules that this version knows */
 #define ROUNDING_US 200 /* a timer that fires a moment too early would only fire again */
@@ -239,7 +240,8 @@ static int listen_at(struct cluster *c, struct err *e)
 	struct transport_tls tls = {0};
 	const struct transport_config cfg = {.bind = address_text(&c->n->cfg->gossip.bind, bind, sizeof(bind)),
 		.tls = c->n->cfg->gossip.insecure ? NULL : &tls,
-		.hello = &c->hello,
+		.hello = &transport_hello_signed,
+		.hello_arg = &c->self,
 		.hooks = &c->hooks,
 		.arg = c};
 	int rc;
@@ -250,6 +252,7 @@ static int listen_at(struct cluster *c, struct err *e)
 			return rc;
 		tls = cluster_tls(&pems);
 	}
+	cluster_link_self(c);
 	rc = transport_open(&cfg, &c->t, e);
 	return rc < 0 ? err_wrap(e, "gossip") : 0;
 }
@@ -268,6 +271,7 @@ int cluster_run(struct cluster *c, struct err *e)
 	}
 	c->cursor = 0;
 	c->armed_ms = DEADLINE_NEVER;
+	cluster_share_all(c);
 	cluster_arm(c);
 	return 0;
 }
@@ -336,6 +340,7 @@ int cluster_open(struct node *n, struct cluster **ret, struct err *e)
 	c->wake.data = c->timer.data = c;
 	ev_async_start(n->loop, &c->wake);
 	cluster_life_init(c);
+	cluster_share_init(c);
 	cluster_seen_init(c);
 	*ret = c;
 	return 0;
@@ -347,6 +352,7 @@ void cluster_close(struct cluster *c)
 		return;
 	cluster_halt(c);
 	cluster_life_done(c);
+	cluster_share_done(c);
 	ev_timer_stop(c->n->loop, &c->keep);
 	ev_async_stop(c->n->loop, &c->wake);
 	free(c->known);

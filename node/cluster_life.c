@@ -150,6 +150,7 @@ static void take_id(struct cluster *c)
 	(void)identity_text(c->id, c->id_text); /* it is id_text */
 	c->stand = CLUSTER_MEMBER;
 	c->fault[0] = '\0';
+	cluster_link_self(c);
 }
 
 static void on_let_in(void *arg, int rc, const char *error)

@@ -7,16 +7,9 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "base/mem.h"
 #include "node/cluster_priv.h"
-
-struct cluster_hello {
-	struct hello h;
-	struct cluster *c;
-	uint32_t token; /* the dial's; 0: accepted */
-};
 
 struct held {
 	struct gossip_record record; /* borrows from text */
@@ -35,97 +28,35 @@ struct cluster_dial *cluster_dial_find(struct cluster *c, uint32_t token)
 
 /* ---- the hello ---- */
 
-static void *begin(void *arg, bool dialled, uint64_t token)
+void cluster_link_self(struct cluster *c)
 {
-	struct cluster *c = arg;
-	struct cluster_hello *x = mem_zalloc(1, sizeof(*x));
-	struct hello_self self = {.record = &c->record,
+	c->self = (struct hello_self){.record = &c->record,
 		.boot = c->boot,
 		.process = c->n->gen,
 		.cluster = *c->id_text ? c->id : NULL,
 		.pki = c->pki};
-	uint8_t nonce[HELLO_NONCE_BYTES];
-
-	if (!x || getrandom(nonce, sizeof(nonce), 0) != sizeof(nonce)) { /* that many always come at once */
-		free(x);
-		return NULL;
-	}
-	x->c = c;
-	x->token = (uint32_t)token;
-	hello_init(&x->h, &self, dialled, nonce);
-	return x;
 }
 
-static void end(void *hello)
+/* Known and linked already: a link to it is of no use for the dial that found it, and would be made again and again. */
+static bool is_other(const struct cluster *c, const struct cluster_dial *d, const struct hello_peer *p)
 {
-	struct cluster_hello *x = hello;
-
-	hello_done(&x->h);
-	free(x);
-}
-
-/* Known, alive and linked: then its link is of no use for the dial that found it, and would be made again and again. */
-static bool is_other(const struct cluster_hello *x)
-{
-	const struct cluster_dial *d = x->token ? cluster_dial_find(x->c, x->token) : NULL;
 	struct gossip_member m;
 
-	return d && d->id && d->id != x->h.peer.id && x->c->g && gossip_member_get(x->c->g, x->h.peer.id, &m) &&
-	       m.link != GOSSIP_NO_LINK;
+	return d && d->id && d->id != p->id && gossip_member_get(c->g, p->id, &m) && m.link != GOSSIP_NO_LINK;
 }
 
 /* What the hello itself cannot know. */
-static int check(struct cluster_hello *x, struct err *why)
+static int check(const struct cluster *c, const struct cluster_dial *d, const struct hello_peer *p, struct err *why)
 {
-	struct cluster *c = x->c;
-	const struct hello_peer *p = &x->h.peer;
+	const uint8_t *ours = *c->id_text ? c->id : c->storing ? c->next_id : NULL;
 
-	if (is_other(x))
-		return err_set(why, -EADDRNOTAVAIL, "%.*s lives at that address, and not the node that was sought",
+	if (is_other(c, d, p))
+		return err_set(why, -EADDRNOTAVAIL, "%.*s lives there, and not the node that was sought",
 			(int)p->record.name.n, p->record.name.v);
-	if (p->lets_in && *c->id_text && memcmp(c->id, p->cluster, sizeof(c->id)) != 0)
-		return err_set(why, -EACCES, "%.*s is of another cluster than this node meanwhile",
-			(int)p->record.name.n, p->record.name.v);
-	if (p->lets_in && c->storing && memcmp(c->next_id, p->cluster, sizeof(c->next_id)) != 0)
+	if (p->lets_in && ours && memcmp(ours, p->cluster, IDENTITY_UUID_BYTES) != 0)
 		return err_set(why, -EACCES, "%.*s is of another cluster than the one that has let this node in",
 			(int)p->record.name.n, p->record.name.v);
 	return 0;
-}
-
-/* The refusals that are no news. */
-static void note_why(struct cluster_hello *x, const struct err *why)
-{
-	struct cluster_dial *d = x->token ? cluster_dial_find(x->c, x->token) : NULL;
-
-	if (x->h.why != HELLO_WHY_SELF && x->h.why != HELLO_WHY_WAITING)
-		return;
-	(void)snprintf(x->c->quiet, sizeof(x->c->quiet), "%s", why->text); /* fits */
-	if (d) {
-		d->self = x->h.why == HELLO_WHY_SELF;
-		d->quiet = true;
-	}
-}
-
-static enum transport_verdict feed(void *hello, const void *frame, size_t n, struct bytes *reply, struct err *why)
-{
-	struct cluster_hello *x = hello;
-	uint8_t out[HELLO_FRAME_MAX];
-	enum hello_state state;
-	size_t out_n = 0;
-
-	if (!frame) {
-		if (x->h.dialled)
-			(void)bytes_add(reply, out, hello_begin(&x->h, out)); /* `failed` tells */
-		return TRANSPORT_MORE;
-	}
-	state = hello_step(&x->h, frame, n, node_now(x->c->n).wall_ms, out, &out_n, why);
-	(void)bytes_add(reply, out, out_n); /* as above */
-	if (state == HELLO_AWAITS_HELLO || state == HELLO_AWAITS_PROOF)
-		return TRANSPORT_MORE;
-	if (state == HELLO_DONE)
-		return check(x, why) < 0 ? TRANSPORT_NO : TRANSPORT_DONE;
-	note_why(x, why);
-	return TRANSPORT_NO;
 }
 
 /* ---- up and down ---- */
@@ -193,18 +124,30 @@ static int find(const struct cluster *c, uint32_t at)
 	return i >= 0 && c->links[i].at == at ? i : -1;
 }
 
+static void refuse_up(struct cluster *c, uint32_t at, uint32_t token)
+{
+	transport_hang_up(c->t, at, false, c->n->now.mono_ms);
+	dial_failed(c, token, GOSSIP_DIAL_TURNED_AWAY);
+}
+
 static void on_up(void *arg, uint32_t at, bool dialled, uint64_t token, void *hello)
 {
 	struct cluster *c = arg;
-	const struct hello_peer *p = &((struct cluster_hello *)hello)->h.peer;
+	const struct hello_peer *p = &((const struct hello *)hello)->peer;
 	struct cluster_dial *d = dialled ? cluster_dial_find(c, (uint32_t)token) : NULL;
-	int i = place(c, at, p->id);
+	struct err why;
+	int i;
 
+	if (check(c, d, p, &why) < 0) {
+		log_debug("no link to %s: %s", d ? d->address : "whoever called", why.text);
+		refuse_up(c, at, (uint32_t)token);
+		return;
+	}
+	i = place(c, at, p->id);
 	if (i < 0 || (p->lets_in && !*c->id_text && !hold(&c->links[i], p, (uint32_t)token))) {
 		if (i >= 0)
 			c->links[i] = (struct cluster_link){0};
-		transport_hang_up(c->t, at, false, c->n->now.mono_ms);
-		dial_failed(c, (uint32_t)token, GOSSIP_DIAL_TURNED_AWAY);
+		refuse_up(c, at, (uint32_t)token);
 		return;
 	}
 	if (d)
@@ -330,7 +273,26 @@ static void on_writable(void *arg, uint32_t at)
 
 /* ---- what did not become a link ---- */
 
-static void on_dial_failed(void *arg, uint64_t token, enum transport_outcome outcome, const char *why)
+static enum hello_why why_of(const void *hello)
+{
+	return hello ? ((const struct hello *)hello)->why : HELLO_WHY_NONE;
+}
+
+/* We dialled ourselves, or two wait to be let in. */
+static bool is_no_news(enum hello_why why)
+{
+	return why == HELLO_WHY_SELF || why == HELLO_WHY_WAITING;
+}
+
+/* address: without the port where it is another one each time, so that a repeat is seen as one. */
+static void tell_refused(struct cluster *c, enum hello_why said, const char *to, const char *address, const char *why)
+{
+	const char *kind = said == HELLO_WHY_CLONE ? "cloned" : "link-refused";
+
+	cluster_event_paced(c, SEVERITY_WARNING, kind, "no link %s %s: %s", to, address, why);
+}
+
+static void on_dial_failed(void *arg, uint64_t token, enum transport_outcome outcome, const void *hello, const char *why)
 {
 	static const enum gossip_dial_end ends[] = {
 		[TRANSPORT_REFUSED] = GOSSIP_DIAL_REFUSED,
@@ -339,24 +301,32 @@ static void on_dial_failed(void *arg, uint64_t token, enum transport_outcome out
 	};
 	struct cluster *c = arg;
 	const struct cluster_dial *d = cluster_dial_find(c, (uint32_t)token);
-	bool self = d && d->self;
+	enum hello_why said = why_of(hello);
 
 	_Static_assert(ARRAY_LEN(ends) == TRANSPORT_OUTCOME_MAX, "an end for each outcome");
-	if (d && outcome == TRANSPORT_TURNED_AWAY && !d->quiet)
-		cluster_event_paced(c, SEVERITY_WARNING, "link-refused", "no link to %s: %s", d->address, why);
+	if (outcome == TRANSPORT_TURNED_AWAY && !is_no_news(said))
+		tell_refused(c, said, "to", d ? d->address : "?", why);
 	else
 		log_debug("no link to %s: %s", d ? d->address : "?", why);
-	dial_failed(c, (uint32_t)token, self ? GOSSIP_DIAL_SELF : ends[outcome]);
+	dial_failed(c, (uint32_t)token, said == HELLO_WHY_SELF ? GOSSIP_DIAL_SELF : ends[outcome]);
 }
 
-static void on_turned_away(void *arg, const char *address, const char *why)
+static void on_turned_away(void *arg, const char *address, const void *hello, const char *why)
 {
 	struct cluster *c = arg;
+	enum hello_why said = why_of(hello);
+	char host[TRANSPORT_ADDR_MAX];
+	char *colon;
 
-	if (strcmp(why, c->quiet) == 0)
+	if (is_no_news(said)) {
 		log_debug("no link from %s: %s", address, why);
-	else
-		cluster_event_paced(c, SEVERITY_WARNING, "link-refused", "no link from %s: %s", address, why);
+		return;
+	}
+	(void)snprintf(host, sizeof(host), "%s", address); /* fits */
+	colon = strrchr(host, ':');
+	if (colon)
+		*colon = '\0';
+	tell_refused(c, said, "from", host, why);
 }
 
 static void on_transport_wake(void *arg)
@@ -368,7 +338,6 @@ static void on_transport_wake(void *arg)
 
 void cluster_link_hooks(struct cluster *c)
 {
-	c->hello = (struct transport_hello){.begin = begin, .feed = feed, .end = end};
 	c->hooks = (struct transport_hooks){.wake = on_transport_wake,
 		.up = on_up,
 		.frame = on_frame,

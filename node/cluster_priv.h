@@ -7,9 +7,10 @@
 #include <ev.h>
 
 #include "gossip/hello.h"
-#include "gossip/transport.h"
+#include "gossip/transport_hello.h"
 #include "gossip/wire.h"
 #include "node/cluster.h"
+#include "node/enough.h"
 #include "node/node.h"
 
 #define CLUSTER_DIALS_MAX     (TRANSPORT_DIALS_MAX + 1)
@@ -34,8 +35,6 @@ struct cluster_link {
 struct cluster_dial {
 	uint32_t token; /* 0: none */
 	uint64_t id;	/* whom it is meant for; 0: whoever is there */
-	bool self;	/* it was ourselves */
-	bool quiet;	/* why it failed is no news: two that wait, or ourselves */
 	char address[TRANSPORT_ADDR_MAX]; /* for people: a longer one is cut */
 };
 
@@ -75,7 +74,7 @@ struct cluster {
 	struct pki *pki;		   /* NULL: insecure */
 	struct transport *t;		   /* NULL: not begun */
 	struct gossip *g;		   /* likewise */
-	struct transport_hello hello;
+	struct hello_self self; /* what a hello that begins says */
 	struct transport_hooks hooks;
 	ev_async wake;
 	ev_timer timer;	   /* the core's and the transport's deadlines */
@@ -90,13 +89,17 @@ struct cluster {
 	size_t n_failed;
 	bool stepping;
 	uint64_t bad_frames, frames_lost;
-	char quiet[ERR_TEXT_MAX]; /* the last refusal that is no news */
 	/* cluster_seen.c */
 	struct cluster_seen *seen; /* by rising id; owned */
 	size_t n_seen, cap_seen;
 	uint64_t cursor; /* of gossip_change_next */
 	bool changed;
 	ev_timer keep; /* known members are stored a while after a change */
+	/* cluster_share.c */
+	uint64_t cores_made;
+	struct enough_use use, capacity; /* as others know them */
+	int64_t use_told_ms;
+	ev_timer use_timer;
 	/* cluster_event.c */
 	struct cluster_paced paced[CLUSTER_PACED_MAX];
 	int64_t told_from_ms;
@@ -117,6 +120,7 @@ void cluster_halt(struct cluster *c);
 /* ---- cluster_link.c ---- */
 
 void cluster_link_hooks(struct cluster *c);
+void cluster_link_self(struct cluster *c); /* who we are has changed: hellos that begin say so */
 /* Its peers' links that wait for the id are the core's now, or are ended. */
 void cluster_link_release(struct cluster *c, bool stored);
 void cluster_link_close(struct cluster *c, uint32_t link, bool flush);

@@ -82,5 +82,6 @@ int cluster_reload(struct cluster *c, struct err *e)
 	}
 	pki_unref(c->pki);
 	c->pki = pki;
+	cluster_link_self(c);
 	return 0;
 }

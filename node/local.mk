@@ -17,6 +17,8 @@ libnode_a_SOURCES = \
 	%D%/cluster_link.c \
 	%D%/cluster_priv.h \
 	%D%/cluster_seen.c \
+	%D%/cluster_share.c \
+	%D%/cluster_share.h \
 	%D%/cluster_told.c \
 	%D%/cluster_told.h \
 	%D%/cluster_tls.c \
@@ -39,6 +41,8 @@ libnode_a_SOURCES = \
 	%D%/counted.h \
 	%D%/datalock.c \
 	%D%/datalock.h \
+	%D%/enough.c \
+	%D%/enough.h \
 	%D%/events.c \
 	%D%/events.h \
 	%D%/host.c \
@@ -121,8 +125,6 @@ libnode_a_SOURCES = \
 
 sbin_PROGRAMS += coveyd
 coveyd_SOURCES = %D%/main.c
-coveyd_LDADD = libnode.a libgossip.a libgossip_core.a libsupervisor.a libsupervisor_core.a libbase.a $(EV_LIBS) $(NNG_LIBS) \
-	$(MSGPACK_LIBS) $(TLS_LIBS) \
 coveyd_LDADD = libnode.a libgossip.a libgossip_core.a libsupervisor.a libsupervisor_core.a libbase.a \
 	$(EV_LIBS) $(NNG_LIBS) $(MSGPACK_LIBS) $(TLS_LIBS) \
 	$(CGROUP_LIBS) $(SECCOMP_LIBS) $(SQLITE_LIBS) $(YAML_LIBS) -lpthread -lm

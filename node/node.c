@@ -544,6 +544,7 @@ void node_close(struct node *n)
 	ev_timer_stop(n->loop, &n->poll_timer);
 	http_close(n->http);
 	cluster_close(n->cluster);
+	n->cluster = NULL; /* nothing is told any more */
 	if (n->control)
 		control_close(n->control);
 	if (n->roster.order.next)

@@ -3,7 +3,7 @@
  * The reading verb `nodes`: the members, what they have, and what of it is used. Of this node as it is now, of the
  * others as they told. What is not known is nil, not 0.
  */
-#include <stdio.h>
+#include <string.h>
 
 #include "base/mem.h"
 #include "covey/version.h"
@@ -54,7 +54,7 @@ void report_pack_labels(struct mp_writer *w, const struct config *cfg)
 		mp_key_str(w, cfg->labels.v[i].key, cfg->labels.v[i].value);
 }
 
-/* Six pairs, as the next function's. */
+/* Six pairs, as those of others. */
 static void pack_own(struct node *n, struct mp_writer *w)
 {
 	struct report_use use;
@@ -71,31 +71,10 @@ static void pack_own(struct node *n, struct mp_writer *w)
 	mp_key_int(w, "replicas", use.replicas);
 }
 
-static double real_of(const msgpack_object *o, const char *key)
-{
-	double v = -1;
-
-	return o && mp_get_double(o, key, &v, NULL) == 0 ? v : -1;
-}
-
-static int64_t int_of(const msgpack_object *o, const char *key)
-{
-	int64_t v = -1;
-
-	return o && mp_get_int(o, key, &v, 0, INT64_MAX, NULL) == 0 ? v : -1;
-}
-
-static bool bool_of(const msgpack_object *o, const char *key, bool fallback)
-{
-	bool v = fallback;
-
-	return o && mp_get_bool(o, key, &v, NULL) == 0 ? v : fallback;
-}
-
 static void pack_told_labels(struct mp_writer *w, const msgpack_object *node)
 {
-	const msgpack_object *v = NULL;
-	uint32_t n = node && mp_get_map(node, "labels", &v, NULL) == 0 && v ? MIN(v->via.map.size, LABELS_MAX) : 0;
+	const msgpack_object *v = told_at(node, TOLD_NODE_LABELS, MSGPACK_OBJECT_MAP);
+	uint32_t n = v ? MIN(v->via.map.size, (uint32_t)LABELS_MAX) : 0;
 
 	mp_str(w, "labels");
 	mp_map(w, n);
@@ -108,18 +87,37 @@ static void pack_told_labels(struct mp_writer *w, const msgpack_object *node)
 	}
 }
 
-static void pack_told(const struct cluster *c, uint64_t id, struct mp_writer *w)
+static int64_t told_running(const struct cluster *c, uint64_t id)
 {
-	CLEANUP(mp_done) struct mp_tree tree = {0}, use_tree = {0};
-	const msgpack_object *node = told_get(c, id, TOLD_NODE, &tree) ? mp_root(&tree) : NULL;
-	const msgpack_object *use = told_get(c, id, TOLD_USE, &use_tree) ? mp_root(&use_tree) : NULL;
+	const struct gossip *g = cluster_core(c);
+	struct gossip_entry e;
+	char state[16];
+	int64_t n = 0;
 
-	mp_key_bool(w, "schedulable", bool_of(node, "schedulable", true));
-	mp_key_bool(w, "draining", bool_of(node, "draining", false));
+	for (uint32_t at = 0; gossip_value_next(g, id, &at, &e);) {
+		CLEANUP(mp_done) struct mp_tree t = {0};
+
+		if (e.removed || e.key.n < strlen(TOLD_REPLICA) ||
+			memcmp(e.key.v, TOLD_REPLICA, strlen(TOLD_REPLICA)) != 0)
+			continue;
+		n += strcmp(told_text(told_read(e.value, &t), TOLD_REPLICA_STATE, state, sizeof(state)), "running") == 0;
+	}
+	return n;
+}
+
+/* What one that is dead has used is nothing now. */
+static void pack_told(const struct cluster *c, const struct gossip_member *m, struct mp_writer *w)
+{
+	CLEANUP(mp_done) struct mp_tree node_tree = {0}, use_tree = {0};
+	const msgpack_object *node = told_get(c, m->id, TOLD_NODE, &node_tree);
+	const msgpack_object *use = m->state <= GOSSIP_SUSPECT ? told_get(c, m->id, TOLD_USE, &use_tree) : NULL;
+
+	mp_key_bool(w, "schedulable", told_bool(node, TOLD_NODE_SCHEDULABLE, true));
+	mp_key_bool(w, "draining", told_bool(node, TOLD_NODE_DRAINING, false));
 	pack_told_labels(w, node);
-	pack_capacity(w, "capacity", real_of(node, "cpu_cores"), int_of(node, "memory_bytes"));
-	pack_capacity(w, "used", real_of(use, "cpu_cores"), int_of(use, "memory_bytes"));
-	report_key_int(w, "replicas", int_of(use, "replicas"));
+	pack_capacity(w, "capacity", told_real(node, TOLD_NODE_CORES), told_int(node, TOLD_NODE_BYTES, -1));
+	pack_capacity(w, "used", told_real(use, TOLD_USE_CORES), told_int(use, TOLD_USE_BYTES, -1));
+	mp_key_int(w, "replicas", m->state <= GOSSIP_SUSPECT ? told_running(c, m->id) : 0);
 }
 
 static void pack_alone(struct node *n, struct mp_writer *w)
@@ -155,7 +153,7 @@ static void pack_member(struct node *n, const struct gossip_member *m, struct mp
 	if (m->self)
 		pack_own(n, w);
 	else
-		pack_told(n->cluster, m->id, w);
+		pack_told(n->cluster, m, w);
 }
 
 void report_nodes(struct node *n, struct control_request *rq, const msgpack_object *args)
