@@ -85,6 +85,7 @@ libnode_a_SOURCES = \
 	%D%/report_explain.c \
 	%D%/report_nodes.c \
 	%D%/report_priv.h \
+	%D%/report_status.c \
 	%D%/report_top.c \
 	%D%/roster.c \
 	%D%/roster.h \
