@@ -13,6 +13,8 @@ libnode_a_SOURCES = \
 	%D%/cluster.c \
 	%D%/cluster.h \
 	%D%/cluster_event.c \
+	%D%/cluster_figures.c \
+	%D%/cluster_figures.h \
 	%D%/cluster_life.c \
 	%D%/cluster_link.c \
 	%D%/cluster_priv.h \

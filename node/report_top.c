@@ -2,6 +2,7 @@
 /*
  * The reading verb `top`: what is used. What cannot be read is nil, not 0.
  */
+#include "node/cluster_figures.h"
 #include "node/report_priv.h"
 #include "node/sample.h"
 
@@ -58,6 +59,27 @@ void report_pack_host(struct mp_writer *w, const struct report_host *x)
 	report_key_int(w, "fds", x->self.fds);
 }
 
+static void pack_gossip(struct mp_writer *w, const struct cluster *c)
+{
+	struct cluster_figures f;
+
+	cluster_figures(c, &f);
+	mp_str(w, "gossip");
+	if (f.alive < 0) {
+		mp_nil(w);
+		return;
+	}
+	mp_map(w, 8);
+	mp_key_int(w, "alive", f.alive);
+	mp_key_int(w, "suspect", f.suspect);
+	mp_key_int(w, "dead", f.dead);
+	mp_key_int(w, "left", f.left);
+	mp_key_int(w, "links", f.links);
+	mp_key_int(w, "health", f.health);
+	mp_key_int(w, "bytes_in", f.bytes_in);
+	mp_key_int(w, "bytes_out", f.bytes_out);
+}
+
 void report_top(struct node *n, struct control_request *rq, const msgpack_object *args)
 {
 	struct report_host h;
@@ -72,9 +94,10 @@ void report_top(struct node *n, struct control_request *rq, const msgpack_object
 	sample_all(n);
 	bytes_init(&out, REPORT_MAX);
 	mp_writer_init(&w, &out);
-	mp_map(&w, 4);
+	mp_map(&w, 5);
 	mp_key_int(&w, "format", 1);
 	report_pack_host(&w, &h);
+	pack_gossip(&w, n->cluster);
 	mp_str(&w, "replicas");
 	mp_array(&w, n->roster.runners.n);
 	MAP_FOREACH (at, &n->roster.runners)

@@ -344,19 +344,20 @@ static void hand_over_spec(struct agent *a)
 const char *roster_barred(const struct agent *a, char *out, size_t n)
 {
 	const struct config *cfg = a->node->cfg;
+	const char *others = a->node->cluster ? "this version moves nothing to another" : "there is no other";
 
 	if (a->scope == SPEC_SCOPE_NODE)
 		return NULL;
 	if (!cfg->schedulable) {
-		(void)snprintf(out, n, "waits: %s is a witness (node.schedulable: no), and there is no other node",
-			cfg->name); /* a longer one is cut; so below */
+		(void)snprintf(out, n, "waits: %s is a witness (node.schedulable: no), and %s", cfg->name,
+			others); /* a longer one is cut; so below */
 		return out;
 	}
 	for (size_t i = 0; i < a->spec->place_require.n; i++) {
 		if (spec_expression_holds(a->spec->place_require.v[i], &cfg->labels))
 			continue;
-		(void)snprintf(out, n, "waits for a node with %s, which %s is not, and there is no other",
-			a->spec->place_require.v[i], cfg->name);
+		(void)snprintf(out, n, "waits for a node with %s, which %s is not, and %s", a->spec->place_require.v[i],
+			cfg->name, others);
 		return out;
 	}
 	return NULL;

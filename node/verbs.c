@@ -58,7 +58,7 @@ static const struct verb verbs[] = {
 	{"rollout", VERB_CHANGE, change_rollout, NULL},
 	{"drain", VERB_CHANGE, maintain_drain, NULL},
 	{"undrain", VERB_CHANGE, maintain_undrain, NULL},
-	{"reload", VERB_CHANGE, local_reload_verb, NULL},
+	{"reload", VERB_CHANGE, local_reload_verb, NULL}, /* certificates too */
 	{"voters", 0, maintain_voters, NULL},
 	{"backup", 0, maintain_backup, NULL},
 	{"restore", VERB_CHANGE, renew_restore, NULL},
@@ -200,20 +200,21 @@ static void reply_text(struct control_request *rq, const char *text)
 static void set_drain(struct node *n, struct control_request *rq, const msgpack_object *args, bool drain)
 {
 	char name[NAME_MAX_LEN + 1];
+	bool named = mp_get_strz(args, "node", name, sizeof(name), NULL) == 0;
 
-	if (mp_get_strz(args, "node", name, sizeof(name), NULL) < 0 || strcmp(name, n->cfg->name) != 0) {
+	if (n->cluster)
+		control_refuse(rq, "refused",
+			"this version moves no replicas between nodes yet: 'covey stop --all' on a node stops those there");
+	else if (!named || strcmp(name, n->cfg->name) != 0)
 		control_refuse(
 			rq, "refused", "this node is %s, a cluster of one: it knows no other nodes", n->cfg->name);
-		return;
-	}
-	if (drain) {
+	else if (drain)
 		control_refuse(rq, "refused",
 			"%s is a cluster of one: there is no node to move its replicas to; 'covey stop --all' stops "
 			"them",
 			n->cfg->name);
-		return;
-	}
-	reply_text(rq, "nothing to do: this node is not drained");
+	else
+		reply_text(rq, "nothing to do: this node is not drained");
 }
 
 static void maintain_drain(struct node *n, struct control_request *rq, const msgpack_object *args)
@@ -236,9 +237,12 @@ static void maintain_voters(struct node *n, struct control_request *rq, const ms
 	mp_map(&w, 3);
 	mp_key_int(&w, "format", 1);
 	mp_str(&w, "voters");
-	mp_array(&w, 1);
-	mp_str(&w, n->cfg->name);
-	mp_key_str(&w, "text", "a cluster of one: this node alone decides");
+	mp_array(&w, n->cluster ? 0 : 1);
+	if (!n->cluster)
+		mp_str(&w, n->cfg->name);
+	mp_key_str(&w, "text",
+		n->cluster ? "this version votes on nothing yet: each node decides for what was applied to it"
+			   : "a cluster of one: this node alone decides");
 	control_reply(rq, &out);
 }
 
