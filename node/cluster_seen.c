@@ -123,8 +123,10 @@ static void on_keep(struct ev_loop *loop, ev_timer *w, int revents)
 		return;
 	free(c->known);
 	c->known = bytes_take(&text);
-	if (c->known)
-		(void)store_put_known(c->n->store, c->known, node_stored, c->n); /* full: at the next change */
+	if (!c->known)
+		return;
+	log_debug("%zu members are remembered for the next start", n);
+	(void)store_put_known(c->n->store, c->known, node_stored, c->n); /* full: at the next change */
 }
 
 void cluster_seen_init(struct cluster *c)

@@ -147,8 +147,8 @@ static bool refuse_among_others(const struct node *n, struct control_request *rq
 	if (others == 0 || cluster_stand(n->cluster) != CLUSTER_MEMBER)
 		return false;
 	control_refuse(rq, "refused",
-		"nothing was changed: %zu other node%s of the cluster alive: 'covey leave' takes this one out first", others,
-		others == 1 ? " is" : "s are");
+		"nothing was changed: %zu other node%s of the cluster %s alive: 'covey leave' takes this one out first",
+		others, others == 1 ? "" : "s", others == 1 ? "is" : "are");
 	return true;
 }
 

@@ -13,6 +13,8 @@ libtest_a_SOURCES = \
 	%D%/lib/daemon.c \
 	%D%/lib/daemon_done.c \
 	%D%/lib/daemon.h \
+	%D%/lib/cluster_bed.c \
+	%D%/lib/cluster_bed.h \
 	%D%/lib/control_bed.c \
 	%D%/lib/control_bed.h \
 	%D%/lib/fault_vfs.c \
@@ -43,6 +45,7 @@ test_programs += %D%/edge/test_cli_files
 test_programs += %D%/edge/test_cli_follow
 test_programs += %D%/edge/test_cli_pki
 test_programs += %D%/edge/test_cli_read
+test_programs += %D%/edge/test_cluster
 test_programs += %D%/edge/test_control_abuse
 test_programs += %D%/edge/test_coveyd
 test_programs += %D%/edge/test_daemon_faults
