@@ -141,6 +141,7 @@ test_programs += %D%/unit/test_hello
 test_programs += %D%/unit/test_hello_frames
 test_programs += %D%/unit/test_identity
 test_programs += %D%/unit/test_pki
+test_programs += %D%/unit/test_pki_chains
 test_programs += %D%/unit/test_yaml
 
 # Those with threads, for the thread sanitizer.

@@ -157,8 +157,8 @@ static void pull(struct bed *b, uint32_t link)
 			abort(); /* larger than the core believed */
 		if (wire_decode(out, n, &b->back, NULL) < 0 || b->back.type != b->pulled.type)
 			abort();
-		gossip_check(b->g);
 	}
+	gossip_check(b->g);
 }
 
 /* Until nothing is due at this time. */

@@ -401,6 +401,13 @@ static void a_proof_is_believed_or_not(void **state)
 	alien = pki_bed_load(b, "theirs", "n2", NOW);
 	show(&s, alien);
 	proof_ends(n1, &s, "n2", NOW, "n2: the certificate is not signed by this cluster's CA");
+	/* While one authority follows the other, both count. */
+	pki_bed_append(pki_bed_paths(b, "ours", "n1").ca, pki_bed_paths(b, "theirs", "n2").ca);
+	pki_unref(n1);
+	n1 = pki_bed_load(b, "ours", "n1", NOW);
+	proof_ends(n1, &s, "n2", NOW, NULL);
+	show(&s, n2);
+	proof_ends(n1, &s, "n2", NOW, NULL);
 	pki_unref(n1);
 	pki_unref(n2);
 	pki_unref(alien);
