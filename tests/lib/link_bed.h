@@ -58,7 +58,7 @@ void link_turn(struct link_end *const *v, size_t n);
 		}                                                                          \
 	} while (0)
 
-/* A plain socket of the test's: connected, or listening at a port of its own with this backlog. */
+/* A plain socket of the test's: connected, or listening at a port of its own with this backlog and small buffers. */
 int link_raw(const struct link_end *to);
 int link_raw_listen(int backlog, char ret_address[TRANSPORT_ADDR_MAX]);
 /* Whether the other end has closed it; what it said before is thrown away. */
