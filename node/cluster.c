@@ -16,7 +16,7 @@
 #include "node/cluster_priv.h"
 #include "node/cluster_share.h"
 
-#define FEATURES    1 /* the rules that this version knows */
+#define FEATURES    1	/* the rules that this version knows */
 #define ROUNDING_US 200 /* a timer that fires a moment too early would only fire again */
 
 _Static_assert(GOSSIP_LINKS_MAX < UINT8_MAX, "link_of holds a number and 1");
@@ -371,10 +371,7 @@ const char *cluster_id(const struct cluster *c)
 
 void cluster_set(struct cluster *c, const char *key, const void *v, size_t n)
 {
-	cluster_in(c,
-		&(struct gossip_in){.type = GOSSIP_IN_SET,
-			.key = str(key),
-			.value = {v, (uint16_t)n},
-			.removed = v == NULL});
+	cluster_in(c, &(struct gossip_in){
+			      .type = GOSSIP_IN_SET, .key = str(key), .value = {v, (uint16_t)n}, .removed = v == NULL});
 	cluster_arm(c);
 }

@@ -11,7 +11,7 @@
  *	cluster_event.c  the core's events as sentences
  *	cluster_seen.c   since when members are as they are; whom to dial after a restart
  *	cluster_tls.c    certificates
- *	cluster_share.c  what this node tells of itself; cluster_told.c: what others told
+ *	cluster_share.c  what this node tells of itself; told.c: what others told
  */
 #include "base/bytes.h"
 #include "base/err.h"

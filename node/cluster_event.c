@@ -46,9 +46,9 @@ static const char *who(const struct cluster *c, const struct gossip_out *out, ch
 	(void)snprintf(text, WHO_MAX, "others"); /* cut is fine; so below */
 	for (size_t i = 0; i < shown && at < WHO_MAX; i++)
 		at += (size_t)snprintf(text + at, WHO_MAX - at, "%s%.40s",
-			i == 0		      ? ""
+			i == 0		       ? ""
 			: i + 1 < shown + more ? ", "
-					      : " and ",
+					       : " and ",
 			cluster_seen_name(c, out->by[i]));
 	if (more > 0 && at < WHO_MAX)
 		(void)snprintf(text + at, WHO_MAX - at, " and %zu more", more);
@@ -65,8 +65,7 @@ static void put_reason(const struct cluster *c, const struct gossip_out *out, co
 		(void)snprintf(text, TEXT_MAX, "%s is %s: %s reach%s its host, and no daemon there", name, what,
 			who(c, out, by), out->n_by == 1 ? "es" : "");
 	else
-		(void)snprintf(
-			text, TEXT_MAX, "%s is %s: %s hear%s nothing from it", name, what, who(c, out, by), s);
+		(void)snprintf(text, TEXT_MAX, "%s is %s: %s hear%s nothing from it", name, what, who(c, out, by), s);
 }
 
 static void put_joined(const struct cluster *c, const struct gossip_out *out, char *text)
@@ -89,92 +88,125 @@ static void put_identity(const struct cluster *c, const struct gossip_out *out, 
 	if (out->event == GOSSIP_EVENT_NAME_TAKEN && out->by[0] == gossip_id(c->g))
 		(void)snprintf(text, TEXT_MAX, "another node calls itself %s, as this one: it is refused", own);
 	else if (out->event == GOSSIP_EVENT_NAME_TAKEN)
-		(void)snprintf(text, TEXT_MAX, "another node calls itself %s: refused while the one that has the name "
-					       "lives", by);
+		(void)snprintf(text, TEXT_MAX,
+			"another node calls itself %s: refused while the one that has the name "
+			"lives",
+			by);
 	else if (out->event == GOSSIP_EVENT_UUID_CLASH)
-		(void)snprintf(text, TEXT_MAX, "another node has an id that begins as that of %s: refused; 'covey "
-					       "reset' there gives it a new one", self ? own : name);
+		(void)snprintf(text, TEXT_MAX,
+			"another node has an id that begins as that of %s: refused; 'covey "
+			"reset' there gives it a new one",
+			self ? own : name);
 	else if (self && out->number > c->boot)
-		(void)snprintf(text, TEXT_MAX, "others know a start %" PRIu64 " of %s, this one is %" PRIu32 ": its "
-					       "data_dir was taken back in time, or copied and runs twice",
+		(void)snprintf(text, TEXT_MAX,
+			"others know a start %" PRIu64 " of %s, this one is %" PRIu32 ": its "
+			"data_dir was taken back in time, or copied and runs twice",
 			out->number >> 32 ? out->number >> 32 : out->number, own, c->boot);
 	else
-		(void)snprintf(text, TEXT_MAX, "%s runs twice, or its data_dir was taken back in time: its start %"
-					       PRIu64 " is refused", self ? own : name, out->number);
+		(void)snprintf(text, TEXT_MAX,
+			"%s runs twice, or its data_dir was taken back in time: its start %" PRIu64 " is refused",
+			self ? own : name, out->number);
 }
 
-/* ADDRESS, counted in n. */
-static void put(const struct cluster *c, const struct gossip_out *out, char *text)
+/* How another member is. */
+static bool put_member(const struct cluster *c, const struct gossip_out *out, char *text)
 {
-	const char *name = cluster_seen_name(c, out->id), *own = c->n->cfg->name;
-	char by[WHO_MAX];
+	const char *name = cluster_seen_name(c, out->id);
 
-	/* A text that is cut is still one. */
+	/* A text that is cut is still one; so below. */
 	switch (out->event) {
 	case GOSSIP_EVENT_JOINED:
 		put_joined(c, out, text);
-		break;
+		return true;
 	case GOSSIP_EVENT_RETURNED:
 		(void)snprintf(text, TEXT_MAX, "%s is back: it was %s%s", name, gossip_state_name(out->state_was),
 			out->restarted ? ", and its daemon began anew" : "");
-		break;
+		return true;
 	case GOSSIP_EVENT_ACCUSED:
-		(void)snprintf(text, TEXT_MAX, "%s does not answer this node%s", name,
-			out->host_up ? "; its host does" : "");
-		break;
+		(void)snprintf(
+			text, TEXT_MAX, "%s does not answer this node%s", name, out->host_up ? "; its host does" : "");
+		return true;
 	case GOSSIP_EVENT_SUSPECT:
 	case GOSSIP_EVENT_DEAD:
 		put_reason(c, out, out->event == GOSSIP_EVENT_DEAD ? "dead" : "suspect", text);
-		break;
+		return true;
 	case GOSSIP_EVENT_LEFT:
 		(void)snprintf(text, TEXT_MAX, "%s left", name);
-		break;
+		return true;
 	case GOSSIP_EVENT_FORGOTTEN:
 		(void)snprintf(text, TEXT_MAX, "%s is forgotten, as an operator said: it will not come back", name);
-		break;
+		return true;
 	case GOSSIP_EVENT_REPLACED:
 		(void)snprintf(text, TEXT_MAX, "the name %s belongs to a new node now; the old one is forgotten", name);
-		break;
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* How this one is. */
+static bool put_self(const struct cluster *c, const struct gossip_out *out, char *text)
+{
+	const char *own = c->n->cfg->name;
+	char by[WHO_MAX];
+
+	switch (out->event) {
 	case GOSSIP_EVENT_REFUTED:
-		(void)snprintf(text, TEXT_MAX, "%s said that %s does not answer; it does, and says so",
-			who(c, out, by), own);
-		break;
+		(void)snprintf(
+			text, TEXT_MAX, "%s said that %s does not answer; it does, and says so", who(c, out, by), own);
+		return true;
 	case GOSSIP_EVENT_ISOLATED:
 		(void)snprintf(text, TEXT_MAX, "%s hears no other node: it calls nobody dead until it does", own);
-		break;
+		return true;
 	case GOSSIP_EVENT_HEARS:
-		(void)snprintf(text, TEXT_MAX, "%s hears %s again", own, name);
-		break;
+		(void)snprintf(text, TEXT_MAX, "%s hears %s again", own, cluster_seen_name(c, out->id));
+		return true;
 	case GOSSIP_EVENT_SLOW:
 		(void)snprintf(text, TEXT_MAX, "this daemon was %" PRIu64 " ms late: it waits longer before it accuses",
 			out->number);
-		break;
-	case GOSSIP_EVENT_REFUSED:
-		(void)snprintf(text, TEXT_MAX, "%s told of %s what it may not: %s; it is ignored",
-			cluster_seen_name(c, out->by[0]), name,
-			gossip_refusal_text((enum gossip_refusal)out->number));
-		break;
-	case GOSSIP_EVENT_NO_MEMORY:
-		(void)snprintf(text, TEXT_MAX, "no memory for what is known of %s: it is asked for again later", name);
-		break;
-	case GOSSIP_EVENT_TOO_MANY:
-		(void)snprintf(text, TEXT_MAX, "more than %" PRIu64 " (%s): what is beyond is not taken", out->number,
-			name);
-		break;
+		return true;
 	case GOSSIP_EVENT_LEFT_TOLD:
 		(void)snprintf(text, TEXT_MAX, "all links know that %s leaves", own);
-		break;
+		return true;
 	case GOSSIP_EVENT_WE_FORGOTTEN:
-		(void)snprintf(text, TEXT_MAX, "an operator had %s forgotten: it takes no part any more; 'covey reset' "
-					       "makes it a new node", own);
-		break;
+		(void)snprintf(text, TEXT_MAX,
+			"an operator had %s forgotten: it takes no part any more; 'covey reset' makes it a new node",
+			own);
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* What did not fit, or may not be. */
+static bool put_fault(const struct cluster *c, const struct gossip_out *out, char *text)
+{
+	const char *name = cluster_seen_name(c, out->id);
+
+	switch (out->event) {
+	case GOSSIP_EVENT_REFUSED:
+		(void)snprintf(text, TEXT_MAX, "%s told of %s what it may not: %s; it is ignored",
+			cluster_seen_name(c, out->by[0]), name, gossip_refusal_text((enum gossip_refusal)out->number));
+		return true;
+	case GOSSIP_EVENT_NO_MEMORY:
+		(void)snprintf(text, TEXT_MAX, "no memory for what is known of %s: it is asked for again later", name);
+		return true;
+	case GOSSIP_EVENT_TOO_MANY:
+		(void)snprintf(
+			text, TEXT_MAX, "more than %" PRIu64 " (%s): what is beyond is not taken", out->number, name);
+		return true;
 	case GOSSIP_EVENT_LOST:
 		(void)snprintf(text, TEXT_MAX, "%" PRIu64 " changes of members were not told", out->number);
-		break;
+		return true;
 	default:
-		put_identity(c, out, text);
-		break;
+		return false;
 	}
+}
+
+static void put(const struct cluster *c, const struct gossip_out *out, char *text)
+{
+	if (!put_member(c, out, text) && !put_self(c, out, text) && !put_fault(c, out, text))
+		put_identity(c, out, text);
 }
 
 /* A full bucket of TOLD_MAX, one more each TOLD_EACH_MS. */
@@ -219,8 +251,7 @@ static uint64_t hash(const char *s)
 	return h;
 }
 
-void cluster_event_paced(
-	struct cluster *c, enum replica_severity severity, const char *kind, const char *fmt, ...)
+void cluster_event_paced(struct cluster *c, enum replica_severity severity, const char *kind, const char *fmt, ...)
 {
 	int64_t now = c->n->now.mono_ms;
 	struct cluster_paced *at = &c->paced[0];

@@ -75,9 +75,9 @@ static void answer(struct life *a, int rc, const char *why)
 
 /* ---- beginning ---- */
 
-static void later(struct cluster *c, enum cluster_todo todo, double after_s)
+static void later(struct cluster *c, enum cluster_due due, double after_s)
 {
-	c->todo = todo;
+	c->due = due;
 	ev_timer_stop(c->n->loop, &c->again);
 	ev_timer_set(&c->again, after_s, 0.);
 	ev_timer_start(c->n->loop, &c->again);
@@ -349,13 +349,13 @@ void cluster_life_event(struct cluster *c, const struct gossip_out *out)
 static void on_again(struct ev_loop *loop, ev_timer *w, int revents)
 {
 	struct cluster *c = w->data;
-	enum cluster_todo todo = c->todo;
+	enum cluster_due due = c->due;
 
 	(void)loop;
 	(void)revents;
 	node_now(c->n);
-	c->todo = CLUSTER_NOTHING;
-	switch (todo) {
+	c->due = CLUSTER_NOTHING;
+	switch (due) {
 	case CLUSTER_TRY:
 		try_run(c);
 		break;
@@ -369,7 +369,7 @@ static void on_again(struct ev_loop *loop, ev_timer *w, int revents)
 		(void)raise_boot(c, c->next_boot); /* full: it comes again with the next such event */
 		break;
 	case CLUSTER_NOTHING:
-	case CLUSTER_TODO_MAX:
+	case CLUSTER_DUE_MAX:
 		break;
 	}
 }

@@ -101,8 +101,7 @@ static void dial_failed(struct cluster *c, uint32_t token, enum gossip_dial_end 
 static void tell_up(struct cluster *c, uint32_t link, const struct gossip_record *r, uint32_t boot, uint32_t token)
 {
 	cluster_in(c,
-		&(struct gossip_in){
-			.type = GOSSIP_IN_LINK_UP, .link = link, .dial = token, .boot = boot, .record = r});
+		&(struct gossip_in){.type = GOSSIP_IN_LINK_UP, .link = link, .dial = token, .boot = boot, .record = r});
 }
 
 /* A free place of the core's, which is the transport's `at` now; -1: none. */
@@ -207,8 +206,9 @@ static void take_frame(struct cluster *c, int i, const void *frame, size_t n)
 	}
 	c->bad_frames++;
 	if (rc != -ENOTSUP) /* of a newer version: it knows that we do not */
-		cluster_event_paced(c, SEVERITY_WARNING, "bad-frame", "a frame from %s is no message: %s; it is ignored",
-			cluster_seen_name(c, c->links[i].id), e.text);
+		cluster_event_paced(c, SEVERITY_WARNING, "bad-frame",
+			"a frame from %s is no message: %s; it is ignored", cluster_seen_name(c, c->links[i].id),
+			e.text);
 }
 
 static void on_frame(void *arg, uint32_t at, const void *frame, size_t n)
@@ -224,7 +224,8 @@ static void on_frame(void *arg, uint32_t at, const void *frame, size_t n)
 		take_frame(c, i, frame, n);
 		return;
 	}
-	(void)bytes_add(&h->frames, len, sizeof(len)); /* `failed` tells: then nothing is replayed, and repair does it */
+	(void)bytes_add(
+		&h->frames, len, sizeof(len)); /* `failed` tells: then nothing is replayed, and repair does it */
 	(void)bytes_add(&h->frames, frame, n);
 }
 
@@ -292,7 +293,8 @@ static void tell_refused(struct cluster *c, enum hello_why said, const char *to,
 	cluster_event_paced(c, SEVERITY_WARNING, kind, "no link %s %s: %s", to, address, why);
 }
 
-static void on_dial_failed(void *arg, uint64_t token, enum transport_outcome outcome, const void *hello, const char *why)
+static void on_dial_failed(
+	void *arg, uint64_t token, enum transport_outcome outcome, const void *hello, const char *why)
 {
 	static const enum gossip_dial_end ends[] = {
 		[TRANSPORT_REFUSED] = GOSSIP_DIAL_REFUSED,

@@ -13,28 +13,28 @@
 #include "node/enough.h"
 #include "node/node.h"
 
-#define CLUSTER_DIALS_MAX     (TRANSPORT_DIALS_MAX + 1)
-#define CLUSTER_HELD_MAX      (32 * 1024) /* bytes that come on a link while the cluster's id is being stored */
-#define CLUSTER_SEEN_MAX      GOSSIP_MEMBERS_MAX
-#define CLUSTER_KNOWN_MAX     48 /* addresses that are dialled after a restart, beside those of `join` */
-#define CLUSTER_TOLD_MAX      64 /* events of members in a row; then TOLD_EACH_MS for each */
-#define CLUSTER_TOLD_EACH_MS  100
-#define CLUSTER_PACED_MAX     16 /* sentences that are not said twice within PACE_MS */
-#define CLUSTER_PACE_MS	      600000
-#define CLUSTER_ADDRESS_MAX   (GOSSIP_ADDRESS_MAX + 1)
+#define CLUSTER_DIALS_MAX    (TRANSPORT_DIALS_MAX + 1)
+#define CLUSTER_HELD_MAX     (32 * 1024) /* bytes that come on a link while the cluster's id is being stored */
+#define CLUSTER_SEEN_MAX     GOSSIP_MEMBERS_MAX
+#define CLUSTER_KNOWN_MAX    48 /* addresses that are dialled after a restart, beside those of `join` */
+#define CLUSTER_TOLD_MAX     64 /* events of members in a row; then TOLD_EACH_MS for each */
+#define CLUSTER_TOLD_EACH_MS 100
+#define CLUSTER_PACED_MAX    16 /* sentences that are not said twice within PACE_MS */
+#define CLUSTER_PACE_MS	     600000
+#define CLUSTER_ADDRESS_MAX  (GOSSIP_ADDRESS_MAX + 1)
 
 /* A link as the core knows it: its place in the table is the core's number. */
 struct cluster_link {
-	uint32_t at;   /* the transport's number; 0: none */
-	uint64_t id;   /* of the peer */
-	bool ended;    /* hung up: the core is told when its step is over */
+	uint32_t at;	   /* the transport's number; 0: none */
+	uint64_t id;	   /* of the peer */
+	bool ended;	   /* hung up: the core is told when its step is over */
 	struct held *held; /* we are being let in: the core has not heard of it yet; NULL: it has */
 };
 
 /* A dial of the core's that is under way. */
 struct cluster_dial {
-	uint32_t token; /* 0: none */
-	uint64_t id;	/* whom it is meant for; 0: whoever is there */
+	uint32_t token;			  /* 0: none */
+	uint64_t id;			  /* whom it is meant for; 0: whoever is there */
 	char address[TRANSPORT_ADDR_MAX]; /* for people: a longer one is cut */
 };
 
@@ -52,7 +52,14 @@ struct cluster_paced {
 };
 
 /* What cannot be done within a step of the core, or not yet. */
-enum cluster_todo { CLUSTER_NOTHING, CLUSTER_TRY, CLUSTER_GIVE_UP_TELLING, CLUSTER_HALT, CLUSTER_RAISE, CLUSTER_TODO_MAX };
+enum cluster_due {
+	CLUSTER_NOTHING,
+	CLUSTER_TRY,
+	CLUSTER_GIVE_UP_TELLING,
+	CLUSTER_HALT,
+	CLUSTER_RAISE,
+	CLUSTER_DUE_MAX
+};
 
 struct life;
 
@@ -64,22 +71,22 @@ struct cluster {
 	uint8_t id[IDENTITY_UUID_BYTES];
 	bool storing; /* the id that follows */
 	uint8_t next_id[IDENTITY_UUID_BYTES];
-	uint32_t boot, next_boot; /* next: what is being stored */
-	bool raised;		  /* our boot fell back, and was raised, once in this process */
-	enum cluster_todo todo;	  /* when `again` comes */
-	struct life *asked;	  /* init or leave, to be answered; NULL: none */
+	uint32_t boot, next_boot;	   /* next: what is being stored */
+	bool raised;			   /* our boot fell back, and was raised, once in this process */
+	enum cluster_due due;		   /* when `again` comes */
+	struct life *asked;		   /* init or leave, to be answered; NULL: none */
 	char address[CLUSTER_ADDRESS_MAX]; /* that others dial; "": none */
 	struct gossip_record record;	   /* borrows from above and from the configuration */
 	char *known;			   /* of the last run, one a line; owned */
 	struct pki *pki;		   /* NULL: insecure */
 	struct transport *t;		   /* NULL: not begun */
 	struct gossip *g;		   /* likewise */
-	struct hello_self self; /* what a hello that begins says */
+	struct hello_self self;		   /* what a hello that begins says */
 	struct transport_hooks hooks;
 	ev_async wake;
-	ev_timer timer;	   /* the core's and the transport's deadlines */
-	int64_t armed_ms;  /* for when; DEADLINE_NEVER: it is not */
-	ev_timer again;	   /* what could not be begun is tried again */
+	ev_timer timer;		  /* the core's and the transport's deadlines */
+	int64_t armed_ms;	  /* for when; DEADLINE_NEVER: it is not */
+	ev_timer again;		  /* what could not be begun is tried again */
 	char fault[ERR_TEXT_MAX]; /* why it could not; "" */
 	struct cluster_link links[GOSSIP_LINKS_MAX];
 	uint8_t link_of[TRANSPORT_LINKS_MAX]; /* by the transport's place: the core's number + 1 */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What this node tells of itself (cluster_told.h has the form): a replica or an agent when the turn of the loop in which
- * it changed ends, its use when that changed enough. Whether one changed is seen by a hash of what would be told, so
- * that a plan of a thousand replicas packs none that is as it was.
+ * What this node tells of itself (told.h has the form): a replica or an agent when the turn of the loop in which it
+ * changed ends, its use when that changed enough. Whether one changed is seen by a hash of what would be told, so that
+ * a plan of a thousand replicas packs none that is as it was.
  */
 #include "node/cluster_share.h"
 
@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "node/cluster_priv.h"
-#include "node/cluster_told.h"
+#include "node/told.h"
 #include "node/enough.h"
 #include "node/report_priv.h"
 #include "supervisor/health.h"

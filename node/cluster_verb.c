@@ -74,7 +74,8 @@ void cluster_verb_forget(struct node *n, struct control_request *rq, const msgpa
 	} else {
 		char text[128];
 
-		(void)snprintf(text, sizeof(text), "%.*s is forgotten", (int)m.record.name.n, m.record.name.v); /* fits */
+		(void)snprintf(
+			text, sizeof(text), "%.*s is forgotten", (int)m.record.name.n, m.record.name.v); /* fits */
 		cluster_in(c, &(struct gossip_in){.type = GOSSIP_IN_FORGET, .id = m.id});
 		cluster_arm(c);
 		reply(n, rq, op, text);

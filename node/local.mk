@@ -21,8 +21,6 @@ libnode_a_SOURCES = \
 	%D%/cluster_seen.c \
 	%D%/cluster_share.c \
 	%D%/cluster_share.h \
-	%D%/cluster_told.c \
-	%D%/cluster_told.h \
 	%D%/cluster_tls.c \
 	%D%/cluster_verb.c \
 	%D%/config.c \
@@ -119,6 +117,8 @@ libnode_a_SOURCES = \
 	%D%/sysstat.h \
 	%D%/systemd.c \
 	%D%/systemd.h \
+	%D%/told.c \
+	%D%/told.h \
 	%D%/trim.c \
 	%D%/trim.h \
 	%D%/verbs.c \

@@ -9,7 +9,7 @@
 #include "covey/version.h"
 #include "gossip/identity.h"
 #include "node/cluster.h"
-#include "node/cluster_told.h"
+#include "node/told.h"
 #include "node/report_priv.h"
 #include "node/sample.h"
 
@@ -100,7 +100,8 @@ static int64_t told_running(const struct cluster *c, uint64_t id)
 		if (e.removed || e.key.n < strlen(TOLD_REPLICA) ||
 			memcmp(e.key.v, TOLD_REPLICA, strlen(TOLD_REPLICA)) != 0)
 			continue;
-		n += strcmp(told_text(told_read(e.value, &t), TOLD_REPLICA_STATE, state, sizeof(state)), "running") == 0;
+		n += strcmp(told_text(told_read(e.value, &t), TOLD_REPLICA_STATE, state, sizeof(state)), "running") ==
+		     0;
 	}
 	return n;
 }

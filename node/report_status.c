@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "node/cluster.h"
-#include "node/cluster_told.h"
+#include "node/told.h"
 #include "node/node.h"
 #include "node/report_priv.h"
 #include "node/sample.h"
@@ -208,9 +208,9 @@ static void add_up(const struct part *p, struct sum *s)
 
 static void pack_agent(struct mp_writer *w, const struct part *p)
 {
-	enum spec_scope scope = p->own				       ? p->own->scope
+	enum spec_scope scope = p->own				    ? p->own->scope
 				: memchr(p->name.v, '/', p->name.n) ? SPEC_SCOPE_NODE
-								       : SPEC_SCOPE_CLUSTER;
+								    : SPEC_SCOPE_CLUSTER;
 	size_t n = p->n_replicas;
 	struct sum s;
 
@@ -270,8 +270,8 @@ static bool next_part(struct walk *k, struct part *ret)
 	if (!own && !more)
 		return false;
 	which = !own ? 1 : !more ? -1 : compare(str(own->name), t->agents[k->next].agent);
-	*ret = (struct part){.own = which <= 0 ? own : NULL,
-		.name = which <= 0 ? str(own->name) : t->agents[k->next].agent};
+	*ret = (struct part){
+		.own = which <= 0 ? own : NULL, .name = which <= 0 ? str(own->name) : t->agents[k->next].agent};
 	if (ret->own)
 		k->at = k->at->next;
 	if (ret->own && (which < 0 || own->scope == SPEC_SCOPE_NODE))

@@ -204,7 +204,8 @@ static void set_drain(struct node *n, struct control_request *rq, const msgpack_
 
 	if (n->cluster)
 		control_refuse(rq, "refused",
-			"this version moves no replicas between nodes yet: 'covey stop --all' on a node stops those there");
+			"this version moves no replicas between nodes yet: 'covey stop --all' on a node stops those "
+			"there");
 	else if (!named || strcmp(name, n->cfg->name) != 0)
 		control_refuse(
 			rq, "refused", "this node is %s, a cluster of one: it knows no other nodes", n->cfg->name);

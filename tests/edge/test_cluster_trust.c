@@ -107,8 +107,8 @@ static void test_a_copied_data_directory(void **state)
 	(void)state;
 	begin("n2", false);
 	daemon_kill(&bed.v[1], SIGTERM);
-	(void)snprintf(command, sizeof(command), "mkdir -p %s/data && cp %s/data/covey.db* %s/data", guest.v[0].dir.path,
-		bed.v[1].dir.path, guest.v[0].dir.path);
+	(void)snprintf(command, sizeof(command), "mkdir -p %s/data && cp %s/data/covey.db* %s/data",
+		guest.v[0].dir.path, bed.v[1].dir.path, guest.v[0].dir.path);
 	assert_int_equal(system(command), 0);
 	daemon_start(&bed.v[1]);
 	WAIT_UNTIL(cluster_bed_all_see(&bed, "alive alive"), WAIT_BOUND_S);

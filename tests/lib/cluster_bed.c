@@ -45,8 +45,8 @@ void cluster_bed_configure(struct cluster_bed *b, size_t i, const char *join, co
 	if (!b->pki)
 		return;
 	p = pki_bed_paths(b->pki, authority, d->name);
-	n += snprintf(d->extra + n, sizeof(d->extra) - (size_t)n, "tls: {ca: %s, cert: %s, key: %s}\n", p.ca, p.cert,
-		p.key);
+	n += snprintf(
+		d->extra + n, sizeof(d->extra) - (size_t)n, "tls: {ca: %s, cert: %s, key: %s}\n", p.ca, p.cert, p.key);
 	assert_in_range(n, 1, sizeof(d->extra) - 1);
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * See cluster_told.h. Values come from others, who may be of another version: a wrong one is as good as none.
+ * See told.h. Values come from others, who may be of another version: a wrong one is as good as none.
  */
-#include "node/cluster_told.h"
+#include "node/told.h"
 
 #include <errno.h>
 #include <string.h>
@@ -151,8 +151,8 @@ static bool is_shown(const struct gossip_member *m)
 }
 
 /* v NULL: counts alone. */
-static size_t collect(const struct gossip *g, const struct told *t, const char *prefix, bool replicas,
-	struct told_item *v)
+static size_t collect(
+	const struct gossip *g, const struct told *t, const char *prefix, bool replicas, struct told_item *v)
 {
 	struct gossip_entry e;
 	size_t n = 0;
@@ -175,8 +175,8 @@ static size_t collect(const struct gossip *g, const struct told *t, const char *
 	return n;
 }
 
-static struct told_item *sorted(const struct gossip *g, const struct told *t, const char *prefix, bool replicas,
-	size_t *ret_n)
+static struct told_item *sorted(
+	const struct gossip *g, const struct told *t, const char *prefix, bool replicas, size_t *ret_n)
 {
 	size_t n = collect(g, t, prefix, replicas, NULL);
 	struct told_item *v = mem_zalloc(n + 1, sizeof(*v));

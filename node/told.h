@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef NODE_CLUSTER_TOLD_H
-#define NODE_CLUSTER_TOLD_H
+#ifndef NODE_TOLD_H
+#define NODE_TOLD_H
 /*
  * What members tell of themselves: the keys of a member's map, and reading their values. A value is one msgpack array,
  * its fields by position: those that are beyond the known ones are passed over, those that are missing or of another
@@ -16,7 +16,14 @@
 #define TOLD_AGENT   "agent/"	/* and NAME */
 #define TOLD_REPLICA "replica/" /* and ID */
 
-enum told_node { TOLD_NODE_SCHEDULABLE, TOLD_NODE_DRAINING, TOLD_NODE_CORES, TOLD_NODE_BYTES, TOLD_NODE_LABELS, TOLD_NODE_MAX };
+enum told_node {
+	TOLD_NODE_SCHEDULABLE,
+	TOLD_NODE_DRAINING,
+	TOLD_NODE_CORES,
+	TOLD_NODE_BYTES,
+	TOLD_NODE_LABELS,
+	TOLD_NODE_MAX
+};
 
 enum told_use { TOLD_USE_CORES, TOLD_USE_BYTES, TOLD_USE_MAX };
 
@@ -62,7 +69,7 @@ const msgpack_object *told_get(const struct cluster *c, uint64_t id, const char 
 /* Members but the forgotten, by name. The caller frees; NULL: out of memory. */
 struct gossip_member *told_members(const struct cluster *c, size_t *ret_n);
 
-/* An agent or a replica of another member that is alive, suspect or dead. All is borrowed until the core's next step. */
+/* Of another member that is alive, suspect or dead: an agent or a replica. Borrowed until the core's next step. */
 struct told_item {
 	struct gossip_str agent; /* its name */
 	struct gossip_str id;	 /* of a replica */
