@@ -25,7 +25,7 @@
 #define CONTROL_FRAME_MAX   (16 * 1024 * 1024) /* a request or reply on the control socket */
 #define CONTROL_WAITERS_MAX 256		       /* requests that wait for something */
 #define CONTROL_PEERS_MAX   512
-#define HTTP_REPLY_MAX	    (16 * 1024 * 1024)
+#define HTTP_REPLY_MAX	    (32 * 1024 * 1024) /* some 1600 bytes a replica */
 #define HTTP_WAITING_MAX    64
 #define TRANSPORT_FRAME_MAX (4096 + 128) /* a message between nodes, and what it may be wrapped in */
 #define TRANSPORT_LINKS_MAX 256		 /* links, dials and peers that have not said hello, together */

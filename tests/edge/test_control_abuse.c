@@ -26,8 +26,8 @@
 #include "tests/lib/control_bed.h"
 #include "tests/lib/wait.h"
 
-#define NOBODY_UID 65534
-#define COMMANDS   10000
+#define NOBODY_UID	    65534
+#define COMMANDS	    10000
 #define HELD_MORE_BYTES_MAX 65536 /* a block lost with each command would be more */
 
 struct bed {
@@ -404,7 +404,8 @@ static void test_ten_thousand_commands_leave_nothing_behind(void **state)
 	for (int i = 0; i < COMMANDS; i++)
 		still_serves(b);
 	WAIT_UNTIL(count_fds() <= fds, WAIT_BOUND_S);
-	WAIT_UNTIL(held_bytes() <= held + HELD_MORE_BYTES_MAX, WAIT_BOUND_S); /* nng's threads free when they come to it */
+	/* nng's threads free when they come to it. */
+	WAIT_UNTIL(held_bytes() <= held + HELD_MORE_BYTES_MAX, WAIT_BOUND_S);
 	assert_int_equal(control_bed_stat(b->path, "bad_frames"), 0);
 }
 
