@@ -27,10 +27,10 @@
 #define CONTROL_PEERS_MAX   512
 #define HTTP_REPLY_MAX	    (32 * 1024 * 1024) /* some 1600 bytes a replica */
 #define HTTP_WAITING_MAX    64
-#define TRANSPORT_FRAME_MAX (4096 + 128) /* a message between nodes, and what it may be wrapped in */
+#define TRANSPORT_FRAME_MAX 4096	 /* a message between nodes: a heartbeat waits behind no more than two */
 #define TRANSPORT_LINKS_MAX 256		 /* links, dials and peers that have not said hello, together */
 #define TRANSPORT_DIALS_MAX 64		 /* at a time */
-#define LINK_IN_FLIGHT_MAX  2		 /* frames a link that have not left: a heartbeat waits behind no more */
+#define LINK_IN_FLIGHT_MAX  2		 /* frames a link that have not left */
 #define SHIM_FRAME_MAX	    (128 * 1024) /* a message between daemon and shim */
 #define SHIM_LABEL_MAX	    512		 /* what a shim keeps for the daemon, opaque to it */
 #define SHIM_WHY_TEXT_MAX   160

@@ -9,6 +9,8 @@
 
 #include "base/mem.h"
 
+_Static_assert(HELLO_FRAME_MAX <= TRANSPORT_FRAME_MAX, "a hello goes through");
+
 static int64_t wall_ms(void)
 {
 	struct timespec t;

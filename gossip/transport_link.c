@@ -179,10 +179,10 @@ void transport_link_end(struct transport_link *k, int64_t now_ms)
 	end_hello(k);
 	k->silenced = true;
 	k->deadline_ms = now_ms + ENDING_MS;
-	transport_io_read(k);
 	if (k->n_out > 0)
 		transport_link_await_tx(k);
-	k->t->hooks->wake(k->t->arg); /* there is a deadline */
+	transport_link_fire(
+		k, TRANSPORT_FIRED_TURN); /* to be read on: not now, a hook may have a frame of it in hand */
 }
 
 static void turn_away(struct transport_link *k, const char *why, bool said, int64_t now_ms)
@@ -202,11 +202,13 @@ static void turn_away(struct transport_link *k, const char *why, bool said, int6
 static void rise(struct transport_link *k)
 {
 	struct transport *t = k->t;
+	void *hello = k->hello;
 
 	move(k, LINK_UP);
 	k->deadline_ms = DEADLINE_NEVER;
-	t->hooks->up(t->arg, k->id, k->dialled, k->token, k->hello);
-	end_hello(k);
+	k->hello = NULL; /* the hook may end the link */
+	t->hooks->up(t->arg, k->id, k->dialled, k->token, hello);
+	t->hello->end(hello);
 }
 
 static void feed(struct transport_link *k, const void *frame, size_t n, int64_t now_ms)

@@ -38,7 +38,7 @@ static int say(struct link_end *x, const void *v, size_t n)
 
 static void test_frames_go_both_ways_as_they_are(void **state)
 {
-	static const size_t sizes[] = {1, 4, 40, 1023, 1024, 1025, 4096, TRANSPORT_FRAME_MAX};
+	static const size_t sizes[] = {1, 4, 40, 1023, 1024, 1025, 4095, TRANSPORT_FRAME_MAX};
 	struct link_end a = {0}, b = {.echoes = true};
 	char v[TRANSPORT_FRAME_MAX + 1];
 
@@ -107,6 +107,30 @@ static void test_what_was_sent_goes_before_the_end(void **state)
 	assert_string_equal(b.got, "last words");
 	LINK_UNTIL(link_stats(&a).pending == 0, &a, &b);
 	part(&a, &b);
+}
+
+/* The frame, or the hello, stays what it is until its hook returns. */
+static void test_a_hook_may_end_its_own_link(void **state)
+{
+	struct link_end a = {0}, b = {.parts = true}, c = {.parts_at_once = true};
+	char v[TRANSPORT_FRAME_MAX];
+
+	(void)state;
+	join(&a, &b);
+	memset(v, 'v', sizeof(v));
+	for (size_t i = 0; i < LINK_IN_FLIGHT_MAX; i++)
+		assert_int_equal(say(&a, v, sizeof(v)), 0);
+	LINK_UNTIL(a.down == 1, &a, &b);
+	assert_int_equal(b.frames, 1);
+	assert_int_equal(b.got_n, sizeof(v));
+	assert_int_equal(strspn(b.got, "v"), sizeof(b.got) - 1);
+	link_open(&c, ANY, NULL, usual);
+	link_dial_end(&a, &c, 8);
+	LINK_UNTIL(a.down == 2 && c.up == 1, &a, &c);
+	LINK_UNTIL(link_stats(&b).pending == 0 && link_stats(&c).pending == 0, &a, &b, &c);
+	assert_int_equal(b.down + c.down, 0);
+	part(&a, &b);
+	link_close(&c);
 }
 
 /* The other end of a link of a's, as a plain socket that reads when the test says so. */
@@ -429,6 +453,7 @@ int main(void)
 		cmocka_unit_test(test_both_ends_know_their_addresses),
 		cmocka_unit_test(test_the_other_end_hears_of_a_hang_up),
 		cmocka_unit_test(test_what_was_sent_goes_before_the_end),
+		cmocka_unit_test(test_a_hook_may_end_its_own_link),
 		cmocka_unit_test(test_a_slow_reader_holds_its_writer_back),
 		cmocka_unit_test(test_nothing_that_was_taken_stays_behind),
 		cmocka_unit_test(test_who_never_reads_is_cut_off),

@@ -98,6 +98,8 @@ static void on_up(void *arg, uint32_t link, bool dialled, uint64_t token, void *
 	struct link_end *x = arg;
 
 	assert_non_null(hello);
+	if (x->parts_at_once)
+		transport_hang_up(x->t, link, true, wait_mono_ms());
 	assert_true(dialled == (token != 0));
 	if (x->greets) {
 		const struct hello *h = hello;
@@ -115,6 +117,8 @@ static void on_frame(void *arg, uint32_t link, const void *frame, size_t n)
 	int rc = 0;
 
 	x->frames++;
+	if (x->parts)
+		transport_hang_up(x->t, link, true, wait_mono_ms());
 	if (x->swallows)
 		return;
 	x->got_n = n;

@@ -16,10 +16,12 @@
 struct link_end {
 	struct transport *t;
 	int wake_fd;
-	bool refuses;	   /* whoever dials */
-	bool swallows;	   /* frames: counted alone */
-	bool echoes;	   /* frames go back */
-	bool leaves_hello; /* says none, and takes none */
+	bool refuses;	    /* whoever dials */
+	bool swallows;	    /* frames: counted alone */
+	bool parts;	    /* as soon as a frame comes, before it is looked at */
+	bool parts_at_once; /* as soon as a link is up */
+	bool echoes;	    /* frames go back */
+	bool leaves_hello;  /* says none, and takes none */
 	const struct hello_self *greets;
 	enum hello_why hello_why; /* of the last failed or turned_away */
 	char peer[64];		  /* of the last up */
