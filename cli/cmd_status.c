@@ -173,11 +173,13 @@ static void show_cluster(const msgpack_object *root, struct bytes *out)
 {
 	const msgpack_object *cluster = mp_get(root, "cluster");
 	int64_t members = field_int(cluster, "members", 1), alive = field_int(cluster, "alive", 1);
-	char node[NAME_MAX_LEN + 1];
+	char node[NAME_MAX_LEN + 1], text[512];
 
 	(void)field_text(cluster, "node", node, sizeof(node)); /* it is text */
 	/* out->failed tells. */
-	if (field_bool(cluster, "isolated"))
+	if (*field_text(cluster, "text", text, sizeof(text)))
+		(void)bytes_fmt(out, "%s: %s\n\n", node, text);
+	else if (field_bool(cluster, "isolated"))
 		(void)bytes_fmt(out, "%s hears nobody: what follows is what it last knew\n\n", node);
 	else if (cluster && mp_get(cluster, "quorum") && !field_bool(cluster, "quorum"))
 		(void)bytes_fmt(

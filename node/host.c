@@ -92,9 +92,6 @@ static void tell_config(const struct node *n)
 {
 	const struct config_gossip *g = &n->cfg->gossip;
 
-	if (g->on)
-		log_warn("gossip: this version forms no clusters yet: %s is a cluster of one, and does not listen",
-			n->cfg->name);
 	if (g->on && g->insecure)
 		log_warn("gossip.insecure: no TLS: whoever reaches a node may speak for the cluster");
 	if (n->cfg->tls_ca) {

@@ -16,6 +16,7 @@
 #include "base/mem.h"
 #include "node/adopt.h"
 #include "node/apply.h"
+#include "node/cluster.h"
 #include "node/node.h"
 
 struct folder {
@@ -252,17 +253,21 @@ void local_reload_verb(struct node *n, struct control_request *rq, const msgpack
 	CLEANUP(bytes_done) struct bytes out = {.max = CONTROL_FRAME_MAX};
 	CLEANUP(folder_done) struct folder f = {0};
 	struct mp_writer w;
-	struct err e;
-	int rc;
+	struct err e, tls;
+	int rc, tls_rc;
 
 	(void)args;
 	status_reload_begin(n);
 	rc = load(n, &f, &e);
 	if (rc < 0)
 		log_err("reload: %s; what runs goes on as it was", e.text);
+	tls_rc = n->cluster ? cluster_reload(n->cluster, &tls) : 0;
+	if (tls_rc < 0)
+		log_err("reload: %s; the certificates in use stay", tls.text);
 	status_reload_end(n);
-	if (rc < 0 && rc != -EINVAL) {
-		control_refuse(rq, "refused", "%s", e.text);
+	if ((rc < 0 && rc != -EINVAL) || (rc == 0 && tls_rc < 0)) {
+		control_refuse(rq, "refused", rc < 0 ? "%s" : "%s; the certificates in use stay, agents_dir was taken",
+			rc < 0 ? e.text : tls.text);
 		return;
 	}
 	mp_writer_init(&w, &out);

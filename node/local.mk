@@ -10,6 +10,19 @@ libnode_a_SOURCES = \
 	%D%/apply.h \
 	%D%/change.c \
 	%D%/change.h \
+	%D%/cluster.c \
+	%D%/cluster.h \
+	%D%/cluster_event.c \
+	%D%/cluster_figures.c \
+	%D%/cluster_figures.h \
+	%D%/cluster_life.c \
+	%D%/cluster_link.c \
+	%D%/cluster_priv.h \
+	%D%/cluster_seen.c \
+	%D%/cluster_share.c \
+	%D%/cluster_share.h \
+	%D%/cluster_tls.c \
+	%D%/cluster_verb.c \
 	%D%/config.c \
 	%D%/config.h \
 	%D%/config_addr.c \
@@ -28,6 +41,8 @@ libnode_a_SOURCES = \
 	%D%/counted.h \
 	%D%/datalock.c \
 	%D%/datalock.h \
+	%D%/enough.c \
+	%D%/enough.h \
 	%D%/events.c \
 	%D%/events.h \
 	%D%/host.c \
@@ -68,7 +83,9 @@ libnode_a_SOURCES = \
 	%D%/report.c \
 	%D%/report.h \
 	%D%/report_explain.c \
+	%D%/report_nodes.c \
 	%D%/report_priv.h \
+	%D%/report_status.c \
 	%D%/report_top.c \
 	%D%/roster.c \
 	%D%/roster.h \
@@ -100,6 +117,8 @@ libnode_a_SOURCES = \
 	%D%/sysstat.h \
 	%D%/systemd.c \
 	%D%/systemd.h \
+	%D%/told.c \
+	%D%/told.h \
 	%D%/trim.c \
 	%D%/trim.h \
 	%D%/verbs.c \

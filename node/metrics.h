@@ -5,6 +5,7 @@
  * Prometheus text (exposition format 0.0.4) from a snapshot that node/ fills. Rendering only: no reading, no clock.
  */
 #include "base/bytes.h"
+#include "node/cluster_figures.h"
 #include "node/control.h"
 #include "node/store.h"
 #include "node/sysstat.h"
@@ -36,6 +37,7 @@ struct metrics_node {
 	struct sysstat_self self;
 	struct store_stats store;
 	struct control_stats control;
+	struct cluster_figures gossip;
 	int64_t started_wall_ms;
 	uint64_t events, spawns;
 	double loop_lag_max_ms;

@@ -16,6 +16,7 @@
 #include "base/io.h"
 #include "base/mem.h"
 #include "node/adopt.h"
+#include "node/cluster.h"
 #include "node/counted.h"
 #include "node/datalock.h"
 #include "node/host.h"
@@ -124,6 +125,8 @@ static int serve(struct node *n, struct err *e)
 	if (rc < 0)
 		return rc;
 	n->serving = true;
+	if (n->cluster)
+		cluster_hurry(n->cluster);
 	host_tell(n);
 	log_info("%s answers on %s; %zu agents", n->cfg->name, path, n->roster.agents.n);
 	rc = n->cfg->http.host ? serve_http(n, e) : 0;
@@ -458,6 +461,8 @@ static int open_all(struct node *n, struct err *e)
 		rc = count_boot(n, e);
 	if (rc == 0)
 		rc = adopt_scan(n, e);
+	if (rc == 0 && n->cfg->gossip.on)
+		rc = cluster_open(n, &n->cluster, e);
 	return rc;
 }
 
@@ -495,6 +500,8 @@ int node_open(struct config *cfg, struct node **ret, struct err *e)
 int node_run(struct node *n)
 {
 	watch(n);
+	if (n->cluster)
+		cluster_begin(n->cluster);
 	ev_run(n->loop, 0);
 	if (n->again)
 		signals_leave(n); /* which may still say that it is the end */
@@ -538,6 +545,8 @@ void node_close(struct node *n)
 	flush(n);
 	ev_timer_stop(n->loop, &n->poll_timer);
 	http_close(n->http);
+	cluster_close(n->cluster);
+	n->cluster = NULL; /* nothing is told any more */
 	if (n->control)
 		control_close(n->control);
 	if (n->roster.order.next)

@@ -16,8 +16,9 @@
  *	status.c    what systemd is told
  *	local.c     agents_dir
  *	ops.c       operations, and waiting for them
- *	report.c    what reading verbs answer (report_explain.c), poll.c those that may wait, page.c over HTTP
+ *	report.c    what reading verbs answer (report_nodes.c, …), poll.c those that may wait, page.c over HTTP
  *	verbs.c     the table of verbs; renew.c: those that replace the store
+ *	cluster.c   this node's part in gossip (cluster.h has the list)
  *	sample.c    use of cpu, memory, … of replicas, read when asked
  */
 #include <ev.h>
@@ -67,6 +68,7 @@ struct node {
 	struct events *events;
 	struct control *control;
 	struct http *http;
+	struct cluster *cluster; /* NULL: no gossip section */
 	struct cgroup *cgroup;
 	struct cgroup_home home;   /* where agents live under systemd */
 	struct cgroup_place place; /* … and shims */

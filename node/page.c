@@ -10,6 +10,7 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "covey/version.h"
+#include "node/cluster_figures.h"
 #include "node/metrics.h"
 #include "node/node.h"
 #include "node/sample.h"
@@ -62,6 +63,7 @@ static void fill_node(struct node *n, struct metrics_node *m)
 	sysstat_self(&m->self);
 	store_stats(n->store, &m->store);
 	control_stats(n->control, &m->control);
+	cluster_figures(n->cluster, &m->gossip);
 	events_stats(n->events, &ev);
 	m->events = ev.emitted;
 }

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "node/cluster.h"
 #include "node/node.h"
 #include "node/ops.h"
 #include "node/store_next.h"
@@ -137,11 +138,25 @@ static bool refuse_while_defined(struct node *n, struct control_request *rq)
 	return true;
 }
 
+/* Others would take what comes of it for another node of the same name, and refuse it while they think that we live. */
+static bool refuse_among_others(const struct node *n, struct control_request *rq)
+{
+	const struct gossip *g = n->cluster ? cluster_core(n->cluster) : NULL;
+	size_t others = g ? gossip_alive(g) - 1 : 0;
+
+	if (others == 0 || cluster_stand(n->cluster) != CLUSTER_MEMBER)
+		return false;
+	control_refuse(rq, "refused",
+		"nothing was changed: %zu other node%s of the cluster %s alive: 'covey leave' takes this one out first",
+		others, others == 1 ? "" : "s", others == 1 ? "is" : "are");
+	return true;
+}
+
 void renew_reset(struct node *n, struct control_request *rq, const msgpack_object *args)
 {
 	char text[TEXT_MAX];
 
-	if (refuse_while_defined(n, rq))
+	if (refuse_while_defined(n, rq) || refuse_among_others(n, rq))
 		return;
 	(void)snprintf(text, sizeof(text), "%s is empty; coveyd begins anew with it", n->cfg->data_dir); /* fits */
 	renew(n, rq, args, NULL, text);

@@ -19,6 +19,15 @@ int64_t report_memory_limit(const struct runner *r);
 /* Sends it, or says that it is too large. Takes out. */
 void report_send(struct control_request *rq, struct bytes *out);
 
+/* What this node's replicas use, and what it has; also told to others. */
+struct report_use {
+	double cpu_cores;
+	int64_t memory_bytes, replicas;
+};
+void report_own_use(struct node *n, struct report_use *ret);
+void report_own_capacity(const struct node *n, double *ret_cores, int64_t *ret_bytes);
+void report_pack_labels(struct mp_writer *w, const struct config *cfg);
+
 /* Of the document of `top`: "node" and "daemon", two pairs; the cores that are busy are rates, -1: not known. */
 struct report_host {
 	struct sysstat_host host;

@@ -1,82 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The reading verbs `nodes` and `top`: what there is, and what of it is used. What cannot be read is nil, not 0.
+ * The reading verb `top`: what is used. What cannot be read is nil, not 0.
  */
-#include "covey/version.h"
+#include "node/cluster_figures.h"
 #include "node/report_priv.h"
 #include "node/sample.h"
-
-struct totals {
-	double cpu_cores;
-	int64_t memory_bytes, replicas;
-};
-
-static void add_up(struct node *n, struct totals *ret)
-{
-	*ret = (struct totals){0};
-	MAP_FOREACH (at, &n->roster.runners) {
-		const struct runner *r = CONTAINER_OF(at, struct runner, by_stem);
-		struct cgroup_usage u;
-
-		if (r->core.state != REPLICA_RUNNING)
-			continue;
-		ret->replicas++;
-		ret->cpu_cores += MAX(sample_usage(r, &u), 0.);
-		ret->memory_bytes += MAX(u.memory_bytes, (int64_t)0);
-	}
-}
-
-static void pack_capacity(struct mp_writer *w, const char *key, double cores, int64_t bytes)
-{
-	mp_str(w, key);
-	mp_map(w, 2);
-	report_key_real(w, "cpu_cores", cores);
-	report_key_int(w, "memory_bytes", bytes);
-}
-
-static void pack_labels(struct mp_writer *w, const struct config *cfg)
-{
-	mp_str(w, "labels");
-	mp_map(w, cfg->labels.n);
-	for (size_t i = 0; i < cfg->labels.n; i++)
-		mp_key_str(w, cfg->labels.v[i].key, cfg->labels.v[i].value);
-}
-
-void report_nodes(struct node *n, struct control_request *rq, const msgpack_object *args)
-{
-	struct sysstat_host host;
-	struct totals sum;
-	struct bytes out;
-	struct mp_writer w;
-
-	(void)args;
-	sysstat_host(n->cfg->data_dir, &host);
-	sample_all(n);
-	add_up(n, &sum);
-	bytes_init(&out, REPORT_MAX);
-	mp_writer_init(&w, &out);
-	mp_map(&w, 2);
-	mp_key_int(&w, "format", 1);
-	mp_str(&w, "nodes");
-	mp_array(&w, 1);
-	mp_map(&w, 14);
-	mp_key_str(&w, "name", n->cfg->name);
-	mp_key_str(&w, "id", store_node_id(n->store));
-	mp_key_str(&w, "address", NULL);
-	mp_key_str(&w, "state", "alive");
-	mp_key_time(&w, "since", n->started_wall_ms);
-	mp_key_int(&w, "incarnation", (int64_t)(n->next_run >> 32));
-	mp_key_bool(&w, "voter", true);
-	mp_key_bool(&w, "schedulable", n->cfg->schedulable);
-	mp_key_bool(&w, "draining", n->draining);
-	pack_labels(&w, n->cfg);
-	pack_capacity(&w, "capacity", n->cfg->cpu_milli ? (double)n->cfg->cpu_milli / 1e3 : (double)host.cpus,
-		n->cfg->memory_bytes ? n->cfg->memory_bytes : host.memory_total_bytes);
-	pack_capacity(&w, "used", sum.cpu_cores, sum.memory_bytes);
-	mp_key_int(&w, "replicas", sum.replicas);
-	mp_key_str(&w, "version", COVEY_VERSION);
-	report_send(rq, &out);
-}
 
 static int64_t probe_ms(const struct runner *r)
 {
@@ -136,6 +64,27 @@ void report_pack_host(struct mp_writer *w, const struct report_host *x)
 	report_key_int(w, "fds", x->self.fds);
 }
 
+static void pack_gossip(struct mp_writer *w, const struct cluster *c)
+{
+	struct cluster_figures f;
+
+	cluster_figures(c, &f);
+	mp_str(w, "gossip");
+	if (f.alive < 0) {
+		mp_nil(w);
+		return;
+	}
+	mp_map(w, 8);
+	mp_key_int(w, "alive", f.alive);
+	mp_key_int(w, "suspect", f.suspect);
+	mp_key_int(w, "dead", f.dead);
+	mp_key_int(w, "left", f.left);
+	mp_key_int(w, "links", f.links);
+	mp_key_int(w, "health", f.health);
+	mp_key_int(w, "bytes_in", f.bytes_in);
+	mp_key_int(w, "bytes_out", f.bytes_out);
+}
+
 void report_top(struct node *n, struct control_request *rq, const msgpack_object *args)
 {
 	struct report_host h;
@@ -150,9 +99,10 @@ void report_top(struct node *n, struct control_request *rq, const msgpack_object
 	sample_all(n);
 	bytes_init(&out, REPORT_MAX);
 	mp_writer_init(&w, &out);
-	mp_map(&w, 4);
+	mp_map(&w, 5);
 	mp_key_int(&w, "format", 1);
 	report_pack_host(&w, &h);
+	pack_gossip(&w, n->cluster);
 	mp_str(&w, "replicas");
 	mp_array(&w, n->roster.runners.n);
 	MAP_FOREACH (at, &n->roster.runners)

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "node/cluster_share.h"
 #include "node/node.h"
 #include "node/shimfiles.h"
 #include "supervisor/logs.h"
@@ -263,6 +264,8 @@ static void forget_slot(struct agent *a, int slot)
 	struct runner *r = a->slots[slot];
 
 	remove_logs(r);
+	if (a->node->cluster)
+		cluster_share_gone(a->node->cluster, r);
 	shimfiles_remove_sockets(a->node->cfg, r->stem);
 	(void)store_del_replica(
 		a->node->store, r->id, node_stored, a->node); /* a full queue is told by node_stored's figures */
@@ -341,19 +344,20 @@ static void hand_over_spec(struct agent *a)
 const char *roster_barred(const struct agent *a, char *out, size_t n)
 {
 	const struct config *cfg = a->node->cfg;
+	const char *others = a->node->cluster ? "this version moves nothing to another" : "there is no other";
 
 	if (a->scope == SPEC_SCOPE_NODE)
 		return NULL;
 	if (!cfg->schedulable) {
-		(void)snprintf(out, n, "waits: %s is a witness (node.schedulable: no), and there is no other node",
-			cfg->name); /* a longer one is cut; so below */
+		(void)snprintf(out, n, "waits: %s is a witness (node.schedulable: no), and %s", cfg->name,
+			others); /* a longer one is cut; so below */
 		return out;
 	}
 	for (size_t i = 0; i < a->spec->place_require.n; i++) {
 		if (spec_expression_holds(a->spec->place_require.v[i], &cfg->labels))
 			continue;
-		(void)snprintf(out, n, "waits for a node with %s, which %s is not, and there is no other",
-			a->spec->place_require.v[i], cfg->name);
+		(void)snprintf(out, n, "waits for a node with %s, which %s is not, and %s", a->spec->place_require.v[i],
+			cfg->name, others);
 		return out;
 	}
 	return NULL;
@@ -387,8 +391,12 @@ static void plan_one(struct agent *a)
 		roster_mark(a); /* runners that were told something have marked it themselves */
 	arm_again(a, moves.again_ms);
 	wake_dependents(a);
+	if (a->node->cluster)
+		cluster_share_agent(a->node->cluster, a);
 	if (!a->removed || !all_gone(a))
 		return;
+	if (a->node->cluster)
+		cluster_share_removed(a->node->cluster, a);
 	if (a->scope == SPEC_SCOPE_CLUSTER)
 		(void)store_del_agent(
 			a->node->store, a->name, node_stored, a->node); /* full: removed again at the next start */

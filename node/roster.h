@@ -30,6 +30,7 @@ struct agent {
 	struct runner **slots; /* owned; may have NULLs */
 	size_t n_slots;
 	bool deps_were_ready;
+	uint64_t told_hash;  /* of what other nodes were told last; 0: nothing */
 	int64_t ready_slots; /* as of the last plan: a change wakes the agents that depend on this one */
 	ev_timer again;	     /* the plan asked to be called again */
 };

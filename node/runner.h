@@ -96,6 +96,7 @@ struct runner {
 	struct shim_refused refused; /* of this run */
 	uint8_t learned[64];	     /* of all runs */
 	uint64_t log_bytes, log_dropped_lines;
+	uint64_t told_hash; /* of what other nodes were told last; 0: nothing */
 	struct runner_sample sample;
 	ev_timer deadline; /* the core's */
 	ev_timer emptying; /* the shim is gone: kill until the group is empty */

@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <string.h>
 
+#include "node/cluster.h"
 #include "node/local.h"
 #include "node/node.h"
 
@@ -33,6 +34,8 @@ static void on_hup(struct ev_loop *loop, ev_signal *w, int revents)
 	status_reload_begin(n);
 	if (local_load(n, &e) < 0)
 		log_err("reload: %s; what runs goes on as it was", e.text);
+	if (n->cluster && cluster_reload(n->cluster, &e) < 0)
+		log_err("reload: %s; the certificates in use stay", e.text);
 	status_reload_end(n);
 }
 

@@ -11,8 +11,24 @@
 #include <string.h>
 #include <time.h>
 
+#include "node/cluster.h"
 #include "node/node.h"
 #include "node/systemd.h"
+
+/* "; 3 of 3 nodes alive", or what is missing */
+static void count_members(const struct node *n, char *out, size_t max)
+{
+	const struct gossip *g = n->cluster ? cluster_core(n->cluster) : NULL;
+	char fault[STATUS_TEXT_MAX / 2];
+
+	/* A longer one is cut; so below. */
+	if (n->cluster && cluster_fault(n->cluster, fault, sizeof(fault)))
+		(void)snprintf(out, max, "; %s", fault);
+	else if (g && gossip_is_isolated(g))
+		(void)snprintf(out, max, "; hears none of %zu other nodes", gossip_members(g) - 1);
+	else if (g)
+		(void)snprintf(out, max, "; %zu of %zu nodes alive", gossip_alive(g), gossip_members(g));
+}
 
 /* "3 agents, 5 of 6 replicas ready, 1 failed" */
 static void count(const struct node *n, char out[STATUS_TEXT_MAX])
@@ -40,7 +56,9 @@ static void count(const struct node *n, char out[STATUS_TEXT_MAX])
 		len += (size_t)snprintf(
 			out + len, STATUS_TEXT_MAX - len, "; the store refuses writes: changes are refused");
 	if (n->dir_fault[0]) /* 255 bytes at most: all of it fits */
-		(void)snprintf(out + len, STATUS_TEXT_MAX - len, "; %s", n->dir_fault);
+		len += (size_t)snprintf(out + len, STATUS_TEXT_MAX - len, "; %s", n->dir_fault);
+	if (len < STATUS_TEXT_MAX)
+		count_members(n, out + len, STATUS_TEXT_MAX - len);
 }
 
 void status_ready(struct node *n)

@@ -367,7 +367,16 @@ int store_put_cluster(struct store *s, const char *id, store_done *done, void *a
 
 	assert(strlen(id) == sizeof(s->cluster_id) - 1);
 	if (j)
-		j->u.cluster = keep_text(j, id);
+		j->u.text = keep_text(j, id);
+	return submit(s, j);
+}
+
+int store_put_known(struct store *s, const char *text, store_done *done, void *arg)
+{
+	struct store_job *j = job_new(STORE_PUT_KNOWN, text_size(text), done, arg);
+
+	if (j)
+		j->u.text = keep_text(j, text);
 	return submit(s, j);
 }
 

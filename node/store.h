@@ -77,6 +77,7 @@ int64_t store_meta(struct store *s, const char *key, int64_t fallback); /* at st
 const char *store_node_id(const struct store *s);
 /* The cluster's, that the node founded or was let into, as it was at open; "" for none. */
 const char *store_cluster_id(const struct store *s);
+char *store_known(struct store *s); /* at start: what store_put_known put last; the caller frees, NULL for none */
 
 /* Jobs. All content is copied. done may be NULL. -ENOSPC when the queue is full: nothing was queued. */
 int store_put_agent(struct store *s, const struct store_agent *a, store_done *done, void *arg);
@@ -88,6 +89,8 @@ int store_put_event(struct store *s, const struct store_event *ev, store_done *d
 int store_put_meta(struct store *s, const char *key, int64_t value, store_done *done, void *arg);
 /* A UUID of 36 characters. A data_dir belongs to one cluster for ever: the caller puts it once. */
 int store_put_cluster(struct store *s, const char *id, store_done *done, void *arg);
+/* Addresses of other members, for the next start; opaque here. */
+int store_put_known(struct store *s, const char *text, store_done *done, void *arg);
 int store_backup(struct store *s, const char *path, store_done *done, void *arg); /* a consistent copy */
 
 struct store_events_query {

@@ -8,6 +8,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/mem.h"
+
 struct walk {
 	const char *sql;
 	int64_t bound;			       /* of the statement's only parameter, where it has one */
@@ -191,6 +193,21 @@ int64_t store_meta(struct store *s, const char *key, int64_t fallback)
 		sqlite3_bind_text(st, 1, key, -1, SQLITE_STATIC) == SQLITE_OK && sqlite3_step(st) == SQLITE_ROW)
 		v = sqlite3_column_int64(st, 0);
 	(void)sqlite3_finalize(st); /* the fallback stands for a failed read too */
+	pthread_mutex_unlock(&s->db_lock);
+	return v;
+}
+
+char *store_known(struct store *s)
+{
+	sqlite3_stmt *st = NULL;
+	char *v = NULL;
+
+	pthread_mutex_lock(&s->db_lock);
+	if (sqlite3_prepare_v2(s->db, "SELECT value FROM identity WHERE key='known_members'", -1, &st, NULL) ==
+			SQLITE_OK &&
+		sqlite3_step(st) == SQLITE_ROW && sqlite3_column_text(st, 0))
+		v = mem_strdup((const char *)sqlite3_column_text(st, 0));
+	(void)sqlite3_finalize(st); /* none stands for a failed read too: `join` is there */
 	pthread_mutex_unlock(&s->db_lock);
 	return v;
 }

@@ -28,6 +28,7 @@ enum store_kind {
 	STORE_PUT_EVENT,
 	STORE_PUT_META,
 	STORE_PUT_CLUSTER,
+	STORE_PUT_KNOWN,
 	STORE_BACKUP, /* the first that is no row */
 	STORE_READ_EVENTS,
 	STORE_SYNC,
@@ -54,7 +55,7 @@ struct store_job {
 			const char *key;
 			int64_t value;
 		} meta;
-		const char *cluster; /* its id */
+		const char *text; /* of identity: the cluster's id, addresses */
 		const char *path;
 		struct {
 			struct store_events_query q;
@@ -66,7 +67,7 @@ struct store_job {
 };
 
 enum store_stmt {
-	STORE_STMT_KIND_LAST = STORE_PUT_CLUSTER, /* one each of the kinds that are rows, and: */
+	STORE_STMT_KIND_LAST = STORE_PUT_KNOWN, /* one each of the kinds that are rows, and: */
 	STORE_STMT_BEGIN,
 	STORE_STMT_COMMIT,
 	STORE_STMT_ROLLBACK,

@@ -62,6 +62,7 @@ static const char *const statements[] = {
 	[STORE_PUT_EVENT] = "REPLACE INTO events VALUES(?,?,?,?,?,?,?,?)",
 	[STORE_PUT_META] = "REPLACE INTO meta VALUES(?,?)",
 	[STORE_PUT_CLUSTER] = "REPLACE INTO identity VALUES('cluster_id',?)",
+	[STORE_PUT_KNOWN] = "REPLACE INTO identity VALUES('known_members',?)",
 	[STORE_STMT_BEGIN] = "BEGIN IMMEDIATE",
 	[STORE_STMT_COMMIT] = "COMMIT",
 	[STORE_STMT_ROLLBACK] = "ROLLBACK",

@@ -99,7 +99,8 @@ static void bind_job(sqlite3_stmt *st, const struct store_job *j)
 		bind_int(st, 2, j->u.meta.value);
 		break;
 	case STORE_PUT_CLUSTER:
-		bind_text(st, 1, j->u.cluster);
+	case STORE_PUT_KNOWN:
+		bind_text(st, 1, j->u.text);
 		break;
 	case STORE_BACKUP:
 	case STORE_READ_EVENTS:

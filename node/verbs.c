@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "node/apply.h"
 #include "node/change.h"
+#include "node/cluster.h"
 #include "node/local.h"
 #include "node/node.h"
 #include "node/ops.h"
@@ -22,7 +23,7 @@
 
 #define VERB_READ    1u /* HTTP may ask it */
 #define VERB_CHANGE  2u /* one at a time */
-#define VERB_CLUSTER 4u /* means nothing on a node alone */
+#define VERB_CLUSTER 4u /* means nothing without a gossip section */
 
 typedef void verb_fn(struct node *n, struct control_request *rq, const msgpack_object *args);
 
@@ -30,7 +31,7 @@ struct verb {
 	const char *name;
 	unsigned flags;
 	verb_fn *fn;
-	const char *alone; /* no fn: what a node without a gossip section says */
+	const char *alone; /* CLUSTER: what a node without a gossip section says */
 };
 
 static void maintain_drain(struct node *n, struct control_request *rq, const msgpack_object *args);
@@ -57,16 +58,18 @@ static const struct verb verbs[] = {
 	{"rollout", VERB_CHANGE, change_rollout, NULL},
 	{"drain", VERB_CHANGE, maintain_drain, NULL},
 	{"undrain", VERB_CHANGE, maintain_undrain, NULL},
-	{"reload", VERB_CHANGE, local_reload_verb, NULL},
+	{"reload", VERB_CHANGE, local_reload_verb, NULL}, /* certificates too */
 	{"voters", 0, maintain_voters, NULL},
 	{"backup", 0, maintain_backup, NULL},
 	{"restore", VERB_CHANGE, renew_restore, NULL},
 	{"reset", VERB_CHANGE, renew_reset, NULL},
-	{"init", VERB_CLUSTER, NULL,
+	{"init", VERB_CHANGE | VERB_CLUSTER, cluster_verb_init,
 		"this node has no gossip section and is a cluster of one already; add gossip and tls to its "
 		"configuration first"},
-	{"leave", VERB_CLUSTER, NULL, "this node has no gossip section: it is in no cluster that it could leave"},
-	{"forget", VERB_CLUSTER, NULL, "this node has no gossip section: it knows no other nodes"},
+	{"leave", VERB_CHANGE | VERB_CLUSTER, cluster_verb_leave,
+		"this node has no gossip section: it is in no cluster that it could leave"},
+	{"forget", VERB_CHANGE | VERB_CLUSTER, cluster_verb_forget,
+		"this node has no gossip section: it knows no other nodes"},
 	{"recover", VERB_CLUSTER, NULL,
 		"this node has no gossip section: it is the only voter, and there is no majority to recover"},
 };
@@ -171,13 +174,10 @@ void verbs_handle(void *arg, struct control_request *rq, const char *verb, const
 		control_refuse(rq, "refused", "HTTP only reads; use the covey command on the node");
 	else if (n->ending)
 		control_refuse(rq, "stopping", "the daemon is stopping");
-	else if ((v->flags & VERB_CLUSTER) && n->cfg->gossip.on)
-		control_refuse(rq, "refused",
-			"this version forms no clusters yet: %s is a cluster of one, its gossip section "
-			"notwithstanding",
-			n->cfg->name);
-	else if (!v->fn)
+	else if ((v->flags & VERB_CLUSTER) && !n->cluster)
 		control_refuse(rq, "refused", "%s", v->alone);
+	else if (!v->fn)
+		control_refuse(rq, "refused", "this version has no registers yet: there is no majority to recover");
 	else if ((v->flags & VERB_CHANGE) && n->changing)
 		queue(n, v, rq, args);
 	else
@@ -200,20 +200,22 @@ static void reply_text(struct control_request *rq, const char *text)
 static void set_drain(struct node *n, struct control_request *rq, const msgpack_object *args, bool drain)
 {
 	char name[NAME_MAX_LEN + 1];
+	bool named = mp_get_strz(args, "node", name, sizeof(name), NULL) == 0;
 
-	if (mp_get_strz(args, "node", name, sizeof(name), NULL) < 0 || strcmp(name, n->cfg->name) != 0) {
+	if (n->cluster)
+		control_refuse(rq, "refused",
+			"this version moves no replicas between nodes yet: 'covey stop --all' on a node stops those "
+			"there");
+	else if (!named || strcmp(name, n->cfg->name) != 0)
 		control_refuse(
 			rq, "refused", "this node is %s, a cluster of one: it knows no other nodes", n->cfg->name);
-		return;
-	}
-	if (drain) {
+	else if (drain)
 		control_refuse(rq, "refused",
 			"%s is a cluster of one: there is no node to move its replicas to; 'covey stop --all' stops "
 			"them",
 			n->cfg->name);
-		return;
-	}
-	reply_text(rq, "nothing to do: this node is not drained");
+	else
+		reply_text(rq, "nothing to do: this node is not drained");
 }
 
 static void maintain_drain(struct node *n, struct control_request *rq, const msgpack_object *args)
@@ -236,9 +238,12 @@ static void maintain_voters(struct node *n, struct control_request *rq, const ms
 	mp_map(&w, 3);
 	mp_key_int(&w, "format", 1);
 	mp_str(&w, "voters");
-	mp_array(&w, 1);
-	mp_str(&w, n->cfg->name);
-	mp_key_str(&w, "text", "a cluster of one: this node alone decides");
+	mp_array(&w, n->cluster ? 0 : 1);
+	if (!n->cluster)
+		mp_str(&w, n->cfg->name);
+	mp_key_str(&w, "text",
+		n->cluster ? "this version votes on nothing yet: each node decides for what was applied to it"
+			   : "a cluster of one: this node alone decides");
 	control_reply(rq, &out);
 }
 

@@ -13,14 +13,16 @@ libtest_a_SOURCES = \
 	%D%/lib/daemon.c \
 	%D%/lib/daemon_done.c \
 	%D%/lib/daemon.h \
+	%D%/lib/cluster_bed.c \
+	%D%/lib/cluster_bed.h \
 	%D%/lib/control_bed.c \
 	%D%/lib/control_bed.h \
 	%D%/lib/fault_vfs.c \
 	%D%/lib/fault_vfs.h \
-	%D%/lib/link_bed.c \
-	%D%/lib/link_bed.h \
 	%D%/lib/gossip_bed.c \
 	%D%/lib/gossip_bed.h \
+	%D%/lib/link_bed.c \
+	%D%/lib/link_bed.h \
 	%D%/lib/shimkit.c \
 	%D%/lib/shimkit.h \
 	%D%/lib/shimkit_fds.c \
@@ -43,6 +45,8 @@ test_programs += %D%/edge/test_cli_files
 test_programs += %D%/edge/test_cli_follow
 test_programs += %D%/edge/test_cli_pki
 test_programs += %D%/edge/test_cli_read
+test_programs += %D%/edge/test_cluster
+test_programs += %D%/edge/test_cluster_trust
 test_programs += %D%/edge/test_control_abuse
 test_programs += %D%/edge/test_coveyd
 test_programs += %D%/edge/test_daemon_faults
@@ -82,6 +86,7 @@ test_programs += %D%/unit/test_complete
 test_programs += %D%/unit/test_config
 test_programs += %D%/unit/test_counted
 test_programs += %D%/unit/test_diff
+test_programs += %D%/unit/test_enough
 test_programs += %D%/unit/test_err
 test_programs += %D%/unit/test_events
 test_programs += %D%/unit/test_explain

@@ -15,9 +15,29 @@ local_place() { # DIR, or nothing for the host's own places
 		parent=covey-dev
 		port=7948
 	fi
+	all_state=$state all_run=$run all_parent=$parent all_port=$port
+	local_names
+}
+
+local_names() {
 	socket=$run/covey.sock
 	pid_file=$state/coveyd.pid
 	log=$state/coveyd.log
+}
+
+local_node() { # N, of a cluster on this machine, after local_place: all of the above is that node's now
+	state=$all_state/n$1
+	run=$all_run/n$1
+	parent=$all_parent-n$1
+	port=$((all_port + $1))
+	gossip_port=$((all_port + 100 + $1))
+	local_names
+}
+
+local_nodes() { # the numbers of those that there are
+	for dir_of in "$all_state"/n[0-9]*; do
+		[ ! -d "$dir_of" ] || echo "${dir_of##*/n}"
+	done | sort -n
 }
 
 local_is_covey() { # PID: whether it is a daemon or a shim of ours (a number may have been given to another process)

@@ -4,9 +4,12 @@
  */
 #include "config.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -27,6 +30,20 @@ static int end(void **state)
 	(void)state;
 	daemon_done(&bed);
 	return 0;
+}
+
+static int listen_somewhere(int *ret_port)
+{
+	struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t len = sizeof(a);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_true(fd >= 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&a, sizeof(a)), 0);
+	assert_int_equal(listen(fd, 1), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&a, &len), 0);
+	*ret_port = ntohs(a.sin_port);
+	return fd;
 }
 
 /* What a command line prints, on either output, and its exit status. */
@@ -88,15 +105,25 @@ static void test_a_check_reads_agents_too(void **state)
 	says(args, 1, "/c.yaml:1: x: unknown key");
 }
 
-static void test_gossip_is_not_pretended(void **state)
+/* An address that is not there, or taken, costs gossip alone, until it is free. */
+static void test_an_address_that_is_taken(void **state)
 {
+	char words[64];
+	int port = 0, fd = listen_somewhere(&port);
+
 	(void)state;
-	(void)snprintf(
-		bed.extra, sizeof(bed.extra), "gossip: {bind: \"127.0.0.1:7947\", advertise: none, insecure: yes}\n");
+	(void)snprintf(bed.extra, sizeof(bed.extra),
+		"gossip: {bind: \"127.0.0.1:%d\", advertise: none, insecure: yes}\n", port);
 	daemon_start(&bed);
-	assert_true(daemon_logged(&bed, 0, "gossip: this version forms no clusters yet", "n1 is a cluster of one"));
+	daemon_run(&bed, "name: web\ncommand: [/bin/sleep, \"1000\"]\n");
+	(void)snprintf(words, sizeof(words), "127.0.0.1:%d", port); /* fits */
+	assert_true(daemon_logged(&bed, 0, words, "agents run, and it is tried again"));
 	assert_true(daemon_logged(&bed, 0, "gossip.insecure: no TLS", ""));
-	assert_non_null(strstr(daemon_text(daemon_call(&bed, "init", NULL), "error"), "forms no clusters yet"));
+	assert_non_null(strstr(daemon_text(daemon_call(&bed, "init", NULL), "error"), words));
+	(void)close(fd); /* nothing was written */
+	WAIT_UNTIL(daemon_logged(&bed, 0, "gossip: it works now", ""), WAIT_BOUND_S);
+	assert_true(daemon_ok(daemon_call(&bed, "init", NULL)));
+	assert_true(daemon_state_is(&bed, "web.0", "running"));
 }
 
 /* A witness runs nothing of the cluster's, and says why; what ran when it became one is stopped. */
@@ -152,7 +179,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		TEST(test_what_it_prints),
 		TEST(test_a_check_reads_agents_too),
-		TEST(test_gossip_is_not_pretended),
+		TEST(test_an_address_that_is_taken),
 		TEST(test_a_witness),
 		TEST(test_what_placement_requires),
 	};

@@ -92,7 +92,8 @@ static struct metrics_node node(void)
 			.bytes = 6,
 			.queued = 7,
 			.suspect = true},
-		.control = {.requests = 10, .refused_peers = 11, .bad_frames = 12, .dropped_full = 13, .waiting = 14}};
+		.control = {.requests = 10, .refused_peers = 11, .bad_frames = 12, .dropped_full = 13, .waiting = 14},
+		.gossip = {.alive = 3, .dead = 1, .links = 2, .bytes_out = 5, .health = 1}};
 }
 
 static void render(struct bytes *out)
@@ -120,6 +121,11 @@ static const char *const told[] = {
 	"covey_node_pressure_ratio{resource=\"cpu\"} 0.125",
 	"covey_node_pressure_ratio{resource=\"io\"} 0",
 	"covey_node_uptime_seconds 61.001",
+	"covey_gossip_members{state=\"alive\"} 3",
+	"covey_gossip_members{state=\"dead\"} 1",
+	"covey_gossip_members{state=\"left\"} 0",
+	"covey_gossip_links 2",
+	"covey_gossip_bytes_out_total 5",
 	"covey_daemon_start_time_seconds 1700000000.123",
 	"covey_daemon_loop_lag_max_seconds 0.0015",
 	"covey_daemon_store_commit_p50_seconds 0.000150",

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the core does not keep, since it knows no wall clock and forgets names: since when each member is as it is, as
+ * seen here, and how it was called. And the addresses of those that are here, for the next start: after a reboot of
+ * many hosts those of `join` alone may be the wrong ones.
+ */
+#include <string.h>
+
+#include "base/mem.h"
+#include "node/cluster_priv.h"
+
+#define KEEP_AFTER_S 5.0 /* a start of many nodes is one write */
+#define GONE_MAX     64	 /* names of them that are kept, for events that are told late */
+
+/* Where id is, or would be. */
+static size_t at_of(const struct cluster *c, uint64_t id)
+{
+	size_t low = 0, high = c->n_seen;
+
+	while (low < high) {
+		size_t mid = (low + high) / 2;
+
+		if (c->seen[mid].id < id)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+static struct cluster_seen *find(const struct cluster *c, uint64_t id)
+{
+	size_t at = at_of(c, id);
+
+	return at < c->n_seen && c->seen[at].id == id ? &c->seen[at] : NULL;
+}
+
+static struct cluster_seen *insert(struct cluster *c, uint64_t id)
+{
+	size_t at = at_of(c, id);
+
+	if (c->n_seen == c->cap_seen) {
+		size_t cap = c->cap_seen ? 2 * c->cap_seen : 16;
+		struct cluster_seen *v = mem_realloc(c->seen, cap * sizeof(*v));
+
+		if (!v)
+			return NULL; /* it is shown without its age, until the next change */
+		c->seen = v;
+		c->cap_seen = cap;
+	}
+	memmove(&c->seen[at + 1], &c->seen[at], (c->n_seen - at) * sizeof(c->seen[0]));
+	c->n_seen++;
+	c->seen[at] = (struct cluster_seen){.id = id, .state = GOSSIP_STATE_MAX};
+	return &c->seen[at];
+}
+
+/* Those that the core does not show any more, nor may know any more. */
+static void drop_gone(struct cluster *c)
+{
+	struct gossip_member m;
+	size_t left = 0;
+
+	if (c->n_seen <= gossip_members(c->g) + GONE_MAX)
+		return;
+	for (size_t i = 0; i < c->n_seen; i++)
+		if (gossip_member_get(c->g, c->seen[i].id, &m) && m.state != GOSSIP_FORGOTTEN)
+			c->seen[left++] = c->seen[i];
+	c->n_seen = left;
+}
+
+void cluster_seen_change(struct cluster *c)
+{
+	struct gossip_member m;
+	bool moved = false;
+
+	c->changed = false;
+	while (c->g && gossip_change_next(c->g, &c->cursor, &m)) {
+		struct cluster_seen *s = find(c, m.id);
+
+		if (!s && !(s = insert(c, m.id)))
+			continue;
+		if (m.has_record) {
+			memcpy(s->name, m.record.name.v, m.record.name.n);
+			s->name[m.record.name.n] = '\0';
+		}
+		if (s->state == m.state)
+			continue;
+		s->state = (uint8_t)m.state;
+		s->since_wall_ms = c->n->now.wall_ms;
+		moved = true;
+	}
+	if (!moved)
+		return;
+	drop_gone(c);
+	if (!ev_is_active(&c->keep)) {
+		ev_timer_set(&c->keep, KEEP_AFTER_S, 0.);
+		ev_timer_start(c->n->loop, &c->keep);
+	}
+}
+
+/* ---- for the next start ---- */
+
+static bool is_worth_it(const struct gossip_member *m)
+{
+	return !m->self && m->state <= GOSSIP_DEAD && m->has_record && m->record.address.n > 0;
+}
+
+static void on_keep(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	CLEANUP(bytes_done) struct bytes text = {.max = (size_t)CLUSTER_KNOWN_MAX * CLUSTER_ADDRESS_MAX + 1};
+	struct cluster *c = w->data;
+	struct gossip_member m;
+	size_t n = 0;
+
+	(void)loop;
+	(void)revents;
+	(void)bytes_str(&text, ""); /* `failed` tells; as below */
+	for (uint32_t at = 0; n < CLUSTER_KNOWN_MAX && c->g && gossip_member_next(c->g, &at, &m);)
+		if (is_worth_it(&m)) {
+			(void)bytes_fmt(&text, "%s\n", m.record.address.v);
+			n++;
+		}
+	if (!c->g || text.failed || (c->known && strcmp(c->known, text.v) == 0))
+		return;
+	free(c->known);
+	c->known = bytes_take(&text);
+	if (!c->known)
+		return;
+	log_debug("%zu members are remembered for the next start", n);
+	(void)store_put_known(c->n->store, c->known, node_stored, c->n); /* full: at the next change */
+}
+
+void cluster_seen_init(struct cluster *c)
+{
+	ev_timer_init(&c->keep, on_keep, 0., 0.);
+	c->keep.data = c;
+	c->known = store_known(c->n->store);
+}
+
+void cluster_seen_done(struct cluster *c)
+{
+	ev_timer_stop(c->n->loop, &c->keep);
+	free(c->seen);
+	c->seen = NULL;
+	c->n_seen = c->cap_seen = 0;
+	c->changed = false;
+}
+
+/* ---- for others ---- */
+
+int64_t cluster_since(const struct cluster *c, uint64_t id)
+{
+	const struct cluster_seen *s = find(c, id);
+
+	return s ? s->since_wall_ms : 0;
+}
+
+const char *cluster_seen_name(const struct cluster *c, uint64_t id)
+{
+	const struct cluster_seen *s;
+	struct gossip_member m;
+
+	if (c->g && gossip_member_get(c->g, id, &m) && m.has_record)
+		return m.record.name.v;
+	s = find(c, id);
+	return s && *s->name ? s->name : "?";
+}
