@@ -219,7 +219,7 @@ bool gossip_member_get(const struct gossip *g, uint64_t id, struct gossip_member
 /* All members, in no order; *at is 0 at first. No step in between. */
 bool gossip_member_next(const struct gossip *g, uint32_t *at, struct gossip_member *ret);
 /* Members changed since *cursor (0 at first: all), oldest change first; sets *cursor. Forgotten ones are told too. */
-bool gossip_change_next(const struct gossip *g, uint64_t *cursor, struct gossip_member *ret);
+bool gossip_change_next(struct gossip *g, uint64_t *cursor, struct gossip_member *ret);
 bool gossip_value_get(const struct gossip *g, uint64_t id, struct gossip_str key, struct gossip_str *ret);
 /* Entries of a member by rising version, removed ones too while remembered; *at is 0 at first, no step in between. */
 bool gossip_value_next(const struct gossip *g, uint64_t id, uint32_t *at, struct gossip_entry *ret);

@@ -25,6 +25,7 @@
 #define GOSSIP_ENTRIES_MAX     200
 #define GOSSIP_DIGESTS_MAX     128
 #define GOSSIP_WANTS_MAX       128
+#define GOSSIP_BUCKETS	       32
 #define GOSSIP_WATCH_RINGS_MAX 10 /* also the number of rings */
 #define GOSSIP_BEAT_MIN_MS     10
 #define GOSSIP_BEAT_MAX_MS     60000
@@ -54,12 +55,12 @@ enum gossip_msg_type {
 	GOSSIP_MSG_PROBE_ANSWER, /* to PROBE_ASK */
 	GOSSIP_MSG_PROBE,	 /* answer me */
 	GOSSIP_MSG_PROBE_ACK,	 /* to PROBE */
-	GOSSIP_MSG_STATES,
-	GOSSIP_MSG_DELTAS,
-	GOSSIP_MSG_DIGESTS, /* what I have, for you to ask for */
-	GOSSIP_MSG_WANTS,   /* send me these */
-	GOSSIP_MSG_SYNC,    /* tell me digests of all that you have */
-	GOSSIP_MSG_PRUNE,   /* what you sent, I had: digests only, please */
+	GOSSIP_MSG_STATES,	 /* on every link: news of life and death are rare and urgent */
+	GOSSIP_MSG_DELTAS,	 /* of members' maps: on eager links, or when asked for */
+	GOSSIP_MSG_DIGESTS,	 /* what I have, for you to ask for */
+	GOSSIP_MSG_WANTS,	 /* send me these */
+	GOSSIP_MSG_SYNC,	 /* tell me digests of what you have; a link has one at a time */
+	GOSSIP_MSG_PRUNE,	 /* what you sent, I had: digests only, please */
 	GOSSIP_MSG_TYPE_MAX
 };
 
@@ -105,7 +106,6 @@ struct gossip_msg_state {
 };
 
 struct gossip_msg_states {
-	bool asked; /* answers WANTS: having it already is no reason to prune */
 	uint16_t n;
 	struct gossip_msg_state v[GOSSIP_STATES_MAX];
 };
@@ -129,7 +129,7 @@ struct gossip_part {
 };
 
 struct gossip_msg_deltas {
-	bool asked;
+	bool asked; /* answers WANTS: having it already is no reason to prune */
 	uint16_t n_parts, n_entries;
 	struct gossip_part parts[GOSSIP_PARTS_MAX];
 	struct gossip_entry entries[GOSSIP_ENTRIES_MAX];
@@ -144,7 +144,7 @@ struct gossip_digest {
 
 struct gossip_msg_digests {
 	uint32_t serial; /* not 0: part of a SYNC's answer, to be answered by WANTS of this serial even when none */
-	bool last;	 /* the SYNC's answer ends here */
+	bool last;	 /* the SYNC's answer ends here, all that was wanted was sent; n is 0, no WANTS follow */
 	uint16_t n;
 	struct gossip_digest v[GOSSIP_DIGESTS_MAX];
 };
@@ -162,6 +162,12 @@ struct gossip_msg_wants {
 	struct gossip_want v[GOSSIP_WANTS_MAX];
 };
 
+/* "Tell me digests of what you have in those buckets that are not the same." */
+struct gossip_msg_sync {
+	uint8_t n;		    /* GOSSIP_BUCKETS; 0: of all */
+	uint64_t v[GOSSIP_BUCKETS]; /* as view_hash, of the members whose id begins with these five bits */
+};
+
 struct gossip_msg {
 	enum gossip_msg_type type;
 	union {
@@ -172,7 +178,8 @@ struct gossip_msg {
 		struct gossip_msg_deltas deltas;
 		struct gossip_msg_digests digests;
 		struct gossip_msg_wants wants;
-		/* SYNC and PRUNE have no fields. */
+		struct gossip_msg_sync sync;
+		/* PRUNE has no fields. */
 	};
 };
 
