@@ -22,14 +22,14 @@
 #include "base/rng.h"
 #include "tests/sim/heap.h"
 
-#define NET_PPM		1000000
-#define NET_NO_HOST	UINT32_MAX
-#define NET_SNDBUF	(64 * 1024) /* bytes that a way holds before its sender must wait */
-#define NET_GROUPS_MAX	32
-#define NET_PAIRS_MAX	256
+#define NET_PPM	       1000000
+#define NET_NO_HOST    UINT32_MAX
+#define NET_SNDBUF     (64 * 1024) /* bytes that a way holds before its sender must wait */
+#define NET_GROUPS_MAX 32
+#define NET_PAIRS_MAX  256
 
 enum net_item { NET_ITEM_ARRIVAL, NET_ITEM_RETRY, NET_ITEM_DIAL, NET_ITEM_MAX }; /* kinds of heap items that are ours */
-enum net_state { NET_COMING, NET_OPEN, NET_GONE, NET_STATE_MAX };		  /* of an end, as its process sees it */
+enum net_state { NET_COMING, NET_OPEN, NET_GONE, NET_STATE_MAX };		 /* of an end, as its process sees it */
 
 enum net_outcome {
 	NET_REFUSED,	 /* the host is there, nobody listens */
@@ -43,10 +43,10 @@ struct net_profile {
 	int64_t jitter_us;	 /* mean of what is added to each packet */
 	uint32_t spike_ppm;	 /* packets that take spike_us more */
 	int64_t spike_us;
-	uint32_t loss_ppm;   /* of every path */
-	int64_t break_us;    /* a way that stalls so long breaks (TCP_USER_TIMEOUT) */
-	int64_t keep_us;     /* an end that heard nothing for so long finds out (keepalive); 0: never */
-	int64_t dial_us;     /* bound of a dial with its hello */
+	uint32_t loss_ppm;     /* of every path */
+	int64_t break_us;      /* a way that stalls so long breaks (TCP_USER_TIMEOUT) */
+	int64_t keep_us;       /* an end that heard nothing for so long finds out (keepalive); 0: never */
+	int64_t dial_us;       /* bound of a dial with its hello */
 	uint32_t bytes_a_ms;   /* a host's way out */
 	uint32_t hello_bytes;  /* each way */
 	uint32_t record_bytes; /* TLS: on top of each frame */
@@ -92,6 +92,7 @@ struct net_conn {
 	struct net_way way[2]; /* way[i] carries what end[i] sends */
 	uint64_t number;
 	unsigned held; /* calls are under way */
+	void *data;    /* of both processes; freed with it */
 };
 
 struct net_dial {
@@ -146,7 +147,7 @@ struct net {
 
 void net_init(struct net *n, struct heap *heap, const int64_t *now_us, uint32_t hosts, uint64_t seed,
 	const struct net_profile *p, const struct net_ops *ops, void *ctx);
-void net_done(struct net *n); /* all connections and dials with it */
+void net_done(struct net *n);			     /* all connections and dials with it */
 void net_due(struct net *n, struct heap_item *item); /* an item of the network's kinds has come up */
 
 /* Paths. */

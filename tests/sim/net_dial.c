@@ -6,8 +6,8 @@
  */
 #include "tests/sim/net_priv.h"
 
-#define SYN_AGAIN_US 1000000 /* doubles */
-#define LOOK_AGAIN_US 50000  /* for a process that is stopped */
+#define SYN_AGAIN_US  1000000 /* doubles */
+#define LOOK_AGAIN_US 50000   /* for a process that is stopped */
 
 void net_dial_free(struct net *n, struct net_dial *d)
 {
@@ -21,7 +21,8 @@ void net_dial(struct net *n, uint32_t from, uint32_t to, uint64_t token)
 	struct net_dial *d = calloc(1, sizeof(*d));
 
 	assert(d);
-	*d = (struct net_dial){.item.kind = NET_ITEM_DIAL, .from = from, .to = to, .token = token, .begun_us = *n->now_us};
+	*d = (struct net_dial){
+		.item.kind = NET_ITEM_DIAL, .from = from, .to = to, .token = token, .begun_us = *n->now_us};
 	list_add_tail(&n->hosts[from].dials, &d->of_host);
 	heap_set(n->heap, &d->item, *n->now_us);
 }

@@ -6,13 +6,13 @@
  */
 #include "tests/sim/net.h"
 
-#define NET_SEGMENT	1448
-#define NET_HEADERS	52 /* IPv4 and TCP with timestamps; an acknowledgement is that alone */
-#define NET_LENGTH	4  /* in front of each frame */
-#define NET_RTO_US	200000
-#define NET_RTO_MAX_US	120000000
-#define NET_WINDOW	10     /* packets that go out without an acknowledgement */
-#define NET_WINDOW_US	300000 /* and for so long */
+#define NET_SEGMENT    1448
+#define NET_HEADERS    52 /* IPv4 and TCP with timestamps; an acknowledgement is that alone */
+#define NET_LENGTH     4  /* in front of each frame */
+#define NET_RTO_US     200000
+#define NET_RTO_MAX_US 120000000
+#define NET_WINDOW     10     /* packets that go out without an acknowledgement */
+#define NET_WINDOW_US  300000 /* and for so long */
 
 /* net.c */
 bool net_gets_through(struct net *n, uint32_t from, uint32_t to);

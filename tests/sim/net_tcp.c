@@ -43,6 +43,7 @@ static void may_go(struct net_conn *c)
 		list_del(&c->end[i].of_host);
 	}
 	n->conns--;
+	free(c->data);
 	free(c);
 }
 
@@ -121,8 +122,8 @@ static bool try(struct net_conn *c, int side, struct net_frame *f, bool again)
 		if (w->unheard > NET_WINDOW || now - w->unheard_us > NET_WINDOW_US)
 			return false;
 	}
-	n->hosts[from].out_free_us = MAX(now, n->hosts[from].out_free_us) +
-		(int64_t)(bytes + NET_HEADERS) * 1000 / n->p.bytes_a_ms;
+	n->hosts[from].out_free_us =
+		MAX(now, n->hosts[from].out_free_us) + (int64_t)(bytes + NET_HEADERS) * 1000 / n->p.bytes_a_ms;
 	w->last_us = MAX(w->last_us, n->hosts[from].out_free_us + net_latency_us(n, from, to));
 	f->at_us = w->last_us;
 	if (f == w->head && !w->parked)

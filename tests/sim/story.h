@@ -26,8 +26,7 @@ struct story {
 
 void story_init(struct story *s, FILE *live);
 void story_done(struct story *s);
-void story_tell(struct story *s, int64_t at_us, uint32_t node, uint32_t other, const char *fmt, ...)
-	PRINTF_LIKE(5, 6);
+void story_tell(struct story *s, int64_t at_us, uint32_t node, uint32_t other, const char *fmt, ...) PRINTF_LIKE(5, 6);
 /* The last `most` lines that this node has a part in (UINT32_MAX: all). */
 void story_write(const struct story *s, FILE *to, uint32_t node, size_t most);
 
