@@ -122,6 +122,8 @@ test_programs += %D%/unit/test_table
 test_programs += %D%/unit/test_units
 test_programs += %D%/unit/test_yaml
 
+include tests/sim/local.mk
+
 # Those with threads, for the thread sanitizer.
 threaded_programs =
 threaded_programs += %D%/edge/test_adoption

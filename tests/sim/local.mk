@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-# The simulator: real cores in virtual time.
-check_PROGRAMS += %D%/covey-sim
-%C%_covey_sim_SOURCES = \
+# The simulator: real cores in virtual time (doc/TESTING.md). Its parts are a library, so that they have tests too.
+check_LIBRARIES += libsim.a
+libsim_a_SOURCES = \
 	%D%/faults.c \
 	%D%/faults.h \
 	%D%/faults_kinds.c \
@@ -10,7 +10,6 @@ check_PROGRAMS += %D%/covey-sim
 	%D%/figures.h \
 	%D%/heap.c \
 	%D%/heap.h \
-	%D%/main.c \
 	%D%/net.c \
 	%D%/net.h \
 	%D%/net_dial.c \
@@ -33,4 +32,15 @@ check_PROGRAMS += %D%/covey-sim
 	%D%/sim.h \
 	%D%/story.c \
 	%D%/story.h
-%C%_covey_sim_LDADD = libgossip_core.a libbase.a
+
+check_PROGRAMS += %D%/covey-sim
+%C%_covey_sim_SOURCES = %D%/main.c
+%C%_covey_sim_LDADD = libsim.a libgossip_core.a libbase.a
+
+# Some seeds of small clusters with every kind of fault.
+sim_tests = %D%/short.sh
+TESTS += $(sim_tests)
+EXTRA_DIST += $(sim_tests) %D%/seeds.txt
+
+test_programs += tests/unit/test_sim_net
+tests_unit_test_sim_net_LDADD = libsim.a libbase.a $(CMOCKA_LIBS)

@@ -13,17 +13,19 @@
 #include "tests/sim/runs.h"
 
 static const char usage[] =
-	"usage: covey-sim [--nodes N] [--seed S] [--seeds COUNT] [--minutes M] [--profile local|lan|wan]\n"
+	"usage: covey-sim [--nodes N] [--seed S] [--seeds COUNT | --seconds T] [--minutes M] [--profile "
+	"local|lan|wan]\n"
 	"                 [--faults swarm|none|KIND[=A-MINUTE],...] [--tls] [--check EVERY] [--trace] [--json]\n"
 	"       covey-sim --scenario NAME [--nodes N] [--seed S] [--minutes M] [--trials T] [--profile P] [--tls] "
 	"[--json]\n"
 	"       covey-sim --list\n"
-	"--seeds runs so many seeds from S on. Without --nodes each seed of a swarm draws from 2 to 8.\n"
+	"--seeds runs so many seeds from S on, --seconds as many as take so long. Without --nodes each seed of a swarm "
+	"draws from 2 to 8.\n"
 	"Ends with 0: all was as it must be and within its bars; 1: not; 2: wrong usage.\n";
 
 struct command {
 	struct run run;
-	uint64_t seeds;
+	uint64_t seeds, seconds;
 	bool json, draw_nodes;
 };
 
@@ -101,6 +103,8 @@ static int take(struct command *c, int option, const char *v)
 		return number(v, UINT64_MAX, &c->run.seed) ? 0 : 1 + wrong("not a seed:", v);
 	case 'S':
 		return number(v, UINT32_MAX, &c->seeds) && c->seeds ? 0 : 1 + wrong("not a number of seeds:", v);
+	case 'b':
+		return number(v, UINT32_MAX, &c->seconds) ? 0 : 1 + wrong("not a number of seconds:", v);
 	case 'm':
 		c->run.minutes = strtod(v, &end);
 		return c->run.minutes > 0 && !*end ? 0 : 1 + wrong("not a number of minutes:", v);
@@ -148,11 +152,12 @@ static int options(struct command *c, int argc, char **argv)
 {
 	static const struct option longs[] = {{"nodes", required_argument, NULL, 'n'},
 		{"seed", required_argument, NULL, 's'}, {"seeds", required_argument, NULL, 'S'},
-		{"minutes", required_argument, NULL, 'm'}, {"profile", required_argument, NULL, 'p'},
-		{"faults", required_argument, NULL, 'f'}, {"scenario", required_argument, NULL, 'S' + 128},
-		{"check", required_argument, NULL, 'k'}, {"trials", required_argument, NULL, 't'},
-		{"tls", no_argument, NULL, 'T'}, {"trace", no_argument, NULL, 'v'}, {"json", no_argument, NULL, 'j'},
-		{"list", no_argument, NULL, 'l'}, {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
+		{"seconds", required_argument, NULL, 'b'}, {"minutes", required_argument, NULL, 'm'},
+		{"profile", required_argument, NULL, 'p'}, {"faults", required_argument, NULL, 'f'},
+		{"scenario", required_argument, NULL, 'S' + 128}, {"check", required_argument, NULL, 'k'},
+		{"trials", required_argument, NULL, 't'}, {"tls", no_argument, NULL, 'T'},
+		{"trace", no_argument, NULL, 'v'}, {"json", no_argument, NULL, 'j'}, {"list", no_argument, NULL, 'l'},
+		{"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
 	int option, rc = 0;
 
 	while (!rc && (option = getopt_long(argc, argv, "", longs, NULL)) != -1)
@@ -217,10 +222,11 @@ int main(int argc, char **argv)
 {
 	struct command c = {.run = {.faults = "swarm", .seed = 1, .profile = GOSSIP_PROFILE_LAN}, .seeds = 1};
 	int rc = options(&c, argc, argv), red = 0;
+	double first = seconds();
 
 	if (rc)
 		return rc - 1;
-	for (uint64_t i = 0; i < c.seeds; i++) {
+	for (uint64_t i = 0; c.seconds ? seconds() - first < (double)c.seconds : i < c.seeds; i++) {
 		struct run r = c.run;
 		double begun = seconds();
 		bool ok;
