@@ -117,9 +117,10 @@ enum cli_status cmd_cluster(struct cli *c);
 enum cli_status cmd_voters(struct cli *c);
 enum cli_status cmd_recover(struct cli *c);
 enum cli_status cmd_reset(struct cli *c);
-enum cli_status cmd_pki(struct cli *c);
 enum cli_status cmd_backup(struct cli *c);
 enum cli_status cmd_restore(struct cli *c);
+/* cmd_pki.c */
+enum cli_status cmd_pki(struct cli *c);
 /* cmd_reload.c */
 enum cli_status cmd_reload(struct cli *c);
 

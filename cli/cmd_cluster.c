@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/io.h"
 #include "cli/call.h"
 #include "cli/field.h"
 
@@ -79,46 +78,6 @@ enum cli_status cmd_voters(struct cli *c)
 	if (*field_text(r.result, "text", text, sizeof(text)))
 		(void)bytes_fmt(&c->out, "%s\n", text); /* as above */
 	return cli_flush(c);
-}
-
-static enum cli_status pki_sign(struct cli *c)
-{
-	struct bytes csr = {.max = 64 * 1024};
-	AUTO_ARGS struct args a;
-	struct err e;
-	enum cli_status status;
-
-	args_init(&a, 3);
-	mp_key_str(&a.w, "action", "sign");
-	mp_key_str(&a.w, "op", cli_op(c));
-	mp_str(&a.w, "csr");
-	if (io_read_file(AT_FDCWD, cli_arg(c, 1), &csr, &e) < 0) {
-		status = cli_fail(CLI_REFUSED, "%s", e.text);
-	} else {
-		mp_strn(&a.w, csr.v, csr.n);
-		status = change_run(c, "pki", &a, "pki", NULL, NULL);
-	}
-	bytes_done(&csr);
-	return status;
-}
-
-enum cli_status cmd_pki(struct cli *c)
-{
-	const char *action = cli_arg(c, 0), *arg = cli_arg(c, 1);
-	bool is_init = strcmp(action, "init") == 0;
-	AUTO_ARGS struct args a;
-
-	args_init(&a, 3); /* before any return: it is done with at each */
-	if (!is_init && strcmp(action, "issue") != 0 && strcmp(action, "sign") != 0)
-		return cli_usage(c, "there is no 'pki %.40s'", action);
-	if (is_init != !arg)
-		return cli_usage(c, is_init ? "pki init takes no argument" : "pki %s needs an argument", action);
-	if (strcmp(action, "sign") == 0)
-		return pki_sign(c);
-	mp_key_str(&a.w, "action", action);
-	mp_key_str(&a.w, "node", arg);
-	mp_key_str(&a.w, "op", cli_op(c));
-	return change_run(c, "pki", &a, "pki", NULL, NULL);
 }
 
 /* The daemon's working directory is not ours: paths are sent whole. */

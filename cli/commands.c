@@ -56,7 +56,10 @@ const struct command commands[] = {
 	{"voters", "", 0, 0, READS, "show which nodes vote", NULL, cmd_voters},
 	{"recover", "", 0, 0, CHANGES | OPT_BIT(OPT_FORCE), "go on although the majority of the voters is lost",
 		"Needs --force: what only the lost voters know is lost. Asks on a terminal.", cmd_recover},
-	{"pki", "init | issue NODE | sign CSR", 1, 2, CHANGES, "make the cluster's CA, and certificates of nodes", NULL,
+	{"pki", "init | issue NODE | sign CSR", 1, 2, OPT_BIT(OPT_DIR) | OPT_BIT(OPT_FORCE),
+		"make the cluster's CA, and certificates of nodes",
+		"No daemon is needed. init makes ca.pem and ca.key; issue makes NODE.pem and NODE.key; sign makes NODE.pem\n"
+		"for a request whose common name is NODE. What is there is not overwritten without --force.",
 		cmd_pki},
 	{"backup", "FILE", 1, 1, 0, "copy the store, consistently, to a file of the daemon's host", NULL, cmd_backup},
 	{"restore", "FILE", 1, 1, CHANGES, "take the store from a backup", NULL, cmd_restore},

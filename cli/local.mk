@@ -13,6 +13,7 @@ libcli_a_SOURCES = \
 	%D%/cmd_events.c \
 	%D%/cmd_logs.c \
 	%D%/cmd_logs_agent.c \
+	%D%/cmd_pki.c \
 	%D%/cmd_reload.c \
 	%D%/cmd_status.c \
 	%D%/cmd_tell.c \
@@ -40,8 +41,8 @@ libcli_a_SOURCES = \
 	%D%/when.c \
 	%D%/when.h
 
-CLI_LIBS = libcli.a libnode.a libsupervisor.a libsupervisor_core.a libbase.a \
-	$(MSGPACK_LIBS) $(SECCOMP_LIBS) $(YAML_LIBS)
+CLI_LIBS = libcli.a libnode.a libgossip.a libsupervisor.a libsupervisor_core.a libbase.a \
+	$(MSGPACK_LIBS) $(SECCOMP_LIBS) $(YAML_LIBS) $(TLS_LIBS)
 bin_PROGRAMS += covey
 covey_SOURCES = %D%/main.c
 covey_LDADD = $(CLI_LIBS)

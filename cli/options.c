@@ -19,6 +19,7 @@ const struct option_row option_rows[OPT_MAX] = {
 	[OPT_DRY_RUN] = {"dry-run", 0, NULL, "print the plan and change nothing"},
 	[OPT_ALL] = {"all", 0, NULL, "every agent"},
 	[OPT_FORCE] = {"force", 0, NULL, "do it without asking"},
+	[OPT_DIR] = {"dir", 0, "PATH", "the directory of keys and certificates (default " COVEY_SYSCONFDIR "/pki)"},
 	[OPT_LINES] = {"lines", 'n', "N", "begin with the last N lines"},
 	[OPT_FOLLOW] = {"follow", 'f', NULL, "go on with what is new, until interrupted"},
 	[OPT_AGENT] = {"agent", 0, "A", "only what concerns this agent"},

@@ -15,6 +15,7 @@ enum option_id {
 	OPT_DRY_RUN,
 	OPT_ALL,
 	OPT_FORCE,
+	OPT_DIR,
 	OPT_LINES,
 	OPT_FOLLOW,
 	OPT_AGENT,

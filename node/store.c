@@ -134,6 +134,11 @@ const char *store_node_id(const struct store *s)
 	return s->node_id;
 }
 
+const char *store_cluster_id(const struct store *s)
+{
+	return s->cluster_id;
+}
+
 static struct store_job *job_new(enum store_kind kind, size_t content, store_done *done, void *arg)
 {
 	struct store_job *j = mem_alloc(sizeof(*j) + content);
@@ -353,6 +358,16 @@ int store_put_meta(struct store *s, const char *key, int64_t value, store_done *
 		j->u.meta.key = keep_text(j, key);
 		j->u.meta.value = value;
 	}
+	return submit(s, j);
+}
+
+int store_put_cluster(struct store *s, const char *id, store_done *done, void *arg)
+{
+	struct store_job *j = job_new(STORE_PUT_CLUSTER, text_size(id), done, arg);
+
+	assert(strlen(id) == sizeof(s->cluster_id) - 1);
+	if (j)
+		j->u.cluster = keep_text(j, id);
 	return submit(s, j);
 }
 

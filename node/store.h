@@ -75,6 +75,8 @@ int store_load_events(
 int64_t store_meta(struct store *s, const char *key, int64_t fallback); /* at start */
 /* The node's UUID, made at first open; 36 characters. */
 const char *store_node_id(const struct store *s);
+/* The cluster's, that the node founded or was let into, as it was at open; "" for none. */
+const char *store_cluster_id(const struct store *s);
 
 /* Jobs. All content is copied. done may be NULL. -ENOSPC when the queue is full: nothing was queued. */
 int store_put_agent(struct store *s, const struct store_agent *a, store_done *done, void *arg);
@@ -84,6 +86,8 @@ int store_del_replica(struct store *s, const char *id, store_done *done, void *a
 int store_put_op(struct store *s, const struct store_op *op, store_done *done, void *arg);
 int store_put_event(struct store *s, const struct store_event *ev, store_done *done, void *arg);
 int store_put_meta(struct store *s, const char *key, int64_t value, store_done *done, void *arg);
+/* A UUID of 36 characters. A data_dir belongs to one cluster for ever: the caller puts it once. */
+int store_put_cluster(struct store *s, const char *id, store_done *done, void *arg);
 int store_backup(struct store *s, const char *path, store_done *done, void *arg); /* a consistent copy */
 
 struct store_events_query {

@@ -27,6 +27,7 @@ enum store_kind {
 	STORE_PUT_OP,
 	STORE_PUT_EVENT,
 	STORE_PUT_META,
+	STORE_PUT_CLUSTER,
 	STORE_BACKUP, /* the first that is no row */
 	STORE_READ_EVENTS,
 	STORE_SYNC,
@@ -53,6 +54,7 @@ struct store_job {
 			const char *key;
 			int64_t value;
 		} meta;
+		const char *cluster; /* its id */
 		const char *path;
 		struct {
 			struct store_events_query q;
@@ -64,7 +66,7 @@ struct store_job {
 };
 
 enum store_stmt {
-	STORE_STMT_KIND_LAST = STORE_PUT_META, /* one each of the kinds that are rows, and: */
+	STORE_STMT_KIND_LAST = STORE_PUT_CLUSTER, /* one each of the kinds that are rows, and: */
 	STORE_STMT_BEGIN,
 	STORE_STMT_COMMIT,
 	STORE_STMT_ROLLBACK,
@@ -77,7 +79,7 @@ struct store {
 	struct ev_loop *loop;
 	ev_async wake;	  /* completions are there */
 	char *dir, *path; /* owned */
-	char node_id[37];
+	char node_id[37], cluster_id[37]; /* the cluster's: "" for none */
 	bool thread_started, completing;
 	pthread_t thread;
 

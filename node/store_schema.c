@@ -18,6 +18,7 @@
 #include <sys/stat.h>
 
 #include "base/mem.h"
+#include "gossip/identity.h"
 
 #define BUSY_WAIT_MS 1000
 #define LOCK_PENDING 0x40000000 /* where SQLite's locks begin (sqlite3 os.h, PENDING_BYTE) */
@@ -60,6 +61,7 @@ static const char *const statements[] = {
 	[STORE_PUT_OP] = "REPLACE INTO ops VALUES(?,?,?)",
 	[STORE_PUT_EVENT] = "REPLACE INTO events VALUES(?,?,?,?,?,?,?,?)",
 	[STORE_PUT_META] = "REPLACE INTO meta VALUES(?,?)",
+	[STORE_PUT_CLUSTER] = "REPLACE INTO identity VALUES('cluster_id',?)",
 	[STORE_STMT_BEGIN] = "BEGIN IMMEDIATE",
 	[STORE_STMT_COMMIT] = "COMMIT",
 	[STORE_STMT_ROLLBACK] = "ROLLBACK",
@@ -151,18 +153,12 @@ static int query_int(struct store *s, const char *sql, int64_t *ret, struct err 
 
 int store_schema_make_id(char out[37], struct err *e)
 {
-	unsigned char r[16];
-	char *p = out;
+	uint8_t r[IDENTITY_UUID_BYTES];
 
 	if (getrandom(r, sizeof(r), 0) != (ssize_t)sizeof(r))
 		return err_errno(e, "random bytes for the node's id");
-	r[6] = (unsigned char)((r[6] & 0x0f) | 0x40);
-	r[8] = (unsigned char)((r[8] & 0x3f) | 0x80);
-	for (size_t i = 0; i < sizeof(r); i++) {
-		if (i == 4 || i == 6 || i == 8 || i == 10)
-			*p++ = '-';
-		p += snprintf(p, 3, "%02x", r[i]);
-	}
+	identity_make(r);
+	(void)identity_text(r, out); /* returns out */
 	return 0;
 }
 
@@ -318,23 +314,35 @@ static int check_whole(struct store *s, struct err *e)
 	return rc;
 }
 
-static int read_id(struct store *s, struct err *e)
+/* Of identity: 1, or 0 when there is no such row. A text of another length is damage. */
+static int read_uuid(struct store *s, const char *key, char ret[37], struct err *e)
 {
 	sqlite3_stmt *st = NULL;
-	int rc = sqlite3_prepare_v2(s->db, "SELECT value FROM identity WHERE key='node_id'", -1, &st, NULL);
+	int rc = sqlite3_prepare_v2(s->db, "SELECT value FROM identity WHERE key=?", -1, &st, NULL);
 
 	if (rc == SQLITE_OK)
+		rc = sqlite3_bind_text(st, 1, key, -1, SQLITE_STATIC);
+	if (rc == SQLITE_OK)
 		rc = sqlite3_step(st);
-	if (rc == SQLITE_ROW && sqlite3_column_bytes(st, 0) == (int)sizeof(s->node_id) - 1) {
-		memcpy(s->node_id, sqlite3_column_text(st, 0), sizeof(s->node_id));
-		rc = 0;
-	} else if (rc == SQLITE_ROW || rc == SQLITE_DONE) {
-		rc = err_set(e, -EUCLEAN, "'%s' has no node id: it is damaged; restore a backup", s->path);
+	if (rc == SQLITE_ROW && sqlite3_column_bytes(st, 0) == 36) {
+		memcpy(ret, sqlite3_column_text(st, 0), 37);
+		rc = 1;
+	} else if (rc == SQLITE_ROW) {
+		rc = err_set(e, -EUCLEAN, "'%s' has no proper %s: it is damaged; restore a backup", s->path, key);
 	} else {
-		rc = store_schema_fault(s, e);
+		rc = rc == SQLITE_DONE ? 0 : store_schema_fault(s, e);
 	}
 	(void)sqlite3_finalize(st); /* repeats the failure that was told already */
 	return rc;
+}
+
+static int read_ids(struct store *s, struct err *e)
+{
+	int rc = read_uuid(s, "node_id", s->node_id, e);
+
+	if (rc == 0)
+		return err_set(e, -EUCLEAN, "'%s' has no node id: it is damaged; restore a backup", s->path);
+	return rc < 0 ? rc : MIN(read_uuid(s, "cluster_id", s->cluster_id, e), 0);
 }
 
 static int prepare_all(struct store *s, struct err *e)
@@ -374,7 +382,7 @@ static int open_checked(struct store *s, struct err *e)
 	if (rc == 0)
 		rc = upgrade(s, version, e);
 	if (rc == 0)
-		rc = read_id(s, e);
+		rc = read_ids(s, e);
 	if (rc == 0)
 		rc = query_int(s, "SELECT count(*) FROM events", &s->n_events, e);
 	if (rc == 0)

@@ -98,6 +98,9 @@ static void bind_job(sqlite3_stmt *st, const struct store_job *j)
 		bind_text(st, 1, j->u.meta.key);
 		bind_int(st, 2, j->u.meta.value);
 		break;
+	case STORE_PUT_CLUSTER:
+		bind_text(st, 1, j->u.cluster);
+		break;
 	case STORE_BACKUP:
 	case STORE_READ_EVENTS:
 	case STORE_SYNC:

@@ -69,7 +69,6 @@ static const struct verb verbs[] = {
 	{"forget", VERB_CLUSTER, NULL, "this node has no gossip section: it knows no other nodes"},
 	{"recover", VERB_CLUSTER, NULL,
 		"this node has no gossip section: it is the only voter, and there is no majority to recover"},
-	{"pki", VERB_CLUSTER, NULL, "this node has no gossip section and needs no certificates"},
 };
 
 static const struct verb *find(const char *name)

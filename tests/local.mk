@@ -2,8 +2,8 @@
 # A test program is one line: tests/unit/NAME (pure or cheap) or tests/edge/NAME (real cgroups, processes, sockets),
 # made of the .c file of that name with cmocka and linked with every floor. Exit status 77: this host lacks what it
 # names.
-TEST_LIBS = libtest.a libcli.a libnode.a libsupervisor.a libsupervisor_core.a libbase.a $(EV_LIBS) $(NNG_LIBS) \
-	$(MSGPACK_LIBS) $(CGROUP_LIBS) $(SECCOMP_LIBS) $(SQLITE_LIBS) $(YAML_LIBS) \
+TEST_LIBS = libtest.a libcli.a libnode.a libgossip.a libsupervisor.a libsupervisor_core.a libbase.a $(EV_LIBS) \
+	$(NNG_LIBS) $(MSGPACK_LIBS) $(CGROUP_LIBS) $(SECCOMP_LIBS) $(SQLITE_LIBS) $(YAML_LIBS) $(TLS_LIBS) \
 	$(CMOCKA_LIBS) -lpthread -lm
 LDADD = $(TEST_LIBS)
 
@@ -120,6 +120,11 @@ test_programs += %D%/unit/test_store_next_files
 test_programs += %D%/unit/test_sysstat
 test_programs += %D%/unit/test_table
 test_programs += %D%/unit/test_units
+test_programs += %D%/unit/test_unpack
+test_programs += %D%/unit/test_wire
+test_programs += %D%/unit/test_hello
+test_programs += %D%/unit/test_identity
+test_programs += %D%/unit/test_pki
 test_programs += %D%/unit/test_yaml
 
 include tests/sim/local.mk
@@ -151,6 +156,7 @@ EXTRA_DIST += %D%/lib/groups.h
 EXTRA_DIST += %D%/lib/json.h
 EXTRA_DIST += %D%/lib/lsan.supp
 EXTRA_DIST += %D%/lib/oom.h
+EXTRA_DIST += %D%/lib/pki_bed.h
 EXTRA_DIST += %D%/lib/store_bed.h
 EXTRA_DIST += %D%/lib/proc.h
 EXTRA_DIST += %D%/lib/replica_story.h

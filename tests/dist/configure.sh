@@ -41,6 +41,7 @@ hidden() { # HEADER PACKAGE
 
 hidden ev.h libev-dev
 hidden nng/nng.h libnng-dev
+hidden mbedtls/x509_crt.h libmbedtls-dev
 hidden libcgroup.h libcgroup-dev
 hidden seccomp.h libseccomp-dev
 hidden sqlite3.h libsqlite3-dev

@@ -164,8 +164,6 @@ static void each_change_asks_for_what_it_is(void **state)
 		{{"leave"}, "leave {\"op\":\"o1\"}\n"},
 		{{"reset"}, "reset {\"force\":false,\"op\":\"o1\"}\n"},
 		{{"recover", "--force"}, "recover {\"force\":true,\"op\":\"o1\"}\n"},
-		{{"pki", "init"}, "pki {\"action\":\"init\",\"node\":null,\"op\":\"o1\"}\n"},
-		{{"pki", "issue", "n2"}, "pki {\"action\":\"issue\",\"node\":\"n2\",\"op\":\"o1\"}\n"},
 		{{"restore", "/x"}, "restore {\"path\":\"/x\",\"op\":\"o1\"}\n"},
 	};
 

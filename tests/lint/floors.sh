@@ -3,13 +3,14 @@
 # floors: each #include points down. {cli, node} → {gossip, consensus, scheduler, supervisor} → base; the four never
 # include each other; a core (the sources of a lib*_core.a) includes of its own room only the core's headers and the
 # rooms' contracts below, and of base/ nothing that allocates, logs or touches files; the command takes from node/
-# only the two ends of the control protocol, and from supervisor/ only what reads files of agents.
+# only the two ends of the control protocol, from supervisor/ only what reads files of agents, and from gossip/ what
+# makes certificates.
 . "$(dirname "$0")/lib.sh"
 
 # Data that core and edge agree on, without a function that acts.
 contracts='supervisor/spec.h supervisor/shim_proto.h'
 core_may_not='base/io.h base/log.h base/mem.h'
-cli_may='node/mp.h node/control_client.h supervisor/spec.h supervisor/seccomp.h'
+cli_may='node/mp.h node/control_client.h supervisor/spec.h supervisor/spec_words.h supervisor/seccomp.h gossip/pki.h'
 
 core_files() {
 	for mk in $(lint_files local.mk); do

@@ -186,6 +186,23 @@ static void test_the_file_is_private_and_the_id_stays(void **state)
 	assert_int_equal(st.st_mode & 0777, 0600);
 }
 
+static void test_the_cluster_is_known_once_it_is_durable(void **state)
+{
+	static const char id[] = "0f8fad5b-d9cb-469f-a165-70867728950e";
+	struct store_bed *b = *state;
+	struct answers a = {0};
+
+	assert_string_equal(store_cluster_id(b->s), "");
+	store_bed_reopen(b);
+	assert_string_equal(store_cluster_id(b->s), "");
+	assert_int_equal(store_put_cluster(b->s, id, store_bed_answer, &a), 0);
+	store_bed_await(b, &a, 1);
+	assert_int_equal(a.rc, 0);
+	store_bed_reopen(b);
+	assert_string_equal(store_cluster_id(b->s), id);
+	assert_string_not_equal(store_node_id(b->s), id);
+}
+
 /* The answers of a hundred jobs, each of which must be the next one. */
 static int next_expected;
 
@@ -464,6 +481,7 @@ int main(void)
 		TEST(test_what_was_deleted_is_gone_and_what_was_put_again_is_new),
 		TEST(test_changes_are_known_by_their_ids),
 		TEST(test_the_file_is_private_and_the_id_stays),
+		TEST(test_the_cluster_is_known_once_it_is_durable),
 		TEST(test_answers_come_in_order_and_in_groups),
 		TEST(test_nothing_is_answered_before_it_is_synced),
 		TEST(test_a_full_queue_refuses_and_recovers),

@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a daemon holds: its own chain and key, the CA's certificates, and the judgement of a peer's proof. Whether a
+ * certificate is valid now is judged by the clock that is given, not by mbed TLS's own look at the system's.
+ */
+#include "gossip/pki_priv.h"
+
+#include <errno.h>
+#include <string.h>
+#include <strings.h>
+
+#include <mbedtls/md.h>
+#include <mbedtls/oid.h>
+
+#include "base/mem.h"
+#include "base/units.h"
+
+struct pki {
+	unsigned refs;
+	mbedtls_x509_crt ca, chain;
+	mbedtls_pk_context key;
+	int64_t expires_ms;
+};
+
+/* ---- judging a chain ---- */
+
+struct judged {
+	int64_t wall_ms;
+	int64_t expired_ms, future_ms; /* of a certificate that was not valid: since when, from when; 0: none */
+	int64_t expires_ms;	       /* the first end of those that were */
+};
+
+/* Called by mbed TLS for each certificate of the path, the CA's first. */
+static int judge_time(void *arg, mbedtls_x509_crt *crt, int depth, uint32_t *flags)
+{
+	struct judged *j = arg;
+	int64_t from = pki_time_ms(&crt->valid_from), to = pki_time_ms(&crt->valid_to);
+
+	(void)depth;
+	*flags &= ~(uint32_t)(MBEDTLS_X509_BADCERT_EXPIRED | MBEDTLS_X509_BADCERT_FUTURE); /* by another clock */
+	if (j->wall_ms > to && !j->expired_ms)
+		j->expired_ms = to;
+	if (j->wall_ms < from && !j->future_ms)
+		j->future_ms = from;
+	j->expires_ms = MIN(j->expires_ms, to);
+	return 0;
+}
+
+#define BAD_STRENGTH                                                                                                   \
+	(MBEDTLS_X509_BADCERT_BAD_MD | MBEDTLS_X509_BADCERT_BAD_PK | MBEDTLS_X509_BADCERT_BAD_KEY)
+
+/* The chain leads to the CA and is valid now. whose: how the sentence begins. */
+static int judge_chain(const struct pki *p, mbedtls_x509_crt *chain, const char *whose, int64_t wall_ms,
+	int64_t *ret_expires_ms, struct err *e)
+{
+	struct judged j = {.wall_ms = wall_ms, .expires_ms = INT64_MAX};
+	char text[UNITS_TEXT_MAX];
+	uint32_t flags = 0;
+	/* mbed TLS writes to neither the CA's certificates nor the chain's. */
+	int rc = mbedtls_x509_crt_verify(
+		chain, (mbedtls_x509_crt *)&p->ca, NULL, NULL, &flags, judge_time, &j);
+
+	if (rc != 0 && rc != MBEDTLS_ERR_X509_CERT_VERIFY_FAILED)
+		return pki_fault(e, rc, whose, "the certificate cannot be checked");
+	if (flags & BAD_STRENGTH)
+		return err_set(e, -EACCES, "%s: the certificate has a hash or key that is too weak", whose);
+	if (flags)
+		return err_set(e, -EACCES, "%s: the certificate is not signed by this cluster's CA", whose);
+	if (j.expired_ms)
+		return err_set(e, -EACCES, "%s: the certificate expired on %.10s (by this host's clock)", whose,
+			units_time(text, j.expired_ms));
+	if (j.future_ms)
+		return err_set(e, -EACCES, "%s: the certificate is valid only from %s on: is a clock wrong?", whose,
+			units_time(text, j.future_ms));
+	if (ret_expires_ms)
+		*ret_expires_ms = j.expires_ms;
+	return 0;
+}
+
+static bool same_name(const mbedtls_asn1_buf *b, const char *name)
+{
+	return b->len == strlen(name) && strncasecmp((const char *)b->p, name, b->len) == 0;
+}
+
+/*
+ * RFC 6125, 6.4.4: the common name counts where there are no alternative ones. No wildcards, which mbed TLS would take:
+ * one certificate would be any node.
+ */
+static bool is_for(const mbedtls_x509_crt *crt, const char *name)
+{
+	if (!(crt->ext_types & MBEDTLS_X509_EXT_SUBJECT_ALT_NAME)) {
+		for (const mbedtls_x509_name *at = &crt->subject; at; at = at->next)
+			if (MBEDTLS_OID_CMP(MBEDTLS_OID_AT_CN, &at->oid) == 0 && same_name(&at->val, name))
+				return true;
+		return false;
+	}
+	for (const mbedtls_x509_sequence *at = &crt->subject_alt_names; at; at = at->next)
+		if ((at->buf.tag & MBEDTLS_ASN1_TAG_VALUE_MASK) == MBEDTLS_X509_SAN_DNS_NAME &&
+			same_name(&at->buf, name))
+			return true;
+	return false;
+}
+
+/* How a sentence tells whom a certificate is for. */
+static void name_of(const mbedtls_x509_crt *crt, char *out, size_t n)
+{
+	if (mbedtls_x509_dn_gets(out, n, &crt->subject) < 0)
+		out[0] = '\0';
+	for (char *c = out; *c; c++)
+		*c = *c < ' ' || *c > '~' ? '?' : *c;
+}
+
+static int judge_name(const mbedtls_x509_crt *crt, const char *whose, const char *name, struct err *e)
+{
+	char subject[96];
+
+	if (is_for(crt, name))
+		return 0;
+	name_of(crt, subject, sizeof(subject));
+	return err_set(e, -EACCES, "%s: the certificate is not for node '%s' but for %s", whose, name,
+		*subject ? subject : "another");
+}
+
+/* ---- loading ---- */
+
+static int check_size(const struct pki *p, const char *cert, struct err *e)
+{
+	size_t n = 0, bytes = 0;
+
+	for (const mbedtls_x509_crt *at = &p->chain; at; at = at->next) {
+		n++;
+		bytes += at->raw.len;
+	}
+	if (n > PKI_CHAIN_MAX)
+		return err_set(e, -EINVAL, "%s: %zu certificates, at most %d are shown to peers", cert, n, PKI_CHAIN_MAX);
+	if (bytes > PKI_CHAIN_BYTES_MAX)
+		return err_set(e, -EINVAL, "%s: %zu bytes of certificates, at most %d fit into a greeting", cert, bytes,
+			PKI_CHAIN_BYTES_MAX);
+	return 0;
+}
+
+static int check_own(struct pki *p, const char *cert, const char *key, const char *node, int64_t wall_ms, struct err *e)
+{
+	int rc;
+
+	if (mbedtls_pk_check_pair(&p->chain.pk, &p->key) != 0)
+		return err_set(e, -EINVAL, "%s is not the key of %s", key, cert);
+	rc = check_size(p, cert, e);
+	if (rc == 0)
+		rc = judge_name(&p->chain, cert, node, e);
+	if (rc == 0)
+		rc = judge_chain(p, &p->chain, cert, wall_ms, &p->expires_ms, e);
+	if (rc == 0 && !is_for(&p->chain, PKI_SERVER_NAME))
+		rc = err_set(e, -EINVAL, "%s: the certificate must be for '" PKI_SERVER_NAME "' too (a second alternative "
+					 "name), as `covey pki` makes them: TLS asks for it", cert);
+	return rc == -EACCES ? -EINVAL : rc;
+}
+
+int pki_load(const char *ca, const char *cert, const char *key, const char *node, int64_t wall_ms, struct pki **ret,
+	struct err *e)
+{
+	struct pki *p = mem_zalloc(1, sizeof(*p));
+	int rc;
+
+	if (!p)
+		return err_set(e, -ENOMEM, "no memory");
+	p->refs = 1;
+	mbedtls_x509_crt_init(&p->chain);
+	mbedtls_pk_init(&p->key);
+	rc = pki_read_certs(ca, &p->ca, e);
+	if (rc == 0)
+		rc = pki_read_certs(cert, &p->chain, e);
+	if (rc == 0)
+		rc = pki_read_key(key, &p->key, e);
+	if (rc == 0)
+		rc = check_own(p, cert, key, node, wall_ms, e);
+	if (rc < 0) {
+		pki_unref(p);
+		return rc;
+	}
+	*ret = p;
+	return 0;
+}
+
+struct pki *pki_ref(struct pki *p)
+{
+	p->refs++;
+	return p;
+}
+
+void pki_unref(struct pki *p)
+{
+	if (!p || --p->refs > 0)
+		return;
+	mbedtls_x509_crt_free(&p->ca);
+	mbedtls_x509_crt_free(&p->chain);
+	mbedtls_pk_free(&p->key); /* which wipes it */
+	free(p);
+}
+
+int64_t pki_expires_ms(const struct pki *p)
+{
+	return p->expires_ms;
+}
+
+size_t pki_chain_n(const struct pki *p)
+{
+	size_t n = 0;
+
+	for (const mbedtls_x509_crt *at = &p->chain; at; at = at->next)
+		n++;
+	return n;
+}
+
+const unsigned char *pki_chain_at(const struct pki *p, size_t i, size_t *ret_n)
+{
+	const mbedtls_x509_crt *at = &p->chain;
+
+	while (i-- > 0)
+		at = at->next;
+	*ret_n = at->raw.len;
+	return at->raw.p;
+}
+
+/* ---- proofs ---- */
+
+int pki_sign_digest(const struct pki *p, const unsigned char *digest, unsigned char *sig, size_t *ret_n, struct err *e)
+{
+	/* Signing changes nothing of the key but what mbed TLS keeps for its own speed. */
+	int rc = mbedtls_pk_sign((mbedtls_pk_context *)&p->key, MBEDTLS_MD_SHA256, digest, PKI_DIGEST_BYTES, sig, ret_n,
+		pki_random, NULL);
+
+	return rc < 0 ? pki_fault(e, rc, "this node's key", "cannot sign") : 0;
+}
+
+int pki_check_proof(const struct pki *p, const struct pki_proof *proof, const char *name, const unsigned char *digest,
+	int64_t wall_ms, struct err *e)
+{
+	mbedtls_x509_crt chain;
+	int rc = 0;
+
+	if (proof->n == 0 || proof->sig_n == 0)
+		return err_set(e, -EACCES, "%s: showed no certificate", name);
+	mbedtls_x509_crt_init(&chain);
+	for (size_t i = 0; i < proof->n && rc == 0; i++) {
+		rc = mbedtls_x509_crt_parse_der(&chain, proof->cert[i], proof->cert_n[i]);
+		if (rc < 0)
+			rc = pki_fault(e, rc, name, "the certificate cannot be read");
+	}
+	if (rc == 0)
+		rc = judge_chain(p, &chain, name, wall_ms, NULL, e);
+	if (rc == 0)
+		rc = judge_name(&chain, name, name, e);
+	if (rc == 0 && !pki_key_is_usable(&chain.pk))
+		rc = err_set(e, -EACCES, "%s: the certificate's key must be " PKI_USABLE_KEYS, name);
+	if (rc == 0 && mbedtls_pk_verify(&chain.pk, MBEDTLS_MD_SHA256, digest, PKI_DIGEST_BYTES, proof->sig,
+			       proof->sig_n) != 0)
+		rc = err_set(e, -EACCES, "%s: the signature is wrong: replayed, passed on, or not by this certificate's key",
+			name);
+	mbedtls_x509_crt_free(&chain);
+	return rc == -EINVAL ? -EACCES : rc;
+}
