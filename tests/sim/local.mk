@@ -23,8 +23,6 @@ libsim_a_SOURCES = \
 	%D%/oracle.h \
 	%D%/oracle_end.c \
 	%D%/oracle_priv.h \
-	%D%/pack.c \
-	%D%/pack.h \
 	%D%/runs.c \
 	%D%/runs.h \
 	%D%/scenarios.c \
@@ -35,7 +33,7 @@ libsim_a_SOURCES = \
 
 check_PROGRAMS += %D%/covey-sim
 %C%_covey_sim_SOURCES = %D%/main.c
-%C%_covey_sim_LDADD = libsim.a libgossip_core.a libbase.a
+%C%_covey_sim_LDADD = libsim.a libgossip.a libgossip_core.a libbase.a
 
 # Some seeds of small clusters with every kind of fault.
 sim_tests = %D%/short.sh

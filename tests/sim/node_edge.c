@@ -8,8 +8,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "gossip/wire.h"
 #include "tests/sim/oracle.h"
-#include "tests/sim/pack.h"
 
 #define AGAIN_US  1000000 /* from its end to the next start of a daemon */
 #define LEAVE_US  5000000 /* a daemon that leaves waits no longer for all to be told */
@@ -78,14 +78,19 @@ void node_pull(struct sim_node *n, uint32_t link)
 {
 	struct sim *s = n->sim;
 	struct sim_link *l = &n->links[link];
-	uint8_t bytes[PACK_MAX];
+	uint8_t bytes[GOSSIP_FRAME_MAX];
+	size_t len;
 
 	if (!l->conn)
 		return;
 	while (net_has_room(l->conn, l->side)) {
 		if (!gossip_pull(n->g, link, node_now(n), &s->msg))
 			return;
-		net_send(l->conn, l->side, bytes, pack_put(&s->msg, bytes));
+		if (wire_encode(&s->msg, bytes, sizeof(bytes), &len) < 0) {
+			sim_fail(s, n->number, "a %s is larger than a frame", gossip_msg_name(s->msg.type));
+			return;
+		}
+		net_send(l->conn, l->side, bytes, len);
 		s->msgs++;
 	}
 	l->conn->end[l->side].wants_room = true;
@@ -261,16 +266,10 @@ static void frame(void *ctx, struct net_conn *c, int side, const uint8_t *v, siz
 	struct sim_node *n = node_of(c, side);
 	struct sim_link *l = c->end[side].owner;
 	struct gossip_in in = {.type = GOSSIP_IN_MSG, .link = (uint32_t)(l - n->links), .msg = &s->msg};
-	const char *fault;
+	struct err e = {0};
 
-	if (!pack_get(v, len, &s->msg)) {
-		sim_fail(s, n->number, "a frame of n%" PRIu32 " cannot be read", c->end[1 - side].host);
-		return;
-	}
-	fault = gossip_msg_fault(&s->msg);
-	if (fault) {
-		sim_fail(s, n->number, "a %s of n%" PRIu32 ": %s", gossip_msg_name(s->msg.type), c->end[1 - side].host,
-			fault);
+	if (wire_decode(v, len, &s->msg, &e) < 0) {
+		sim_fail(s, n->number, "a frame of n%" PRIu32 ": %s", c->end[1 - side].host, e.text);
 		return;
 	}
 	if (!s->o.quiet && s->msg.type != GOSSIP_MSG_BEAT)
