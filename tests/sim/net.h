@@ -34,7 +34,7 @@ enum net_state { NET_COMING, NET_OPEN, NET_GONE, NET_STATE_MAX };		 /* of an end
 enum net_outcome {
 	NET_REFUSED,	 /* the host is there, nobody listens */
 	NET_UNREACHABLE, /* nothing came back within the bound */
-	NET_TURNED_AWAY, /* the hello was refused */
+	NET_TURNED_AWAY, /* the hello was refused, or none came */
 	NET_OUTCOME_MAX
 };
 
@@ -46,7 +46,8 @@ struct net_profile {
 	uint32_t loss_ppm;     /* of every path */
 	int64_t break_us;      /* a way that stalls so long breaks (TCP_USER_TIMEOUT) */
 	int64_t keep_us;       /* an end that heard nothing for so long finds out (keepalive); 0: never */
-	int64_t dial_us;       /* bound of a dial with its hello */
+	int64_t dial_us;       /* until a dial that nobody answers is given up */
+	int64_t hello_us;      /* and one that is answered, with silence */
 	uint32_t bytes_a_ms;   /* a host's way out */
 	uint32_t hello_bytes;  /* each way */
 	uint32_t record_bytes; /* TLS: on top of each frame */

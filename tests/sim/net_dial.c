@@ -55,9 +55,14 @@ static bool exchanged(struct net *n, const struct net_dial *d, size_t bytes)
 	return net_gets_through(n, d->to, d->from);
 }
 
+static int64_t bound_us(const struct net *n, const struct net_dial *d)
+{
+	return d->greeting ? n->p.hello_us : n->p.dial_us;
+}
+
 static void again(struct net *n, struct net_dial *d, int64_t after_us)
 {
-	heap_set(n->heap, &d->item, MIN(*n->now_us + after_us, d->begun_us + n->p.dial_us));
+	heap_set(n->heap, &d->item, MIN(*n->now_us + after_us, d->begun_us + bound_us(n, d)));
 }
 
 static void knock(struct net *n, struct net_dial *d)
@@ -68,6 +73,7 @@ static void knock(struct net *n, struct net_dial *d)
 		return;
 	}
 	d->greeting = true;
+	d->begun_us = *n->now_us;
 	d->tries = 0;
 	d->refusal = n->hosts[d->to].process ? NULL : "connection refused";
 	again(n, d, round_trip_us(n, d));
@@ -108,8 +114,9 @@ void net_dial_due(struct net *n, struct net_dial *d)
 	heap_del(n->heap, &d->item);
 	if (n->hosts[d->from].stopped)
 		d->parked = true;
-	else if (*n->now_us - d->begun_us >= n->p.dial_us)
-		failed(n, d, NET_UNREACHABLE, d->greeting ? "no hello came" : "no answer");
+	else if (*n->now_us - d->begun_us >= bound_us(n, d))
+		failed(n, d, d->greeting ? NET_TURNED_AWAY : NET_UNREACHABLE,
+			d->greeting ? "no hello came" : "no answer");
 	else if (d->greeting)
 		greet(n, d);
 	else

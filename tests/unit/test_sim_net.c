@@ -80,6 +80,7 @@ static void set_up(struct bed *b)
 		.break_us = 10 * S,
 		.keep_us = 15 * S,
 		.dial_us = 5 * S,
+		.hello_us = 5 * S,
 		.bytes_a_ms = 125000,
 		.hello_bytes = 200};
 
