@@ -14,3 +14,28 @@ libgossip_a_SOURCES = \
 	%D%/shape.h \
 	%D%/wire.c \
 	%D%/wire.h
+# Core: pure, no clock, no descriptor, no heap.
+noinst_LIBRARIES += libgossip_core.a
+libgossip_core_a_SOURCES = \
+	%D%/admit.c \
+	%D%/dial.c \
+	%D%/gossip.c \
+	%D%/gossip.h \
+	%D%/gossip_check.c \
+	%D%/gossip_event.c \
+	%D%/gossip_impl.h \
+	%D%/gossip_names.c \
+	%D%/gossip_view.c \
+	%D%/links.c \
+	%D%/members.c \
+	%D%/msg.h \
+	%D%/pack.c \
+	%D%/probe.c \
+	%D%/profile.c \
+	%D%/rings.c \
+	%D%/spread.c \
+	%D%/state.c \
+	%D%/sync.c \
+	%D%/take.c \
+	%D%/values.c \
+	%D%/watch.c

@@ -4,6 +4,8 @@
 # names.
 TEST_LIBS = libtest.a libcli.a libnode.a libgossip.a libsupervisor.a libsupervisor_core.a libbase.a $(EV_LIBS) \
 	$(NNG_LIBS) $(MSGPACK_LIBS) $(CGROUP_LIBS) $(SECCOMP_LIBS) $(SQLITE_LIBS) $(YAML_LIBS) $(TLS_LIBS) \
+TEST_LIBS = libtest.a libcli.a libnode.a libsupervisor.a libsupervisor_core.a libgossip_core.a libbase.a \
+	$(EV_LIBS) $(NNG_LIBS) $(MSGPACK_LIBS) $(CGROUP_LIBS) $(SECCOMP_LIBS) $(SQLITE_LIBS) $(YAML_LIBS) \
 	$(CMOCKA_LIBS) -lpthread -lm
 LDADD = $(TEST_LIBS)
 
@@ -17,6 +19,8 @@ libtest_a_SOURCES = \
 	%D%/lib/control_bed.h \
 	%D%/lib/fault_vfs.c \
 	%D%/lib/fault_vfs.h \
+	%D%/lib/gossip_bed.c \
+	%D%/lib/gossip_bed.h \
 	%D%/lib/shimkit.c \
 	%D%/lib/shimkit.h \
 	%D%/lib/shimkit_fds.c \
@@ -75,6 +79,7 @@ test_programs += %D%/unit/test_diff
 test_programs += %D%/unit/test_err
 test_programs += %D%/unit/test_events
 test_programs += %D%/unit/test_explain
+test_programs += %D%/unit/test_gossip_life
 test_programs += %D%/unit/test_health
 test_programs += %D%/unit/test_http_guard
 test_programs += %D%/unit/test_http_parse

@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Whom to dial, and when. Of two that want each other the smaller id dials at once, the other after a pause, unless
+ * only it can. Failed dials are repeated after growing, jittered pauses, for ever. The dead, and seeds where nobody
+ * known was found, are dialled one at a time: so halves of a cluster that lost each other meet again by themselves,
+ * hours later too, at a cost that does not grow with their number.
+ */
+#include "gossip/gossip_impl.h"
+
+#define ANSWER_MS 60000 /* by then the edge has answered; a dial that it forgot begins anew */
+
+static int64_t pause_of(struct gossip *g, unsigned tries, int64_t min_ms, int64_t max_ms)
+{
+	return gossip_jitter(g, MIN(min_ms << MIN(tries, 20u), max_ms));
+}
+
+static bool can_dial(const struct member *m)
+{
+	return m->record && m->record->address_n > 0;
+}
+
+static const char *address_of(const struct member *m)
+{
+	return m->record->text + m->record->name_n + 1;
+}
+
+static struct dial *find(struct gossip *g, uint64_t id)
+{
+	for (uint32_t i = 0; i < DIALS_MAX; i++)
+		if (g->dials[i].id == id)
+			return &g->dials[i];
+	return NULL;
+}
+
+static bool is_ours_to_dial(const struct gossip *g, const struct member *m)
+{
+	return g->id < m->id || !can_dial(members_at(g, g->self));
+}
+
+void dial_want(struct gossip *g, const struct member *m, bool now)
+{
+	struct dial *d = find(g, m->id);
+
+	if (!can_dial(m))
+		return;
+	if (!d) {
+		d = find(g, 0);
+		if (!d)
+			return; /* some that are no longer wanted are under way: the next rewiring finds a place */
+		*d = (struct dial){.id = m->id,
+			.next_ms = g->now.mono_ms + (now || is_ours_to_dial(g, m) ? 0 : g->profile->dial_other_ms)};
+	}
+	if (now && d->token == 0) {
+		d->next_ms = g->now.mono_ms;
+		d->tries = 0;
+	}
+	d->wanted = true;
+}
+
+void dial_wanted_begin(struct gossip *g)
+{
+	for (uint32_t i = 0; i < DIALS_MAX; i++)
+		g->dials[i].wanted = false;
+}
+
+void dial_wanted_end(struct gossip *g)
+{
+	for (uint32_t i = 0; i < DIALS_MAX; i++)
+		if (!g->dials[i].wanted && g->dials[i].token == 0)
+			g->dials[i].id = 0;
+}
+
+static bool alone(const struct gossip *g)
+{
+	return g->waiting || g->n_alive <= 1 || (g->isolated && g->n_links == 0);
+}
+
+static void seed_found(struct gossip *g, uint32_t token, uint64_t id)
+{
+	for (uint32_t i = 0; i < g->n_seeds; i++)
+		if (g->seeds[i].token == token) {
+			g->seeds[i].token = 0;
+			g->seeds[i].id = id;
+			g->seeds[i].tries = 0;
+			g->seeds[i].next_ms = g->now.mono_ms + gossip_jitter(g, g->profile->redial_min_ms);
+		}
+}
+
+void dial_answered(struct gossip *g, uint32_t token, uint64_t id)
+{
+	if (token == 0)
+		return;
+	for (uint32_t i = 0; i < DIALS_MAX; i++)
+		if (g->dials[i].token == token)
+			g->dials[i] = (struct dial){0};
+	seed_found(g, token, id);
+	if (g->redial.token == token) {
+		g->redial.token = 0;
+		if (g->redial_seed < g->n_seeds)
+			g->seeds[g->redial_seed].id = id;
+		g->redial.tries = 0;
+		g->redial.next_ms = g->now.mono_ms + gossip_jitter(g, g->profile->redial_min_ms);
+	}
+	g->rewire = true;
+}
+
+static void failed_member(struct gossip *g, struct dial *d, enum gossip_dial_end how)
+{
+	const struct profile *p = g->profile;
+	uint32_t member = members_index(g, d->id);
+
+	d->token = 0;
+	if (how == GOSSIP_DIAL_TURNED_AWAY || how == GOSSIP_DIAL_SELF)
+		d->tries = (uint8_t)MAX(d->tries, 4);
+	d->next_ms = g->now.mono_ms + pause_of(g, d->tries, p->dial_min_ms, p->dial_max_ms);
+	if (d->tries < UINT8_MAX)
+		d->tries++;
+	if (!d->wanted)
+		d->id = 0;
+	if (how == GOSSIP_DIAL_REFUSED && member != MEMBER_NONE)
+		watch_refused(g, member);
+}
+
+void dial_failed(struct gossip *g, const struct gossip_in *in)
+{
+	const struct profile *p = g->profile;
+
+	for (uint32_t i = 0; in->dial && i < DIALS_MAX; i++)
+		if (g->dials[i].token == in->dial)
+			failed_member(g, &g->dials[i], in->how);
+	for (uint32_t i = 0; in->dial && i < g->n_seeds; i++) {
+		struct seed *s = &g->seeds[i];
+
+		if (s->token != in->dial)
+			continue;
+		s->token = 0;
+		if (in->how == GOSSIP_DIAL_SELF)
+			s->id = g->id;
+		s->next_ms = g->now.mono_ms +
+			     pause_of(g, s->tries, p->dial_min_ms, g->waiting ? p->waiting_max_ms : p->dial_max_ms);
+		if (s->tries < UINT8_MAX)
+			s->tries++;
+	}
+	if (in->dial && g->redial.token == in->dial) {
+		g->redial.token = 0;
+		if (in->how == GOSSIP_DIAL_SELF && g->redial_seed < g->n_seeds)
+			g->seeds[g->redial_seed].id = g->id;
+		g->redial.next_ms = g->now.mono_ms + pause_of(g, g->redial.tries, p->redial_min_ms, p->redial_max_ms);
+		if (g->redial.tries < UINT8_MAX)
+			g->redial.tries++;
+	}
+}
+
+static void soon(struct gossip *g, int64_t *next_ms, uint8_t *tries, uint32_t token)
+{
+	if (token != 0)
+		return;
+	*next_ms = MIN(*next_ms, g->now.mono_ms + (int64_t)rng_below(&g->rng, 20));
+	*tries = 0;
+}
+
+void dial_soon(struct gossip *g)
+{
+	for (uint32_t i = 0; i < DIALS_MAX; i++)
+		soon(g, &g->dials[i].next_ms, &g->dials[i].tries, g->dials[i].token);
+	for (uint32_t i = 0; i < g->n_seeds; i++)
+		soon(g, &g->seeds[i].next_ms, &g->seeds[i].tries, g->seeds[i].token);
+	soon(g, &g->redial.next_ms, &g->redial.tries, g->redial.token);
+}
+
+void dial_died(struct gossip *g)
+{
+	g->redial.tries = 0;
+	if (g->redial.token == 0)
+		g->redial.next_ms =
+			MIN(g->redial.next_ms, g->now.mono_ms + gossip_jitter(g, g->profile->redial_min_ms));
+}
+
+/* False: no place among the outputs. */
+static bool emit(struct gossip *g, uint32_t *token, int64_t *next_ms, uint64_t id, const char *address)
+{
+	struct gossip_out *out = gossip_emit(g, GOSSIP_OUT_DIAL);
+
+	if (!out)
+		return false;
+	if (++g->token == 0)
+		g->token++;
+	*token = g->token;
+	*next_ms = g->now.mono_ms + ANSWER_MS;
+	out->dial = g->token;
+	out->id = id;
+	out->address = address;
+	g->figures.dials++;
+	return true;
+}
+
+static bool run_members(struct gossip *g)
+{
+	for (uint32_t i = 0; i < DIALS_MAX; i++) {
+		struct dial *d = &g->dials[i];
+		const struct member *m;
+
+		if (d->id == 0 || d->next_ms > g->now.mono_ms)
+			continue;
+		m = members_find(g, d->id);
+		if (!m || !d->wanted || !can_dial(m) || !members_in_ring(m) || m->link != FROM_NONE)
+			*d = (struct dial){0};
+		else if (!emit(g, &d->token, &d->next_ms, d->id, address_of(m)))
+			return false;
+	}
+	return true;
+}
+
+static bool run_seeds(struct gossip *g)
+{
+	for (uint32_t i = 0; i < g->n_seeds && alone(g); i++) {
+		struct seed *s = &g->seeds[i];
+
+		if (s->id != g->id && s->next_ms <= g->now.mono_ms && !emit(g, &s->token, &s->next_ms, 0, s->address))
+			return false;
+	}
+	return true;
+}
+
+/* A dead member somewhere from here on, or NULL. */
+static const struct member *some_dead(struct gossip *g)
+{
+	uint32_t n = g->n_chunks * CHUNK_MEMBERS, from = (uint32_t)rng_below(&g->rng, n);
+
+	for (uint32_t i = 0; i < n && g->n_state[GOSSIP_DEAD] > 0; i++) {
+		const struct member *m = members_at(g, (from + i) % n);
+
+		if (m->used && m->state == GOSSIP_DEAD && can_dial(m))
+			return m;
+	}
+	return NULL;
+}
+
+/* Somebody whom we know is there, under that very address. */
+static bool is_known(const struct gossip *g, const char *address)
+{
+	MEMBERS_FOREACH(g, m)
+	if (m->state <= GOSSIP_DEAD && can_dial(m) && strcmp(address_of(m), address) == 0)
+		return true;
+	return false;
+}
+
+/* A seed where nobody was found who is alive, from a random one on; NULL: none. */
+static struct seed *some_seed(struct gossip *g)
+{
+	uint32_t from = g->n_seeds ? (uint32_t)rng_below(&g->rng, g->n_seeds) : 0;
+
+	for (uint32_t i = 0; i < g->n_seeds; i++) {
+		struct seed *s = &g->seeds[(from + i) % g->n_seeds];
+		const struct member *m = s->id ? members_find(g, s->id) : NULL;
+
+		if (s->token == 0 && s->id != g->id && !(m && (members_in_ring(m) || m->state == GOSSIP_DEAD)) &&
+			!is_known(g, s->address))
+			return s;
+	}
+	return NULL;
+}
+
+static void run_redial(struct gossip *g)
+{
+	const struct member *m;
+	struct seed *s;
+	bool done;
+
+	if (g->redial.next_ms > g->now.mono_ms)
+		return;
+	m = some_dead(g);
+	s = alone(g) || (m && rng_below(&g->rng, 4) != 0) ? NULL : some_seed(g);
+	g->redial_seed = UINT32_MAX;
+	if (s) {
+		g->redial_seed = (uint32_t)(s - g->seeds);
+		done = emit(g, &g->redial.token, &g->redial.next_ms, 0, s->address);
+	} else if (m) {
+		done = emit(g, &g->redial.token, &g->redial.next_ms, m->id, address_of(m));
+	} else {
+		done = true;
+		g->redial.next_ms = g->now.mono_ms + gossip_jitter(g, g->profile->redial_max_ms);
+	}
+	(void)done; /* without a place it stays due */
+}
+
+void dial_run(struct gossip *g)
+{
+	if (!gossip_active(g))
+		return;
+	if (run_members(g) && run_seeds(g))
+		run_redial(g);
+}
+
+int64_t dial_deadline(const struct gossip *g)
+{
+	int64_t at = g->redial.next_ms;
+
+	if (!gossip_active(g))
+		return DEADLINE_NEVER;
+	for (uint32_t i = 0; i < DIALS_MAX; i++)
+		if (g->dials[i].id != 0)
+			at = MIN(at, g->dials[i].next_ms);
+	for (uint32_t i = 0; i < g->n_seeds && alone(g); i++)
+		if (g->seeds[i].id != g->id)
+			at = MIN(at, g->seeds[i].next_ms);
+	return at;
+}

@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Observers: we hear the beats of those whose predecessor we are on the first rings, and accuse one that is silent and
+ * that nobody we ask can reach. Only here does time count; all others add up what observers say (state.c).
+ *
+ *	good → probing → accused → good (it refuted: a higher incarnation)
+ *	  ↑ ← ─ ─ ┘ (anything came from it, or a relay reached it)
+ *
+ * Who refuses to be dialled after its link broke is down while its host is up: it is probed at once, its first
+ * observers accuse it early, so that all see it as suspect, and the others later, so that a daemon which comes back
+ * within a second is never called dead.
+ *
+ * After Lifeguard: who is late himself, or hears nobody's answers, is slower to accuse, up to four times; who was
+ * paused takes the pause off everybody's silence; who hears nobody at all accuses nobody.
+ */
+#include "base/sm.h"
+#include "gossip/gossip_impl.h"
+
+#define HEALTH_MAX   4
+#define GOOD_BEATS   10 /* without a fault: health is a step better */
+#define LATE_TELL_MS 1000
+
+static const struct sm_state states[] = {
+	[WATCH_GOOD] = {"good", SM_TO(WATCH_PROBING)},
+	[WATCH_PROBING] = {"probing", SM_TO(WATCH_GOOD) | SM_TO(WATCH_ACCUSED)},
+	[WATCH_ACCUSED] = {"accused", SM_TO(WATCH_GOOD)},
+};
+_Static_assert(ARRAY_LEN(states) == WATCH_STATE_MAX, "a row for each state");
+
+static void move(struct watch *w, enum watch_state to)
+{
+	sm_move(states, WATCH_STATE_MAX, &w->state, (int)to);
+}
+
+static struct watch *find(struct gossip *g, uint32_t member)
+{
+	for (uint32_t i = 0; i < g->n_watches; i++)
+		if (g->watches[i].member == member)
+			return &g->watches[i];
+	return NULL;
+}
+
+bool watch_has(const struct gossip *g, uint32_t member)
+{
+	for (uint32_t i = 0; i < g->n_watches; i++)
+		if (g->watches[i].member == member)
+			return true;
+	return false;
+}
+
+static int64_t silence(const struct gossip *g)
+{
+	return g->profile->silence_ms * g->health;
+}
+
+/* Whose observers we are now: those we watched before keep what we know of them. */
+void watch_rewire(struct gossip *g)
+{
+	struct watch was[GOSSIP_RINGS];
+	uint32_t n_was = g->n_watches, targets[GOSSIP_RINGS], ours[GOSSIP_RINGS];
+	size_t n, n_ours = 0;
+
+	memcpy(was, g->watches, sizeof(was));
+	for (int r = 0; r < GOSSIP_RINGS && gossip_active(g); r++)
+		if (g->succ[r] != MEMBER_NONE && r < rings_watch(members_at(g, g->succ[r])))
+			ours[n_ours++] = g->succ[r];
+	n = rings_distinct(ours, n_ours, targets);
+	for (size_t i = 0; i < n; i++) {
+		struct watch *w = &g->watches[i];
+		const struct member *m = members_at(g, targets[i]);
+
+		/* A new one has to learn of us first, and to reach us. */
+		*w = (struct watch){
+			.id = m->id, .member = targets[i], .heard_ms = g->now.mono_ms + g->profile->beat_ms};
+		for (uint32_t k = 0; k < n_was; k++)
+			if (was[k].id == m->id)
+				*w = was[k];
+	}
+	g->n_watches = (uint32_t)n;
+}
+
+void watch_heard(struct gossip *g, uint32_t member)
+{
+	struct watch *w = find(g, member);
+
+	if (!w)
+		return;
+	w->heard_ms = MAX(w->heard_ms, g->now.mono_ms);
+	w->refused_ms = 0;
+	if (w->state == WATCH_PROBING)
+		move(w, WATCH_GOOD);
+}
+
+static void say(struct gossip *g, const struct watch *w)
+{
+	struct member *m = members_at(g, w->member);
+	struct gossip_msg_state s = {.id = m->id, .incarnation = m->inc, .n_accusers = 1};
+
+	s.accusers[0] = (struct gossip_accuser){.id = g->id, .host_up = w->refused_ms != 0};
+	(void)state_merge(g, m, &s, FROM_NONE); /* when dead already it brings nothing */
+}
+
+static void accuse(struct gossip *g, struct watch *w)
+{
+	struct event *e = gossip_event(g, GOSSIP_EVENT_ACCUSED, w->id);
+
+	e->host_up = w->refused_ms != 0;
+	e->number = (uint64_t)MAX(g->now.mono_ms - w->heard_ms, 0);
+	if (w->answered < w->asked && g->health < HEALTH_MAX)
+		g->health++;
+	g->good_beats = 0;
+	move(w, WATCH_ACCUSED);
+	w->inc = members_at(g, w->member)->inc;
+	say(g, w);
+}
+
+static void probe(struct gossip *g, struct watch *w, int64_t until_ms)
+{
+	move(w, WATCH_PROBING);
+	w->until_ms = until_ms;
+	w->nonce = ++g->nonce;
+	w->answered = 0;
+	w->asked = probe_ask(g, w);
+}
+
+/* Are we among those of its observers that may accuse early: enough to make it suspect, too few to make it dead? */
+static bool is_early(const struct gossip *g, const struct member *m)
+{
+	uint32_t obs[GOSSIP_RINGS], before = 0;
+	size_t n = rings_observers(g, m, obs);
+
+	for (size_t i = 0; i < n && obs[i] != g->self; i++)
+		before += !state_is_accused(members_at(g, obs[i]));
+	return n >= 2 && before < state_need((uint32_t)n);
+}
+
+void watch_refused(struct gossip *g, uint32_t member)
+{
+	struct watch *w = find(g, member);
+	int64_t until;
+
+	if (!w || w->refused_ms != 0)
+		return;
+	w->refused_ms = g->now.mono_ms;
+	until = g->now.mono_ms +
+		(is_early(g, members_at(g, member)) ? g->profile->refused_early_ms : g->profile->refused_late_ms);
+	if (w->state == WATCH_GOOD)
+		probe(g, w, until);
+	else if (w->state == WATCH_PROBING)
+		w->until_ms = MIN(w->until_ms, until);
+	else
+		say(g, w); /* now that we know that the host is up */
+}
+
+void watch_answer(struct gossip *g, const struct gossip_msg_probe *p)
+{
+	for (uint32_t i = 0; i < g->n_watches; i++) {
+		struct watch *w = &g->watches[i];
+
+		if (w->id != p->subject || w->nonce != p->nonce || w->state != WATCH_PROBING)
+			continue;
+		w->answered++;
+		if (p->verdict == GOSSIP_VERDICT_YES)
+			watch_heard(g, w->member);
+	}
+}
+
+void watch_late(struct gossip *g, int64_t late_ms)
+{
+	for (uint32_t i = 0; i < g->n_watches; i++) {
+		struct watch *w = &g->watches[i];
+
+		w->heard_ms += late_ms;
+		w->until_ms += late_ms;
+	}
+	for (uint32_t i = 0; i < RELAYS_MAX; i++)
+		g->relays[i].until_ms += g->relays[i].until_ms ? late_ms : 0;
+	g->heard_ms += late_ms;
+	g->figures.late_ticks++;
+	g->good_beats = 0;
+	if (g->health < HEALTH_MAX)
+		g->health++;
+	if (late_ms >= LATE_TELL_MS)
+		gossip_event(g, GOSSIP_EVENT_SLOW, g->id)->number = (uint64_t)late_ms;
+	dial_soon(g);
+}
+
+static bool hears_nobody(const struct gossip *g)
+{
+	return g->n_alive > 1 && g->now.mono_ms - g->heard_ms > silence(g);
+}
+
+static void check_isolated(struct gossip *g)
+{
+	if (g->isolated || !hears_nobody(g))
+		return;
+	g->isolated = true;
+	gossip_event(g, GOSSIP_EVENT_ISOLATED, g->id)->number = (uint64_t)(g->now.mono_ms - g->heard_ms);
+	dial_soon(g);
+}
+
+void watch_beat(struct gossip *g)
+{
+	check_isolated(g);
+	if (++g->good_beats < GOOD_BEATS)
+		return;
+	g->good_beats = 0;
+	if (g->health > 1)
+		g->health--;
+}
+
+static void run(struct gossip *g, struct watch *w)
+{
+	int64_t now = g->now.mono_ms;
+
+	switch (w->state) {
+	case WATCH_GOOD:
+		if (now >= w->heard_ms + silence(g))
+			probe(g, w, now + g->profile->probe_ms * g->health);
+		break;
+	case WATCH_PROBING:
+		if (now < w->until_ms)
+			break;
+		check_isolated(g);
+		if (g->isolated && w->refused_ms == 0 && g->n_alive > 2)
+			w->until_ms = now + g->profile->beat_ms;
+		else
+			accuse(g, w);
+		break;
+	default:
+		if (members_at(g, w->member)->inc == w->inc)
+			break;
+		move(w, WATCH_GOOD);
+		w->heard_ms = MAX(w->heard_ms, now);
+		w->refused_ms = 0;
+		break;
+	}
+}
+
+void watch_run(struct gossip *g)
+{
+	for (uint32_t i = 0; i < g->n_watches; i++)
+		run(g, &g->watches[i]);
+}
+
+int64_t watch_deadline(const struct gossip *g)
+{
+	int64_t at = DEADLINE_NEVER;
+
+	for (uint32_t i = 0; i < g->n_watches; i++) {
+		const struct watch *w = &g->watches[i];
+
+		if (w->state == WATCH_GOOD)
+			at = MIN(at, w->heard_ms + silence(g));
+		else if (w->state == WATCH_PROBING)
+			at = MIN(at, w->until_ms);
+	}
+	return at;
+}
