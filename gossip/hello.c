@@ -170,6 +170,15 @@ static bool speaks_covey(const uint8_t *v, size_t n)
 	       h.kind == UNPACK_STR && h.n_bytes == sizeof(MAGIC) - 1 && memcmp(h.bytes, MAGIC, h.n_bytes) == 0;
 }
 
+static uint64_t id_of(const struct gossip_record *r)
+{
+	uint64_t id = 0;
+
+	for (size_t i = 0; i < sizeof(id); i++)
+		id = id << 8 | r->uuid[i];
+	return id;
+}
+
 static int read_greeting(struct hello *h, struct greeting *g, struct err *e)
 {
 	struct unpack u = {.v = h->theirs, .n = h->peer_n};
@@ -182,7 +191,11 @@ static int read_greeting(struct hello *h, struct greeting *g, struct err *e)
 		rc = err_set(e, -EBADMSG, "%zu bytes too many", u.n - u.at);
 	if (rc == 0 && g->record.wire_min > g->record.wire_max)
 		rc = err_set(e, -EBADMSG, "record: versions %u to %u", g->record.wire_min, g->record.wire_max);
-	return rc < 0 ? err_wrap(e, "hello") : 0;
+	if (rc == 0 && id_of(&g->record) == 0)
+		rc = err_set(e, -EBADMSG, "record: the UUID gives no id");
+	if (rc < 0)
+		(void)err_wrap(e, "hello"); /* rc goes on */
+	return rc;
 }
 
 /* "node 'n2' (UUID)" */
@@ -255,12 +268,8 @@ static enum hello_why judge_greeting(const struct hello *h, const struct greetin
 
 static void take_peer(struct hello *h, const struct greeting *g)
 {
-	uint64_t id = 0;
-
-	for (size_t i = 0; i < 8; i++)
-		id = id << 8 | g->record.uuid[i];
 	h->peer = (struct hello_peer){.record = g->record,
-		.id = id,
+		.id = id_of(&g->record),
 		.boot = g->boot,
 		.has_cluster = g->has_cluster,
 		.lets_in = g->has_cluster && !h->has_cluster,

@@ -365,6 +365,14 @@ static int get_field(struct unpack *u, const struct shape_field *f, uint8_t *bas
 	abort();
 }
 
+/* One that is not known. */
+static int skip_field(struct unpack *u, struct err *e)
+{
+	int rc = unpack_skip(u, SHAPE_DEPTH_MAX, u->n, e);
+
+	return rc == -E2BIG ? err_set(e, -EBADMSG, "nested deeper than %d", SHAPE_DEPTH_MAX) : rc;
+}
+
 static int get_fields(struct unpack *u, const struct shape *s, size_t n, uint8_t *base, uint8_t *root, struct err *e)
 {
 	int rc = 0;
@@ -377,8 +385,8 @@ static int get_fields(struct unpack *u, const struct shape *s, size_t n, uint8_t
 			(void)err_wrap(e, "%s", s->fields[i].name); /* rc goes on */
 	}
 	for (size_t i = s->n; i < n && rc == 0; i++)
-		rc = unpack_skip(u, SHAPE_DEPTH_MAX, u->n, e);
-	return rc == -E2BIG ? -EBADMSG : rc;
+		rc = skip_field(u, e);
+	return rc;
 }
 
 int shape_get_fields(struct unpack *u, const struct shape *s, size_t n, void *base, struct err *e)

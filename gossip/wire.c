@@ -178,8 +178,10 @@ static int decode_type(struct unpack *u, struct gossip_msg *ret, size_t *ret_fie
 		rc = unpack_next(u, &h, e);
 	if (rc == 0 && h.kind != UNPACK_UINT)
 		rc = err_set(e, -EBADMSG, "begins with %s, must begin with its type", unpack_kind_text(h.kind));
-	if (rc < 0)
-		return err_wrap(e, "message");
+	if (rc < 0) {
+		(void)err_wrap(e, "message"); /* rc goes on */
+		return rc;
+	}
 	if (h.number == 0 || h.number >= GOSSIP_MSG_TYPE_MAX)
 		return err_set(e, -ENOTSUP, "message: there is no type %llu", (unsigned long long)h.number);
 	ret->type = (enum gossip_msg_type)h.number;
@@ -211,5 +213,7 @@ int wire_decode(const void *v, size_t n, struct gossip_msg *ret, struct err *e)
 	fault = rc == 0 ? gossip_msg_fault(ret) : NULL;
 	if (fault)
 		rc = err_set(e, -EBADMSG, "%s", fault);
-	return rc < 0 ? err_wrap(e, "%s", s->name) : 0;
+	if (rc < 0)
+		(void)err_wrap(e, "%s", s->name); /* rc goes on */
+	return rc;
 }

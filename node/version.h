@@ -6,7 +6,7 @@
  */
 #include <stddef.h>
 
-#define VERSION_LIBRARIES 7
+#define VERSION_LIBRARIES 8
 
 struct version_library {
 	const char *name;
