@@ -79,6 +79,7 @@ void node_pull(struct sim_node *n, uint32_t link)
 	struct sim *s = n->sim;
 	struct sim_link *l = &n->links[link];
 	uint8_t bytes[GOSSIP_FRAME_MAX];
+	const char *fault;
 	size_t len;
 
 	if (!l->conn)
@@ -86,6 +87,11 @@ void node_pull(struct sim_node *n, uint32_t link)
 	while (net_has_room(l->conn, l->side)) {
 		if (!gossip_pull(n->g, link, node_now(n), &s->msg))
 			return;
+		fault = gossip_msg_fault(&s->msg);
+		if (fault) {
+			sim_fail(s, n->number, "it says a %s: %s", gossip_msg_name(s->msg.type), fault);
+			return;
+		}
 		if (wire_encode(&s->msg, bytes, sizeof(bytes), &len) < 0) {
 			sim_fail(s, n->number, "a %s is larger than a frame", gossip_msg_name(s->msg.type));
 			return;
@@ -127,11 +133,14 @@ static void tell_event(struct sim_node *n, const struct gossip_out *e)
 {
 	struct sim *s = n->sim;
 	uint32_t subject = e->id ? sim_number_of(e->id) : UINT32_MAX;
+	char about[16] = "", by[24] = "";
 
-	story_tell(&s->story, s->now_us, n->number, subject,
-		"says %s%s%.0" PRIu64 " by %u%s%.0" PRIu64 " %s (%" PRIu64 ")", gossip_event_name(e->event),
-		e->id ? " n" : "", (uint64_t)(e->id ? subject : 0), e->n_by, e->n_by ? " n" : "",
-		(uint64_t)(e->n_by ? sim_number_of(e->by[0]) : 0), e->host_up ? "host up" : "", e->number);
+	if (e->id)
+		(void)snprintf(about, sizeof(about), " n%" PRIu32, subject);
+	if (e->n_by)
+		(void)snprintf(by, sizeof(by), ", by %u, n%" PRIu32, e->n_by, sim_number_of(e->by[0]));
+	story_tell(&s->story, s->now_us, n->number, subject, "says %s%s%s%s (%" PRIu64 ")", gossip_event_name(e->event),
+		about, by, e->host_up ? ", host up" : "", e->number);
 }
 
 /* What a daemon would do about what its core says of itself. */

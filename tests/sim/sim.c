@@ -85,8 +85,10 @@ static void due(struct sim *s, struct heap_item *item)
 
 bool sim_run(struct sim *s, int64_t until_us, bool (*done)(struct sim *s, void *arg), void *arg)
 {
-	int64_t looked_us = INT64_MIN;
+	int64_t looked_us = s->now_us;
 
+	if (done && !s->failed && done(s, arg))
+		return true;
 	while (!s->failed) {
 		struct heap_item *item = heap_first(&s->heap);
 
