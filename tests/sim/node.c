@@ -181,11 +181,11 @@ bool node_start(struct sim_node *n, bool founds)
 		n->calm_us = s->now_us;
 	story_tell(&s->story, s->now_us, n->number, UINT32_MAX, "starts, boot %" PRIu32, n->boot);
 	oracle_begins(n);
-	for (unsigned i = 0; i < SIM_KEYS_MAX; i++)
-		if (n->keys[i].set && !n->keys[i].removed)
-			node_tell_key(n, i);
-		else
-			n->keys[i].set = false;
+	for (unsigned i = 0; i < SIM_KEYS_MAX; i++) {
+		n->keys[i].set &= !n->keys[i].removed;
+		n->keys[i].unsure = true;
+	}
+	node_tell_unsure(n);
 	node_set_timer(n);
 	oracle_stepped(n);
 	return true;

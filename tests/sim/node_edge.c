@@ -156,7 +156,7 @@ static void event(struct sim_node *n, const struct gossip_out *e)
 		heap_set(&s->heap, &n->chore, s->now_us + 1);
 	}
 	/* Its disk is an older copy: it goes above what was heard, and begins again. */
-	if (e->event == GOSSIP_EVENT_CLONED && e->id == n->id && e->number > n->boot) {
+	if (e->event == GOSSIP_EVENT_CLONED && e->id == n->id && e->number >= n->boot) {
 		n->boot_heard = (uint32_t)e->number;
 		heap_set(&s->heap, &n->chore, s->now_us + AGAIN_US);
 	}
@@ -399,8 +399,8 @@ bool node_voters(struct sim_node *n, const uint64_t *ids, size_t n_ids)
 void node_tell_unsure(struct sim_node *n)
 {
 	for (unsigned i = 0; i < SIM_KEYS_MAX && n->life == SIM_RUNS; i++)
-		if (n->keys[i].unsure) {
-			n->keys[i].unsure = false;
+		if (n->keys[i].set && n->keys[i].unsure) {
+			n->keys[i].unsure = n->memory_fails_ppm > 0;
 			node_tell_key(n, i);
 		}
 }

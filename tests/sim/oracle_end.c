@@ -72,6 +72,11 @@ bool oracle_converged(struct sim *s, void *unused)
 	return oracle_all_agree(s, unused) && !hashes_differ(s, &a, &b);
 }
 
+static bool is_gone(bool has, const struct gossip_member *m)
+{
+	return !has || m->state == GOSSIP_LEFT || m->state == GOSSIP_FORGOTTEN;
+}
+
 /* The first member of whom two have different knowledge. */
 static void tell_difference(struct sim *s, uint32_t a, uint32_t b, char *out, size_t n)
 {
@@ -80,6 +85,8 @@ static void tell_difference(struct sim *s, uint32_t a, uint32_t b, char *out, si
 		bool has_x = gossip_member_get(s->nodes[a].g, s->nodes[i].id, &x);
 		bool has_y = gossip_member_get(s->nodes[b].g, s->nodes[i].id, &y);
 
+		if (is_gone(has_x, &x) && is_gone(has_y, &y))
+			continue;
 		if (has_x == has_y && x.incarnation == y.incarnation && x.version == y.version && x.state == y.state &&
 			x.n_accusers == y.n_accusers)
 			continue;
