@@ -275,6 +275,12 @@ void links_rewire(struct gossip *g)
 	watch_rewire(g);
 }
 
+/* Where newcomers crowd (we are somebody's seed) those that have found their neighbours make place for the next. */
+static int64_t linger(const struct gossip *g)
+{
+	return g->n_links > LINKS_SOFT / 2 ? g->profile->beat_ms : g->profile->linger_ms;
+}
+
 static void tend(struct gossip *g, struct link *l)
 {
 	int64_t now = g->now.mono_ms;
@@ -289,7 +295,7 @@ static void tend(struct gossip *g, struct link *l)
 		l->unused_ms = now;
 	if (l->passing && now >= l->passing_until_ms)
 		links_close(g, l, l->why);
-	else if (l->unused_ms != 0 && now - l->unused_ms >= g->profile->linger_ms)
+	else if (l->unused_ms != 0 && now - l->unused_ms >= linger(g))
 		links_close(g, l, GOSSIP_CLOSE_UNWANTED);
 	else if (!members_in_ring(members_at(g, l->member)) && now - l->heard_ms >= g->profile->silent_ms)
 		links_close(g, l, GOSSIP_CLOSE_SILENT);
