@@ -136,7 +136,12 @@ static bool name_free(struct gossip *g, uint64_t id, uint64_t inc, const struct 
 /* Another boot: its map begins anew, and so does its record, whose text stays to be shown meanwhile. */
 void admit_reboot(struct gossip *g, struct member *m, uint64_t inc)
 {
+	uint32_t index = members_self(g, m);
+
 	values_drop(g, m);
+	LINKS_FOREACH(g, l)
+	if (l->part_member == index)
+		l->part_member = MEMBER_NONE;
 	m->inc = inc;
 	m->version = 0;
 	if (m->record)

@@ -153,9 +153,11 @@ void dial_failed(struct gossip *g, const struct gossip_in *in)
 
 static void soon(struct gossip *g, int64_t *next_ms, uint8_t *tries, uint32_t token)
 {
+	int64_t at = g->now.mono_ms + (int64_t)rng_below(&g->rng, 20);
+
 	if (token != 0)
 		return;
-	*next_ms = MIN(*next_ms, g->now.mono_ms + (int64_t)rng_below(&g->rng, 20));
+	*next_ms = MIN(*next_ms, at);
 	*tries = 0;
 }
 
@@ -170,10 +172,12 @@ void dial_soon(struct gossip *g)
 
 void dial_died(struct gossip *g)
 {
+	int64_t at = g->now.mono_ms + gossip_jitter(g, g->profile->redial_min_ms);
+
+	g->died = true;
 	g->redial.tries = 0;
 	if (g->redial.token == 0)
-		g->redial.next_ms =
-			MIN(g->redial.next_ms, g->now.mono_ms + gossip_jitter(g, g->profile->redial_min_ms));
+		g->redial.next_ms = MIN(g->redial.next_ms, at);
 }
 
 /* False: no place among the outputs. */

@@ -359,17 +359,22 @@ static void check_left(struct gossip *g)
 	gossip_event(g, GOSSIP_EVENT_LEFT_TOLD, g->id);
 }
 
+static int64_t earlier(int64_t a, int64_t b)
+{
+	return MIN(a, b);
+}
+
 static int64_t deadline(const struct gossip *g)
 {
-	int64_t at = MIN(MIN(g->beat_at, g->repair_at), MIN(g->flush_at, g->lazy_at));
+	int64_t at = earlier(earlier(g->beat_at, g->repair_at), earlier(g->flush_at, g->lazy_at));
 
 	if (g->n_events > 0 || g->app_changed || g->judge || g->rewire)
 		return g->now.mono_ms;
 	LINKS_FOREACH(g, l)
 	if (l->closing ? !l->close_told : l->ready && !l->ready_told)
 		return g->now.mono_ms;
-	at = MIN(at, MIN(watch_deadline(g), probe_deadline(g)));
-	return MIN(at, MIN(dial_deadline(g), sync_deadline(g)));
+	at = earlier(at, earlier(watch_deadline(g), probe_deadline(g)));
+	return earlier(at, earlier(dial_deadline(g), sync_deadline(g)));
 }
 
 static void run(struct gossip *g)

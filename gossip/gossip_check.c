@@ -112,7 +112,7 @@ void gossip_check(const struct gossip *g)
 
 	assert(self->id == g->id && self->used && self->record && !self->accused);
 	assert(!(self->flags & GOSSIP_FLAG_DEAD));
-	assert(!g->judge && !g->rewire && g->n_watches <= GOSSIP_RINGS && g->health >= 1 && g->health <= 4);
+	assert(!g->judge && !g->rewire && g->n_watches <= ARRAY_LEN(g->watches) && g->health >= 1 && g->health <= 4);
 	assert(g->n_events <= EVENTS_MAX);
 	check_members(g);
 	check_list(g);

@@ -15,6 +15,7 @@
 #define FROM_NONE     0xff
 #define CHUNK_MEMBERS 32
 #define URGENT_MAX    8	  /* probes and answers that wait on a link; the oldest is dropped */
+#define DEPUTIES_MAX 16 /* members that we look at in place of their observers */
 #define RELAYS_MAX    32  /* probes that we carry for others at a time */
 #define DIALS_MAX     40  /* 2 * GOSSIP_RINGS neighbours, voters, a few that are no longer wanted */
 #define LINKS_SOFT    120 /* beyond, a newcomer is told all and closed */
@@ -151,9 +152,11 @@ struct watch {
 	int state; /* enum watch_state */
 	int64_t heard_ms, until_ms;
 	int64_t refused_ms; /* 0: not */
-	uint64_t inc;	    /* at the accusation */
+	int64_t accused_ms;
+	uint64_t inc; /* at the accusation */
 	uint32_t nonce;
 	uint8_t asked, answered;
+	bool deputy;
 };
 
 struct relay {
@@ -226,12 +229,12 @@ struct gossip {
 	bool waiting, leaving, left_told, forgotten;
 
 	/* watch.c */
-	struct watch watches[GOSSIP_RINGS];
+	struct watch watches[GOSSIP_RINGS + DEPUTIES_MAX];
 	uint32_t n_watches;
 	struct relay relays[RELAYS_MAX];
 	uint32_t nonce, health, good_beats;
 	int64_t heard_ms; /* anybody */
-	bool isolated;
+	bool isolated, died; /* died: somebody did, since the rings were looked at */
 
 	/* gossip.c */
 	int64_t sync_moved_ms; /* the last word of the sync under way */

@@ -131,8 +131,7 @@ int pack_map(struct pack *p, const struct member *m, uint32_t from, bool record,
 		admit_record_view(m, &part->record);
 	part->first = d->n_entries;
 	part->n = 0;
-	part->to = pack_entries(p, m, part);
-	part->to = MAX(part->to, from);
+	part->to = pack_entries(p, m, part); /* from itself when none found place */
 	*ret_to = part->to;
 	if (part->to < m->version && part->n == 0 && !record) {
 		p->used = was;

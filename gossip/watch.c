@@ -10,6 +10,11 @@
  * observers accuse it early, so that all see it as suspect, and the others later, so that a daemon which comes back
  * within a second is never called dead.
  *
+ * When many die at once, some have observers that are all dead themselves, and the vote on others waits for theirs. So
+ * whoever accused somebody in vain takes a second look: those of its observers that neither agree nor stand accused are
+ * probed as well, and accused when nobody reaches them. That makes them suspect and takes their vote away; dead they
+ * are by their own observers alone.
+ *
  * After Lifeguard: who is late himself, or hears nobody's answers, is slower to accuse, up to four times; who was
  * paused takes the pause off everybody's silence; who hears nobody at all accuses nobody.
  */
@@ -53,10 +58,27 @@ static int64_t silence(const struct gossip *g)
 	return g->profile->silence_ms * g->health;
 }
 
+static bool is_among(const struct watch *v, size_t n, uint64_t id)
+{
+	for (size_t i = 0; i < n; i++)
+		if (v[i].id == id)
+			return true;
+	return false;
+}
+
+/*
+ * Somebody whom we watch from now on has to learn of us first, and to reach us. But where an observer died we take its
+ * place in the middle of things: when many die at once the next round must not wait for a whole silence.
+ */
+static int64_t grace(const struct gossip *g)
+{
+	return g->died ? g->profile->beat_ms / 2 - silence(g) : g->profile->beat_ms;
+}
+
 /* Whose observers we are now: those we watched before keep what we know of them. */
 void watch_rewire(struct gossip *g)
 {
-	struct watch was[GOSSIP_RINGS];
+	struct watch was[ARRAY_LEN(g->watches)];
 	uint32_t n_was = g->n_watches, targets[GOSSIP_RINGS], ours[GOSSIP_RINGS];
 	size_t n, n_ours = 0;
 
@@ -69,14 +91,18 @@ void watch_rewire(struct gossip *g)
 		struct watch *w = &g->watches[i];
 		const struct member *m = members_at(g, targets[i]);
 
-		/* A new one has to learn of us first, and to reach us. */
-		*w = (struct watch){
-			.id = m->id, .member = targets[i], .heard_ms = g->now.mono_ms + g->profile->beat_ms};
+		*w = (struct watch){.id = m->id, .member = targets[i], .heard_ms = g->now.mono_ms + grace(g)};
 		for (uint32_t k = 0; k < n_was; k++)
 			if (was[k].id == m->id)
 				*w = was[k];
+		w->deputy = false;
 	}
+	for (uint32_t k = 0; k < n_was && gossip_active(g); k++)
+		if (was[k].deputy && was[k].state != WATCH_GOOD && members_in_ring(members_at(g, was[k].member)) &&
+			!is_among(g->watches, n, was[k].id))
+			g->watches[n++] = was[k];
 	g->n_watches = (uint32_t)n;
+	g->died = false;
 }
 
 void watch_heard(struct gossip *g, uint32_t member)
@@ -106,10 +132,12 @@ static void accuse(struct gossip *g, struct watch *w)
 
 	e->host_up = w->refused_ms != 0;
 	e->number = (uint64_t)MAX(g->now.mono_ms - w->heard_ms, 0);
-	if (w->answered < w->asked && g->health < HEALTH_MAX)
-		g->health++;
-	g->good_beats = 0;
+	if (w->asked > 0 && w->answered == 0 && g->now.mono_ms - g->heard_ms > g->profile->probe_ms) {
+		g->health = MIN(g->health + 1, HEALTH_MAX); /* nobody said a word: it may be us */
+		g->good_beats = 0;
+	}
 	move(w, WATCH_ACCUSED);
+	w->accused_ms = g->now.mono_ms;
 	w->inc = members_at(g, w->member)->inc;
 	say(g, w);
 }
@@ -199,9 +227,45 @@ static void check_isolated(struct gossip *g)
 	dial_soon(g);
 }
 
+static void look_again(struct gossip *g, const struct watch *w)
+{
+	const struct member *m = members_at(g, w->member);
+	uint32_t obs[GOSSIP_RINGS];
+	size_t n = m->accused ? rings_observers(g, m, obs) : 0;
+
+	for (size_t i = 0; i < n && g->n_watches < ARRAY_LEN(g->watches); i++) {
+		const struct member *o = members_at(g, obs[i]);
+		struct watch *d = &g->watches[g->n_watches];
+
+		if (obs[i] == g->self || state_accuser(m->accused, o->id) >= 0 || state_is_accused(o) ||
+			watch_has(g, obs[i]))
+			continue;
+		*d = (struct watch){.id = o->id, .member = obs[i], .heard_ms = g->now.mono_ms, .deputy = true};
+		g->n_watches++;
+		probe(g, d, g->now.mono_ms + g->profile->probe_ms * g->health);
+	}
+}
+
+/* Accused for so long that all its observers must have noticed, and still not dead. */
+static void second_looks(struct gossip *g)
+{
+	uint32_t n = g->n_watches;
+
+	for (uint32_t i = 0; i < n; i++) {
+		const struct watch *w = &g->watches[i];
+
+		if (w->deputy && w->state == WATCH_GOOD)
+			g->rewire = true; /* it is dropped */
+		else if (w->state == WATCH_ACCUSED && members_at(g, w->member)->inc == w->inc &&
+			 g->now.mono_ms - w->accused_ms >= g->profile->probe_ms + g->profile->beat_ms)
+			look_again(g, w);
+	}
+}
+
 void watch_beat(struct gossip *g)
 {
 	check_isolated(g);
+	second_looks(g);
 	if (++g->good_beats < GOOD_BEATS)
 		return;
 	g->good_beats = 0;
@@ -215,7 +279,7 @@ static void run(struct gossip *g, struct watch *w)
 
 	switch (w->state) {
 	case WATCH_GOOD:
-		if (now >= w->heard_ms + silence(g))
+		if (!w->deputy && now >= w->heard_ms + silence(g))
 			probe(g, w, now + g->profile->probe_ms * g->health);
 		break;
 	case WATCH_PROBING:
@@ -250,7 +314,7 @@ int64_t watch_deadline(const struct gossip *g)
 	for (uint32_t i = 0; i < g->n_watches; i++) {
 		const struct watch *w = &g->watches[i];
 
-		if (w->state == WATCH_GOOD)
+		if (w->state == WATCH_GOOD && !w->deputy)
 			at = MIN(at, w->heard_ms + silence(g));
 		else if (w->state == WATCH_PROBING)
 			at = MIN(at, w->until_ms);

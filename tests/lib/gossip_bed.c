@@ -230,7 +230,8 @@ static void pull(struct bed *b, int node, uint32_t link)
 
 	if (!l.up || stalled(b, node, link) || !gossip_pull(b->v[node].g, link, now_of(b), &msg))
 		return;
-	assert_null(gossip_msg_fault(&msg));
+	if (gossip_msg_fault(&msg))
+		fail_msg("%s: %s", gossip_msg_name(msg.type), gossip_msg_fault(&msg));
 	b->msgs++;
 	b->of[msg.type]++;
 	push(b, node, &(struct gossip_in){.link = link}, true);

@@ -1,26 +1,55 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Small clusters of real cores: how they find each other, and what each sees when a daemon is killed, a host is lost,
- * a process is paused, a path is cut, a node leaves or comes back.
+ * a process is paused, a path is cut.
  */
 #include "tests/lib/gossip_bed.h"
 
-static bool all_linked(struct bed *b)
+static const int sizes[] = {2, 3, 5, 11, 32, 64};
+
+/* When the last of those that are up first saw it so; -1: somebody never did. */
+static int64_t last_said(struct bed *b, int of, enum gossip_state s)
 {
-	return bed_agreed(b);
+	int64_t last = 0;
+
+	for (int i = 0; i < b->n; i++) {
+		if (i == of || b->v[i].how != BED_UP)
+			continue;
+		if (b->v[i].said_ms[of][s] < 0)
+			return -1;
+		last = MAX(last, b->v[i].said_ms[of][s]);
+	}
+	return last;
+}
+
+static uint64_t count(struct bed *b, enum gossip_event e)
+{
+	uint64_t n = 0;
+
+	for (int i = 0; i < b->n; i++)
+		n += b->v[i].events[e];
+	return n;
+}
+
+/* Nobody but these was ever called suspect or dead since bed_mark. */
+static void assert_only(struct bed *b, int from, int to)
+{
+	for (int of = 0; of < b->n; of++)
+		for (int i = 0; i < b->n && (of < from || of >= to); i++) {
+			assert_int_equal(b->v[i].said_ms[of][GOSSIP_SUSPECT], -1);
+			assert_int_equal(b->v[i].said_ms[of][GOSSIP_DEAD], -1);
+		}
 }
 
 static void test_join(void **state)
 {
-	static const int sizes[] = {1, 2, 3, 5, 11, 32, 64};
-
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
 		struct bed *b = bed_new(sizes[i]);
 
 		for (int k = 0; k < b->n; k++)
 			bed_start(b, k, k == 0 ? -1 : 0);
-		assert_in_range(bed_until(b, 10000, all_linked), 0, 2000);
+		assert_in_range(bed_until(b, 10000, bed_agreed), 0, 300);
 		bed_run(b, 20000);
 		assert_true(bed_agreed(b));
 		for (int k = 0; k < b->n; k++) {
@@ -32,10 +61,240 @@ static void test_join(void **state)
 	}
 }
 
+static void test_one_is_alone(void **state)
+{
+	struct bed *b = bed_new(1);
+
+	(void)state;
+	bed_start_all(b);
+	bed_run(b, 600000);
+	assert_int_equal(gossip_alive(b->v[0].g), 1);
+	assert_false(gossip_is_isolated(b->v[0].g));
+	assert_int_equal(b->msgs, 0);
+	bed_free(b);
+}
+
+static void test_daemon_killed(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
+		struct bed *b = bed_new(sizes[i]);
+		int64_t at;
+
+		bed_start_all(b);
+		bed_run(b, 5300);
+		at = b->now_ms;
+		bed_kill(b, 1);
+		bed_run(b, 5000);
+		if (sizes[i] > 2) /* of two the only observer makes suspect and dead at once */
+			assert_in_range(last_said(b, 1, GOSSIP_SUSPECT) - at, 150, 300);
+		assert_in_range(last_said(b, 1, GOSSIP_DEAD) - at, 1000, 2000);
+		assert_only(b, 1, 2);
+		assert_true(b->v[0].last[GOSSIP_EVENT_DEAD].host_up);
+		bed_free(b);
+	}
+}
+
+static void test_daemon_restarts_within_a_second(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
+		struct bed *b = bed_new(sizes[i]);
+
+		bed_start_all(b);
+		bed_set(b, 1, "k", "first");
+		bed_run(b, 5300);
+		bed_kill(b, 1);
+		bed_run(b, 900);
+		bed_start(b, 1, 0);
+		bed_set(b, 1, "j", "second");
+		bed_run(b, 1000);
+		assert_true(bed_agreed(b));
+		assert_int_equal(count(b, GOSSIP_EVENT_DEAD), 0);
+		for (int k = 0; k < b->n; k++) {
+			assert_null(bed_value(b, k, 1, "k"));
+			assert_string_equal(bed_value(b, k, 1, "j"), "second");
+		}
+		bed_free(b);
+	}
+}
+
+static void test_host_lost(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
+		struct bed *b = bed_new(sizes[i]);
+		int64_t at;
+
+		bed_start_all(b);
+		bed_run(b, 5900);
+		at = b->now_ms;
+		bed_lose(b, 1);
+		bed_run(b, 8000);
+		assert_in_range(last_said(b, 1, GOSSIP_DEAD) - at, 1400, 3000);
+		assert_only(b, 1, 2);
+		assert_false(b->v[0].last[GOSSIP_EVENT_DEAD].host_up);
+		bed_free(b);
+	}
+}
+
+/* One to four of 32 are stopped for 5 s: nobody else suffers, and they are back within a second. */
+static void test_paused(void **state)
+{
+	(void)state;
+	for (int n = 1; n <= 4; n++) {
+		struct bed *b = bed_new(32);
+
+		bed_start_all(b);
+		bed_run(b, 5500);
+		bed_mark(b);
+		for (int k = 1; k <= n; k++)
+			bed_pause(b, k, true);
+		bed_run(b, 5000);
+		for (int k = 1; k <= n; k++)
+			bed_pause(b, k, false);
+		(void)bed_until(b, 1000, bed_agreed);
+		bed_run(b, 10000);
+		assert_true(bed_agreed(b));
+		assert_only(b, 1, 1 + n);
+		bed_free(b);
+	}
+}
+
+/* A fifth to three fifths die at the same instant. */
+static void test_many_die(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(sizes); i++)
+		for (int lost = 1; lost * 10 <= sizes[i] * 6; lost += MAX(1, sizes[i] / 5)) {
+			struct bed *b = bed_new(sizes[i]);
+
+			bed_start_all(b);
+			bed_run(b, 7200);
+			bed_mark(b);
+			for (int k = 0; k < lost; k++)
+				bed_lose(b, k);
+			bed_run(b, 20000);
+			for (int k = 0; k < lost; k++)
+				if (last_said(b, k, GOSSIP_DEAD) < 0)
+					fail_msg("%d of %d lost: %d is not dead", lost, b->n, k);
+			assert_only(b, 0, lost);
+			bed_free(b);
+		}
+}
+
+static void partition(struct bed *b, int first, bool cut)
+{
+	for (int i = 0; i < b->n; i++)
+		for (int k = 0; k < b->n; k++)
+			if ((i < first) != (k < first))
+				bed_cut(b, i, k, cut);
+}
+
+static void test_partition_heals(void **state)
+{
+	(void)state;
+	for (size_t i = 1; i < ARRAY_LEN(sizes); i++) {
+		struct bed *b = bed_new(sizes[i]);
+
+		bed_start_all(b);
+		bed_run(b, 5000);
+		partition(b, b->n / 2, true);
+		bed_run(b, 600000);
+		bed_set(b, 0, "k", "one side");
+		bed_set(b, b->n - 1, "k", "other side");
+		bed_run(b, 1000);
+		partition(b, b->n / 2, false);
+		(void)bed_until(b, 120000, bed_agreed);
+		for (int k = 0; k < b->n; k++) {
+			assert_string_equal(bed_value(b, k, 0, "k"), "one side");
+			assert_string_equal(bed_value(b, k, b->n - 1, "k"), "other side");
+		}
+		bed_free(b);
+	}
+}
+
+/* The path from one to another is cut, one way: relays know better. */
+static void test_one_way_cut_of_a_pair(void **state)
+{
+	struct bed *b = bed_new(11);
+
+	(void)state;
+	bed_start_all(b);
+	bed_run(b, 5000);
+	bed_mark(b);
+	bed_cut(b, 2, 3, true);
+	bed_cut(b, 5, 4, true);
+	bed_run(b, 60000);
+	assert_only(b, 0, 0);
+	assert_true(bed_agreed(b));
+	bed_free(b);
+}
+
+/* Who hears nobody says so, and accuses nobody; the others agree that it is gone. */
+static void test_isolated(void **state)
+{
+	struct bed *b = bed_new(5);
+
+	(void)state;
+	bed_start_all(b);
+	bed_run(b, 5000);
+	bed_mark(b);
+	for (int i = 0; i < 5; i++) {
+		bed_cut(b, i, 4, i != 4);
+		bed_cut(b, 4, i, i != 4);
+	}
+	bed_run(b, 10000);
+	assert_true(gossip_is_isolated(b->v[4].g));
+	assert_int_equal(b->v[4].events[GOSSIP_EVENT_ISOLATED], 1);
+	for (int i = 0; i < 4; i++) {
+		assert_int_equal(bed_state(b, i, 4), GOSSIP_ALIVE);
+		assert_int_equal(bed_state(b, 4, i), GOSSIP_DEAD);
+		assert_false(gossip_is_isolated(b->v[i].g));
+	}
+	for (int i = 0; i < 5; i++) {
+		bed_cut(b, i, 4, false);
+		bed_cut(b, 4, i, false);
+	}
+	(void)bed_until(b, 2000, bed_agreed);
+	assert_int_equal(b->v[4].events[GOSSIP_EVENT_HEARS], 1);
+	assert_true(b->v[4].events[GOSSIP_EVENT_REFUTED] > 0);
+	bed_free(b);
+}
+
+/* A loop that stands still for three seconds, again and again, accuses nobody because of it. */
+static void test_slow_observer(void **state)
+{
+	struct bed *b = bed_new(11);
+
+	(void)state;
+	bed_start_all(b);
+	for (int k = 0; k < 10; k++) {
+		bed_run(b, 3000);
+		bed_pause(b, 1, true);
+		bed_run(b, 1500);
+		bed_pause(b, 1, false);
+	}
+	bed_run(b, 1000);
+	assert_int_equal(count(b, GOSSIP_EVENT_ACCUSED), 0);
+	assert_true(b->v[1].events[GOSSIP_EVENT_SLOW] > 0);
+	bed_free(b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_join),
+		cmocka_unit_test(test_one_is_alone),
+		cmocka_unit_test(test_daemon_killed),
+		cmocka_unit_test(test_daemon_restarts_within_a_second),
+		cmocka_unit_test(test_host_lost),
+		cmocka_unit_test(test_paused),
+		cmocka_unit_test(test_many_die),
+		cmocka_unit_test(test_partition_heals),
+		cmocka_unit_test(test_one_way_cut_of_a_pair),
+		cmocka_unit_test(test_isolated),
+		cmocka_unit_test(test_slow_observer),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
