@@ -154,8 +154,9 @@ struct watch {
 	int64_t refused_ms; /* 0: not */
 	int64_t accused_ms;
 	uint64_t inc; /* at the accusation */
-	uint32_t nonce;
-	uint8_t asked, answered;
+	int64_t probed_ms;
+	uint32_t nonce, first_nonce;
+	uint8_t asked, answered, rounds;
 	bool deputy;
 };
 

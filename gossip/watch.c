@@ -24,6 +24,7 @@
 #define HEALTH_MAX   4
 #define GOOD_BEATS   10 /* without a fault: health is a step better */
 #define LATE_TELL_MS 1000
+#define ROUNDS_MAX   3 /* of asking relays of whom none answers */
 
 static const struct sm_state states[] = {
 	[WATCH_GOOD] = {"good", SM_TO(WATCH_PROBING)},
@@ -146,8 +147,19 @@ static void probe(struct gossip *g, struct watch *w, int64_t until_ms)
 {
 	move(w, WATCH_PROBING);
 	w->until_ms = until_ms;
-	w->nonce = ++g->nonce;
+	w->probed_ms = g->now.mono_ms;
+	w->nonce = w->first_nonce = ++g->nonce;
+	w->rounds = 1;
 	w->answered = 0;
+	w->asked = probe_ask(g, w);
+}
+
+/* Other relays; the answers of the first ones count as well when they come after all. */
+static void probe_again(struct gossip *g, struct watch *w)
+{
+	w->until_ms = g->now.mono_ms + g->profile->probe_ms * g->health;
+	w->nonce = ++g->nonce;
+	w->rounds++;
 	w->asked = probe_ask(g, w);
 }
 
@@ -185,7 +197,8 @@ void watch_answer(struct gossip *g, const struct gossip_msg_probe *p)
 	for (uint32_t i = 0; i < g->n_watches; i++) {
 		struct watch *w = &g->watches[i];
 
-		if (w->id != p->subject || w->nonce != p->nonce || w->state != WATCH_PROBING)
+		if (w->id != p->subject || p->nonce - w->first_nonce > w->nonce - w->first_nonce ||
+			w->state != WATCH_PROBING)
 			continue;
 		w->answered++;
 		if (p->verdict == GOSSIP_VERDICT_YES)
@@ -273,6 +286,24 @@ void watch_beat(struct gossip *g)
 		g->health--;
 }
 
+/*
+ * A silence needs a witness. Who lost his own connection hears less and less of everybody: if he accused one after the
+ * other, each of them would count for nothing in his view (state.c), his word alone would be enough to make them dead,
+ * and that is what he would tell all, once he is heard again. So somebody must have been heard since the probe began,
+ * and relays are asked more than once before their saying nothing means nothing. Two alone have no witness.
+ */
+static void time_is_up(struct gossip *g, struct watch *w)
+{
+	bool alone = g->n_alive <= 2 || w->refused_ms != 0;
+
+	if (!alone && (g->isolated || g->heard_ms <= w->probed_ms))
+		w->until_ms = g->now.mono_ms + g->profile->beat_ms;
+	else if (!alone && w->asked > 0 && w->answered == 0 && w->rounds < ROUNDS_MAX)
+		probe_again(g, w);
+	else
+		accuse(g, w);
+}
+
 static void run(struct gossip *g, struct watch *w)
 {
 	int64_t now = g->now.mono_ms;
@@ -286,10 +317,7 @@ static void run(struct gossip *g, struct watch *w)
 		if (now < w->until_ms)
 			break;
 		check_isolated(g);
-		if (g->isolated && w->refused_ms == 0 && g->n_alive > 2)
-			w->until_ms = now + g->profile->beat_ms;
-		else
-			accuse(g, w);
+		time_is_up(g, w);
 		break;
 	default:
 		if (members_at(g, w->member)->inc == w->inc)
