@@ -158,6 +158,7 @@ static void probe(struct gossip *g, struct watch *w, int64_t until_ms)
 static void probe_again(struct gossip *g, struct watch *w)
 {
 	w->until_ms = g->now.mono_ms + g->profile->probe_ms * g->health;
+	w->probed_ms = g->now.mono_ms;
 	w->nonce = ++g->nonce;
 	w->rounds++;
 	w->asked = probe_ask(g, w);
@@ -240,6 +241,21 @@ static void check_isolated(struct gossip *g)
 	dial_soon(g);
 }
 
+/* We are back: what nobody could be heard of meanwhile is no silence of theirs. */
+void watch_hears(struct gossip *g)
+{
+	g->isolated = false;
+	for (uint32_t i = 0; i < g->n_watches; i++) {
+		struct watch *w = &g->watches[i];
+
+		if (w->state == WATCH_ACCUSED || w->refused_ms != 0)
+			continue;
+		if (w->state == WATCH_PROBING)
+			move(w, WATCH_GOOD);
+		w->heard_ms = MAX(w->heard_ms, g->now.mono_ms);
+	}
+}
+
 static void look_again(struct gossip *g, const struct watch *w)
 {
 	const struct member *m = members_at(g, w->member);
@@ -289,8 +305,8 @@ void watch_beat(struct gossip *g)
 /*
  * A silence needs a witness. Who lost his own connection hears less and less of everybody: if he accused one after the
  * other, each of them would count for nothing in his view (state.c), his word alone would be enough to make them dead,
- * and that is what he would tell all, once he is heard again. So somebody must have been heard since the probe began,
- * and relays are asked more than once before their saying nothing means nothing. Two alone have no witness.
+ * and that is what he would tell all, once he is heard again. So somebody must have been heard since relays were last
+ * asked, and they are asked more than once before their saying nothing means nothing. Two alone have no witness.
  */
 static void time_is_up(struct gossip *g, struct watch *w)
 {
