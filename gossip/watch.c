@@ -302,17 +302,34 @@ void watch_beat(struct gossip *g)
 		g->health--;
 }
 
+static bool nobody_agrees(const struct gossip *g)
+{
+	uint32_t n = 0, alone = 0;
+
+	for (uint32_t i = 0; i < g->n_watches; i++) {
+		const struct watch *w = &g->watches[i];
+		const struct member *m = members_at(g, w->member);
+
+		n += !w->deputy;
+		alone += w->state == WATCH_ACCUSED && m->inc == w->inc && m->accused && m->accused->n == 1;
+	}
+	return alone > 0 && alone >= n / 2;
+}
+
 /*
  * A silence needs a witness. Who lost his own connection hears less and less of everybody: if he accused one after the
  * other, each of them would count for nothing in his view (state.c), his word alone would be enough to make them dead,
  * and that is what he would tell all, once he is heard again. So somebody must have been heard since relays were last
- * asked, and they are asked more than once before their saying nothing means nothing. Two alone have no witness.
+ * asked, and they are asked more than once before their saying nothing means nothing. And whoever accuses half of those
+ * whom he watches, and nobody agrees in one of them, waits with the others. Two alone have no witness.
  */
 static void time_is_up(struct gossip *g, struct watch *w)
 {
 	bool alone = g->n_alive <= 2 || w->refused_ms != 0;
 
 	if (!alone && (g->isolated || g->heard_ms <= w->probed_ms))
+		w->until_ms = g->now.mono_ms + g->profile->beat_ms;
+	else if (!alone && nobody_agrees(g))
 		w->until_ms = g->now.mono_ms + g->profile->beat_ms;
 	else if (!alone && w->asked > 0 && w->answered == 0 && w->rounds < ROUNDS_MAX)
 		probe_again(g, w);
