@@ -80,9 +80,12 @@ static void restore(struct sim *s, struct fault *f)
 {
 	struct sim_node *n = &s->nodes[f->a];
 
-	if (n->life != SIM_DOWN)
+	/* The very boot that was the last cannot be told from it by anyone: that the counter never falls so is the edge's. */
+	if (n->life != SIM_DOWN || n->boot < 2) {
+		start_again(s, f);
 		return;
-	n->boot = (uint32_t)below(s, n->boot + 1);
+	}
+	n->boot = (uint32_t)below(s, n->boot - 1);
 	story_tell(
 		&s->story, s->now_us, f->a, UINT32_MAX, "an old copy of its disk is put back: boot %" PRIu32, n->boot);
 	start_again(s, f);

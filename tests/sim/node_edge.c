@@ -158,7 +158,8 @@ static void event(struct sim_node *n, const struct gossip_out *e)
 	/* Its disk is an older copy: it goes above what was heard, and begins again. */
 	if (e->event == GOSSIP_EVENT_CLONED && e->id == n->id && e->number >= n->boot) {
 		n->boot_heard = (uint32_t)e->number;
-		heap_set(&s->heap, &n->chore, s->now_us + AGAIN_US);
+		if (!heap_has(&n->chore))
+			heap_set(&s->heap, &n->chore, s->now_us + AGAIN_US);
 	}
 }
 
