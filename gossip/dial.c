@@ -37,9 +37,10 @@ static bool is_ours_to_dial(const struct gossip *g, const struct member *m)
 	return g->id < m->id || !can_dial(members_at(g, g->self));
 }
 
-void dial_want(struct gossip *g, const struct member *m, bool now)
+void dial_want(struct gossip *g, const struct member *m, int64_t pause_ms)
 {
 	struct dial *d = find(g, m->id);
+	int64_t usual_ms = is_ours_to_dial(g, m) ? 0 : g->profile->dial_other_ms;
 
 	if (!can_dial(m))
 		return;
@@ -47,10 +48,8 @@ void dial_want(struct gossip *g, const struct member *m, bool now)
 		d = find(g, 0);
 		if (!d)
 			return; /* some that are no longer wanted are under way: the next rewiring finds a place */
-		*d = (struct dial){.id = m->id,
-			.next_ms = g->now.mono_ms + (now || is_ours_to_dial(g, m) ? 0 : g->profile->dial_other_ms)};
-	}
-	if (now && d->token == 0) {
+		*d = (struct dial){.id = m->id, .next_ms = g->now.mono_ms + (pause_ms < 0 ? usual_ms : pause_ms)};
+	} else if (pause_ms == 0 && d->token == 0) {
 		d->next_ms = g->now.mono_ms;
 		d->tries = 0;
 	}

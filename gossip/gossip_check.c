@@ -10,7 +10,7 @@ static void check_member(const struct gossip *g, const struct member *m, uint32_
 	assert(m->id != 0 && members_index(g, m->id) == index);
 	assert(m->seq <= g->seq);
 	assert(m->state < GOSSIP_STATE_MAX);
-	assert((m->flags & (m->flags - 1)) == 0); /* the highest alone */
+	assert(m->flags == state_join(m->flags));
 	assert(!m->accused || (m->accused->n > 0 && m->accused->member == index && m->flags == 0));
 	assert(m->record || m->state == GOSSIP_FORGOTTEN);
 	assert(m->link == FROM_NONE || (g->links[m->link] && g->links[m->link]->member == index));

@@ -89,4 +89,8 @@ void gossip_events_out(struct gossip *g)
 		g->event_at = (g->event_at + 1) % EVENTS_MAX;
 		g->n_events--;
 	}
+	if (g->events && g->n_events == 0) {
+		gossip_release(g, g->events, EVENTS_MAX * sizeof(*g->events));
+		g->events = NULL;
+	}
 }

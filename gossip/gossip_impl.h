@@ -15,10 +15,10 @@
 #define FROM_NONE     0xff
 #define CHUNK_MEMBERS 32
 #define URGENT_MAX    8	  /* probes and answers that wait on a link; the oldest is dropped */
-#define DEPUTIES_MAX 16 /* members that we look at in place of their observers */
+#define DEPUTIES_MAX  16  /* members that we look at in place of their observers */
 #define RELAYS_MAX    32  /* probes that we carry for others at a time */
 #define DIALS_MAX     40  /* 2 * GOSSIP_RINGS neighbours, voters, a few that are no longer wanted */
-#define LINKS_SOFT    120 /* beyond, a newcomer is told all and closed */
+#define LINKS_SOFT    100 /* beyond, a newcomer is told all and closed */
 #define ASK_MAX	      256 /* ids that we want from one link */
 #define SERVE_MAX     256 /* what one link asked us for */
 #define EVENTS_MAX    256 /* that wait for a place among the outputs */
@@ -99,7 +99,7 @@ struct member {
 	uint32_t version;
 	uint32_t name_hash;
 	uint32_t state_seq; /* low half of the seq of the newest change of incarnation, flags or accusers */
-	uint8_t flags : 3;  /* enum gossip_flags */
+	uint8_t flags : 4;  /* enum gossip_flags */
 	uint8_t state : 3;  /* enum gossip_state, as told */
 	uint8_t used : 1;
 	uint8_t state_from, map_from; /* the link that these came from: FROM_NONE, or its number */
@@ -212,6 +212,7 @@ struct gossip {
 	uint32_t pred[GOSSIP_RINGS], succ[GOSSIP_RINGS];
 	struct accused *accused;
 	bool judge, rewire;
+	bool rebooted; /* the change at hand is another boot's */
 
 	/* values.c */
 	size_t values_bytes, values_max;
@@ -234,7 +235,7 @@ struct gossip {
 	uint32_t n_watches;
 	struct relay relays[RELAYS_MAX];
 	uint32_t nonce, health, good_beats;
-	int64_t heard_ms; /* anybody */
+	int64_t heard_ms;    /* anybody */
 	bool isolated, died; /* died: somebody did, since the rings were looked at */
 
 	/* gossip.c */
@@ -306,6 +307,7 @@ bool admit_record(struct gossip *g, struct member *m, const struct gossip_record
 
 /* state.c */
 uint64_t state_boot(uint64_t inc);
+uint8_t state_join(unsigned flags); /* the highest of them alone, with what belongs to it */
 /* Merges what is said of a subject; false: it brought nothing. */
 bool state_merge(struct gossip *g, struct member *m, const struct gossip_msg_state *s, uint8_t from);
 void state_settle(struct gossip *g, struct member *m); /* after flags, incarnation or `suspect` changed */
@@ -353,7 +355,8 @@ bool links_usable(const struct link *l); /* up, and not about to be closed */
 		for (struct link *l = (g)->links[l##_i]; l; l = NULL)
 
 /* dial.c */
-void dial_want(struct gossip *g, const struct member *m, bool now);
+/* After pause_ms; -1: as it is done between the two ends of a pair. */
+void dial_want(struct gossip *g, const struct member *m, int64_t pause_ms);
 void dial_wanted_begin(struct gossip *g);
 void dial_wanted_end(struct gossip *g);
 void dial_answered(struct gossip *g, uint32_t token, uint64_t id); /* a link came of it */

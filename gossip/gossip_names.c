@@ -121,7 +121,7 @@ static const char *states_fault(const struct gossip_msg_states *m)
 
 		if (s->id == 0 || state_boot(s->incarnation) == 0)
 			return "a state of nobody";
-		if (s->flags & ~GOSSIP_FLAGS_ALL)
+		if (s->flags & ~GOSSIP_FLAGS_ALL || s->flags == GOSSIP_FLAG_HOST_UP)
 			return "a flag that is not known";
 		if (s->n_accusers > GOSSIP_ACCUSERS_MAX)
 			return "too many accusers";

@@ -40,7 +40,7 @@ static void show(const struct gossip *g, const struct member *m, struct gossip_m
 		.version = m->version,
 		.link = m->link == FROM_NONE ? GOSSIP_NO_LINK : m->link,
 		.self = m->id == g->id,
-		.host_up = m->accused && m->accused->up,
+		.host_up = m->flags & GOSSIP_FLAG_HOST_UP || (m->accused && m->accused->up),
 		.n_accusers = m->accused ? m->accused->n : 0,
 		.changed = m->seq,
 		.has_record = m->record != NULL};

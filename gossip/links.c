@@ -6,8 +6,12 @@
  */
 #include "gossip/gossip_impl.h"
 
-#define PASSING_MS  2000 /* to tell one all that it must know */
-#define CROSSED_MS  5000 /* two ends that dial each other do it within that time */
+#define PASSING_MS  500		     /* to tell one all that it must know */
+#define MANY_LINKS  (LINKS_SOFT / 2) /* beyond, those without use go soon: a seed that all dial */
+#define MANY_MS	    1000
+#define SHORT_MS    10000 /* a link that did not live longer is not dialled again at once */
+#define WATCHED_MS  1000  /* nor one to a member that we watch: it may turn us away each time */
+#define CROSSED_MS  5000  /* two ends that dial each other do it within that time */
 #define TARGETS_MAX (2 * GOSSIP_RINGS + GOSSIP_VOTERS_MAX)
 
 struct link *links_of(const struct gossip *g, const struct member *m)
@@ -213,15 +217,16 @@ void links_down(struct gossip *g, const struct gossip_in *in)
 {
 	struct link *l = in->link < GOSSIP_LINKS_MAX ? g->links[in->link] : NULL;
 	struct member *m;
-	bool was_its;
+	bool was_its, now;
 
 	if (!l)
 		return;
 	m = members_at(g, l->member);
 	was_its = m->link == l->number;
+	now = g->now.mono_ms - l->up_ms >= (watch_has(g, l->member) ? WATCHED_MS : SHORT_MS);
 	links_free(g, l);
 	if (was_its && members_in_ring(m))
-		dial_want(g, m, true);
+		dial_want(g, m, now ? 0 : gossip_jitter(g, SHORT_MS));
 }
 
 static size_t add_ring(const struct gossip *g, uint32_t *targets)
@@ -269,21 +274,15 @@ void links_rewire(struct gossip *g)
 		if (l)
 			l->wanted = true;
 		else
-			dial_want(g, m, false);
+			dial_want(g, m, -1);
 	}
 	dial_wanted_end(g);
 	watch_rewire(g);
 }
 
-/* Where newcomers crowd (we are somebody's seed) those that have found their neighbours make place for the next. */
-static int64_t linger(const struct gossip *g)
-{
-	return g->n_links > LINKS_SOFT / 2 ? g->profile->beat_ms : g->profile->linger_ms;
-}
-
 static void tend(struct gossip *g, struct link *l)
 {
-	int64_t now = g->now.mono_ms;
+	int64_t now = g->now.mono_ms, linger = g->n_links > MANY_LINKS ? MANY_MS : g->profile->linger_ms;
 
 	if (l->greeted && l->wanted != l->want_told) {
 		l->greet_due = true;
@@ -295,7 +294,7 @@ static void tend(struct gossip *g, struct link *l)
 		l->unused_ms = now;
 	if (l->passing && now >= l->passing_until_ms)
 		links_close(g, l, l->why);
-	else if (l->unused_ms != 0 && now - l->unused_ms >= linger(g))
+	else if (l->unused_ms != 0 && now - l->unused_ms >= linger)
 		links_close(g, l, GOSSIP_CLOSE_UNWANTED);
 	else if (!members_in_ring(members_at(g, l->member)) && now - l->heard_ms >= g->profile->silent_ms)
 		links_close(g, l, GOSSIP_CLOSE_SILENT);

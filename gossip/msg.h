@@ -89,7 +89,8 @@ enum gossip_flags {
 	GOSSIP_FLAG_DEAD = 0x1,
 	GOSSIP_FLAG_LEFT = 0x2,
 	GOSSIP_FLAG_FORGOTTEN = 0x4, /* at every incarnation */
-	GOSSIP_FLAGS_ALL = 0x7
+	GOSSIP_FLAG_HOST_UP = 0x8,   /* with DEAD: its host answered at the time, only the daemon was gone */
+	GOSSIP_FLAGS_ALL = 0xf
 };
 
 struct gossip_accuser {

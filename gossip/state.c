@@ -134,6 +134,8 @@ static void settle_event(struct gossip *g, const struct member *m, enum gossip_s
 	e = gossip_event(g, kind, m->id);
 	e->state_was = (uint8_t)MIN(was, GOSSIP_FORGOTTEN);
 	gossip_event_by(g, e, by);
+	e->host_up |= (m->flags & GOSSIP_FLAG_HOST_UP) != 0;
+	e->restarted = g->rebooted;
 }
 
 static void settle(struct gossip *g, struct member *m, const struct accused *by)
@@ -164,17 +166,19 @@ void state_settle(struct gossip *g, struct member *m)
 	settle(g, m, m->accused);
 }
 
-static uint8_t highest(unsigned flags)
+uint8_t state_join(unsigned flags)
 {
-	return flags & GOSSIP_FLAG_FORGOTTEN ? GOSSIP_FLAG_FORGOTTEN
-	       : flags & GOSSIP_FLAG_LEFT    ? GOSSIP_FLAG_LEFT
-					     : (uint8_t)(flags & GOSSIP_FLAG_DEAD);
+	if (flags & GOSSIP_FLAG_FORGOTTEN)
+		return GOSSIP_FLAG_FORGOTTEN;
+	if (flags & GOSSIP_FLAG_LEFT)
+		return GOSSIP_FLAG_LEFT;
+	return flags & GOSSIP_FLAG_DEAD ? (uint8_t)(flags & (GOSSIP_FLAG_DEAD | GOSSIP_FLAG_HOST_UP)) : 0;
 }
 
 bool state_merge(struct gossip *g, struct member *m, const struct gossip_msg_state *s, uint8_t from)
 {
 	uint64_t was = members_hash(m);
-	uint8_t flags = highest((unsigned)m->flags | s->flags);
+	uint8_t flags = state_join((unsigned)m->flags | s->flags);
 	struct accused by = {0};
 	bool news = false, same;
 
@@ -186,9 +190,10 @@ bool state_merge(struct gossip *g, struct member *m, const struct gossip_msg_sta
 		return false;
 	if (s->incarnation > m->inc) {
 		news = true;
-		flags = highest(s->flags);
+		flags = state_join(s->flags);
 		state_clear(g, m);
-		if (state_boot(s->incarnation) > state_boot(m->inc))
+		g->rebooted = state_boot(s->incarnation) > state_boot(m->inc);
+		if (g->rebooted)
 			admit_reboot(g, m, s->incarnation);
 		m->inc = s->incarnation;
 		m->flags = flags;
@@ -208,7 +213,10 @@ bool state_merge(struct gossip *g, struct member *m, const struct gossip_msg_sta
 	/* What its sender did not have yet goes back to it, too. */
 	same = m->flags == s->flags && (m->accused ? m->accused->n : 0) == s->n_accusers;
 	members_changed(g, m, was, CHANGE_STATE, same ? from : FROM_NONE);
+	if (g->rebooted && m->state == GOSSIP_ALIVE && m->flags == 0 && m->id != g->id)
+		gossip_event(g, GOSSIP_EVENT_RETURNED, m->id)->restarted = true; /* before anybody missed it */
 	settle(g, m, by.n ? &by : m->accused);
+	g->rebooted = false;
 	return true;
 }
 
@@ -233,7 +241,7 @@ static void judge_dead(struct gossip *g, struct member *m)
 	uint64_t was = members_hash(m);
 	struct accused by = *m->accused;
 
-	m->flags |= GOSSIP_FLAG_DEAD;
+	m->flags = by.up ? GOSSIP_FLAG_DEAD | GOSSIP_FLAG_HOST_UP : GOSSIP_FLAG_DEAD;
 	state_clear(g, m);
 	members_changed(g, m, was, CHANGE_STATE, FROM_NONE);
 	settle(g, m, &by);

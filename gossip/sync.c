@@ -94,6 +94,9 @@ void sync_end(struct gossip *g, struct link *l)
 	g->syncing = GOSSIP_NO_LINK;
 	g->sync_pause_ms = l->sync_news ? 0 : MIN(MAX(g->sync_pause_ms * 2, SYNC_PAUSE_MIN_MS), SYNC_PAUSE_MAX_MS);
 	g->sync_at = g->now.mono_ms + gossip_jitter(g, g->sync_pause_ms);
+	LINKS_FOREACH(g, other)
+	if (!l->sync_news)
+		other->sync_wanted = false; /* what they said is older than this; beats will tell */
 }
 
 static void sync_begin(struct gossip *g, struct link *l)

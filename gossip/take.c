@@ -79,7 +79,7 @@ static void take_state(struct gossip *g, struct link *l, const struct gossip_msg
 			sync_ask(g, l, s->id);
 		return;
 	}
-	if (m->inc > s->incarnation || m->flags > s->flags)
+	if (m->inc > s->incarnation || state_join((unsigned)m->flags | s->flags) != s->flags)
 		serve_state(g, l, s->id);
 }
 
@@ -163,7 +163,9 @@ static struct member *part_member(struct gossip *g, struct link *l, const struct
 	return m;
 }
 
-static void take_part(struct gossip *g, struct link *l, const struct gossip_part *p, const struct gossip_entry *e)
+/* A gap in what was asked for is of our own making (no memory): asking again at once would never end. */
+static void take_part(
+	struct gossip *g, struct link *l, const struct gossip_part *p, const struct gossip_entry *e, bool asked)
 {
 	struct member *m;
 
@@ -176,8 +178,9 @@ static void take_part(struct gossip *g, struct link *l, const struct gossip_part
 	if (!m)
 		return;
 	if (p->from > m->version || !m->record || m->record->version == 0) {
-		sync_ask(g, l, p->id);
-		l->news = true; /* not the sender's fault */
+		if (!asked)
+			sync_ask(g, l, p->id);
+		l->news |= !asked; /* not the sender's fault */
 	} else if (p->to > m->version)
 		take_map(g, l, m, p, e);
 }
@@ -186,7 +189,7 @@ void take_deltas(struct gossip *g, struct link *l, const struct gossip_msg_delta
 {
 	l->news = false;
 	for (uint16_t i = 0; i < m->n_parts; i++)
-		take_part(g, l, &m->parts[i], m->entries + m->parts[i].first);
+		take_part(g, l, &m->parts[i], m->entries + m->parts[i].first, m->asked);
 	if (m->asked)
 		l->sync_news |= l->news;
 	if (l->syncing)

@@ -92,6 +92,8 @@ static struct gossip_record record_of(const struct bed *b, int node)
 
 	for (int i = 0; i < GOSSIP_UUID_LEN; i++)
 		r.uuid[i] = (uint8_t)((node + 1) * 0x9e3779b1u >> (i % 4 * 8));
+	for (int i = 0; i < 4 && node == b->n - 1; i++)
+		r.uuid[i + 2] ^= (uint8_t)(b->salt * 0x9e3779b1u >> (i * 8));
 	return r;
 }
 
@@ -276,6 +278,7 @@ void bed_start(struct bed *b, int node, int seed)
 		.profile = b->profile,
 		.seeds = seeds,
 		.n_seeds = seed >= 0,
+		.values_max_bytes = b->values_max,
 		.seed = (uint64_t)node * 1000 + n->boot};
 
 	assert_true(n->how == BED_OFF || n->how == BED_LOST);

@@ -58,8 +58,9 @@ struct bed {
 	size_t bytes; /* that the cores hold */
 	long fail_in; /* allocations until one fails; 0: none */
 	bool failed;
-	bool traced;   /* events go into the trace */
-	bool nameless; /* any two nodes may have one name: see bed_name */
+	bool traced;	   /* events go into the trace */
+	size_t values_max; /* of each core; 0: the default */
+	uint64_t salt;	     /* of the UUIDs of nodes that start from now on */
 	enum gossip_profile_id profile;
 	struct trace t;
 };
