@@ -127,6 +127,18 @@ static void say(struct gossip *g, const struct watch *w)
 	(void)state_merge(g, m, &s, FROM_NONE); /* when dead already it brings nothing */
 }
 
+/*
+ * A link on which nothing came for so long may be one whose packets TCP repeats at ever longer pauses: a new one shows
+ * it at once when the path is there again, this one would be silent for as long again as the path was cut.
+ */
+static void drop_link(struct gossip *g, const struct watch *w)
+{
+	struct link *l = links_of(g, members_at(g, w->member));
+
+	if (l && g->now.mono_ms - l->heard_ms >= silence(g))
+		links_close(g, l, GOSSIP_CLOSE_SILENT);
+}
+
 static void accuse(struct gossip *g, struct watch *w)
 {
 	struct event *e = gossip_event(g, GOSSIP_EVENT_ACCUSED, w->id);
@@ -140,6 +152,7 @@ static void accuse(struct gossip *g, struct watch *w)
 	move(w, WATCH_ACCUSED);
 	w->accused_ms = g->now.mono_ms;
 	w->inc = members_at(g, w->member)->inc;
+	drop_link(g, w);
 	say(g, w);
 }
 
