@@ -61,21 +61,6 @@ bool runs_together(struct sim *s, int64_t over_us, int64_t within_us)
 			(void)sim_run(s, over_us * i / s->o.nodes, NULL, NULL);
 		(void)node_start(&s->nodes[i], false);
 	}
-	for (int k = 0; k < 60 && getenv("PROG"); k++) {
-		char text[300]; uint64_t alive = 0, fig[GOSSIP_MSG_TYPE_MAX] = {0}, links = 0, eager = 0, dials = 0, syncs = 0;
-		if (sim_run(s, s->now_us + (k < 10 ? 200000 : S_US), oracle_converged, NULL)) break;
-		for (uint32_t i = 0; i < s->o.nodes; i++) {
-			struct gossip_figures f; 
-			alive += oracle_count(s, i, ORACLE_ALIVE);
-			gossip_figures(s->nodes[i].g, &f);
-			links += f.links; eager += f.links_eager; dials += f.dials; syncs += f.syncs;
-			for (int t = 0; t < GOSSIP_MSG_TYPE_MAX; t++) fig[t] += f.msgs_out[t];
-		}
-		oracle_explain(s, text, sizeof(text));
-		fprintf(stderr, "%.1f: alive pairs %.4f links %lu eager %lu dials %lu syncs %lu conns %lu | ", s->now_us / 1e6, (double)alive / s->o.nodes / s->o.nodes, links, eager, dials, syncs, s->net.conns);
-		for (int t = 1; t < GOSSIP_MSG_TYPE_MAX; t++) fprintf(stderr, "%s %lu ", gossip_msg_name(t), fig[t]);
-		fprintf(stderr, "| %s\n", text);
-	}
 	(void)runs_wait(s, within_us, oracle_converged, NULL, "after the start all agree");
 	return !s->failed;
 }
