@@ -8,15 +8,6 @@
 #include "base/utf8.h"
 #include "gossip/gossip_impl.h"
 
-uint64_t gossip_id_of(const uint8_t uuid[GOSSIP_UUID_LEN])
-{
-	uint64_t id = 0;
-
-	for (int i = 0; i < 8; i++)
-		id = id << 8 | uuid[i];
-	return id;
-}
-
 bool admit_record_good(const struct gossip_record *r)
 {
 	return gossip_id_of(r->uuid) != 0 && r->name.n > 0 && r->name.n <= GOSSIP_NAME_MAX &&

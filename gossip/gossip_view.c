@@ -12,6 +12,15 @@ uint64_t gossip_id(const struct gossip *g)
 	return g->id;
 }
 
+uint64_t gossip_id_of(const uint8_t uuid[GOSSIP_UUID_LEN])
+{
+	uint64_t id = 0;
+
+	for (int i = 0; i < 8; i++)
+		id = id << 8 | uuid[i];
+	return id;
+}
+
 size_t gossip_alive(const struct gossip *g)
 {
 	return g->n_alive;

@@ -25,6 +25,7 @@ libgossip_core_a_SOURCES = \
 	%D%/gossip_event.c \
 	%D%/gossip_impl.h \
 	%D%/gossip_names.c \
+	%D%/gossip_pull.c \
 	%D%/gossip_view.c \
 	%D%/links.c \
 	%D%/members.c \

@@ -68,8 +68,9 @@ static struct now now_of(const struct bed *b)
 
 static void push(struct bed *b, int node, const struct gossip_in *in, bool pull)
 {
-	assert_true(b->todo_n < BED_TODO_MAX);
-	b->todo[(b->todo_at + b->todo_n++) % BED_TODO_MAX] = (struct bed_todo){.node = node, .in = *in, .pull = pull};
+	assert_true(b->todo_n < BED_PENDING_MAX);
+	b->todo[(b->todo_at + b->todo_n++) % BED_PENDING_MAX] =
+		(struct bed_todo){.node = node, .in = *in, .pull = pull};
 }
 
 static struct gossip_str str(const char *s)
@@ -108,8 +109,8 @@ static void trace_out(struct bed *b, int node, const struct gossip_out *o)
 		if (gossip_member_get(b->v[node].g, o->by[i], &m) && m.has_record)
 			(void)snprintf(by + strlen(by), sizeof(by) - strlen(by), "%s%.*s", i ? ", " : " by ",
 				m.record.name.n, m.record.name.v);
-	trace_add(&b->t, "[%6" PRId64 "] %s: %s %s%s%s\n", b->now_ms, b->v[node].name, subject,
-		gossip_event_name(o->event), by, o->host_up ? " (host up)" : "");
+	trace_add(&b->t, "[%6" PRId64 "] %s: %s %s%s%s%s\n", b->now_ms, b->v[node].name, subject,
+		gossip_event_name(o->event), by, o->host_up ? " (host up)" : "", o->restarted ? " (restarted)" : "");
 }
 
 static int node_at(const struct bed *b, const char *address)
@@ -246,7 +247,7 @@ static void run_todo(struct bed *b)
 		struct bed_todo t = b->todo[b->todo_at];
 		struct gossip_record r;
 
-		b->todo_at = (b->todo_at + 1) % BED_TODO_MAX;
+		b->todo_at = (b->todo_at + 1) % BED_PENDING_MAX;
 		b->todo_n--;
 		if (!b->v[t.node].g || b->v[t.node].how == BED_LOST)
 			continue;
@@ -268,6 +269,12 @@ static void run_todo(struct bed *b)
 	}
 }
 
+static void cut_off(struct bed *b, int node)
+{
+	for (uint32_t l = 0; l < GOSSIP_LINKS_MAX; l++)
+		hang_up(b, node, l, false);
+}
+
 void bed_start(struct bed *b, int node, int seed)
 {
 	struct bed_node *n = &b->v[node];
@@ -282,12 +289,16 @@ void bed_start(struct bed *b, int node, int seed)
 		.seed = (uint64_t)node * 1000 + n->boot};
 
 	assert_true(n->how == BED_OFF || n->how == BED_LOST);
+	cut_off(b, node); /* a host that comes back resets what was there before */
 	gossip_free(n->g);
 	n->g = NULL;
 	n->how = BED_UP;
 	n->id = gossip_id_of(c.record.uuid);
 	n->cursor = 0;
-	assert_int_equal(gossip_new(&c, &mem, now_of(b), &n->g), 0);
+	if (gossip_new(&c, &mem, now_of(b), &n->g) != 0) {
+		assert_true(b->failed); /* a daemon that could not start is started again */
+		assert_int_equal(gossip_new(&c, &mem, now_of(b), &n->g), 0);
+	}
 	bed_step(b, node, &(struct gossip_in){.type = GOSSIP_IN_TICK});
 	run_todo(b);
 }
@@ -298,12 +309,6 @@ void bed_start_all(struct bed *b)
 		bed_start(b, i, i == 0 ? -1 : 0);
 	(void)bed_until(b, 10000, bed_agreed);
 	bed_mark(b);
-}
-
-static void cut_off(struct bed *b, int node)
-{
-	for (uint32_t l = 0; l < GOSSIP_LINKS_MAX; l++)
-		hang_up(b, node, l, false);
 }
 
 void bed_kill(struct bed *b, int node)

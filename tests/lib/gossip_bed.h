@@ -10,8 +10,8 @@
 #include "gossip/gossip.h"
 #include "tests/lib/trace.h"
 
-#define BED_NODES_MAX 64
-#define BED_TODO_MAX  65536
+#define BED_NODES_MAX	64
+#define BED_PENDING_MAX 65536
 
 enum bed_how {
 	BED_OFF, /* no daemon; its host is there */
@@ -50,7 +50,7 @@ struct bed {
 	int n;
 	struct bed_node v[BED_NODES_MAX];
 	bool cut[BED_NODES_MAX][BED_NODES_MAX]; /* from, to */
-	struct bed_todo todo[BED_TODO_MAX];
+	struct bed_todo todo[BED_PENDING_MAX];
 	size_t todo_at, todo_n;
 	int64_t now_ms;
 	uint64_t msgs; /* since the start */
@@ -60,7 +60,7 @@ struct bed {
 	bool failed;
 	bool traced;	   /* events go into the trace */
 	size_t values_max; /* of each core; 0: the default */
-	uint64_t salt;	     /* of the UUIDs of nodes that start from now on */
+	uint64_t salt;	   /* of the UUIDs of nodes that start from now on */
 	enum gossip_profile_id profile;
 	struct trace t;
 };
