@@ -109,14 +109,25 @@ static bool is_promised(struct sim_node *viewer, const struct sim_node *subject)
 	return calm_ones * 2 > n;
 }
 
-static void count_fall(struct sim_node *n, struct sim_node *subject, enum oracle_view view)
+/* Said of a boot that is over, or refuted already. */
+static bool is_stale(struct sim_node *subject, uint64_t incarnation)
+{
+	struct gossip_member self;
+
+	return !node_lives(subject) || !gossip_member_get(subject->g, subject->id, &self) ||
+	       incarnation < self.incarnation;
+}
+
+static void count_fall(struct sim_node *n, struct sim_node *subject, enum oracle_view view, uint64_t incarnation)
 {
 	struct sim *s = n->sim;
 	struct oracle_counts *c = &s->oracle->counts;
 
+	if ((view != ORACLE_SUSPECT && view != ORACLE_DEAD) || is_stale(subject, incarnation))
+		return;
 	if (view == ORACLE_SUSPECT && calm(subject))
 		c->false_suspects++;
-	if (view != ORACLE_DEAD || !node_lives(subject))
+	if (view != ORACLE_DEAD)
 		return;
 	c->false_dead++;
 	c->calm_dead += calm(subject);
@@ -219,7 +230,7 @@ static void changed(struct sim_node *n, const struct gossip_member *m)
 		o->changed = true;
 	}
 	*view = now;
-	count_fall(n, &s->nodes[subject], now);
+	count_fall(n, &s->nodes[subject], now, m->incarnation);
 }
 
 void oracle_stepped(struct sim_node *n)
