@@ -4,7 +4,7 @@
 # was broken on the way. A seed that failed once stands in seeds.txt and is run first, with the command that found it.
 set -eu
 sim=${BUILD:-.}/tests/sim/covey-sim
-seeds=${COVEY_SIM_SEEDS:-60}
+seeds=${COVEY_SIM_SEEDS:-200}
 
 grep -v '^#' "${TOP:-.}/tests/sim/seeds.txt" | while read -r options; do
 	# shellcheck disable=SC2086 # a line is the options of one run
