@@ -70,10 +70,10 @@ static void test_five_nodes(void **state)
 	bed_run(b, 1000);
 	TRACE_IS(&b->t, "[ 10000] n3: n3 slow\n"
 			"[ 10000] n3: n3 refuted\n"
-			"[ 10000] n1: n3 returned\n"
-			"[ 10000] n0: n3 returned\n"
 			"[ 10000] n2: n3 returned\n"
-			"[ 10000] n4: n3 returned\n");
+			"[ 10000] n4: n3 returned\n"
+			"[ 10000] n0: n3 returned\n"
+			"[ 10000] n1: n3 returned\n");
 	bed_step(b, 4, &(struct gossip_in){.type = GOSSIP_IN_LEAVE});
 	bed_run(b, 100);
 	TRACE_IS(&b->t, "[ 11000] n0: n4 left\n"
