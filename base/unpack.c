@@ -113,8 +113,8 @@ int unpack_next(struct unpack *u, struct unpack_head *ret, struct err *e)
 		short_head(first, &h);
 	}
 	if (h.n_bytes > u->n - u->at)
-		return err_set(e, -EBADMSG, "byte %zu: %zu bytes announced, %zu are there", u->at, h.n_bytes,
-			u->n - u->at);
+		return err_set(
+			e, -EBADMSG, "byte %zu: %zu bytes announced, %zu are there", u->at, h.n_bytes, u->n - u->at);
 	h.bytes = u->v + u->at;
 	u->at += h.n_bytes;
 	if (h.children > u->n - u->at) /* each takes a byte at least */

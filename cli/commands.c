@@ -58,8 +58,8 @@ const struct command commands[] = {
 		"Needs --force: what only the lost voters know is lost. Asks on a terminal.", cmd_recover},
 	{"pki", "init | issue NODE | sign CSR", 1, 2, OPT_BIT(OPT_DIR) | OPT_BIT(OPT_FORCE),
 		"make the cluster's CA, and certificates of nodes",
-		"No daemon is needed. init makes ca.pem and ca.key; issue makes NODE.pem and NODE.key; sign makes NODE.pem\n"
-		"for a request whose common name is NODE. What is there is not overwritten without --force.",
+		"No daemon is needed. init makes ca.pem and ca.key; issue makes NODE.pem and NODE.key; sign makes\n"
+		"NODE.pem for a request whose common name is NODE. --force overwrites what is there.",
 		cmd_pki},
 	{"backup", "FILE", 1, 1, 0, "copy the store, consistently, to a file of the daemon's host", NULL, cmd_backup},
 	{"restore", "FILE", 1, 1, CHANGES, "take the store from a backup", NULL, cmd_restore},

@@ -41,7 +41,7 @@ libcli_a_SOURCES = \
 	%D%/when.c \
 	%D%/when.h
 
-CLI_LIBS = libcli.a libnode.a libgossip.a libsupervisor.a libsupervisor_core.a libbase.a \
+CLI_LIBS = libcli.a libnode.a libgossip.a libgossip_core.a libsupervisor.a libsupervisor_core.a libbase.a \
 	$(MSGPACK_LIBS) $(SECCOMP_LIBS) $(YAML_LIBS) $(TLS_LIBS)
 bin_PROGRAMS += covey
 covey_SOURCES = %D%/main.c

@@ -46,9 +46,9 @@ struct refusal {
 	struct gossip_str text;
 };
 
-#define SHAPE_OF(s, rows)                                                                                              \
-	{                                                                                                              \
-		.name = #s, .fields = (rows), .n = ARRAY_LEN(rows), .size = sizeof(struct s)                           \
+#define SHAPE_OF(s, rows)                                                                    \
+	{                                                                                    \
+		.name = #s, .fields = (rows), .n = ARRAY_LEN(rows), .size = sizeof(struct s) \
 	}
 
 static const struct shape_field cluster_fields[] = {
@@ -343,8 +343,8 @@ static int check_proof(const struct hello *h, const struct proof *p, int64_t wal
 
 /* ---- steps ---- */
 
-static enum hello_state on_greeting(struct hello *h, const void *frame, size_t n, uint8_t *out, size_t *ret_n,
-	struct err *e)
+static enum hello_state on_greeting(
+	struct hello *h, const void *frame, size_t n, uint8_t *out, size_t *ret_n, struct err *e)
 {
 	struct greeting g;
 	enum hello_why why;
@@ -370,8 +370,8 @@ static enum hello_state on_greeting(struct hello *h, const void *frame, size_t n
 	return h->state = HELLO_AWAITS_PROOF;
 }
 
-static enum hello_state on_proof(struct hello *h, const struct proof *p, int64_t wall_ms, uint8_t *out, size_t *ret_n,
-	struct err *e)
+static enum hello_state on_proof(
+	struct hello *h, const struct proof *p, int64_t wall_ms, uint8_t *out, size_t *ret_n, struct err *e)
 {
 	int rc = check_proof(h, p, wall_ms, e);
 
@@ -383,7 +383,8 @@ static enum hello_state on_proof(struct hello *h, const struct proof *p, int64_t
 }
 
 /* A frame that is no HELLO: *ret_type is 0 when it has no type. */
-static int read_typed(const void *frame, size_t n, uint64_t *ret_type, struct proof *p, struct refusal *r, struct err *e)
+static int read_typed(
+	const void *frame, size_t n, uint64_t *ret_type, struct proof *p, struct refusal *r, struct err *e)
 {
 	struct unpack u = {.v = frame, .n = n};
 	struct unpack_head head;
@@ -406,8 +407,8 @@ static int read_typed(const void *frame, size_t n, uint64_t *ret_type, struct pr
 	return rc;
 }
 
-enum hello_state hello_step(struct hello *h, const void *frame, size_t n, int64_t wall_ms, uint8_t *out, size_t *ret_n,
-	struct err *e)
+enum hello_state hello_step(
+	struct hello *h, const void *frame, size_t n, int64_t wall_ms, uint8_t *out, size_t *ret_n, struct err *e)
 {
 	struct refusal r = {0};
 	struct proof p = {0};

@@ -27,11 +27,11 @@
 #include "gossip/msg.h"
 #include "gossip/pki.h"
 
-#define HELLO_FORMAT	     1
-#define HELLO_NONCE_BYTES    32
-#define HELLO_FRAME_MAX	     GOSSIP_FRAME_MAX
-#define HELLO_GREETING_MAX   1024 /* a HELLO; a PROOF may fill a frame */
-#define HELLO_WHY_TEXT_MAX   256  /* of a REFUSE */
+#define HELLO_FORMAT	   1
+#define HELLO_NONCE_BYTES  32
+#define HELLO_FRAME_MAX	   GOSSIP_FRAME_MAX
+#define HELLO_GREETING_MAX 1024 /* a HELLO; a PROOF may fill a frame */
+#define HELLO_WHY_TEXT_MAX 256	/* of a REFUSE */
 
 enum hello_why {
 	HELLO_WHY_NONE,
@@ -60,8 +60,8 @@ enum hello_state {
 /* What we say; borrowed for hello_init. */
 struct hello_self {
 	const struct gossip_record *record;
-	uint32_t boot;	  /* ≥ 1 */
-	uint64_t process; /* random, made at each start: tells our own process from a copy of our data */
+	uint32_t boot;		/* ≥ 1 */
+	uint64_t process;	/* random, made at each start: tells our own process from a copy of our data */
 	const uint8_t *cluster; /* 16 bytes; NULL: this node waits to be let in */
 	struct pki *pki;	/* NULL: insecure; a reference is kept */
 };
@@ -102,7 +102,7 @@ size_t hello_begin(struct hello *h, uint8_t *out);
  * A frame that came; not after the end. out has HELLO_FRAME_MAX bytes and gets the answer, *ret_n its length (0: none).
  * REFUSED and TURNED_AWAY come with a sentence in e. Takes the time of a signature and its check when a PROOF is due.
  */
-enum hello_state hello_step(struct hello *h, const void *frame, size_t n, int64_t wall_ms, uint8_t *out, size_t *ret_n,
-	struct err *e);
+enum hello_state hello_step(
+	struct hello *h, const void *frame, size_t n, int64_t wall_ms, uint8_t *out, size_t *ret_n, struct err *e);
 
 #endif

@@ -65,8 +65,7 @@ size_t pki_chain_n(const struct pki *p);
 const unsigned char *pki_chain_at(const struct pki *p, size_t i, size_t *ret_n);
 
 /* Signs a digest. sig has PKI_SIGNATURE_MAX bytes. */
-int pki_sign_digest(
-	const struct pki *p, const unsigned char *digest, unsigned char *sig, size_t *ret_n, struct err *e);
+int pki_sign_digest(const struct pki *p, const unsigned char *digest, unsigned char *sig, size_t *ret_n, struct err *e);
 
 /* A peer's proof, borrowed: its chain, and its signature over a digest. */
 struct pki_proof {

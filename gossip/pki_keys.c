@@ -46,8 +46,7 @@ static int judge_time(void *arg, mbedtls_x509_crt *crt, int depth, uint32_t *fla
 	return 0;
 }
 
-#define BAD_STRENGTH                                                                                                   \
-	(MBEDTLS_X509_BADCERT_BAD_MD | MBEDTLS_X509_BADCERT_BAD_PK | MBEDTLS_X509_BADCERT_BAD_KEY)
+#define BAD_STRENGTH (MBEDTLS_X509_BADCERT_BAD_MD | MBEDTLS_X509_BADCERT_BAD_PK | MBEDTLS_X509_BADCERT_BAD_KEY)
 
 /* The chain leads to the CA and is valid now. whose: how the sentence begins. */
 static int judge_chain(const struct pki *p, mbedtls_x509_crt *chain, const char *whose, int64_t wall_ms,
@@ -57,8 +56,7 @@ static int judge_chain(const struct pki *p, mbedtls_x509_crt *chain, const char 
 	char text[UNITS_TEXT_MAX];
 	uint32_t flags = 0;
 	/* mbed TLS writes to neither the CA's certificates nor the chain's. */
-	int rc = mbedtls_x509_crt_verify(
-		chain, (mbedtls_x509_crt *)&p->ca, NULL, NULL, &flags, judge_time, &j);
+	int rc = mbedtls_x509_crt_verify(chain, (mbedtls_x509_crt *)&p->ca, NULL, NULL, &flags, judge_time, &j);
 
 	if (rc != 0 && rc != MBEDTLS_ERR_X509_CERT_VERIFY_FAILED)
 		return pki_fault(e, rc, whose, "the certificate cannot be checked");
@@ -132,7 +130,8 @@ static int check_size(const struct pki *p, const char *cert, struct err *e)
 		bytes += at->raw.len;
 	}
 	if (n > PKI_CHAIN_MAX)
-		return err_set(e, -EINVAL, "%s: %zu certificates, at most %d are shown to peers", cert, n, PKI_CHAIN_MAX);
+		return err_set(
+			e, -EINVAL, "%s: %zu certificates, at most %d are shown to peers", cert, n, PKI_CHAIN_MAX);
 	if (bytes > PKI_CHAIN_BYTES_MAX)
 		return err_set(e, -EINVAL, "%s: %zu bytes of certificates, at most %d fit into a greeting", cert, bytes,
 			PKI_CHAIN_BYTES_MAX);
@@ -151,8 +150,10 @@ static int check_own(struct pki *p, const char *cert, const char *key, const cha
 	if (rc == 0)
 		rc = judge_chain(p, &p->chain, cert, wall_ms, &p->expires_ms, e);
 	if (rc == 0 && !is_for(&p->chain, PKI_SERVER_NAME))
-		rc = err_set(e, -EINVAL, "%s: the certificate must be for '" PKI_SERVER_NAME "' too (a second alternative "
-					 "name), as `covey pki` makes them: TLS asks for it", cert);
+		rc = err_set(e, -EINVAL,
+			"%s: the certificate must be for '" PKI_SERVER_NAME "' too (a second alternative "
+			"name), as `covey pki` makes them: TLS asks for it",
+			cert);
 	return rc == -EACCES ? -EINVAL : rc;
 }
 
@@ -253,10 +254,10 @@ int pki_check_proof(const struct pki *p, const struct pki_proof *proof, const ch
 		rc = judge_name(&chain, name, name, e);
 	if (rc == 0 && !pki_key_is_usable(&chain.pk))
 		rc = err_set(e, -EACCES, "%s: the certificate's key must be " PKI_USABLE_KEYS, name);
-	if (rc == 0 && mbedtls_pk_verify(&chain.pk, MBEDTLS_MD_SHA256, digest, PKI_DIGEST_BYTES, proof->sig,
-			       proof->sig_n) != 0)
-		rc = err_set(e, -EACCES, "%s: the signature is wrong: replayed, passed on, or not by this certificate's key",
-			name);
+	if (rc == 0 && mbedtls_pk_verify(
+			       &chain.pk, MBEDTLS_MD_SHA256, digest, PKI_DIGEST_BYTES, proof->sig, proof->sig_n) != 0)
+		rc = err_set(e, -EACCES,
+			"%s: the signature is wrong: replayed, passed on, or not by this certificate's key", name);
 	mbedtls_x509_crt_free(&chain);
 	return rc == -EINVAL ? -EACCES : rc;
 }

@@ -63,8 +63,9 @@ static int check_node(const struct pki_order *o, const char *name, struct err *e
 	if (wrong)
 		return err_set(e, -EINVAL, "'%.80s' is no node's name: %s", name, wrong);
 	if (strcmp(name, "ca") == 0)
-		return err_set(e, -EINVAL, "a node called 'ca' would take the authority's own files, ca.pem and "
-					   "ca.key: give it another name");
+		return err_set(e, -EINVAL,
+			"a node called 'ca' would take the authority's own files, ca.pem and "
+			"ca.key: give it another name");
 	return 0;
 }
 
@@ -111,8 +112,8 @@ static int add_names(struct making *m)
 	int n, sum = 0;
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-		n = mbedtls_asn1_write_tagged_string(&p, buf, MBEDTLS_ASN1_CONTEXT_SPECIFIC | 2, names[i],
-			strlen(names[i])); /* [2] is a dNSName */
+		n = mbedtls_asn1_write_tagged_string(
+			&p, buf, MBEDTLS_ASN1_CONTEXT_SPECIFIC | 2, names[i], strlen(names[i])); /* [2] is a dNSName */
 		if (n < 0)
 			return n;
 		sum += n;
@@ -150,8 +151,8 @@ static int add_uses(struct making *m)
 
 static int add_extensions(struct making *m)
 {
-	unsigned usage = m->is_ca ? MBEDTLS_X509_KU_KEY_CERT_SIGN | MBEDTLS_X509_KU_CRL_SIGN
-				  : MBEDTLS_X509_KU_DIGITAL_SIGNATURE;
+	unsigned usage =
+		m->is_ca ? MBEDTLS_X509_KU_KEY_CERT_SIGN | MBEDTLS_X509_KU_CRL_SIGN : MBEDTLS_X509_KU_DIGITAL_SIGNATURE;
 	int rc = mbedtls_x509write_crt_set_basic_constraints(&m->crt, m->is_ca, m->is_ca ? 0 : -1);
 
 	if (rc == 0)
@@ -254,8 +255,8 @@ static int write_both(const struct pki_order *o, const struct paths *p, struct m
 	}
 	if (made)
 		(void)bytes_fmt(out, "%s: key of %s%s\n", p->key, node, who); /* out->failed tells, of both */
-	(void)bytes_fmt(out, "%s: certificate of %s%s, until %.10s\n", p->cert, node, who,
-		units_time(text, m->until_ms));
+	(void)bytes_fmt(
+		out, "%s: certificate of %s%s, until %.10s\n", p->cert, node, who, units_time(text, m->until_ms));
 	return 0;
 }
 
@@ -301,8 +302,10 @@ static int ca_load(const struct pki_order *o, struct ca *ca, struct err *e)
 	if (!ca->crt.ca_istrue)
 		return err_set(e, -EINVAL, "%s is no authority's certificate", p.cert);
 	if (pki_time_ms(&ca->crt.valid_to) <= o->wall_ms)
-		return err_set(e, -EINVAL, "%s has expired: make a new CA with `covey pki init --force`, and new "
-					   "certificates for all nodes", p.cert);
+		return err_set(e, -EINVAL,
+			"%s has expired: make a new CA with `covey pki init --force`, and new "
+			"certificates for all nodes",
+			p.cert);
 	if (mbedtls_x509_dn_gets(ca->name, sizeof(ca->name), &ca->crt.subject) < 0)
 		return err_set(e, -EINVAL, "%s: the name of its subject is too long", p.cert);
 	return 0;
@@ -403,7 +406,8 @@ static int csr_name(const mbedtls_x509_csr *csr, const char *path, char name[NAM
 	while (at && MBEDTLS_OID_CMP(MBEDTLS_OID_AT_CN, &at->oid) != 0)
 		at = at->next;
 	if (!at || at->val.len == 0)
-		return err_set(e, -EINVAL, "%s: the request names nobody: its common name (CN) must be the node's", path);
+		return err_set(
+			e, -EINVAL, "%s: the request names nobody: its common name (CN) must be the node's", path);
 	if (at->val.len > NAME_MAX_LEN || memchr(at->val.p, '\0', at->val.len))
 		return err_set(e, -EINVAL, "%s: its common name (CN) is no node's name", path);
 	memcpy(name, at->val.p, at->val.len);

@@ -38,8 +38,8 @@ struct shape_field {
 	uint64_t min, max;
 	const struct shape *of;
 	uint16_t n_at, n_size; /* OPTION, UINTS, LIST, POOL: the bool, or the count */
-	/* POOL: where the struct keeps the index of the run's first; the array's place in the outermost struct, and that
-	 * of the uint16_t that counts all in it, together at most max. */
+	/* POOL: where the struct keeps the index of the run's first; where the outermost struct has the array, and the
+	 * uint16_t that counts all in it: at most max. */
 	uint16_t first_at, pool_at, pool_n_at;
 };
 
@@ -51,42 +51,42 @@ struct shape {
 
 #define SHAPE_SIZE(s, f) sizeof(((struct s *)0)->f)
 /* Rows of a table: struct, field, bounds. */
-#define SHAPE_U(s, f, lo, hi)                                                                                          \
-	{                                                                                                              \
-		.name = #f, .kind = SHAPE_UINT, .at = offsetof(struct s, f), .size = SHAPE_SIZE(s, f), .min = (lo),    \
-		.max = (hi)                                                                                            \
+#define SHAPE_U(s, f, lo, hi)                                                                                       \
+	{                                                                                                           \
+		.name = #f, .kind = SHAPE_UINT, .at = offsetof(struct s, f), .size = SHAPE_SIZE(s, f), .min = (lo), \
+		.max = (hi)                                                                                         \
 	}
-#define SHAPE_B(s, f)                                                                                                  \
-	{                                                                                                              \
-		.name = #f, .kind = SHAPE_BOOL, .at = offsetof(struct s, f), .size = SHAPE_SIZE(s, f)                  \
+#define SHAPE_B(s, f)                                                                                 \
+	{                                                                                             \
+		.name = #f, .kind = SHAPE_BOOL, .at = offsetof(struct s, f), .size = SHAPE_SIZE(s, f) \
 	}
-#define SHAPE_STR(k, s, f, lo, hi)                                                                                     \
-	{                                                                                                              \
-		.name = #f, .kind = (k), .at = offsetof(struct s, f), .size = SHAPE_SIZE(s, f), .min = (lo),           \
-		.max = (hi)                                                                                            \
+#define SHAPE_STR(k, s, f, lo, hi)                                                                           \
+	{                                                                                                    \
+		.name = #f, .kind = (k), .at = offsetof(struct s, f), .size = SHAPE_SIZE(s, f), .min = (lo), \
+		.max = (hi)                                                                                  \
 	}
-#define SHAPE_F(s, f)                                                                                                  \
-	{                                                                                                              \
-		.name = #f, .kind = SHAPE_FIXED, .at = offsetof(struct s, f), .size = SHAPE_SIZE(s, f)                 \
+#define SHAPE_F(s, f)                                                                                  \
+	{                                                                                              \
+		.name = #f, .kind = SHAPE_FIXED, .at = offsetof(struct s, f), .size = SHAPE_SIZE(s, f) \
 	}
-#define SHAPE_IN(s, f, shape_of)                                                                                       \
-	{                                                                                                              \
-		.name = #f, .kind = SHAPE_STRUCT, .at = offsetof(struct s, f), .of = (shape_of)                        \
+#define SHAPE_IN(s, f, shape_of)                                                                \
+	{                                                                                       \
+		.name = #f, .kind = SHAPE_STRUCT, .at = offsetof(struct s, f), .of = (shape_of) \
 	}
-#define SHAPE_OPT(s, f, has, shape_of)                                                                                 \
-	{                                                                                                              \
-		.name = #f, .kind = SHAPE_OPTION, .at = offsetof(struct s, f), .of = (shape_of),                       \
-		.n_at = offsetof(struct s, has), .n_size = SHAPE_SIZE(s, has)                                          \
+#define SHAPE_OPT(s, f, has, shape_of)                                                           \
+	{                                                                                        \
+		.name = #f, .kind = SHAPE_OPTION, .at = offsetof(struct s, f), .of = (shape_of), \
+		.n_at = offsetof(struct s, has), .n_size = SHAPE_SIZE(s, has)                    \
 	}
-#define SHAPE_ALL(s, f, count, lo, hi, shape_of)                                                                       \
-	{                                                                                                              \
-		.name = #f, .kind = SHAPE_LIST, .at = offsetof(struct s, f), .of = (shape_of),                         \
-		.n_at = offsetof(struct s, count), .n_size = SHAPE_SIZE(s, count), .min = (lo), .max = (hi)            \
+#define SHAPE_ALL(s, f, count, lo, hi, shape_of)                                                            \
+	{                                                                                                   \
+		.name = #f, .kind = SHAPE_LIST, .at = offsetof(struct s, f), .of = (shape_of),              \
+		.n_at = offsetof(struct s, count), .n_size = SHAPE_SIZE(s, count), .min = (lo), .max = (hi) \
 	}
-#define SHAPE_US(s, f, count, lo, hi)                                                                                  \
-	{                                                                                                              \
-		.name = #f, .kind = SHAPE_UINTS, .at = offsetof(struct s, f), .n_at = offsetof(struct s, count),       \
-		.n_size = SHAPE_SIZE(s, count), .min = (lo), .max = (hi)                                               \
+#define SHAPE_US(s, f, count, lo, hi)                                                                            \
+	{                                                                                                        \
+		.name = #f, .kind = SHAPE_UINTS, .at = offsetof(struct s, f), .n_at = offsetof(struct s, count), \
+		.n_size = SHAPE_SIZE(s, count), .min = (lo), .max = (hi)                                         \
 	}
 
 /* Bytes of a bound, for msgpack-c's packer. */

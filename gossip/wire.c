@@ -9,14 +9,14 @@
 
 #include "gossip/shape.h"
 
-#define U(s, f, lo, hi)	    SHAPE_U(gossip_##s, f, lo, hi)
-#define B(s, f)		    SHAPE_B(gossip_##s, f)
-#define TEXT(s, f, lo, hi)  SHAPE_STR(SHAPE_TEXT, gossip_##s, f, lo, hi)
-#define BYTES(s, f, lo, hi) SHAPE_STR(SHAPE_BYTES, gossip_##s, f, lo, hi)
+#define U(s, f, lo, hi)	      SHAPE_U(gossip_##s, f, lo, hi)
+#define B(s, f)		      SHAPE_B(gossip_##s, f)
+#define TEXT(s, f, lo, hi)    SHAPE_STR(SHAPE_TEXT, gossip_##s, f, lo, hi)
+#define BYTES(s, f, lo, hi)   SHAPE_STR(SHAPE_BYTES, gossip_##s, f, lo, hi)
 #define LIST(s, f, n, hi, of) SHAPE_ALL(gossip_##s, f, n, 0, hi, of)
-#define SHAPE_OF(s, rows)                                                                                              \
-	{                                                                                                              \
-		.name = #s, .fields = (rows), .n = ARRAY_LEN(rows), .size = sizeof(struct gossip_##s)                  \
+#define SHAPE_OF(s, rows)                                                                             \
+	{                                                                                             \
+		.name = #s, .fields = (rows), .n = ARRAY_LEN(rows), .size = sizeof(struct gossip_##s) \
 	}
 
 static const struct shape_field record_fields[] = {
@@ -125,13 +125,13 @@ static const struct shape_field sync_fields[] = {
 	SHAPE_US(gossip_msg_sync, v, n, 0, GOSSIP_BUCKETS),
 };
 
-#define MESSAGE(s, rows)                                                                                               \
-	{                                                                                                              \
-		.name = #s, .fields = (rows), .n = ARRAY_LEN(rows), .size = sizeof(struct gossip_msg_##s)              \
+#define MESSAGE(s, rows)                                                                                  \
+	{                                                                                                 \
+		.name = #s, .fields = (rows), .n = ARRAY_LEN(rows), .size = sizeof(struct gossip_msg_##s) \
 	}
-#define PROBE(called, count)                                                                                           \
-	{                                                                                                              \
-		.name = (called), .fields = probe_fields, .n = (count), .size = sizeof(struct gossip_msg_probe)        \
+#define PROBE(called, count)                                                                                    \
+	{                                                                                                       \
+		.name = (called), .fields = probe_fields, .n = (count), .size = sizeof(struct gossip_msg_probe) \
 	}
 
 static const struct shape messages[] = {

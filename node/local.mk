@@ -109,6 +109,6 @@ libnode_a_SOURCES = \
 
 sbin_PROGRAMS += coveyd
 coveyd_SOURCES = %D%/main.c
-coveyd_LDADD = libnode.a libgossip.a libsupervisor.a libsupervisor_core.a libbase.a $(EV_LIBS) $(NNG_LIBS) \
-	$(MSGPACK_LIBS) $(TLS_LIBS) \
+coveyd_LDADD = libnode.a libgossip.a libgossip_core.a libsupervisor.a libsupervisor_core.a libbase.a \
+	$(EV_LIBS) $(NNG_LIBS) $(MSGPACK_LIBS) $(TLS_LIBS) \
 	$(CGROUP_LIBS) $(SECCOMP_LIBS) $(SQLITE_LIBS) $(YAML_LIBS) -lpthread -lm

@@ -77,8 +77,8 @@ enum store_stmt {
 
 struct store {
 	struct ev_loop *loop;
-	ev_async wake;	  /* completions are there */
-	char *dir, *path; /* owned */
+	ev_async wake;			  /* completions are there */
+	char *dir, *path;		  /* owned */
 	char node_id[37], cluster_id[37]; /* the cluster's: "" for none */
 	bool thread_started, completing;
 	pthread_t thread;

@@ -314,8 +314,8 @@ static int check_whole(struct store *s, struct err *e)
 	return rc;
 }
 
-/* Of identity: 1, or 0 when there is no such row. A text of another length is damage. */
-static int read_uuid(struct store *s, const char *key, char ret[37], struct err *e)
+/* Of identity: 1, or 0 when there is no such row. A text of another length is damage. what: how a sentence calls it. */
+static int read_uuid(struct store *s, const char *key, const char *what, char ret[37], struct err *e)
 {
 	sqlite3_stmt *st = NULL;
 	int rc = sqlite3_prepare_v2(s->db, "SELECT value FROM identity WHERE key=?", -1, &st, NULL);
@@ -328,7 +328,7 @@ static int read_uuid(struct store *s, const char *key, char ret[37], struct err 
 		memcpy(ret, sqlite3_column_text(st, 0), 37);
 		rc = 1;
 	} else if (rc == SQLITE_ROW) {
-		rc = err_set(e, -EUCLEAN, "'%s' has no proper %s: it is damaged; restore a backup", s->path, key);
+		rc = err_set(e, -EUCLEAN, "'%s' has no %s: it is damaged; restore a backup", s->path, what);
 	} else {
 		rc = rc == SQLITE_DONE ? 0 : store_schema_fault(s, e);
 	}
@@ -338,11 +338,13 @@ static int read_uuid(struct store *s, const char *key, char ret[37], struct err 
 
 static int read_ids(struct store *s, struct err *e)
 {
-	int rc = read_uuid(s, "node_id", s->node_id, e);
+	int rc = read_uuid(s, "node_id", "node id", s->node_id, e);
 
 	if (rc == 0)
-		return err_set(e, -EUCLEAN, "'%s' has no node id: it is damaged; restore a backup", s->path);
-	return rc < 0 ? rc : MIN(read_uuid(s, "cluster_id", s->cluster_id, e), 0);
+		rc = err_set(e, -EUCLEAN, "'%s' has no node id: it is damaged; restore a backup", s->path);
+	if (rc > 0)
+		rc = read_uuid(s, "cluster_id", "cluster id", s->cluster_id, e);
+	return MIN(rc, 0);
 }
 
 static int prepare_all(struct store *s, struct err *e)

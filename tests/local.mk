@@ -133,8 +133,10 @@ test_programs += %D%/unit/test_units
 test_programs += %D%/unit/test_unpack
 test_programs += %D%/unit/test_wire
 test_programs += %D%/unit/test_hello
+test_programs += %D%/unit/test_hello_frames
 test_programs += %D%/unit/test_identity
 test_programs += %D%/unit/test_pki
+test_programs += %D%/unit/test_pki_chains
 test_programs += %D%/unit/test_yaml
 
 include tests/sim/local.mk
@@ -164,6 +166,7 @@ EXTRA_DIST += %D%/lib/fake_daemon.h
 EXTRA_DIST += %D%/lib/following.h
 EXTRA_DIST += %D%/lib/gossip_msgs.h
 EXTRA_DIST += %D%/lib/groups.h
+EXTRA_DIST += %D%/lib/hello_bed.h
 EXTRA_DIST += %D%/lib/json.h
 EXTRA_DIST += %D%/lib/lsan.supp
 EXTRA_DIST += %D%/lib/oom.h
@@ -196,6 +199,9 @@ tests_fuzz_fuzz_config_LDFLAGS = $(fuzz_ldflags)
 fuzz_programs += %D%/fuzz/fuzz_control
 tests_fuzz_fuzz_control_SOURCES = %D%/fuzz/fuzz_control.c $(fuzz_main)
 tests_fuzz_fuzz_control_LDFLAGS = $(fuzz_ldflags)
+fuzz_programs += %D%/fuzz/fuzz_gossip_core
+tests_fuzz_fuzz_gossip_core_SOURCES = %D%/fuzz/fuzz_gossip_core.c $(fuzz_main)
+tests_fuzz_fuzz_gossip_core_LDFLAGS = $(fuzz_ldflags)
 fuzz_programs += %D%/fuzz/fuzz_gossip_hello
 tests_fuzz_fuzz_gossip_hello_SOURCES = %D%/fuzz/fuzz_gossip_hello.c $(fuzz_main)
 tests_fuzz_fuzz_gossip_hello_LDFLAGS = $(fuzz_ldflags)
@@ -277,4 +283,5 @@ lint: all
 # The package in a guest with systemd.
 EXTRA_DIST += %D%/vm/drive/package_reboot.py %D%/vm/suite/lib/package.sh %D%/vm/suite/lib/reboot.sh \
 	%D%/vm/suite/package-faults.sh %D%/vm/suite/package-inherit.sh %D%/vm/suite/package-install.sh \
-	%D%/vm/suite/package-journal.sh %D%/vm/suite/package-units.sh %D%/vm/suite/package-upgrade.sh
+	%D%/vm/suite/package-journal.sh %D%/vm/suite/package-units.sh %D%/vm/suite/package-upgrade.sh \
+	%D%/vm/suite/lib/attempts.pl %D%/vm/suite/package-escape.sh %D%/vm/suite/package-shares.sh

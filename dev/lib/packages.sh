@@ -6,7 +6,8 @@
 packages_of() {
 	case $1 in
 	build) echo gcc libc6-dev make autoconf automake pkg-config libev-dev libnng-dev libmsgpack-dev libcgroup-dev \
-		libseccomp-dev libcmocka-dev libsqlite3-dev libyaml-dev libsystemd-dev libmbedtls-dev musl-tools linux-libc-dev ;;
+		libseccomp-dev libcmocka-dev libsqlite3-dev libyaml-dev libsystemd-dev libmbedtls-dev \
+		musl-tools linux-libc-dev ;;
 	lint) echo binutils clang-format-14 mandoc ;;
 	test) echo xz-utils curl python3 ;;
 	fuzz) echo clang libclang-rt-dev ;;

@@ -30,7 +30,8 @@ static void from_authority_to_node(void **state)
 	(void)snprintf(key, sizeof(key), "%s/n1.key", at);
 	AUTO_RAN struct ran early = PKI("issue", "n1", "--dir", at), init = PKI("init", "--dir", at),
 			    issue = PKI("--dir", at, "issue", "n1"), again = PKI("init", "--dir", at),
-			    twice = PKI("issue", "n1", "--dir", at), forced = PKI("issue", "n1", "--force", "--dir", at);
+			    twice = PKI("issue", "n1", "--dir", at),
+			    forced = PKI("issue", "n1", "--force", "--dir", at);
 	ended(&early, CLI_REFUSED, "", "/pki/ca.key is not there: the CA is made by `covey pki init`\n");
 	ended(&init, CLI_DONE, "/pki/ca.key: key of the cluster's CA\n", "");
 	ended(&init, CLI_DONE, "/pki/ca.pem: certificate of the cluster's CA, until 20", "");
@@ -53,7 +54,8 @@ static void what_is_wrong_is_said(void **state)
 	(void)snprintf(file, sizeof(file), "%s/file", dir.path); /* fits */
 	AUTO_RAN struct ran init = PKI("init", "--dir", dir.path), name = PKI("issue", "N_1", "--dir", dir.path),
 			    own = PKI("issue", "ca", "--dir", dir.path), csr = PKI("sign", file, "--dir", dir.path),
-			    where = PKI("init", "--dir", "/proc/none"), word = PKI("renew", "n1"), op = PKI("init", "--op", "x");
+			    where = PKI("init", "--dir", "/proc/none"), word = PKI("renew", "n1"),
+			    op = PKI("init", "--op", "x");
 	ended(&init, CLI_DONE, "", "");
 	ended(&name, CLI_REFUSED, "", "covey: 'N_1' is no node's name: a name of at most 63 lower-case letters");
 	ended(&own, CLI_REFUSED, "", "covey: a node called 'ca' would take the authority's own files");

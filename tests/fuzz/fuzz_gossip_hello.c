@@ -165,7 +165,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (dialled || n > 0) {
 			to_us.n = 0;
 			if (to_peer.n && is_open(&peer))
-				(void)hello_step(&peer, to_peer.v, to_peer.n, NOW, to_us.v, &to_us.n, NULL); /* any end */
+				(void)hello_step(
+					&peer, to_peer.v, to_peer.n, NOW, to_us.v, &to_us.n, NULL); /* any end */
 		}
 		greeting_changed |= meddle(&in, &to_us) && n == 0;
 		if (n++ > 3 || !step(&us, &to_us, &to_peer))

@@ -9,8 +9,9 @@
 #include "base/rng.h"
 #include "gossip/msg.h"
 
-static const char gossip_msgs_text[GOSSIP_VALUE_MAX + 1] = "a text of many words that a value may have, which goes on for a "
-							   "while and is then nothing but zeros";
+static const char gossip_msgs_text[GOSSIP_VALUE_MAX + 1] =
+	"a text of many words that a value may have, which goes on for a "
+	"while and is then nothing but zeros";
 
 static inline uint64_t gossip_msgs_wide(struct rng *r)
 {
@@ -74,6 +75,8 @@ static inline void gossip_msgs_state(struct rng *r, struct gossip_msg_state *ret
 		.incarnation = gossip_msgs_incarnation(r),
 		.flags = (uint8_t)rng_below(r, GOSSIP_FLAGS_ALL + 1),
 		.n_accusers = (uint8_t)gossip_msgs_count(r, 0, GOSSIP_ACCUSERS_MAX)};
+	if (ret->flags == GOSSIP_FLAG_HOST_UP)
+		ret->flags |= GOSSIP_FLAG_DEAD; /* of which it tells */
 	for (size_t i = 0; i < ret->n_accusers; i++) {
 		id += 1 + (rng_u64(r) >> 8);
 		ret->accusers[i] = (struct gossip_accuser){.id = id, .host_up = rng_below(r, 2)};
@@ -94,8 +97,9 @@ static inline void gossip_msgs_part(struct rng *r, struct gossip_msg_deltas *d, 
 		struct gossip_entry *e = &d->entries[d->n_entries++];
 
 		version += 1 + (uint32_t)rng_below(r, 1000);
-		*e = (struct gossip_entry){
-			.key = gossip_msgs_str(r, 1, GOSSIP_KEY_MAX), .version = version, .removed = rng_below(r, 4) == 0};
+		*e = (struct gossip_entry){.key = gossip_msgs_str(r, 1, GOSSIP_KEY_MAX),
+			.version = version,
+			.removed = rng_below(r, 4) == 0};
 		if (!e->removed)
 			e->value = gossip_msgs_str(r, 0, GOSSIP_VALUE_MAX);
 		else

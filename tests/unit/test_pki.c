@@ -195,11 +195,10 @@ static void make_request(mbedtls_pk_context *key, const char *subject, const cha
 static void make_key(mbedtls_pk_context *key, mbedtls_ecp_group_id curve, unsigned rsa_bits)
 {
 	mbedtls_pk_init(key);
-	assert_int_equal(mbedtls_pk_setup(key, mbedtls_pk_info_from_type(rsa_bits ? MBEDTLS_PK_RSA : MBEDTLS_PK_ECKEY)),
-		0);
+	assert_int_equal(
+		mbedtls_pk_setup(key, mbedtls_pk_info_from_type(rsa_bits ? MBEDTLS_PK_RSA : MBEDTLS_PK_ECKEY)), 0);
 	if (rsa_bits)
-		assert_int_equal(
-			mbedtls_rsa_gen_key(mbedtls_pk_rsa(*key), pki_random, NULL, rsa_bits, 65537), 0);
+		assert_int_equal(mbedtls_rsa_gen_key(mbedtls_pk_rsa(*key), pki_random, NULL, rsa_bits, 65537), 0);
 	else
 		assert_int_equal(mbedtls_ecp_gen_key(curve, mbedtls_pk_ec(*key), pki_random, NULL), 0);
 }
@@ -402,6 +401,13 @@ static void a_proof_is_believed_or_not(void **state)
 	alien = pki_bed_load(b, "theirs", "n2", NOW);
 	show(&s, alien);
 	proof_ends(n1, &s, "n2", NOW, "n2: the certificate is not signed by this cluster's CA");
+	/* While one authority follows the other, both count. */
+	pki_bed_append(pki_bed_paths(b, "ours", "n1").ca, pki_bed_paths(b, "theirs", "n2").ca);
+	pki_unref(n1);
+	n1 = pki_bed_load(b, "ours", "n1", NOW);
+	proof_ends(n1, &s, "n2", NOW, NULL);
+	show(&s, n2);
+	proof_ends(n1, &s, "n2", NOW, NULL);
 	pki_unref(n1);
 	pki_unref(n2);
 	pki_unref(alien);
@@ -417,7 +423,8 @@ static void one_certificate_is_one_node(void **state)
 	wild = pki_bed_load(b, "ours", "*.x", NOW);
 	show(&s, wild);
 	proof_ends(n1, &s, "a.x", NOW, "not for node 'a.x'");
-	proof_ends(n1, &s, PKI_SERVER_NAME, NOW, NULL); /* which is why a node may not be called that: names have no dot */
+	proof_ends(
+		n1, &s, PKI_SERVER_NAME, NOW, NULL); /* which is why a node may not be called that: names have no dot */
 	assert_non_null(spec_check_node_name(PKI_SERVER_NAME));
 	pki_unref(n1);
 	pki_unref(wild);

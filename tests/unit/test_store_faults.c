@@ -331,6 +331,10 @@ static void test_a_newer_or_foreign_file_is_refused(void **state)
 	refused(b, -EUCLEAN, "no node id");
 	run_sql(b, "INSERT INTO identity VALUES('node_id','short')");
 	refused(b, -EUCLEAN, "no node id");
+	run_sql(b,
+		"DELETE FROM identity; INSERT INTO identity VALUES('node_id','0f8fad5b-d9cb-469f-a165-70867728950e');"
+		"INSERT INTO identity VALUES('cluster_id','')");
+	refused(b, -EUCLEAN, "no cluster id");
 	run_sql(b, "DROP TABLE events");
 	refused(b, -EUCLEAN, "");
 }
