@@ -80,7 +80,7 @@ static void restore(struct sim *s, struct fault *f)
 {
 	struct sim_node *n = &s->nodes[f->a];
 
-	/* The very boot that was the last cannot be told from it by anyone: that the counter never falls so is the edge's. */
+	/* Nobody can tell a boot from the last one of the same number: that there is none is the edge's affair. */
 	if (n->life != SIM_DOWN || n->boot < 2) {
 		start_again(s, f);
 		return;
@@ -247,8 +247,8 @@ static bool join(struct sim *s, struct fault *f)
 static bool forget(struct sim *s, struct fault *f)
 {
 	struct sim_node *n = pick(s, f, below(s, 2) ? SIM_LOST : SIM_DOWN, SEEDS);
-	struct fault operator= {.a = UINT32_MAX};
-	struct sim_node *at = pick(s, &operator, SIM_RUNS, 0);
+	struct fault here = {.a = UINT32_MAX};
+	struct sim_node *at = pick(s, &here, SIM_RUNS, 0);
 
 	if (!n || !at || !n->boot)
 		return false;

@@ -6,10 +6,10 @@
  * changed, and what must hold of it.
  *
  * After each step of a node:
- *	- what it knows of a member only grows: incarnation, and the version of the map within a boot (unless it was forgotten)
+ *	- what it knows of a member only grows: the incarnation, and the map's version within a boot
  *	- its own map is what it set, and its own state is alive
- *	- it calls nobody dead who is calm: who runs, whom no fault has touched for CALM_US, and most of whose observers, as
- *	  it computes them, are calm as well
+ *	- it calls nobody dead who is calm: who runs, whom no fault has touched for CALM_US, and most of whose
+ *	  observers, as it computes them, are calm as well; unless it speaks of an incarnation that is over
  *	- its memory is within the bound
  * At the end, once all is healed, every living node has the same view: states as they are, the same incarnations, the
  * same maps, and these are what their owners set.
