@@ -9,6 +9,7 @@ EXTRA_DIST += %D%/lib/packages.sh
 EXTRA_DIST += %D%/lint
 EXTRA_DIST += %D%/package
 EXTRA_DIST += debian
+EXTRA_DIST += %D%/sim
 EXTRA_DIST += %D%/test
 EXTRA_DIST += %D%/up
 EXTRA_DIST += %D%/vm

@@ -151,6 +151,8 @@ test_programs += %D%/unit/test_pki
 test_programs += %D%/unit/test_pki_chains
 test_programs += %D%/unit/test_yaml
 
+include tests/sim/local.mk
+
 # Those with threads, for the thread sanitizer.
 threaded_programs =
 threaded_programs += %D%/edge/test_adoption

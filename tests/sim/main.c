@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * covey-sim: clusters of the real cores in virtual time. One seed decides everything; a run that fails prints it, with
+ * the command that repeats it and the last of what happened around the node that is wrong.
+ */
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "tests/sim/faults.h"
+#include "tests/sim/runs.h"
+
+static const char usage[] =
+	"usage: covey-sim [--nodes N] [--seed S] [--seeds COUNT | --seconds T] [--minutes M] [--profile "
+	"local|lan|wan]\n"
+	"                 [--faults swarm|none|KIND[=A-MINUTE],...] [--tls] [--check EVERY] [--trace] [--json]\n"
+	"       covey-sim --scenario NAME [--nodes N] [--seed S] [--minutes M] [--trials T] [--profile P] [--tls] "
+	"[--json]\n"
+	"       covey-sim --list\n"
+	"--seeds runs so many seeds from S on, --seconds as many as take so long. Without --nodes each seed of a swarm "
+	"draws from 2 to 8.\n"
+	"Ends with 0: all was as it must be and within its bars; 1: not; 2: wrong usage.\n";
+
+struct command {
+	struct run run;
+	uint64_t seeds, seconds;
+	bool json, draw_nodes;
+};
+
+static double seconds(void)
+{
+	struct timespec t;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static int wrong(const char *what, const char *value)
+{
+	(void)fprintf(stderr, "covey-sim: %s '%s'; see covey-sim --help\n", what, value);
+	return 2;
+}
+
+static void list(void)
+{
+	const char *name, *what;
+
+	(void)puts("kinds of faults:");
+	for (size_t i = 0; (name = faults_kind_name(i)); i++)
+		(void)printf("  %s\n", name);
+	(void)puts("scenarios:");
+	for (size_t i = 0; (name = runs_scenario_name(i, &what)); i++)
+		(void)printf("  %-12s %s\n", name, what);
+}
+
+static bool number(const char *text, uint64_t max, uint64_t *ret)
+{
+	char *end;
+	unsigned long long v = strtoull(text, &end, 0);
+
+	if (end == text || *end || v > max || text[0] == '-')
+		return false;
+	*ret = v;
+	return true;
+}
+
+static bool known_scenario(const char *name)
+{
+	const char *at, *what;
+
+	for (size_t i = 0; (at = runs_scenario_name(i, &what)); i++)
+		if (strcmp(at, name) == 0)
+			return true;
+	return false;
+}
+
+static bool known_faults(const char *text)
+{
+	static struct sim s; /* kinds are looked up, nothing runs */
+	struct faults *f = faults_new(&s, 1);
+	const char *bad;
+	bool ok = faults_choose(f, text, &bad);
+
+	faults_free(f);
+	return ok;
+}
+
+/* 0, or the exit status + 1. */
+static int take(struct command *c, int option, const char *v)
+{
+	uint64_t n = 0;
+	char *end;
+
+	switch (option) {
+	case 'n':
+		if (!number(v, 20000, &n) || n < 1)
+			return 1 + wrong("not a number of nodes:", v);
+		c->run.nodes = (uint32_t)n;
+		return 0;
+	case 's':
+		return number(v, UINT64_MAX, &c->run.seed) ? 0 : 1 + wrong("not a seed:", v);
+	case 'S':
+		return number(v, UINT32_MAX, &c->seeds) && c->seeds ? 0 : 1 + wrong("not a number of seeds:", v);
+	case 'b':
+		return number(v, UINT32_MAX, &c->seconds) ? 0 : 1 + wrong("not a number of seconds:", v);
+	case 'm':
+		c->run.minutes = strtod(v, &end);
+		return c->run.minutes > 0 && !*end ? 0 : 1 + wrong("not a number of minutes:", v);
+	case 'p':
+		return gossip_profile_by_name(v, &c->run.profile) ? 0 : 1 + wrong("no profile is named", v);
+	case 'f':
+		c->run.faults = v;
+		return known_faults(v) ? 0 : 1 + wrong("no such faults:", v);
+	case 'S' + 128:
+		c->run.scenario = v;
+		return known_scenario(v) ? 0 : 1 + wrong("no scenario is named", v);
+	case 'k':
+		if (!number(v, UINT32_MAX, &n))
+			return 1 + wrong("not a number of steps:", v);
+		c->run.check_every = (uint32_t)n;
+		c->run.check_set = true;
+		return 0;
+	case 't':
+		if (!number(v, 100000, &n) || !n)
+			return 1 + wrong("not a number of trials:", v);
+		c->run.trials = (unsigned)n;
+		return 0;
+	case 'T':
+		c->run.tls = true;
+		return 0;
+	case 'v':
+		c->run.live = stderr;
+		return 0;
+	case 'j':
+		c->json = true;
+		return 0;
+	case 'l':
+		list();
+		return 1;
+	case 'h':
+		(void)fputs(usage, stdout);
+		return 1;
+	default:
+		(void)fputs(usage, stderr);
+		return 3;
+	}
+}
+
+static int options(struct command *c, int argc, char **argv)
+{
+	static const struct option longs[] = {{"nodes", required_argument, NULL, 'n'},
+		{"seed", required_argument, NULL, 's'}, {"seeds", required_argument, NULL, 'S'},
+		{"seconds", required_argument, NULL, 'b'}, {"minutes", required_argument, NULL, 'm'},
+		{"profile", required_argument, NULL, 'p'}, {"faults", required_argument, NULL, 'f'},
+		{"scenario", required_argument, NULL, 'S' + 128}, {"check", required_argument, NULL, 'k'},
+		{"trials", required_argument, NULL, 't'}, {"tls", no_argument, NULL, 'T'},
+		{"trace", no_argument, NULL, 'v'}, {"json", no_argument, NULL, 'j'}, {"list", no_argument, NULL, 'l'},
+		{"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
+	int option, rc = 0;
+
+	while (!rc && (option = getopt_long(argc, argv, "", longs, NULL)) != -1)
+		rc = take(c, option, optarg);
+	if (!rc && optind < argc)
+		rc = 1 + wrong("not understood:", argv[optind]);
+	return rc;
+}
+
+static const char *profile_name(enum gossip_profile_id p)
+{
+	static const char *const names[GOSSIP_PROFILE_MAX] = {"local", "lan", "wan"};
+
+	return names[p];
+}
+
+static void how_to_repeat(const struct run *r, FILE *to)
+{
+	(void)fprintf(to, "covey-sim --nodes %" PRIu32 " --seed %" PRIu64 " --minutes %g --profile %s", r->nodes,
+		r->seed, r->minutes, profile_name(r->profile));
+	if (r->scenario)
+		(void)fprintf(to, " --scenario %s", r->scenario);
+	else
+		(void)fprintf(to, " --faults %s", r->faults);
+	if (r->trials)
+		(void)fprintf(to, " --trials %u", r->trials);
+	if (r->tls)
+		(void)fputs(" --tls", to);
+}
+
+static void tell(const struct command *c, const struct run *r, bool ok, double took_s)
+{
+	bool within = figures_within(&r->figures);
+
+	if (c->json) {
+		(void)printf("{\"ok\": %s, \"scenario\": \"%s\", \"seed\": %" PRIu64 ", \"nodes\": %" PRIu32
+			     ", \"profile\": \"%s\", \"faults\": \"%s\", \"virtual_s\": %.3f, \"real_s\": %.3f, "
+			     "\"steps\": %" PRIu64 ", \"messages\": %" PRIu64 ", \"figures\": ",
+			ok && within ? "true" : "false", r->scenario ? r->scenario : "faults", r->seed, r->nodes,
+			profile_name(r->profile), r->faults_text, r->virtual_s, took_s, r->steps, r->msgs);
+		figures_json(&r->figures, stdout);
+		(void)puts("}");
+	} else {
+		(void)printf("%s seed %" PRIu64 ", %" PRIu32
+			     " nodes, %s, %s: %.1f virtual s in %.2f s, %.0f times as fast\n",
+			ok && within ? "ok  " : "FAIL", r->seed, r->nodes, profile_name(r->profile),
+			r->scenario	    ? r->scenario
+			: r->faults_text[0] ? r->faults_text
+					    : "no faults",
+			r->virtual_s, took_s, r->virtual_s / took_s);
+		figures_text(&r->figures, stdout);
+	}
+	(void)fflush(stdout);
+	if (ok && within)
+		return;
+	(void)fprintf(stderr, "seed %" PRIu64 ": %s\nto repeat: ", r->seed, ok ? "a figure is past its bar" : r->why);
+	how_to_repeat(r, stderr);
+	(void)fputc('\n', stderr);
+}
+
+int main(int argc, char **argv)
+{
+	struct command c = {.run = {.faults = "swarm", .seed = 1, .profile = GOSSIP_PROFILE_LAN}, .seeds = 1};
+	int rc = options(&c, argc, argv), red = 0;
+	double first = seconds();
+
+	if (rc)
+		return rc - 1;
+	for (uint64_t i = 0; c.seconds ? seconds() - first < (double)c.seconds : i < c.seeds; i++) {
+		struct run r = c.run;
+		double begun = seconds();
+		bool ok;
+
+		r.seed += i;
+		if (!r.nodes && !r.scenario)
+			r.nodes = 2 + (uint32_t)(r.seed * 2654435761u >> 16) % 7;
+		ok = runs_go(&r);
+		tell(&c, &r, ok, seconds() - begun);
+		red |= !ok || !figures_within(&r.figures);
+	}
+	return red;
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TESTS_SIM_NODE_H
+#define TESTS_SIM_NODE_H
+/*
+ * One node: a real core with the edge that the daemon gives it, on a host of the simulated network. Its clock has a
+ * rate of its own, its memory is counted, its boot counter and UUID are what its disk has.
+ *
+ * Each of these does nothing, and says so, when the node is not in a state for it.
+ */
+#include "tests/sim/sim.h"
+
+extern const struct net_ops node_net_ops;
+
+void node_make(struct sim *s, uint32_t number);
+void node_done(struct sim_node *n);
+struct now node_now(const struct sim_node *n);
+void node_due(struct sim_node *n);   /* its timer */
+void node_chore(struct sim_node *n); /* it ends, or begins again with a higher boot */
+
+bool node_start(struct sim_node *n, bool founds); /* its process begins, with the next boot */
+bool node_kill(struct sim_node *n);		  /* as by SIGKILL */
+bool node_stop(struct sim_node *n);		  /* as by SIGSTOP */
+bool node_go_on(struct sim_node *n);
+bool node_lose(struct sim_node *n); /* the host: power, or its network for ever */
+bool node_back(struct sim_node *n); /* the host is there again, its daemon not yet */
+bool node_sleep(struct sim_node *n);
+bool node_wake(struct sim_node *n);
+bool node_leave(struct sim_node *n);
+bool node_set(struct sim_node *n, unsigned key, const char *value, size_t len); /* NULL: removed */
+bool node_forget(struct sim_node *n, uint64_t id);
+bool node_voters(struct sim_node *n, const uint64_t *ids, size_t n_ids);
+void node_tell_unsure(struct sim_node *n);	  /* keys for which there was no memory */
+void node_clock(struct sim_node *n, int32_t ppm); /* runs at this rate from now on */
+
+static inline bool node_lives(const struct sim_node *n) /* and takes part */
+{
+	return n->life == SIM_RUNS;
+}
+
+static inline bool node_has_process(const struct sim_node *n)
+{
+	return n->life == SIM_RUNS || n->life == SIM_STOPPED || n->life == SIM_ASLEEP;
+}
+
+#endif
