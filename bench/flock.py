@@ -158,7 +158,9 @@ class Rpc:
 
 
 class Serf(Flock):
-    """The packaged serf, profile lan, nothing else set: no encryption."""
+    """The packaged serf, profile lan, no encryption. Whom it joins may be started later: it is tried again after a
+    second, not after the 30 that are serf's default.
+    """
 
     name = "serf"
     needs = ("serf",)
@@ -170,7 +172,8 @@ class Serf(Flock):
 
     def command(self, i):
         return ["serf", "agent", f"-node={self.member(i)}", f"-bind=127.0.0.1:{7000 + i}",
-                f"-rpc-addr=127.0.0.1:{17000 + i}", "-profile=lan", "-log-level=err", "-retry-join=127.0.0.1:7000"]
+                f"-rpc-addr=127.0.0.1:{17000 + i}", "-profile=lan", "-log-level=err", "-retry-join=127.0.0.1:7000",
+                "-retry-interval=1s"]
 
     def connect(self, i):
         self.rpc[i] = Rpc(17000 + i)

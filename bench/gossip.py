@@ -60,9 +60,11 @@ class Runner:
     def run(self, flocks):
         for r in range(self.plan.rounds):
             for n in self.plan.sizes:
+                wanted = {name for name in self.plan.wanted if name.endswith(f"-{n}")}
                 for flock in flocks:
-                    self.guarded(f"round {r + 1}: {flock.name}, {n} members", self.session, flock, n, r)
-                    if f"storm-{n}" in self.plan.wanted:
+                    if wanted - {f"storm-{n}"}:
+                        self.guarded(f"round {r + 1}: {flock.name}, {n} members", self.session, flock, n, r)
+                    if f"storm-{n}" in wanted:
                         self.guarded(f"round {r + 1}: {flock.name}, storm of {n}", self.storm, flock, n)
 
     def guarded(self, what, fn, *args):
