@@ -190,7 +190,7 @@ static void heard(struct gossip *g, struct link *l)
 	g->heard_ms = MAX(g->heard_ms, g->now.mono_ms);
 	watch_heard(g, l->member);
 	if (g->isolated) {
-		g->isolated = false;
+		watch_hears(g);
 		gossip_event(g, GOSSIP_EVENT_HEARS, members_at(g, l->member)->id);
 	}
 }

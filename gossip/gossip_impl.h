@@ -369,6 +369,7 @@ void dial_died(struct gossip *g);
 /* watch.c */
 void watch_rewire(struct gossip *g);
 void watch_heard(struct gossip *g, uint32_t member);
+void watch_hears(struct gossip *g); /* somebody, after nobody */
 void watch_refused(struct gossip *g, uint32_t member);
 void watch_answer(struct gossip *g, const struct gossip_msg_probe *p);
 void watch_late(struct gossip *g, int64_t late_ms);

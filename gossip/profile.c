@@ -43,8 +43,7 @@ static const struct profile profiles[] = {
 		.flush_ms = 5,		 /* seven hops of it are below 50 ms */
 		.lazy_ms = 100,		 /* the tree has done its work by then, at a thousand nodes too */
 		.repair_ms = 10000,	 /* 29 B/s */
-		.dial_other_ms =
-				300, /* the other's dial, a TLS handshake of 22 ms and a queue of ten of them */
+		.dial_other_ms = 300, /* the other's dial, a TLS handshake of 22 ms and a queue of ten of them */
 		.dial_min_ms = 50,
 		.dial_max_ms = 60000,
 		.redial_min_ms = 1000,

@@ -127,6 +127,18 @@ static void say(struct gossip *g, const struct watch *w)
 	(void)state_merge(g, m, &s, FROM_NONE); /* when dead already it brings nothing */
 }
 
+/*
+ * A link on which nothing came for so long may be one whose packets TCP repeats at ever longer pauses: a new one shows
+ * it at once when the path is there again, this one would be silent for as long again as the path was cut.
+ */
+static void drop_link(struct gossip *g, const struct watch *w)
+{
+	struct link *l = links_of(g, members_at(g, w->member));
+
+	if (l && g->now.mono_ms - l->heard_ms >= silence(g))
+		links_close(g, l, GOSSIP_CLOSE_SILENT);
+}
+
 static void accuse(struct gossip *g, struct watch *w)
 {
 	struct event *e = gossip_event(g, GOSSIP_EVENT_ACCUSED, w->id);
@@ -140,6 +152,7 @@ static void accuse(struct gossip *g, struct watch *w)
 	move(w, WATCH_ACCUSED);
 	w->accused_ms = g->now.mono_ms;
 	w->inc = members_at(g, w->member)->inc;
+	drop_link(g, w);
 	say(g, w);
 }
 
@@ -158,6 +171,7 @@ static void probe(struct gossip *g, struct watch *w, int64_t until_ms)
 static void probe_again(struct gossip *g, struct watch *w)
 {
 	w->until_ms = g->now.mono_ms + g->profile->probe_ms * g->health;
+	w->probed_ms = g->now.mono_ms;
 	w->nonce = ++g->nonce;
 	w->rounds++;
 	w->asked = probe_ask(g, w);
@@ -240,6 +254,21 @@ static void check_isolated(struct gossip *g)
 	dial_soon(g);
 }
 
+/* We are back: what nobody could be heard of meanwhile is no silence of theirs. */
+void watch_hears(struct gossip *g)
+{
+	g->isolated = false;
+	for (uint32_t i = 0; i < g->n_watches; i++) {
+		struct watch *w = &g->watches[i];
+
+		if (w->state == WATCH_ACCUSED || w->refused_ms != 0)
+			continue;
+		if (w->state == WATCH_PROBING)
+			move(w, WATCH_GOOD);
+		w->heard_ms = MAX(w->heard_ms, g->now.mono_ms);
+	}
+}
+
 static void look_again(struct gossip *g, const struct watch *w)
 {
 	const struct member *m = members_at(g, w->member);
@@ -286,17 +315,34 @@ void watch_beat(struct gossip *g)
 		g->health--;
 }
 
+static bool nobody_agrees(const struct gossip *g)
+{
+	uint32_t n = 0, alone = 0;
+
+	for (uint32_t i = 0; i < g->n_watches; i++) {
+		const struct watch *w = &g->watches[i];
+		const struct member *m = members_at(g, w->member);
+
+		n += !w->deputy;
+		alone += w->state == WATCH_ACCUSED && m->inc == w->inc && m->accused && m->accused->n == 1;
+	}
+	return alone > 0 && alone >= n / 2;
+}
+
 /*
  * A silence needs a witness. Who lost his own connection hears less and less of everybody: if he accused one after the
  * other, each of them would count for nothing in his view (state.c), his word alone would be enough to make them dead,
- * and that is what he would tell all, once he is heard again. So somebody must have been heard since the probe began,
- * and relays are asked more than once before their saying nothing means nothing. Two alone have no witness.
+ * and that is what he would tell all, once he is heard again. So somebody must have been heard since relays were last
+ * asked, and they are asked more than once before their saying nothing means nothing. And whoever accuses half of those
+ * whom he watches, and nobody agrees in one of them, waits with the others. Two alone have no witness.
  */
 static void time_is_up(struct gossip *g, struct watch *w)
 {
 	bool alone = g->n_alive <= 2 || w->refused_ms != 0;
 
 	if (!alone && (g->isolated || g->heard_ms <= w->probed_ms))
+		w->until_ms = g->now.mono_ms + g->profile->beat_ms;
+	else if (!alone && nobody_agrees(g))
 		w->until_ms = g->now.mono_ms + g->profile->beat_ms;
 	else if (!alone && w->asked > 0 && w->answered == 0 && w->rounds < ROUNDS_MAX)
 		probe_again(g, w);
