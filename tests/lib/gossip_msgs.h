@@ -75,6 +75,8 @@ static inline void gossip_msgs_state(struct rng *r, struct gossip_msg_state *ret
 		.incarnation = gossip_msgs_incarnation(r),
 		.flags = (uint8_t)rng_below(r, GOSSIP_FLAGS_ALL + 1),
 		.n_accusers = (uint8_t)gossip_msgs_count(r, 0, GOSSIP_ACCUSERS_MAX)};
+	if (ret->flags == GOSSIP_FLAG_HOST_UP)
+		ret->flags |= GOSSIP_FLAG_DEAD; /* of which it tells */
 	for (size_t i = 0; i < ret->n_accusers; i++) {
 		id += 1 + (rng_u64(r) >> 8);
 		ret->accusers[i] = (struct gossip_accuser){.id = id, .host_up = rng_below(r, 2)};

@@ -515,7 +515,7 @@ static void values_out_of_bounds(void **state)
 	REFUSED("\x93\x03\xcf\x00\x00\x00\x01\x00\x00\x00\x00\x09", "probe ask: nonce: 4294967296, must be from 0 to");
 	REFUSED("\x93\x03\x01\x00", "probe ask: subject: 0, must be from 1 to");
 	REFUSED("\x94\x04\x01\x09\x03", "probe answer: verdict: 3, must be from 0 to 2");
-	REFUSED("\x92\x07\x91\x94\x05\x01\x08\x90", "states: v: number 1: flags: 8, must be from 0 to 7");
+	REFUSED("\x92\x07\x91\x94\x05\x01\x10\x90", "states: v: number 1: flags: 16, must be from 0 to 15");
 	REFUSED("\x93\x01\x01\xff", "beat: view_hash: is a negative number, must be a whole number");
 	set_deltas();
 	m.deltas.entries[0].key = STR("a\x1b[2J");
