@@ -13,16 +13,18 @@
 
 #include "node/answer.h"
 #include "node/node.h"
+#include "node/report.h"
 
 struct target {
 	struct agent *agent;
 	struct runner *runner; /* NULL: the whole agent */
 };
 
-static int no_such(struct control_request *rq, const char *name)
+static int no_such(struct node *n, struct control_request *rq, const char *name)
 {
-	control_refuse(
-		rq, "refused", "there is no agent or replica '%s' on this node; 'covey status' lists them", name);
+	if (!report_is_elsewhere(n, rq, name))
+		control_refuse(rq, "refused",
+			"there is no agent or replica '%s' on this node; 'covey status' lists them", name);
 	return -ENOENT;
 }
 
@@ -44,7 +46,7 @@ static int get_target(
 	if (ret->runner)
 		ret->agent = ret->runner->agent;
 	if (!ret->agent || ret->agent->removed)
-		return no_such(rq, name);
+		return no_such(n, rq, name);
 	return 0;
 }
 

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "node/poll_priv.h"
+#include "node/report.h"
 #include "supervisor/logs.h"
 
 #define LOGS_A_REPLY (256 * 1024)
@@ -82,7 +83,7 @@ static void refuse_name(const struct log_waiter *lw)
 	if (roster_find(lw->w.node, name))
 		control_refuse(lw->w.rq, "refused",
 			"%s is an agent: name one of its replicas, as 'covey status %s' lists them", name, name);
-	else
+	else if (!report_is_elsewhere(lw->w.node, lw->w.rq, name))
 		control_refuse(lw->w.rq, "refused", "there is no replica '%s' on this node", name);
 }
 
@@ -206,8 +207,9 @@ static void list_replicas(struct node *n, struct control_request *rq, const char
 	size_t k = 0;
 
 	if (!a && !roster_runner(n, name)) {
-		control_refuse(rq, "refused",
-			"there is no agent or replica '%s' on this node; 'covey status' lists them", name);
+		if (!report_is_elsewhere(n, rq, name))
+			control_refuse(rq, "refused",
+				"there is no agent or replica '%s' on this node; 'covey status' lists them", name);
 		return;
 	}
 	for (size_t i = 0; a && i < a->n_slots; i++)

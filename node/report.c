@@ -11,7 +11,7 @@
 #include "covey/version.h"
 #include "node/node.h"
 #include "node/report_priv.h"
-#include "node/sample.h"
+#include "node/told.h"
 
 /* ---- words ---- */
 
@@ -102,4 +102,14 @@ void report_send(struct control_request *rq, struct bytes *out)
 	else
 		control_reply(rq, out);
 	bytes_done(out);
+}
+
+bool report_is_elsewhere(struct node *n, struct control_request *rq, const char *name)
+{
+	char where[GOSSIP_NAME_MAX + 1];
+
+	if (!n->cluster || !told_where(n->cluster, name, where))
+		return false;
+	control_refuse(rq, "refused", "%s is on %s, not on %s: run the command there", name, where, n->cfg->name);
+	return true;
 }

@@ -21,4 +21,7 @@ void report_version(struct node *n, struct control_request *rq, const msgpack_ob
 const char *report_agent_state(const struct agent *a, const struct roster_count *c);
 const char *report_pending_reason(const struct agent *a, char *out, size_t n);
 
+/* Another node has the agent or replica of that name: rq is refused with its name, and true. */
+bool report_is_elsewhere(struct node *n, struct control_request *rq, const char *name);
+
 #endif

@@ -36,7 +36,7 @@ static struct agent *get_agent(struct node *n, struct control_request *rq, const
 	r = a ? NULL : roster_runner(n, name);
 	if (r)
 		a = r->agent;
-	if (!a)
+	if (!a && !report_is_elsewhere(n, rq, name))
 		control_refuse(rq, "refused", "there is no agent '%s'; 'covey status' lists them", name);
 	return a;
 }

@@ -228,3 +228,26 @@ const struct told_item *told_of(const struct told_item *v, size_t n, struct goss
 	*ret_n = end - low;
 	return v + low;
 }
+
+const char *told_where(const struct cluster *c, const char *name, char *out)
+{
+	const struct gossip_str want = {name, (uint16_t)MIN(strlen(name), (size_t)UINT16_MAX)};
+	CLEANUP(told_done) struct told t = {0};
+	struct gossip_str agent = want;
+	const struct told_item *v;
+	size_t n;
+
+	if (told_all(c, &t) < 0)
+		return NULL;
+	v = told_of(t.agents, t.n_agents, want, &n);
+	if (n == 0) { /* a replica, then */
+		agent = agent_of(want);
+		v = told_of(t.replicas, t.n_replicas, agent, &n);
+		while (n > 0 && compare(v->id, want) != 0)
+			v++, n--;
+	}
+	if (n == 0 || !v->member->has_record)
+		return NULL;
+	memcpy(out, v->member->record.name.v, (size_t)v->member->record.name.n + 1); /* it ends in a NUL */
+	return out;
+}

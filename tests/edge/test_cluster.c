@@ -85,6 +85,10 @@ static void replicas_elsewhere_are_shown(void)
 	assert_true(daemon_replica(&bed.v[2], "web.1", &here));
 	WAIT_UNTIL(daemon_replica(&bed.v[0], "web.1", &r) && r.pid == here.pid, WAIT_BOUND_S);
 	assert_string_equal(r.health, "healthy");
+	has(cluster_bed_refused(&bed, 0, "explain", "agent=web"), "web is on n3, not on n1: run the command there");
+	has(cluster_bed_refused(&bed, 0, "stop", "target=web.1"), "web.1 is on n3");
+	has(cluster_bed_refused(&bed, 0, "stop", "target=web.2"), "no agent or replica 'web.2' on this node");
+	has(cluster_bed_refused(&bed, 0, "logs", "replica=web.1"), "web.1 is on n3");
 	assert_int_equal(kill(r.pid, SIGKILL), 0);
 	WAIT_UNTIL(daemon_replica(&bed.v[0], "web.1", &r) && r.restarts == 1 && strcmp(r.reason, "signal") == 0,
 		WAIT_BOUND_S);
