@@ -35,6 +35,7 @@ enum cluster_stand {
 int cluster_open(struct node *n, struct cluster **ret, struct err *e);
 /* What cannot be had now (an address, certificates) is tried again, and said once: agents run meanwhile. */
 void cluster_begin(struct cluster *c);
+void cluster_hurry(struct cluster *c); /* all shims that were found have answered: it need not wait for them */
 void cluster_close(struct cluster *c); /* NULL is fine */
 
 enum cluster_stand cluster_stand(const struct cluster *c);

@@ -19,6 +19,7 @@
 #include "node/verbs.h"
 
 #define TRY_S	     2.0 /* until what could not be begun is tried again */
+#define SHIMS_S	     0.5 /* until others are told of what runs here, shims that do not answer notwithstanding */
 #define TELL_AT_MOST 5.0 /* links that do not take the news of our leaving hold it up no longer */
 #define FLUSH_S	     1.0 /* for peers to read it */
 #define META_LEFT    "left"
@@ -113,9 +114,20 @@ void cluster_begin(struct cluster *c)
 	c->stand = *c->id_text ? CLUSTER_MEMBER : CLUSTER_WAITING;
 	if (store_meta(c->n->store, META_LEFT, 0) != 0)
 		c->stand = CLUSTER_LEFT;
+	else if (c->n->awaiting > 0)
+		later(c, CLUSTER_TRY, SHIMS_S); /* what we tell of ourselves begins with all that runs */
 	else
 		try_run(c);
 	say_waiting(c);
+}
+
+void cluster_hurry(struct cluster *c)
+{
+	if (c->due != CLUSTER_TRY || *c->fault)
+		return;
+	ev_timer_stop(c->n->loop, &c->again);
+	c->due = CLUSTER_NOTHING;
+	try_run(c);
 }
 
 /* ---- the boot counter ---- */

@@ -9,8 +9,8 @@
 #include "base/mem.h"
 #include "node/cluster_priv.h"
 
-#define KEEP_AFTER_S  5.0 /* a start of many nodes is one write */
-#define FORGOTTEN_MAX 64  /* names of them that are kept, for events that are told late */
+#define KEEP_AFTER_S 5.0 /* a start of many nodes is one write */
+#define GONE_MAX     64	 /* names of them that are kept, for events that are told late */
 
 /* Where id is, or would be. */
 static size_t at_of(const struct cluster *c, uint64_t id)
@@ -54,17 +54,18 @@ static struct cluster_seen *insert(struct cluster *c, uint64_t id)
 	return &c->seen[at];
 }
 
-static void drop_forgotten(struct cluster *c)
+/* Those that the core does not show any more, nor may know any more. */
+static void drop_gone(struct cluster *c)
 {
-	size_t n = 0, left = 0;
+	struct gossip_member m;
+	size_t left = 0;
 
+	if (c->n_seen <= gossip_members(c->g) + GONE_MAX)
+		return;
 	for (size_t i = 0; i < c->n_seen; i++)
-		n += c->seen[i].state == GOSSIP_FORGOTTEN;
-	for (size_t i = 0; n > FORGOTTEN_MAX && i < c->n_seen; i++)
-		if (c->seen[i].state != GOSSIP_FORGOTTEN)
+		if (gossip_member_get(c->g, c->seen[i].id, &m) && m.state != GOSSIP_FORGOTTEN)
 			c->seen[left++] = c->seen[i];
-	if (n > FORGOTTEN_MAX)
-		c->n_seen = left;
+	c->n_seen = left;
 }
 
 void cluster_seen_change(struct cluster *c)
@@ -90,7 +91,7 @@ void cluster_seen_change(struct cluster *c)
 	}
 	if (!moved)
 		return;
-	drop_forgotten(c);
+	drop_gone(c);
 	if (!ev_is_active(&c->keep)) {
 		ev_timer_set(&c->keep, KEEP_AFTER_S, 0.);
 		ev_timer_start(c->n->loop, &c->keep);

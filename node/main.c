@@ -14,12 +14,14 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/io.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "covey/version.h"
+#include "gossip/pki.h"
 #include "node/config.h"
 #include "node/datalock.h"
 #include "node/local.h"
@@ -36,17 +38,18 @@
 /* EX_CONFIG: another start would fail too, for the configuration's sake or the store's; etc/coveyd.service.in knows. */
 #define EXIT_HOPELESS 78
 
-static const char usage[] = "usage: coveyd [-c FILE] [--check | --restore BACKUP] [--verbose]\n"
-			    "\n"
-			    "  -c FILE    configuration (default " DEFAULT_FILE ")\n"
-			    "  --check    check the configuration and agents_dir, say what is wrong, and end\n"
-			    "  --restore BACKUP\n"
-			    "             put the store of a backup in the place of data_dir's, and end: for one that\n"
-			    "             is damaged; a daemon that runs does it with 'covey restore'\n"
-			    "  --verbose  log more\n"
-			    "  --version  print versions, of libraries too, and end\n"
-			    "\n"
-			    "Stays in the foreground. SIGTERM ends it, and no agent; SIGHUP reads agents_dir again.\n";
+static const char usage[] =
+	"usage: coveyd [-c FILE] [--check | --restore BACKUP] [--verbose]\n"
+	"\n"
+	"  -c FILE    configuration (default " DEFAULT_FILE ")\n"
+	"  --check    check the configuration, certificates and agents_dir, say what is wrong, and end\n"
+	"  --restore BACKUP\n"
+	"             put the store of a backup in the place of data_dir's, and end: for one that\n"
+	"             is damaged; a daemon that runs does it with 'covey restore'\n"
+	"  --verbose  log more\n"
+	"  --version  print versions, of libraries too, and end\n"
+	"\n"
+	"Stays in the foreground. SIGTERM ends it, and no agent; SIGHUP reads agents_dir again.\n";
 
 struct args {
 	const char *file;    /* NULL: none, every default */
@@ -244,7 +247,7 @@ int main(int argc, char **argv)
 		return args.check ? 1 : EXIT_HOPELESS;
 	systemd_set_node(cfg->name);
 	if (args.check)
-		rc = check_agents(cfg);
+		rc = check_rest(cfg);
 	else
 		rc = args.restore ? restore(cfg, args.restore) : run(cfg);
 	config_free(cfg);

@@ -125,6 +125,8 @@ static int serve(struct node *n, struct err *e)
 	if (rc < 0)
 		return rc;
 	n->serving = true;
+	if (n->cluster)
+		cluster_hurry(n->cluster);
 	host_tell(n);
 	log_info("%s answers on %s; %zu agents", n->cfg->name, path, n->roster.agents.n);
 	rc = n->cfg->http.host ? serve_http(n, e) : 0;

@@ -81,3 +81,16 @@ before=$(pids)
 kill -KILL "$(cat "$work/state/coveyd.pid")"
 "$top/dev/down" --dir "$work/state"
 nothing_left "$before"
+
+echo '== a cluster'
+"$top/dev/up" --nodes 3 --dir "$work/state" >"$work/out"
+said '^n3 +alive'
+said '^stop: '
+socket=$work/state/run/n3/covey.sock
+covey status >"$work/out"
+said '^n1/[a-z]+ +running'
+before=$(pids)
+"$top/dev/up" --nodes 3 --dir "$work/state" >"$work/out"
+said 'coveyd n2 runs already'
+"$top/dev/down" --dir "$work/state"
+nothing_left "$before"

@@ -176,6 +176,9 @@ static void for_another_name(void)
 	(void)snprintf(command, sizeof(command), "cd %s/ca && cp n9.pem n3.pem && cp n9.key n3.key", pki.dir.path);
 	assert_int_equal(system(command), 0);
 	daemon_start(&guest.v[0]);
+	(void)snprintf(command, sizeof(command), "./coveyd --check -c %s/coveyd.yaml 2>&1 | grep -q n3.pem",
+		guest.v[0].dir.path);
+	assert_int_equal(system(command), 0);
 	has(cluster_text(&guest.v[0], "text"), "n3.pem");
 	has(cluster_bed_refused(&guest, 0, "init", NULL), "n3.pem");
 	assert_true(daemon_logged(&guest.v[0], 0, "n3.pem", "tried again"));
