@@ -53,8 +53,10 @@ void admit_record_free(struct gossip *g, struct member *m)
 {
 	struct record *r = m->record;
 
-	if (r)
-		gossip_release(g, r, record_size(r->name_n, r->address_n, r->build_n));
+	if (!r)
+		return;
+	members_named(g, m, false);
+	gossip_release(g, r, record_size(r->name_n, r->address_n, r->build_n));
 	m->record = NULL;
 }
 
@@ -85,19 +87,15 @@ static uint32_t name_hash(struct gossip_str name)
 	return (uint32_t)gossip_mix(h);
 }
 
-static bool has_name(const struct member *m, uint32_t hash, struct gossip_str name)
-{
-	return m->used && m->name_hash == hash && m->record && m->record->name_n == name.n &&
-	       memcmp(m->record->text, name.v, name.n) == 0;
-}
-
 /* Who else has that name; NULL: nobody. */
 static struct member *namesake(const struct gossip *g, uint64_t id, uint32_t hash, struct gossip_str name)
 {
-	for (uint32_t c = 0; c < g->n_chunks; c++)
-		for (uint32_t i = 0; i < CHUNK_MEMBERS; i++)
-			if (has_name(&g->chunks[c][i], hash, name) && g->chunks[c][i].id != id)
-				return &g->chunks[c][i];
+	uint32_t at = 0;
+
+	for (struct member *m; (m = members_by_name(g, hash, &at));)
+		if (m->id != id && !(m->flags & GOSSIP_FLAG_FORGOTTEN) && m->record->name_n == name.n &&
+			memcmp(m->record->text, name.v, name.n) == 0)
+			return m;
 	return NULL;
 }
 
@@ -152,7 +150,8 @@ bool admit_record(struct gossip *g, struct member *m, const struct gossip_record
 	m->record = record;
 	if (r->version == 1 && m->version == 0)
 		m->version = 1; /* it is all that there is up to 1 */
-	m->name_hash = name_hash(r->name);
+	m->name_hash = name_hash((struct gossip_str){record->text, record->name_n}); /* r may borrow from what went */
+	members_named(g, m, true);
 	members_changed(g, m, was, CHANGE_MAP, from);
 	record->seq = m->seq;
 	g->judge |= m->accused != NULL;

@@ -11,6 +11,14 @@ static void check_member(const struct gossip *g, const struct member *m, uint32_
 	assert(m->seq <= g->seq);
 	assert(m->state < GOSSIP_STATE_MAX);
 	assert(m->flags == state_join(m->flags));
+	if (m->record) {
+		uint32_t at = 0;
+		const struct member *named = members_by_name(g, m->name_hash, &at);
+
+		while (named && named != m)
+			named = members_by_name(g, m->name_hash, &at);
+		assert(named == m);
+	}
 	assert(!m->accused || (m->accused->n > 0 && m->accused->member == index && m->flags == 0));
 	assert(m->record || m->state == GOSSIP_FORGOTTEN);
 	assert(m->link == FROM_NONE || (g->links[m->link] && g->links[m->link]->member == index));

@@ -202,7 +202,7 @@ struct gossip {
 	/* members.c */
 	struct member **chunks; /* owned, each of CHUNK_MEMBERS */
 	uint32_t n_chunks, chunks_cap, free_member, n_members, n_alive, n_gone, n_state[GOSSIP_STATE_MAX];
-	uint32_t *table; /* owned: index by hash of id */
+	uint32_t *table; /* owned: table_n indexes by hash of id, then as many by hash of name */
 	uint32_t table_n;
 	uint32_t oldest, newest; /* the list of changes */
 	uint64_t seq, state_seq, view_hash, buckets[GOSSIP_BUCKETS];
@@ -288,6 +288,10 @@ bool members_in_ring(const struct member *m);
 #define MEMBERS_FOREACH(g, m)                                                    \
 	for (uint32_t m##_i = 0; m##_i < (g)->n_chunks * CHUNK_MEMBERS; m##_i++) \
 		for (struct member *m = members_at(g, m##_i); m && m->used; m = NULL)
+/* Puts a member that has a record into the table by name, or takes it out. */
+void members_named(struct gossip *g, const struct member *m, bool named);
+/* Those whose name has that hash, one after the other; *at is 0 at first. NULL: no more. */
+struct member *members_by_name(const struct gossip *g, uint32_t hash, uint32_t *at);
 void members_done(struct gossip *g);
 
 /* admit.c */

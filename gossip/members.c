@@ -36,55 +36,92 @@ uint32_t members_self(const struct gossip *g, const struct member *m)
 	return m == members_at(g, g->self) ? g->self : members_index(g, m->id);
 }
 
-static void table_put(struct gossip *g, uint32_t index)
+/* Where it belongs in the table by name, or by id. */
+static uint32_t home(const struct gossip *g, uint32_t index, bool name)
 {
-	uint32_t mask = g->table_n - 1;
-	uint32_t i = (uint32_t)gossip_mix(members_at(g, index)->id) & mask;
+	const struct member *m = members_at(g, index);
 
-	while (g->table[i] != MEMBER_NONE)
-		i = (i + 1) & mask;
-	g->table[i] = index;
+	return (name ? m->name_hash : (uint32_t)gossip_mix(m->id)) & (g->table_n - 1);
+}
+
+static void table_put(const struct gossip *g, uint32_t *table, uint32_t index, bool name)
+{
+	uint32_t i = home(g, index, name);
+
+	while (table[i] != MEMBER_NONE)
+		i = (i + 1) & (g->table_n - 1);
+	table[i] = index;
 }
 
 /* Those behind the hole move up, so that no search stops short of them (Knuth 6.4, algorithm R). */
-static void table_drop(struct gossip *g, uint64_t id)
+static void table_drop(const struct gossip *g, uint32_t *table, uint32_t index, bool name)
 {
-	uint32_t mask = g->table_n - 1;
-	uint32_t hole = (uint32_t)gossip_mix(id) & mask;
+	uint32_t mask = g->table_n - 1, hole = home(g, index, name);
 
-	while (members_at(g, g->table[hole])->id != id)
+	while (table[hole] != index)
 		hole = (hole + 1) & mask;
-	for (uint32_t i = (hole + 1) & mask; g->table[i] != MEMBER_NONE; i = (i + 1) & mask) {
-		uint32_t home = (uint32_t)gossip_mix(members_at(g, g->table[i])->id) & mask;
-
-		if (((i - home) & mask) < ((i - hole) & mask))
+	for (uint32_t i = (hole + 1) & mask; table[i] != MEMBER_NONE; i = (i + 1) & mask) {
+		if (((i - home(g, table[i], name)) & mask) < ((i - hole) & mask))
 			continue;
-		g->table[hole] = g->table[i];
+		table[hole] = table[i];
 		hole = i;
 	}
-	g->table[hole] = MEMBER_NONE;
+	table[hole] = MEMBER_NONE;
 }
 
-/* Three quarters full at most. */
+static void tables_release(struct gossip *g)
+{
+	if (g->table)
+		gossip_release(g, g->table, 2 * g->table_n * sizeof(*g->table));
+	g->table = NULL;
+}
+
+/* Three quarters full at most; the table by name is the second half. */
 static bool table_room(struct gossip *g)
 {
-	uint32_t n = g->table_n ? g->table_n * 2 : TABLE_MIN, was_n = g->table_n;
-	uint32_t *was = g->table, *table;
+	uint32_t n = g->table_n ? g->table_n * 2 : TABLE_MIN, *table;
 
 	if ((g->n_members + 1) * 4 <= g->table_n * 3)
 		return true;
-	table = gossip_alloc(g, n * sizeof(*table));
+	table = gossip_alloc(g, 2 * n * sizeof(*table));
 	if (!table)
 		return false;
-	memset(table, 0xff, n * sizeof(*table));
+	memset(table, 0xff, 2 * n * sizeof(*table));
+	tables_release(g);
 	g->table = table;
 	g->table_n = n;
-	for (uint32_t i = 0; i < was_n; i++)
-		if (was[i] != MEMBER_NONE)
-			table_put(g, was[i]);
-	if (was)
-		gossip_release(g, was, was_n * sizeof(*was));
+	MEMBERS_FOREACH(g, m)
+	{
+		table_put(g, table, m_i, false);
+		if (m->record)
+			table_put(g, table + n, m_i, true);
+	}
 	return true;
+}
+
+void members_named(struct gossip *g, const struct member *m, bool named)
+{
+	uint32_t index = members_self(g, m);
+
+	if (named)
+		table_put(g, g->table + g->table_n, index, true);
+	else
+		table_drop(g, g->table + g->table_n, index, true);
+}
+
+struct member *members_by_name(const struct gossip *g, uint32_t hash, uint32_t *at)
+{
+	const uint32_t *names = g->table + g->table_n;
+
+	for (; names[(hash + *at) & (g->table_n - 1)] != MEMBER_NONE; ++*at) {
+		struct member *m = members_at(g, names[(hash + *at) & (g->table_n - 1)]);
+
+		if (m->name_hash != hash)
+			continue;
+		++*at;
+		return m;
+	}
+	return NULL;
 }
 
 static bool chunks_room(struct gossip *g)
@@ -186,7 +223,7 @@ struct member *members_add(struct gossip *g, uint64_t id, uint64_t inc)
 		.link = FROM_NONE};
 	m->state_seq = (uint32_t)m->seq;
 	list_append(g, index);
-	table_put(g, index);
+	table_put(g, g->table, index, false);
 	g->n_members++;
 	g->view_hash ^= members_hash(m);
 	g->buckets[id >> 59] ^= members_hash(m);
@@ -207,7 +244,7 @@ void members_drop(struct gossip *g, struct member *m)
 	state_clear(g, m);
 	values_drop(g, m);
 	admit_record_free(g, m);
-	table_drop(g, m->id);
+	table_drop(g, g->table, index, false);
 	list_drop(g, index);
 	*m = (struct member){.next = g->free_member};
 	g->free_member = index;
@@ -273,6 +310,5 @@ void members_done(struct gossip *g)
 		gossip_release(g, g->chunks[i], CHUNK_MEMBERS * sizeof(struct member));
 	if (g->chunks)
 		gossip_release(g, g->chunks, g->chunks_cap * sizeof(struct member *));
-	if (g->table)
-		gossip_release(g, g->table, g->table_n * sizeof(*g->table));
+	tables_release(g);
 }

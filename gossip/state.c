@@ -286,7 +286,7 @@ void state_tell(const struct member *m, struct gossip_msg_state *ret)
 		ret->accusers[i] = (struct gossip_accuser){.id = a->ids[i], .host_up = a->up >> i & 1};
 }
 
-/* Nothing is kept of it but that it shall not come back. */
+/* What is kept of it: that it shall not come back, and who it was. */
 void state_forget(struct gossip *g, struct member *m, uint8_t from)
 {
 	uint64_t was = members_hash(m);
@@ -298,6 +298,4 @@ void state_forget(struct gossip *g, struct member *m, uint8_t from)
 	members_changed(g, m, was, CHANGE_STATE | CHANGE_MAP, from);
 	state_settle(g, m);
 	values_drop(g, m);
-	if (m->id != g->id)
-		admit_record_free(g, m);
 }

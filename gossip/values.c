@@ -99,6 +99,7 @@ int values_put(struct gossip *g, struct member *m, const struct gossip_entry *fr
 {
 	uint32_t size = (uint32_t)entry_size(from->key.n, from->value.n), was_size = 0;
 	const struct slot *was = values_find(m, from->key);
+	uint32_t hash = key_hash(from->key); /* from may borrow from what goes */
 	struct values *vs = values_of(g, m);
 	struct entry *e;
 
@@ -119,7 +120,7 @@ int values_put(struct gossip *g, struct member *m, const struct gossip_entry *fr
 		vs->n--;
 	}
 	e->seq = g->seq + 1;
-	vs->v[vs->n++] = (struct slot){.e = e, .hash = key_hash(from->key), .version = from->version};
+	vs->v[vs->n++] = (struct slot){.e = e, .hash = hash, .version = from->version};
 	vs->bytes += size;
 	vs->n_removed += e->removed;
 	g->values_bytes += size;
@@ -192,7 +193,8 @@ static bool says_already(const struct member *m, const struct gossip_entry *e)
 
 	if (!s || s->e->removed || e->removed)
 		return e->removed && (!s || s->e->removed);
-	return s->e->value_n == e->value.n && memcmp(s->e->text + s->e->key_n, e->value.v, e->value.n) == 0;
+	return s->e->value_n == e->value.n &&
+	       (e->value.n == 0 || memcmp(s->e->text + s->e->key_n, e->value.v, e->value.n) == 0);
 }
 
 void values_set(struct gossip *g, const struct gossip_in *in)

@@ -251,6 +251,11 @@ static void run_todo(struct bed *b)
 		b->todo_n--;
 		if (!b->v[t.node].g || b->v[t.node].how == BED_LOST)
 			continue;
+		if (b->v[t.node].how == BED_PAUSED && !t.pull) {
+			assert_true(b->n_held < BED_HELD_MAX);
+			b->held[b->n_held++] = t;
+			continue;
+		}
 		if (t.pull) {
 			pull(b, t.node, t.in.link);
 			continue;
@@ -343,9 +348,19 @@ static void resume(struct bed *b)
 
 void bed_pause(struct bed *b, int node, bool paused)
 {
+	size_t n = 0;
+
 	b->v[node].how = paused ? BED_PAUSED : BED_UP;
-	if (!paused)
-		resume(b);
+	if (paused)
+		return;
+	for (size_t i = 0; i < b->n_held; i++) {
+		if (b->held[i].node == node)
+			push(b, node, &b->held[i].in, false);
+		else
+			b->held[n++] = b->held[i];
+	}
+	b->n_held = n;
+	resume(b);
 }
 
 void bed_cut(struct bed *b, int from, int to, bool cut)

@@ -12,6 +12,7 @@
 
 #define BED_NODES_MAX	64
 #define BED_PENDING_MAX 65536
+#define BED_HELD_MAX	1024
 
 enum bed_how {
 	BED_OFF, /* no daemon; its host is there */
@@ -52,6 +53,8 @@ struct bed {
 	bool cut[BED_NODES_MAX][BED_NODES_MAX]; /* from, to */
 	struct bed_todo todo[BED_PENDING_MAX];
 	size_t todo_at, todo_n;
+	struct bed_todo held[BED_HELD_MAX]; /* what the kernel has for those that are paused */
+	size_t n_held;
 	int64_t now_ms;
 	uint64_t msgs; /* since the start */
 	uint64_t of[GOSSIP_MSG_TYPE_MAX];

@@ -183,6 +183,51 @@ static void test_many_die(void **state)
 		}
 }
 
+/* Nearly four fifths: many have no observer left that lives. The second look brings it to an end. */
+static void test_nearly_all_die(void **state)
+{
+	static const int lost[] = {25, 50};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(lost); i++) {
+		struct bed *b = bed_new(i == 0 ? 32 : 64);
+
+		bed_start_all(b);
+		bed_run(b, 7200);
+		bed_mark(b);
+		for (int k = 0; k < lost[i]; k++)
+			bed_lose(b, k);
+		bed_run(b, 15000);
+		for (int k = 0; k < lost[i]; k++)
+			if (last_said(b, k, GOSSIP_DEAD) < 0)
+				fail_msg("%d of %d lost: %d is not dead", lost[i], b->n, k);
+		for (int k = lost[i]; k < b->n; k++)
+			assert_int_equal(b->v[b->n - 1].said_ms[k][GOSSIP_DEAD], -1);
+		bed_free(b);
+	}
+}
+
+/* A tick that comes seconds late, before any frame is read: nobody is probed because of it. */
+static void test_late_tick(void **state)
+{
+	struct bed *b = bed_new(5);
+	struct gossip_figures f;
+
+	(void)state;
+	bed_start_all(b);
+	bed_run(b, 5000);
+	bed_pause(b, 1, true);
+	bed_run(b, 4500);
+	b->v[1].how = BED_UP;
+	bed_step(b, 1, &(struct gossip_in){.type = GOSSIP_IN_TICK});
+	bed_pause(b, 1, false);
+	bed_run(b, 2000);
+	gossip_figures(b->v[1].g, &f);
+	assert_int_equal(f.msgs_out[GOSSIP_MSG_PROBE_ASK], 0);
+	assert_int_equal(f.late_ticks, 1);
+	bed_free(b);
+}
+
 static void partition(struct bed *b, int first, bool cut)
 {
 	for (int i = 0; i < b->n; i++)
@@ -291,6 +336,8 @@ int main(void)
 		cmocka_unit_test(test_host_lost),
 		cmocka_unit_test(test_paused),
 		cmocka_unit_test(test_many_die),
+		cmocka_unit_test(test_nearly_all_die),
+		cmocka_unit_test(test_late_tick),
 		cmocka_unit_test(test_partition_heals),
 		cmocka_unit_test(test_one_way_cut_of_a_pair),
 		cmocka_unit_test(test_isolated),
