@@ -212,13 +212,31 @@ static int restore(const struct config *cfg, const char *backup)
 	return rc < 0 || fflush(stdout) != 0;
 }
 
-/* The configuration was read: the rest of what is started with. The exit status. */
-static int check_agents(const struct config *cfg)
+static int check_certificates(const struct config *cfg, struct err *e)
 {
-	struct err e = {0};
+	struct pki *pki = NULL;
+	struct timespec t;
+	int rc;
+
+	if (!cfg->gossip.on || cfg->gossip.insecure)
+		return 0;
+	(void)clock_gettime(CLOCK_REALTIME, &t); /* always there */
+	rc = pki_load(cfg->tls_ca, cfg->tls_cert, cfg->tls_key, cfg->name, (int64_t)t.tv_sec * 1000, &pki, e);
+	pki_unref(pki);
+	return rc;
+}
+
+/* The configuration was read: the rest of what is started with. The exit status. */
+static int check_rest(const struct config *cfg)
+{
+	struct err e = {0}, tls;
 	size_t n = 0;
 	int rc = local_check(cfg->agents_dir, print_fault, &n, &e);
 
+	if (check_certificates(cfg, &tls) < 0) {
+		fprintf(stderr, "coveyd: %s\n", tls.text);
+		return 1;
+	}
 	if (rc == 0)
 		printf("the configuration is good, and so are the %zu files of %s\n", n, cfg->agents_dir);
 	else if (rc != -EINVAL)
