@@ -151,6 +151,7 @@ class Runner:
         t0 = time.monotonic()
         found = until_all(f, range(f.n), lambda i: f.counts(i)[0] == f.n, FAILED_S, "call all alive")
         self.add("paused", f, (max(found.values()) - t0) * 1000)
+        time.sleep(SETTLE_S)
 
     def failure(self, f):
         victim = self.rng.randrange(1, f.n)

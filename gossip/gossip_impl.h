@@ -19,6 +19,7 @@
 #define RELAYS_MAX    32  /* probes that we carry for others at a time */
 #define DIALS_MAX     40  /* 2 * GOSSIP_RINGS neighbours, voters, a few that are no longer wanted */
 #define LINKS_SOFT    100 /* beyond, a newcomer is told all and closed */
+#define PACED_MAX     3	  /* dials under way; a TLS handshake takes 10 ms of either's processor */
 #define ASK_MAX	      256 /* ids that we want from one link */
 #define SERVE_MAX     256 /* what one link asked us for */
 #define EVENTS_MAX    256 /* that wait for a place among the outputs */
@@ -173,6 +174,7 @@ struct dial {
 	uint32_t token; /* 0: not under way */
 	uint8_t tries;
 	bool wanted;
+	bool at_once; /* its link was lost: what the dial says is news of the member */
 	int64_t next_ms;
 };
 
