@@ -12,7 +12,9 @@ import socket
 import subprocess
 import time
 
+import cgroups
 from contender import Failed
+from control import Control
 from mp import Short, pack, unpack
 import procs
 
@@ -26,6 +28,7 @@ class Flock:
 
     name = ""
     needs = ()
+    rows = None  # names before the number, where it is not all of them
 
     def __init__(self, env, n):
         env.sessions += 1
@@ -47,16 +50,27 @@ class Flock:
         """{name: state} as member i says, with ALIVE and FAILED for what is so by its own word."""
         raise NotImplementedError
 
+    def counts(self, i):
+        """The same in short: how many are alive (a suspect is not), and how many have failed."""
+        raise NotImplementedError
+
+    def before_texts(self):
+        """What must be there before tell()."""
+
     def listen(self, i):
         """A socket that becomes readable when something that tell() said arrives at member i."""
         raise NotImplementedError
+
+    def look(self):
+        """Called again and again while it is listened: seconds until it wants to be."""
+        return 0.1
 
     def heard(self, i):
         """The texts that arrived at member i since; called when that socket is readable."""
         raise NotImplementedError
 
     def tell(self, i, text):
-        """Spreads a text from member i; returns at once."""
+        """Spreads a text from member i; returns at once when it began."""
         raise NotImplementedError
 
     # What is done with it.
@@ -111,7 +125,8 @@ class Flock:
         self.end()
 
     @classmethod
-    def missing(cls):
+    def missing(cls, _build):
+        """What it cannot be without."""
         return [p for p in cls.needs if shutil.which(p) is None]
 
 
@@ -181,6 +196,10 @@ class Serf(Flock):
     def view(self, i):
         return {m["Name"]: m["Status"] for m in self.rpc[i].call("members", answers=True)["Members"]}
 
+    def counts(self, i):
+        said = self.rpc[i].call("stats", answers=True)["serf"]
+        return int(said["members"]) - int(said["failed"]) - int(said["left"]), int(said["failed"])
+
     def listen(self, i):
         if not self.streams[i]:
             self.streams[i] = Rpc(17000 + i)
@@ -192,18 +211,145 @@ class Serf(Flock):
         return [e["Payload"] if isinstance(e["Payload"], str) else e["Payload"].decode() for e in events]
 
     def tell(self, i, text):
+        t0 = time.monotonic()
         self.rpc[i].call("event", {"Name": self.event, "Payload": text.encode(), "Coalesce": False})
+        return t0
 
 
-FLOCKS = (Serf,)
+class Covey(Flock):
+    """Profile lan, no encryption, as serf. The first member founds as soon as it answers; what it takes is in the
+    figure. A text is a change of how many replicas an agent is to have that is stopped, made durable by its node and
+    then told; others are asked for it, each LOOK_S after its last answer.
+    """
+
+    name = "covey"
+    profile, security = "lan", "insecure: yes"
+    LOOK_S = 0.005
+
+    def __init__(self, env, n):
+        super().__init__(env, n)
+        self.run_dir = os.path.join(env.shm, f"flock.{env.sessions}")  # tmpfs, as /run is on Debian
+        self.group = f"{env.group}.{env.sessions}"
+        self.control, self.asked, self.due = [None] * n, [None] * n, {}
+        self.teller, self.text, self.version = 0, None, 0
+        for i in range(n):
+            for d in (self.of(i, "data"), self.of(i, "agents.d"), os.path.join(self.run_dir, str(i))):
+                os.makedirs(d)
+            self.configure(i)
+
+    def of(self, i, name):
+        return os.path.join(self.dir, str(i), name)
+
+    def configure(self, i):
+        with open(self.of(i, "coveyd.yaml"), "w", encoding="ascii") as f:
+            f.write(f"node: {{name: {self.member(i)}}}\ndata_dir: {self.of(i, 'data')}\n"
+                    f"run_dir: {self.run_dir}/{i}\nagents_dir: {self.of(i, 'agents.d')}\n"
+                    f"cgroup: {{parent: {self.group}.{i}}}\nhttp: {{bind: none}}\n"
+                    f"gossip:\n  bind: 127.0.0.1:{7000 + i}\n  join: [127.0.0.1:7000]\n  profile: {self.profile}\n"
+                    f"  {self.security}\n{self.more(i)}")
+
+    def more(self, _i):
+        """Further sections of member i's file."""
+        return ""
+
+    def command(self, i):
+        return [os.path.join(self.env.build, "coveyd"), "-c", self.of(i, "coveyd.yaml")]
+
+    def connect(self, i):
+        self.control[i] = Control(os.path.join(self.run_dir, str(i), "covey.sock"), ANSWER_S)
+        if i == 0:
+            self.control[i].call("init")
+
+    def view(self, i):
+        return {m["name"]: FAILED if m["state"] == "dead" else m["state"]
+                for m in self.control[i].call("nodes")["nodes"]}
+
+    def counts(self, i):
+        said = self.control[i].call("top")["gossip"]
+        return said["alive"], said["dead"]
+
+    def before_texts(self):
+        """Each member has an agent, stopped, and every one has heard of all of them."""
+        for i in range(self.n):
+            text = (f"name: bench{i}\ncommand: [/bin/sleep, \"1000\"]\nstop: {{signal: KILL}}\n"
+                    f"sandbox: {{read_only: [], private_tmp: no, seccomp: off}}\n")
+            self.control[i].call("apply", files=[{"name": "bench", "text": text}])
+            self.control[i].call("stop", target=f"bench{i}")
+        until_all(self, range(self.n), self.has_all, READY_S, "have heard of all agents")
+
+    def has_all(self, i):
+        return sum(a["stopped"] for a in self.control[i].call("status")["agents"]) == self.n
+
+    def listen(self, i):
+        if not self.asked[i]:
+            self.asked[i] = Control(os.path.join(self.run_dir, str(i), "covey.sock"), ANSWER_S)
+            self.due[i] = 0
+        return self.asked[i].sock
+
+    def look(self):
+        now = time.monotonic()
+        for i in [i for i, at in self.due.items() if at <= now]:
+            self.asked[i].ask("status", agent=f"bench{self.teller}")
+            del self.due[i]
+        return max(0, min(self.due.values(), default=now + 0.1) - now)
+
+    def heard(self, i):
+        agents = self.asked[i].answer()["agents"]
+        self.due[i] = time.monotonic() + self.LOOK_S
+        is_there = agents and agents[0]["name"] == f"bench{self.teller}" and agents[0]["version"] == self.version
+        return [self.text] if is_there else []
+
+    def tell(self, i, text):
+        was = self.control[i].call("status", agent=f"bench{i}")["agents"][0]["version"]
+        self.teller, self.text, self.version = i, text, was + 1
+        t0 = time.monotonic()
+        self.control[i].ask("scale", agent=f"bench{i}", n=1 + was % 2)
+        return t0
+
+    def end(self):
+        super().end()
+        for i in range(self.n):
+            cgroups.remove(f"{self.group}.{i}")
+        shutil.rmtree(self.run_dir, ignore_errors=True)
+
+    @classmethod
+    def missing(cls, build):
+        return [p for p in ("coveyd", "covey") if not os.access(os.path.join(build, p), os.X_OK)]
+
+
+class CoveyTls(Covey):
+    """With a certificate each."""
+
+    name = "covey-tls"
+    security = "insecure: no"
+
+    def more(self, i):
+        pki = os.path.join(self.env.root, "pki")
+        name = self.member(i)
+        for path, args in (("ca.pem", ("init",)), (f"{name}.pem", ("issue", name))):
+            if not os.path.exists(os.path.join(pki, path)):
+                subprocess.run([os.path.join(self.env.build, "covey"), "pki", *args, "--dir", pki], check=True,
+                               stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        return f"tls: {{ca: {pki}/ca.pem, cert: {pki}/{name}.pem, key: {pki}/{name}.key}}\n"
+
+
+class CoveyWan(Covey):
+    """Profile wan: what it costs when nothing happens."""
+
+    name = "covey-wan"
+    profile = "wan"
+    rows = ("bytes", "cpu")
+
+
+FLOCKS = (Serf, Covey, CoveyTls, CoveyWan)
 
 
 def until_all(flock, members, is_so, bound_s, what):
-    """Asks members until is_so(view) of each: {member: when}. Those that are done are not asked again."""
+    """Asks members until is_so(i) of each: {member: when}. Those that are done are not asked again."""
     found, end = {}, time.monotonic() + bound_s
     while len(found) < len(members):
         for i in members:
-            if i not in found and is_so(flock.view(i)):
+            if i not in found and is_so(i):
                 found[i] = time.monotonic()
         if len(found) < len(members):
             if time.monotonic() > end:
@@ -219,7 +365,7 @@ def until_heard(flock, members, text, bound_s):
         for i in members:
             sel.register(flock.listen(i), selectors.EVENT_READ, i)
         while len(found) < len(members) and time.monotonic() < end:
-            for key, _ in sel.select(0.1):
+            for key, _ in sel.select(flock.look()):
                 at = time.monotonic()
                 if text in flock.heard(key.data):
                     found.setdefault(key.data, at)

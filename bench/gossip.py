@@ -7,11 +7,12 @@ how long a killed member is not noticed. A storm, all started at once, is a sess
 import ctypes
 import random
 import shutil
+import signal
 import subprocess
 import time
 
 from contender import Failed
-from flock import ALIVE, FAILED, FLOCKS, until_all, until_heard
+from flock import FAILED, FLOCKS, until_all, until_heard
 import procs
 import rows
 from stats import median, percentile
@@ -20,6 +21,7 @@ SIZES = (5, 16, 32, 64)
 CLONE_NEWNET = 0x40000000
 JOIN_S, FAILED_S, HEARD_S = 120, 60, 10
 SETTLE_S = 5
+PAUSED_S = 5
 
 
 def own_network():
@@ -60,8 +62,9 @@ class Runner:
     def run(self, flocks):
         for r in range(self.plan.rounds):
             for n in self.plan.sizes:
-                wanted = {name for name in self.plan.wanted if name.endswith(f"-{n}")}
+                of_size = {name for name in self.plan.wanted if name.endswith(f"-{n}")}
                 for flock in flocks:
+                    wanted = {w for w in of_size if not flock.rows or w.rpartition("-")[0] in flock.rows}
                     if wanted - {f"storm-{n}"}:
                         self.guarded(f"round {r + 1}: {flock.name}, {n} members", self.session, flock, n, r)
                     if f"storm-{n}" in wanted:
@@ -80,7 +83,7 @@ class Runner:
 
     def complete(self, f, t0):
         """ms from t0 until each member lists all as alive."""
-        found = until_all(f, range(f.n), lambda v: sum(s == ALIVE for s in v.values()) == f.n, JOIN_S, "list all")
+        found = until_all(f, range(f.n), lambda i: f.counts(i)[0] == f.n, JOIN_S, "list all")
         return (max(found.values()) - t0) * 1000
 
     def session(self, flock, n, r):
@@ -95,9 +98,13 @@ class Runner:
             self.add("join", f, self.complete(f, t0))
             if r < p.slow_rounds and p.wants("bytes", "cpu", "pss"):
                 self.idle(f)
+            if f.rows:
+                return
             if p.wants("text"):
                 self.texts(f)
-            if p.wants("failed"):
+            if p.wants("paused"):
+                self.pause(f)
+            if p.wants("suspect", "failed"):
                 self.failure(f)
 
     def storm(self, flock, n):
@@ -121,24 +128,41 @@ class Runner:
 
     def texts(self, f):
         """From one member, each time another, to all others."""
+        f.before_texts()
         for i in range(f.n):
             f.listen(i)
         for k in range(self.plan.texts):
             teller, text = self.rng.randrange(f.n), f"text-{k}"
             others = [i for i in range(f.n) if i != teller]
-            t0 = time.monotonic()
-            f.tell(teller, text)
+            t0 = f.tell(teller, text)
             found = until_heard(f, others, text, HEARD_S)
             self.add("text", f, *((at - t0) * 1000 for at in found.values()))
             self.add("text-lost", f, len(others) - len(found))
             if found:
                 self.add("text-last", f, (max(found.values()) - t0) * 1000)
 
+    def pause(self, f):
+        """One is stopped for PAUSED_S: from its going on to when all call all alive, and who was called failed then."""
+        victim = self.rng.randrange(1, f.n)
+        f.children[victim].send_signal(signal.SIGSTOP)
+        time.sleep(PAUSED_S)
+        found = sum(f.counts(i)[1] > 1 for i in range(f.n) if i != victim)
+        f.children[victim].send_signal(signal.SIGCONT)
+        t0 = time.monotonic()
+        found = until_all(f, range(f.n), lambda i: f.counts(i)[0] == f.n, FAILED_S, "call all alive")
+        self.add("paused", f, (max(found.values()) - t0) * 1000)
+        time.sleep(SETTLE_S)
+
     def failure(self, f):
         victim = self.rng.randrange(1, f.n)
         others = [i for i in range(f.n) if i != victim]
         t0 = f.kill(victim)
-        found = until_all(f, others, lambda v: v.get(f.member(victim)) == FAILED, FAILED_S, "call it failed")
+        found = until_all(f, others, lambda i: f.counts(i)[0] == f.n - 1, FAILED_S, "doubt it")
+        self.add("suspect", f, (max(found.values()) - t0) * 1000)
+        found = until_all(f, others, lambda i: f.counts(i)[1] == 1, FAILED_S, "call it failed")
+        wrong = [i for i in others if f.view(i).get(f.member(victim)) != FAILED]
+        if wrong:
+            raise Failed(f"{f.name}: {len(wrong)} call another one failed than {f.member(victim)}")
         self.add("failed-first", f, (min(found.values()) - t0) * 1000)
         self.add("failed", f, (max(found.values()) - t0) * 1000)
 
@@ -199,22 +223,46 @@ def text_ok(n):
     return ok
 
 
+def below_both(row, bar, tls_bar):
+    """covey without TLS, and with it."""
+
+    def ok(res):
+        mine, tls = res.of(row, "covey"), res.of(row, "covey-tls")
+        if not mine and not tls:
+            return None
+        return (not mine or median(mine) <= bar) and (not tls or median(tls) <= tls_bar)
+
+    return ok
+
+
+def bytes_ok(n):
+    def ok(res):
+        wan = res.of(f"bytes-{n}", "covey-wan")
+        return below_both(f"bytes-{n}", 1200, 2000)(res) is not False and (not wan or median(wan) <= 350)
+
+    return ok
+
+
 def table_of(n):
     return {
         f"join-{n}": (f"{n} members: the last one started → all list all", "≤ 300 ms, worst ≤ 2 s", spread(f"join-{n}"),
                       join_ok(f"join-{n}")),
         f"storm-{n}": (f"{n} members, all started at once: the same", "≤ 300 ms, worst ≤ 2 s", spread(f"storm-{n}"),
                        join_ok(f"storm-{n}")),
+        f"suspect-{n}": (f"{n} members: one killed → others doubt it", "all ≤ 300 ms", spread(f"suspect-{n}"),
+                         rows.below(f"suspect-{n}", 300)),
         f"failed-{n}": (f"{n} members: one killed → others call it failed", "all ≤ 2 s", failed(n),
                         rows.below(f"failed-{n}", 2000)),
+        f"paused-{n}": (f"{n} members: one paused for 5 s, goes on → all call all alive", "≤ 1 s",
+                        spread(f"paused-{n}"), rows.below(f"paused-{n}", 1000)),
         f"text-{n}": (f"{n} members: a change → everywhere, p50 / p99", "≤ 50 / ≤ 250 ms, last ≤ 400; none lost",
                       text(n), text_ok(n)),
-        f"bytes-{n}": (f"{n} members: sent by each, idle", "≤ 1,200 B/s", mean(f"bytes-{n}", "B/s"),
-                       rows.below(f"bytes-{n}", 1200)),
+        f"bytes-{n}": (f"{n} members: sent by each, idle", "≤ 1,200 B/s, TLS ≤ 2,000, wan ≤ 350",
+                       mean(f"bytes-{n}", "B/s"), bytes_ok(n)),
         f"cpu-{n}": (f"{n} members: processor time of each, idle", "≤ 2 ms/s", mean(f"cpu-{n}", "ms/s"),
                      rows.below(f"cpu-{n}", 2)),
         f"pss-{n}": (f"{n} members: PSS of each", "≤ 5 MB", mean(f"pss-{n}", "MB", rows.MB),
-                     rows.below(f"pss-{n}", 5 * rows.MB)),
+                     below_both(f"pss-{n}", 5 * rows.MB, 5 * rows.MB)),
     }
 
 
@@ -232,8 +280,8 @@ def measure(args, env, results, tell):
     for flock in FLOCKS:
         if args.only and flock.name not in args.only:
             continue
-        if flock.missing():
-            tell(f"{flock.name} is left out: {', '.join(flock.missing())} not installed")
+        if flock.missing(args.build):
+            tell(f"{flock.name} is left out: {', '.join(flock.missing(args.build))} not there")
         else:
             found.append(flock)
     Runner(env, plan, results, tell).run(found)
@@ -247,14 +295,15 @@ def smoke(env, tell):
         return missing
     own_network()
     for flock in FLOCKS:
-        if flock.missing():
-            missing += flock.missing()
+        if flock.missing(env.build):
+            missing += flock.missing(env.build)
             continue
         with flock(env, 3) as f:
             for i in range(3):
                 t0 = f.launch(i)
                 f.ready(i)
-            listed = until_all(f, range(3), lambda v: len(v) == 3, JOIN_S, "list all")
+            listed = until_all(f, range(3), lambda i: f.counts(i)[0] == 3, JOIN_S, "list all")
+            f.before_texts()
             for i in range(3):
                 f.listen(i)
             f.tell(1, "text")
@@ -262,7 +311,7 @@ def smoke(env, tell):
             if len(heard) < 2 or not procs.pss(f.pids()) or not procs.cpu_ns(f.pids()) or not sent():
                 raise Failed(f"{flock.name}: a text came to {len(heard)} of 2, or it costs nothing")
             t1 = f.kill(2)
-            dead = until_all(f, (0, 1), lambda v: v.get("n2") == FAILED, FAILED_S, "call it failed")
+            dead = until_all(f, (0, 1), lambda i: f.counts(i)[1] == 1, FAILED_S, "call it failed")
             tell(f"{flock.name}: joined in {(max(listed.values()) - t0) * 1000:.0f} ms, "
                  f"a death told in {(max(dead.values()) - t1) * 1000:.0f} ms")
     return missing

@@ -7,7 +7,8 @@ from kills import KINDS
 from stats import median, percentile, ratios
 
 PASS, SHORT, NONE = "pass", "short", "-"
-NAMES = ("covey", "covey-default", "floor", "floor-linear", "plain", "s6", "runit", "supervisord", "serf")
+NAMES = ("covey", "covey-default", "floor", "floor-linear", "plain", "s6", "runit", "supervisord", "serf", "covey-tls",
+         "covey-wan")
 
 
 def figure(x):

@@ -3,7 +3,8 @@
  * Whom to dial, and when. Of two that want each other the smaller id dials at once, the other after a pause, unless
  * only it can. Failed dials are repeated after growing, jittered pauses, for ever. The dead, and seeds where nobody
  * known was found, are dialled one at a time: so halves of a cluster that lost each other meet again by themselves,
- * hours later too, at a cost that does not grow with their number.
+ * hours later too, at a cost that does not grow with their number. Of members a few are dialled at a time, those whose link
+ * was lost aside: whoever refuses says that it is down.
  */
 #include "gossip/gossip_impl.h"
 
@@ -53,6 +54,7 @@ void dial_want(struct gossip *g, const struct member *m, int64_t pause_ms)
 		d->next_ms = g->now.mono_ms;
 		d->tries = 0;
 	}
+	d->at_once |= pause_ms == 0;
 	d->wanted = true;
 }
 
@@ -109,6 +111,7 @@ static void failed_member(struct gossip *g, struct dial *d, enum gossip_dial_end
 	uint32_t member = members_index(g, d->id);
 
 	d->token = 0;
+	d->at_once = false;
 	if (how == GOSSIP_DIAL_TURNED_AWAY || how == GOSSIP_DIAL_SELF)
 		d->tries = (uint8_t)MAX(d->tries, 4);
 	d->next_ms = g->now.mono_ms + pause_of(g, d->tries, p->dial_min_ms, p->dial_max_ms);
@@ -197,13 +200,23 @@ static bool emit(struct gossip *g, uint32_t *token, int64_t *next_ms, uint64_t i
 	return true;
 }
 
+/* No room for more at the moment: handshakes that all begin at once all end late. */
+static bool is_paced(const struct gossip *g)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < DIALS_MAX; i++)
+		n += g->dials[i].token != 0;
+	return n >= PACED_MAX;
+}
+
 static bool run_members(struct gossip *g)
 {
 	for (uint32_t i = 0; i < DIALS_MAX; i++) {
 		struct dial *d = &g->dials[i];
 		const struct member *m;
 
-		if (d->id == 0 || d->next_ms > g->now.mono_ms)
+		if (d->id == 0 || d->next_ms > g->now.mono_ms || (!d->at_once && d->token == 0 && is_paced(g)))
 			continue;
 		m = members_find(g, d->id);
 		if (!m || !d->wanted || !can_dial(m) || !members_in_ring(m) || m->link != FROM_NONE)
@@ -298,11 +311,12 @@ void dial_run(struct gossip *g)
 int64_t dial_deadline(const struct gossip *g)
 {
 	int64_t at = g->redial.next_ms;
+	bool paced = is_paced(g);
 
 	if (!gossip_active(g))
 		return DEADLINE_NEVER;
 	for (uint32_t i = 0; i < DIALS_MAX; i++)
-		if (g->dials[i].id != 0)
+		if (g->dials[i].id != 0 && (!paced || g->dials[i].at_once || g->dials[i].token != 0))
 			at = MIN(at, g->dials[i].next_ms);
 	for (uint32_t i = 0; i < g->n_seeds && alone(g); i++)
 		if (g->seeds[i].id != g->id)

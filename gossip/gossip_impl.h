@@ -19,6 +19,7 @@
 #define RELAYS_MAX    32  /* probes that we carry for others at a time */
 #define DIALS_MAX     40  /* 2 * GOSSIP_RINGS neighbours, voters, a few that are no longer wanted */
 #define LINKS_SOFT    100 /* beyond, a newcomer is told all and closed */
+#define PACED_MAX     3	  /* dials under way; a TLS handshake takes 10 ms of either's processor */
 #define ASK_MAX	      256 /* ids that we want from one link */
 #define SERVE_MAX     256 /* what one link asked us for */
 #define EVENTS_MAX    256 /* that wait for a place among the outputs */
@@ -125,6 +126,7 @@ struct link {
 	bool closing, close_told;
 	bool passing; /* told what it must know, then closed for `why` */
 	bool sync_wanted, syncing, sync_news;
+	bool met; /* once its view was as ours, or was gone through: now it knows nobody whom we do not */
 	bool news; /* the message at hand brought something */
 	uint8_t differ_beats;
 	enum gossip_close why;
@@ -172,6 +174,7 @@ struct dial {
 	uint32_t token; /* 0: not under way */
 	uint8_t tries;
 	bool wanted;
+	bool at_once; /* its link was lost: what the dial says is news of the member */
 	int64_t next_ms;
 };
 

@@ -75,6 +75,7 @@ void sync_view(struct gossip *g, struct link *l, uint64_t hash, bool beat)
 {
 	l->peer_hash = hash;
 	if (hash == g->view_hash) {
+		l->met = true;
 		l->differ_beats = 0;
 		l->sync_wanted = false;
 		return;
@@ -91,6 +92,7 @@ void sync_end(struct gossip *g, struct link *l)
 	if (!l->syncing)
 		return;
 	l->syncing = l->sync_due = l->answer_due = false;
+	l->met = true;
 	g->syncing = GOSSIP_NO_LINK;
 	g->sync_pause_ms = l->sync_news ? 0 : MIN(MAX(g->sync_pause_ms * 2, SYNC_PAUSE_MIN_MS), SYNC_PAUSE_MAX_MS);
 	g->sync_at = g->now.mono_ms + gossip_jitter(g, g->sync_pause_ms);

@@ -149,7 +149,8 @@ static struct member *part_member(struct gossip *g, struct link *l, const struct
 		return NULL;
 	}
 	if ((!m || boot > state_boot(m->inc)) && (!p->has_record || p->from != 0)) {
-		gossip_refuse(g, p->id, peer, m ? GOSSIP_REFUSE_BOOT : GOSSIP_REFUSE_NO_MEMBER);
+		if (m || l->met) /* else it is of the many whom a new link has yet to tell us of */
+			gossip_refuse(g, p->id, peer, m ? GOSSIP_REFUSE_BOOT : GOSSIP_REFUSE_NO_MEMBER);
 		sync_ask(g, l, p->id);
 		return NULL;
 	}

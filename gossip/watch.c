@@ -334,7 +334,8 @@ static bool nobody_agrees(const struct gossip *g)
  * other, each of them would count for nothing in his view (state.c), his word alone would be enough to make them dead,
  * and that is what he would tell all, once he is heard again. So somebody must have been heard since relays were last
  * asked, and they are asked more than once before their saying nothing means nothing. And whoever accuses half of those
- * whom he watches, and nobody agrees in one of them, waits with the others. Two alone have no witness.
+ * whom he watches, and nobody agrees in one of them, waits with the others; but he agrees with whoever spoke first, or
+ * the few on one side of a cut would all wait for each other. Two alone have no witness.
  */
 static void time_is_up(struct gossip *g, struct watch *w)
 {
@@ -342,7 +343,7 @@ static void time_is_up(struct gossip *g, struct watch *w)
 
 	if (!alone && (g->isolated || g->heard_ms <= w->probed_ms))
 		w->until_ms = g->now.mono_ms + g->profile->beat_ms;
-	else if (!alone && nobody_agrees(g))
+	else if (!alone && !members_at(g, w->member)->accused && nobody_agrees(g))
 		w->until_ms = g->now.mono_ms + g->profile->beat_ms;
 	else if (!alone && w->asked > 0 && w->answered == 0 && w->rounds < ROUNDS_MAX)
 		probe_again(g, w);

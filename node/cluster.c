@@ -216,6 +216,18 @@ static char **seeds(const struct cluster *c, size_t *ret_n)
 	return v;
 }
 
+/* What the profile says of this node, as the core tells it: by it others count who watches whom. */
+static void hello_as_core(struct cluster *c)
+{
+	struct gossip_member self;
+
+	if (!gossip_member_get(c->g, gossip_id(c->g), &self))
+		return;
+	c->record.version = self.record.version;
+	c->record.watch_rings = self.record.watch_rings;
+	c->record.beat_ms = self.record.beat_ms;
+}
+
 static int core_new(struct cluster *c, struct err *e)
 {
 	const struct gossip_mem mem = {.alloc = give, .release = take_back};
@@ -230,7 +242,10 @@ static int core_new(struct cluster *c, struct err *e)
 	v = seeds(c, &cfg.n_seeds);
 	cfg.seeds = (const char *const *)v;
 	rc = v ? gossip_new(&cfg, &mem, c->n->now, &c->g) : -ENOMEM;
-	return rc < 0 ? err_set(e, rc, "gossip: %s", strerror(-rc)) : 0;
+	if (rc < 0)
+		return err_set(e, rc, "gossip: %s", strerror(-rc));
+	hello_as_core(c);
+	return 0;
 }
 
 static int listen_at(struct cluster *c, struct err *e)

@@ -16,11 +16,14 @@ TOP = os.path.dirname(os.path.dirname(os.path.dirname(HERE)))
 sys.path.append(os.path.join(TOP, "bench"))
 
 import cgroups  # noqa: E402
+from contender import Failed  # noqa: E402
+from control import Control  # noqa: E402
 import procs  # noqa: E402
 from net import Net  # noqa: E402
 
 BOUND_S = 60 * max(1, int(os.environ.get("COVEY_TEST_SLOWDOWN", "1")))
 PORT = 7947
+ANSWER_S = 10
 
 
 class FleetError(AssertionError):
@@ -48,13 +51,13 @@ class Node:
         self.socket = os.path.join(self.run_dir, "covey.sock")
         self.log_path = os.path.join(self.dir, "coveyd.log")
         self.group = f"{fleet.net.name}-{i}"
-        self.child = None
+        self.child = self.control = None
         for d in ("data", "run", "agents.d"):
             os.makedirs(os.path.join(self.dir, d))
 
-    def configure(self, gossip=None, more=""):
+    def configure(self, gossip=None, more="", name=None):
         with open(os.path.join(self.dir, "coveyd.yaml"), "w", encoding="ascii") as f:
-            f.write(f"node: {{name: {self.name}}}\ndata_dir: {self.dir}/data\nrun_dir: {self.run_dir}\n"
+            f.write(f"node: {{name: {name or self.name}}}\ndata_dir: {self.dir}/data\nrun_dir: {self.run_dir}\n"
                     f"agents_dir: {self.dir}/agents.d\ncgroup: {{parent: {self.group}}}\n"
                     f"http: {{bind: 127.0.0.1:7948}}\n{more}")
             if gossip is not None:
@@ -90,7 +93,7 @@ class Node:
         """And waits for its end."""
         self.send(sig)
         self.child.wait(BOUND_S)
-        self.child = None
+        self.child = self.control = None
 
     def pause(self):
         self.send(signal.SIGSTOP)
@@ -116,10 +119,39 @@ class Node:
     def status(self):
         return self.json("status")
 
+    def ask(self, verb, **args):
+        """A verb's result, over a connection that stays open; None when nobody answers. Failed: it is refused."""
+        try:
+            self.control = self.control or Control(self.socket, ANSWER_S)
+            return self.control.call(verb, **args)
+        except OSError:
+            self.control = None
+            return None
+
+    def refusal(self, verb, **args):
+        """Why it is refused."""
+        try:
+            raise FleetError(f"{self.name}: {verb} is not refused: {self.ask(verb, **args)}")
+        except Failed as e:
+            return str(e)
+
     def members(self):
         """{name: state} as this node sees them."""
-        doc = self.json("nodes")
+        doc = self.ask("nodes")
         return {m["name"]: m["state"] for m in doc["nodes"]} if doc else {}
+
+    def cluster(self):
+        """What `covey status` says of the cluster."""
+        return (self.ask("status") or {"cluster": {"text": None, "id": None}})["cluster"]
+
+    def events(self, kind=None, *parts):
+        """Events so far, oldest first, of that kind and with these words in it."""
+        found = (self.ask("events") or {"events": []})["events"]
+        return [e for e in found if kind in (None, e["kind"]) and all(p in e["text"] for p in parts)]
+
+    def wait_event(self, kind, *parts):
+        """The last such event, once there is one."""
+        return wait_for(lambda: self.events(kind, *parts), f"{self.name} to tell '{kind}' with {parts}")[-1]
 
     def log(self):
         with open(self.log_path, encoding="utf-8", errors="replace") as f:
@@ -148,6 +180,28 @@ class Fleet:
     def join_list(self, seeds=3):
         """The gossip section that is the same on every host but for its own address."""
         return "join: [" + ", ".join(f"{x.address}:{PORT}" for x in self.nodes[:seeds]) + "]"
+
+    def form(self, nodes=None, seeds=3, **more):
+        """Configures and starts them, founds on the first, and waits until all see all."""
+        nodes = nodes or self.nodes
+        for node in nodes:
+            node.configure(gossip=self.gossip(node, seeds), **more)
+        self.start(nodes)
+        nodes[0].ask("init")
+        self.wait_seen({node.name: "alive" for node in nodes}, nodes)
+
+    def wait_seen(self, states, by=None):
+        """Until each of `by` sees these members in these states ("gone": not at all)."""
+        by = by or self.nodes
+
+        def agree():
+            seen = [node.members() for node in by]
+            return all(m.get(name, "gone") == state for m in seen for name, state in states.items())
+
+        try:
+            wait_for(agree, f"{', '.join(n.name for n in by)} to see {states}")
+        except FleetError as e:
+            raise FleetError(f"{e}; they see {[node.members() for node in by]}") from None
 
     def gossip(self, node, seeds=3, more=("insecure: yes",)):
         return [f"bind: {node.address}:{PORT}", self.join_list(seeds), *more]

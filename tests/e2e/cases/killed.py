@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A daemon that is killed while its host lives: suspect at once, dead after a while, and who says so, and that the host
+answers. One that comes back within a second was never dead.
+"""
+from datetime import datetime
+import time
+
+from fleet import wait_for
+
+NODES = 5
+PAUSE_S = 0.5  # between suspect and dead; the profile's are 1.05 s apart
+
+
+def when(event):
+    return datetime.fromisoformat(event["time"].replace("Z", "+00:00")).timestamp()
+
+
+def killed(fleet, victim):
+    others = [n for n in fleet.nodes if n is not victim]
+    victim.kill()
+    for node in others:
+        dead = node.wait_event("dead", f"{victim.name} is dead", "its host, and no daemon there")
+        suspect = node.wait_event("suspect", f"{victim.name} is suspect", "its host, and no daemon there")
+        assert when(dead) - when(suspect) > PAUSE_S, (suspect, dead)
+    assert any(o.name in dead["text"] for o in others), dead
+    fleet.wait_seen({victim.name: "dead", **{n.name: "alive" for n in others}}, others)
+
+
+def linked(fleet):
+    """All are, for longer than the second in which a link that ends is not dialled again at once (gossip/links.c)."""
+    wait_for(lambda: all(n.ask("top")["gossip"]["links"] == 4 for n in fleet.nodes), "all to be linked")
+    t0 = time.monotonic()
+    wait_for(lambda: time.monotonic() - t0 > 1.5, "a second to go by")
+
+
+def returns(fleet, victim):
+    victim.start()
+    fleet.wait_seen({n.name: "alive" for n in fleet.nodes})
+    for node in fleet.nodes:
+        if node is not victim:
+            node.wait_event("returned", f"{victim.name} is back: it was dead", "its daemon began anew")
+
+
+def quick(fleet, victim):
+    before = len(fleet.node(1).events("dead", victim.name))
+    victim.kill()
+    victim.start()
+    fleet.wait_seen({n.name: "alive" for n in fleet.nodes})
+    assert len(fleet.node(1).events("dead", victim.name)) == before, fleet.node(1).events()
+
+
+def run(fleet):
+    fleet.form()
+    linked(fleet)
+    killed(fleet, fleet.node(3))
+    returns(fleet, fleet.node(3))
+    linked(fleet)
+    quick(fleet, fleet.node(4))
+    for node in fleet.nodes:
+        odd = [e["text"] for e in node.events("dead") if "n3 is dead" not in e["text"]]
+        assert not odd, odd
