@@ -8,7 +8,8 @@
  */
 #include "gossip/gossip_impl.h"
 
-#define ANSWER_MS 60000 /* by then the edge has answered; a dial that it forgot begins anew */
+#define SEEDS_AT_ONCE 3	    /* the first ones of a list are the likeliest to be there */
+#define ANSWER_MS     60000 /* by then the edge has answered; a dial that it forgot begins anew */
 
 static int64_t pause_of(struct gossip *g, unsigned tries, int64_t min_ms, int64_t max_ms)
 {
@@ -123,6 +124,23 @@ static void failed_member(struct gossip *g, struct dial *d, enum gossip_dial_end
 		watch_refused(g, member);
 }
 
+/*
+ * A node that waits dials two seeds in that time, however many there are: where one list of all is on all, all wait, and
+ * each dial between two of them is a handshake of TLS for nothing. One who was let in dials those that still wait.
+ */
+static int64_t waiting_pause(struct gossip *g)
+{
+	return gossip_jitter(g, g->profile->waiting_max_ms * MAX(g->n_seeds / 2, 1u));
+}
+
+void dial_seeds_first(struct gossip *g)
+{
+	for (uint32_t i = 0; i < g->n_seeds; i++)
+		g->seeds[i].next_ms =
+			g->now.mono_ms +
+			(g->waiting && i >= SEEDS_AT_ONCE ? waiting_pause(g) * (int64_t)i / g->n_seeds : 0);
+}
+
 void dial_failed(struct gossip *g, const struct gossip_in *in)
 {
 	const struct profile *p = g->profile;
@@ -139,7 +157,7 @@ void dial_failed(struct gossip *g, const struct gossip_in *in)
 		if (in->how == GOSSIP_DIAL_SELF)
 			s->id = g->id;
 		s->next_ms = g->now.mono_ms +
-			     pause_of(g, s->tries, p->dial_min_ms, g->waiting ? p->waiting_max_ms : p->dial_max_ms);
+			     (g->waiting ? waiting_pause(g) : pause_of(g, s->tries, p->dial_min_ms, p->dial_max_ms));
 		if (s->tries < UINT8_MAX)
 			s->tries++;
 	}
@@ -167,7 +185,7 @@ void dial_soon(struct gossip *g)
 {
 	for (uint32_t i = 0; i < DIALS_MAX; i++)
 		soon(g, &g->dials[i].next_ms, &g->dials[i].tries, g->dials[i].token);
-	for (uint32_t i = 0; i < g->n_seeds; i++)
+	for (uint32_t i = 0; i < g->n_seeds && !g->waiting; i++) /* a late one that waits would only be later */
 		soon(g, &g->seeds[i].next_ms, &g->seeds[i].tries, g->seeds[i].token);
 	soon(g, &g->redial.next_ms, &g->redial.tries, g->redial.token);
 }

@@ -69,7 +69,6 @@ static bool seeds_make(struct gossip *g, const struct gossip_config *c)
 		if (!g->seeds[i].address)
 			return false;
 		memcpy(g->seeds[i].address, c->seeds[i], len);
-		g->seeds[i].next_ms = g->now.mono_ms;
 	}
 	return true;
 }
@@ -137,6 +136,7 @@ int gossip_new(const struct gossip_config *c, const struct gossip_mem *mem, stru
 		gossip_free(g);
 		return -ENOMEM;
 	}
+	dial_seeds_first(g);
 	*ret = g;
 	return 0;
 }
@@ -292,6 +292,7 @@ static void dispatch(struct gossip *g, const struct gossip_in *in)
 		break;
 	case GOSSIP_IN_FOUNDED:
 		g->waiting = false;
+		dial_soon(g);
 		break;
 	case GOSSIP_IN_LEAVE:
 		leave(g);

@@ -19,7 +19,7 @@
 #define CLUSTER_KNOWN_MAX    48 /* addresses that are dialled after a restart, beside those of `join` */
 #define CLUSTER_TOLD_MAX     64 /* events of members in a row; then TOLD_EACH_MS for each */
 #define CLUSTER_TOLD_EACH_MS 100
-#define CLUSTER_PACED_MAX    16 /* sentences that are not said twice within PACE_MS */
+#define CLUSTER_PACED_MAX    64 /* sentences that are not said twice within PACE_MS */
 #define CLUSTER_PACE_MS	     600000
 #define CLUSTER_ADDRESS_MAX  (GOSSIP_ADDRESS_MAX + 1)
 

@@ -97,6 +97,7 @@ test_programs += %D%/unit/test_gossip_msg
 test_programs += %D%/unit/test_gossip_rules
 test_programs += %D%/unit/test_gossip_story
 test_programs += %D%/unit/test_gossip_values
+test_programs += %D%/unit/test_gossip_waiting
 test_programs += %D%/unit/test_health
 test_programs += %D%/unit/test_http_guard
 test_programs += %D%/unit/test_http_parse
