@@ -142,7 +142,24 @@ static void put_daemon(struct bytes *out, const msgpack_object *daemon, unsigned
 		real_text(fds, daemon, "fds", 0), replicas); /* out->failed tells */
 }
 
-/* Two lines about the host and the daemon. */
+/* "cluster: 3 nodes alive, 1 dead · 2 links · 12M in, 9M out"; nothing where there is none. */
+static void put_gossip(struct bytes *out, const msgpack_object *gossip)
+{
+	static const char *const states[] = {"suspect", "dead", "left"};
+	char in[UNITS_TEXT_MAX], sent[UNITS_TEXT_MAX];
+
+	if (!gossip || gossip->type != MSGPACK_OBJECT_MAP)
+		return;
+	/* out->failed tells; as below */
+	(void)bytes_fmt(out, "cluster: %lld nodes alive", (long long)field_int(gossip, "alive", 0));
+	for (size_t i = 0; i < ARRAY_LEN(states); i++)
+		if (field_int(gossip, states[i], 0) > 0)
+			(void)bytes_fmt(out, ", %lld %s", (long long)field_int(gossip, states[i], 0), states[i]);
+	(void)bytes_fmt(out, " · %lld links · %s in, %s out", (long long)field_int(gossip, "links", 0),
+		size_text(in, gossip, "bytes_in"), size_text(sent, gossip, "bytes_out"));
+}
+
+/* Two lines about the host and the daemon, one about the cluster. */
 static void heads(const msgpack_object *root, const struct view *v, struct bytes *out)
 {
 	struct bytes line = {.max = 4096};
@@ -155,6 +172,12 @@ static void heads(const msgpack_object *root, const struct view *v, struct bytes
 	put_daemon(&line, mp_get(root, "daemon"), field_n(root, "replicas"));
 	(void)bytes_str(out, "\n");
 	if (!line.failed)
+		text_clean(out, line.v, line.n, v->width);
+	bytes_clear(&line);
+	put_gossip(&line, mp_get(root, "gossip"));
+	if (!line.failed && line.n)
+		(void)bytes_str(out, "\n");
+	if (!line.failed && line.n)
 		text_clean(out, line.v, line.n, v->width);
 	(void)bytes_str(out, "\n\n");
 	out->failed |= line.failed;

@@ -29,6 +29,7 @@ struct life {
 	struct cluster *c;
 	struct control_request *rq;
 	struct op *op;
+	bool comes_back; /* init of a node that has left */
 	char text[512];
 };
 
@@ -132,19 +133,27 @@ void cluster_hurry(struct cluster *c)
 
 /* ---- the boot counter ---- */
 
+static void begin_anew(struct cluster *c)
+{
+	c->boot = c->next_boot;
+	c->n->next_run = MAX(c->n->next_run, ((uint64_t)c->boot << 32) + 1);
+	if (c->asked && !c->asked->comes_back)
+		return;			      /* it leaves meanwhile */
+	ev_timer_stop(c->n->loop, &c->again); /* what was to be done about the old core */
+	c->due = CLUSTER_NOTHING;
+	cluster_halt(c);
+	try_run(c);
+}
+
 static void on_boot(void *arg, int rc, const char *error)
 {
 	struct cluster *c = arg;
 
 	node_now(c->n);
 	node_stored(c->n, rc, error);
-	if (rc == 0) {
-		c->boot = c->next_boot;
-		c->n->next_run = MAX(c->n->next_run, ((uint64_t)c->boot << 32) + 1);
-		cluster_halt(c);
-		try_run(c);
-	}
-	if (c->asked)
+	if (rc == 0)
+		begin_anew(c);
+	if (c->asked && c->asked->comes_back)
 		answer(c->asked, rc, error);
 }
 
@@ -240,6 +249,7 @@ static void on_not_left(void *arg, int rc, const char *error)
 static void come_back(struct cluster *c, struct life *a)
 {
 	c->asked = a;
+	a->comes_back = true;
 	(void)snprintf(a->text, sizeof(a->text), "%s goes back into cluster %s", c->n->cfg->name, c->id_text);
 	if (store_put_meta(c->n->store, META_LEFT, 0, on_not_left, c) < 0)
 		on_not_left(c, -ENOSPC, "the store's queue is full");
@@ -283,6 +293,7 @@ static void left(struct cluster *c)
 	for (uint32_t i = 0; i < GOSSIP_LINKS_MAX; i++)
 		cluster_link_close(c, i, true);
 	c->stand = CLUSTER_LEFT;
+	c->fault[0] = '\0';
 	later(c, CLUSTER_HALT, FLUSH_S);
 	if (!a)
 		return;

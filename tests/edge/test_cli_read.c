@@ -205,7 +205,15 @@ static void pack_nodes(struct mp_writer *w)
 
 static void pack_top(struct mp_writer *w)
 {
-	mp_map(w, 3);
+	mp_map(w, 4);
+	mp_str(w, "gossip");
+	mp_map(w, 6);
+	mp_key_int(w, "alive", 3);
+	mp_key_int(w, "suspect", 0);
+	mp_key_int(w, "dead", 1);
+	mp_key_int(w, "links", 2);
+	mp_key_int(w, "bytes_in", 1536);
+	mp_key_int(w, "bytes_out", 10);
 	mp_str(w, "node");
 	mp_map(w, 6);
 	mp_key_double(w, "cpu_used_cores", 1.25);
@@ -353,7 +361,8 @@ static void golden_texts(void **state)
 	prints(&nodes, "NODE  STATE            VOTES        CPU   MEMORY  REPLICAS    AGE  ADDRESS  VERSION\n"
 		       "n1    alive, draining  yes    1.00/3.50  1.0G/8G        12  3h12m  -        0.1.0\n");
 	prints(&top, "node: cpu 1.25 of 2.00 · memory - of 1.0G · load - · disk - free · pressure cpu 7%, io 0%\n"
-		     "daemon: cpu - · memory - · 20 descriptors · 2 replicas\n\n"
+		     "daemon: cpu - · memory - · 20 descriptors · 2 replicas\n"
+		     "cluster: 3 nodes alive, 1 dead · 2 links · 1.5K in, 10B out\n\n"
 		     "REPLICA  STATE    PID   CPU  MEMORY  PIDS  READ/S  WRITE/S  RESTARTS  REFUSED  PROBE\n"
 		     "busy.0   running   77  0.99    1.0M     3      0B     1.5K         -        -    4ms\n"
 		     "idle.0   running    -  0.01       -     -       -        -         -        -      -\n");

@@ -21,7 +21,7 @@ to bind a directory elsewhere              | refused | refused | refused | done
 to unmount /proc                           | refused | refused | refused | done
 to get a mount namespace                   | refused | refused | refused | done
 to get a user namespace                    | refused | done    | refused | done
-to remount the groups from there and leave | refused | refused | refused | done
+to remount the groups from there and leave | refused | refused | refused | -
 to mount groups anew from there and move   | refused | refused | refused | done
 to become another agent                    | refused | refused | refused | done
 to trace its shim                          | refused | refused | refused | done
