@@ -3,8 +3,8 @@
  * Whom to dial, and when. Of two that want each other the smaller id dials at once, the other after a pause, unless
  * only it can. Failed dials are repeated after growing, jittered pauses, for ever. The dead, and seeds where nobody
  * known was found, are dialled one at a time: so halves of a cluster that lost each other meet again by themselves,
- * hours later too, at a cost that does not grow with their number. Of members a few are dialled at a time, those whose link
- * was lost aside: whoever refuses says that it is down.
+ * hours later too, at a cost that does not grow with their number. Of members a few are dialled at a time, those whose
+ * link was lost aside: whoever refuses says that it is down.
  */
 #include "gossip/gossip_impl.h"
 

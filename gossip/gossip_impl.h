@@ -126,7 +126,7 @@ struct link {
 	bool closing, close_told;
 	bool passing; /* told what it must know, then closed for `why` */
 	bool sync_wanted, syncing, sync_news;
-	bool met; /* once its view was as ours, or was gone through: now it knows nobody whom we do not */
+	bool met;  /* once its view was as ours, or was gone through: now it knows nobody whom we do not */
 	bool news; /* the message at hand brought something */
 	uint8_t differ_beats;
 	enum gossip_close why;

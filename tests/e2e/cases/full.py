@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A host whose disk is full: its daemon does not begin, and says why; with room again it joins. One whose disk is filled
-while it waits says so, and is let in once there is room; nobody else notices.
+"""A host whose disk is full: its daemon does not begin, and says why; with room again it joins. One whose disk is
+filled while it waits says so, and is let in once there is room; nobody else notices.
 """
 import contextlib
 import os
