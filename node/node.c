@@ -24,6 +24,8 @@
 #include "node/ops.h"
 #include "node/page.h"
 #include "node/poll.h"
+#include "node/reboot.h"
+#include "node/shimfiles.h"
 #include "node/signals.h"
 #include "node/store_next.h"
 #include "node/systemd.h"
@@ -404,6 +406,8 @@ static int open_data(struct node *n, struct err *e)
 	rc = io_mkdirs(path, 0700, e);
 	if (rc < 0)
 		return err_wrap(e, "data_dir");
+	if (io_mkdirs(shimfiles_ends(n->cfg, path), 0700, e) < 0)
+		log_warn("%s; how agents end with their host is not kept", e->text);
 	rc = store_next_take(n->cfg->data_dir, e);
 	if (rc > 0)
 		log_info("the store that was made for this start is in its place");
@@ -458,6 +462,8 @@ static int open_all(struct node *n, struct err *e)
 		rc = count_boot(n, e);
 	if (rc == 0)
 		rc = adopt_scan(n, e);
+	if (rc == 0)
+		reboot_note(n);
 	return rc;
 }
 

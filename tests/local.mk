@@ -29,6 +29,7 @@ test_programs += %D%/edge/test_agents
 test_programs += %D%/edge/test_ops
 test_programs += %D%/edge/test_pid_reuse
 test_programs += %D%/edge/test_probe_change
+test_programs += %D%/edge/test_reboot
 test_programs += %D%/edge/test_takeover
 test_programs += %D%/unit/test_spawn_plan
 test_programs += %D%/edge/test_agent_faults
