@@ -105,6 +105,7 @@ struct node {
 	struct events_watch event_watch;
 	char status[STATUS_TEXT_MAX]; /* as systemd was told last */
 	char dir_fault[256];	      /* what is wrong with agents_dir; "" */
+	char lacks[48];		      /* what the host does not have: "memory, seccomp"; "": nothing of weight */
 	bool failed;		      /* could not serve */
 	bool again;		      /* it ends to begin again, in the same process */
 	bool ending;		      /* nothing is begun any more */
