@@ -56,6 +56,7 @@ test_programs += %D%/edge/test_renew
 test_programs += %D%/unit/test_arena
 test_programs += %D%/edge/test_probe
 test_programs += %D%/edge/test_seccomp
+test_programs += %D%/edge/test_seccomp_none
 test_programs += %D%/edge/test_shim_again
 test_programs += %D%/edge/test_shim_daemon
 test_programs += %D%/edge/test_shim_files
