@@ -73,6 +73,7 @@ gone $daemon || fault "the daemon outlived the removal"
 gone "$pid" || fault "web.0 outlived the removal"
 [ "$(cat $root/srv/web.said)" = INT ] || fault "web.0 was not stopped by its own signal"
 inside dpkg --purge covey >/dev/null || fault "cannot be purged"
+find /sys/fs/cgroup -type d -name covey | grep -q . && fault "purged, and there is $(find /sys/fs/cgroup -name covey)"
 for left in /etc/covey /var/lib/covey /run/covey; do
 	[ ! -e $root$left ] || fault "purged, and $left is there"
 done
