@@ -541,6 +541,8 @@ void node_close(struct node *n)
 	ev_timer_stop(n->loop, &n->run_dir_timer);
 	poll_done(n);
 	verbs_done(n);
+	if (n->serving && !n->failed)
+		reboot_ending(n);
 	flush(n);
 	ev_timer_stop(n->loop, &n->poll_timer);
 	http_close(n->http);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The kernel's id of this start of the host beside the one that the store has. A host on which not one agent was
- * running goes down in order without a record too, so what is told of a cut is told of agents that were to run.
+ * The kernel's id of this start of the host beside the one that the store has. Without a record of an end the host lost
+ * its power, if it took the daemon with it; if that had been ended in order before, nobody knows, or nothing ran.
  */
 #include "node/reboot.h"
 
@@ -13,6 +13,7 @@
 #define BOOT_ID	      "/proc/sys/kernel/random/boot_id"
 #define BOOT_ID_BYTES 64
 #define KEY	      "host_boot"
+#define KEY_ENDED     "ended" /* 1: the last daemon was asked to */
 
 /* The first 60 bits of a UUID: what the store keeps is a number. 0: there is none. */
 static int64_t boot_id(void)
@@ -51,16 +52,28 @@ static void tell_cut(struct node *n)
 void reboot_note(struct node *n)
 {
 	int64_t now = boot_id(), before = store_meta(n->store, KEY, 0);
+	bool ended = store_meta(n->store, KEY_ENDED, 0) != 0;
 
+	if (ended)
+		(void)store_put_meta(n->store, KEY_ENDED, 0, node_stored, n); /* full: the next cut is told less of */
 	if (now == before || now == 0)
 		return;
 	(void)store_put_meta(n->store, KEY, now, node_stored, n); /* full: told once more by the next daemon */
 	if (before == 0)
 		return;
-	if (n->ends_found == 0)
-		tell_cut(n);
-	else
+	if (n->ends_found > 0)
 		node_event(n, SEVERITY_INFO, "host", NULL, NULL,
 			"the host has started anew; it went down in order, with the ends of %u replicas recorded",
 			n->ends_found);
+	else if (ended)
+		node_event(n, SEVERITY_INFO, "host", NULL, NULL,
+			"the host has started anew; no end of an agent is recorded");
+	else
+		tell_cut(n);
+}
+
+void reboot_ending(struct node *n)
+{
+	if (n->store)
+		(void)store_put_meta(n->store, KEY_ENDED, 1, NULL, NULL); /* full: as after a cut */
 }

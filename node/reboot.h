@@ -9,5 +9,7 @@ struct node;
 
 /* Once records have been read (adopt_scan): tells it, and notes this start of the host. */
 void reboot_note(struct node *n);
+/* The daemon ends because it was asked to, as it is when its host goes down in order. */
+void reboot_ending(struct node *n);
 
 #endif

@@ -135,6 +135,39 @@ static void test_a_cut_is_told_once(void **state)
 	daemon_done(&d);
 }
 
+static void end_with_shim(struct daemon_bed *d, const char *id)
+{
+	struct daemon_replica r;
+
+	assert_true(daemon_replica(d, id, &r));
+	daemon_kill(d, SIGTERM);
+	assert_int_equal(kill(proc_parent(r.pid), SIGKILL), 0);
+	assert_int_equal(kill(r.pid, SIGKILL), 0);
+	WAIT_UNTIL(proc_is_gone(r.pid), WAIT_BOUND_S);
+}
+
+/* The daemon was away already: whether the host went down in order nobody knows, and nobody says. */
+static void test_what_is_not_known_is_not_told(void **state)
+{
+	struct daemon_bed d;
+
+	(void)state;
+	daemon_init(&d);
+	daemon_start(&d);
+	daemon_run(&d, "name: web\ncommand: [/bin/sleep, \"1000\"]\n");
+	end_with_shim(&d, "web.0");
+	host_again(&d);
+	daemon_start(&d);
+	WAIT_UNTIL(daemon_state_is(&d, "web.0", "running"), WAIT_BOUND_S);
+	assert_true(daemon_logged(&d, 0, "the host has started anew", "no end of an agent is recorded"));
+	assert_false(daemon_logged(&d, 0, "without notice", ""));
+	daemon_kill(&d, SIGKILL);
+	host_again(&d);
+	daemon_start(&d);
+	assert_true(daemon_has_event(&d, "web", "host", "without notice")); /* that one was not asked to end */
+	daemon_done(&d);
+}
+
 /* It is no file of ours: that costs the records, and nothing else. */
 static void test_a_folder_that_cannot_be(void **state)
 {
@@ -155,6 +188,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_how_agents_ended_in_order_is_known),
 		cmocka_unit_test(test_a_cut_is_told_once),
+		cmocka_unit_test(test_what_is_not_known_is_not_told),
 		cmocka_unit_test(test_a_folder_that_cannot_be),
 	};
 
