@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * After a start of the daemon: who is there. Three passes over run_dir/shims and the cgroups; see adopt.h for
+ * After a start of the daemon: who is there. Passes over run_dir/shims, data_dir/ends and the cgroups; see adopt.h for
  * why this
  * order. A shim's label says which replica it runs; its file's name says so too, and is what is gone by.
  */
 #include "node/adopt.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -172,6 +171,7 @@ static void adopt_record(struct node *n, const char *path, const char *stem, uin
 		(void)unlink(path); /* none of ours, or counted before */
 		return;
 	}
+	n->ends_found++;
 	if (run <= r->last_run)
 		return; /* counted, but not yet for good: it goes once it is */
 	if (run == r->run)
@@ -238,29 +238,6 @@ void adopt_sweep_groups(struct node *n)
 
 /* ---- the passes ---- */
 
-typedef void each_file(struct node *n, const char *path, const char *name, const char *next);
-
-/* In the order of their names, in which numbers count as such: records of a replica come oldest first, as they must,
- * for what is not newer than the last that was counted is taken for counted. next: NULL behind the last. */
-static int each_in(struct node *n, each_file *fn, struct err *e)
-{
-	char dir[4096], path[8192];
-	struct dirent **v;
-	int count;
-
-	(void)snprintf(dir, sizeof(dir), "%s/shims", n->cfg->run_dir); /* bounded at config */
-	count = scandir(dir, &v, NULL, versionsort);
-	if (count < 0)
-		return err_errno(e, "read '%s'", dir);
-	for (int i = 0; i < count; i++) {
-		(void)snprintf(path, sizeof(path), "%s/%s", dir, v[i]->d_name); /* 4095 + 1 + 255 fit */
-		fn(n, path, v[i]->d_name, i + 1 < count ? v[i + 1]->d_name : NULL);
-		free(v[i]);
-	}
-	free(v);
-	return 0;
-}
-
 static bool take_suffix(const char *name, const char *suffix, char stem[RUNNER_STEM_MAX])
 {
 	size_t n = strlen(name), m = strlen(suffix);
@@ -272,13 +249,13 @@ static bool take_suffix(const char *name, const char *suffix, char stem[RUNNER_S
 	return true;
 }
 
-static void each_socket(struct node *n, const char *path, const char *name, const char *next)
+static void each_socket(void *arg, const char *path, const char *name, const char *next)
 {
 	char stem[RUNNER_STEM_MAX];
 
 	(void)next;
 	if (take_suffix(name, ".sock", stem))
-		adopt_socket(n, path, stem);
+		adopt_socket(arg, path, stem);
 }
 
 /* "web.0.12.exit" → "web.0" and 12; 0: no name of a record. */
@@ -297,21 +274,23 @@ static uint64_t split_record(const char *name, char stem[RUNNER_STEM_MAX])
 	return *end ? 0 : run;
 }
 
-static void each_record(struct node *n, const char *path, const char *name, const char *next)
+/* Records of a replica come oldest first, as they must: what is not newer than the last that was counted is taken for
+ * counted. */
+static void each_record(void *arg, const char *path, const char *name, const char *next)
 {
 	char stem[RUNNER_STEM_MAX], other[RUNNER_STEM_MAX];
 	uint64_t run = split_record(name, stem);
 
 	if (run)
-		adopt_record(n, path, stem, run, !next || !split_record(next, other) || strcmp(stem, other) != 0);
+		adopt_record(arg, path, stem, run, !next || !split_record(next, other) || strcmp(stem, other) != 0);
 }
 
 int adopt_scan(struct node *n, struct err *e)
 {
-	int rc = each_in(n, each_socket, e);
+	int rc = shimfiles_each(n->cfg, each_socket, n, e);
 
 	if (rc == 0)
-		rc = each_in(n, each_record, e);
+		rc = shimfiles_each_record(n->cfg, each_record, n, e);
 	if (rc == 0)
 		rc = cgroup_each(n->cgroup, adopt_group, n);
 	return rc < 0 ? err_wrap(e, "look for running replicas") : 0;
@@ -324,7 +303,7 @@ void adopt_answered(struct runner *r)
 	if (!r->records_left)
 		return;
 	r->records_left = false;
-	if (each_in(r->node, each_record, &e) < 0)
+	if (shimfiles_each_record(r->node->cfg, each_record, r->node, &e) < 0)
 		log_err("%s; ends that were recorded are read at the next start", e.text);
 }
 

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <linux/landlock.h>
 #include <linux/seccomp.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -57,10 +58,35 @@ static void tell_home(const struct node *n)
 			parent_of(n));
 }
 
-static void tell_limits(const struct node *n)
+/* For the status of the unit, where it stays to be seen. */
+static void lacks(struct node *n, const char *what)
+{
+	size_t len = strlen(n->lacks);
+
+	(void)snprintf(n->lacks + len, sizeof(n->lacks) - len, "%s%s", len ? ", " : "", what); /* all of them fit */
+}
+
+/* "memory" is in "cpu, memory", and not in "memory_high". */
+static bool is_listed(const char *list, const char *word)
+{
+	size_t len = strlen(word);
+
+	for (const char *at = strstr(list, word); at; at = strstr(at + 1, word))
+		if ((at == list || at[-1] == ' ') && (at[len] == ',' || at[len] == '\0'))
+			return true;
+	return false;
+}
+
+static void tell_limits(struct node *n)
 {
 	const char *missing = cgroup_missing(n->cgroup);
-	bool grave = strstr(missing, "memory") || strstr(missing, "pids");
+	bool memory = is_listed(missing, "memory"), pids = is_listed(missing, "pids");
+	bool grave = memory || pids;
+
+	if (memory)
+		lacks(n, "memory");
+	if (pids)
+		lacks(n, "pids");
 
 	if (!*missing)
 		return;
@@ -71,14 +97,18 @@ static void tell_limits(const struct node *n)
 		missing, cgroup_version(n->cgroup));
 }
 
-static void tell_kernel(void)
+static void tell_kernel(struct node *n)
 {
 	unsigned action = SECCOMP_RET_ERRNO;
 
-	if (syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) < 0)
+	if (syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) < 0) {
 		log_warn("the kernel has no seccomp: agents start only with 'sandbox: {seccomp: off}'");
-	if (syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION) < 0)
+		lacks(n, "seccomp");
+	}
+	if (syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION) < 0) {
 		log_info("the kernel has no Landlock: read-only paths of agents are kept by mounts alone");
+		lacks(n, "Landlock");
+	}
 }
 
 static void tell_file(const char *key, const char *path)
@@ -104,10 +134,10 @@ static void tell_config(const struct node *n)
 			n->cfg->name);
 }
 
-void host_tell(const struct node *n)
+void host_tell(struct node *n)
 {
 	tell_config(n);
 	tell_home(n);
 	tell_limits(n);
-	tell_kernel();
+	tell_kernel(n);
 }

@@ -13,6 +13,6 @@ int host_open(struct node *n, struct err *e);
 void host_close(struct node *n);
 /* Says in the log what agents cannot be given here, and what becomes of those that ask for it; and what of the
  * configuration is not done. Once, at start. */
-void host_tell(const struct node *n);
+void host_tell(struct node *n);
 
 #endif

@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 
 #include "node/node.h"
+#include "node/shimfiles.h"
 
 #define PORT_AUTO_MIN 20000 /* below the kernel's own range for outgoing connections (32768…) */
 #define PORT_AUTO_MAX 31999
@@ -142,7 +143,7 @@ struct launch {
 	struct cgroup_steps steps;
 	struct seccomp_filter filter;
 	struct runner_label label;
-	char log_path[4096];
+	char log_path[4096], ends_dir[4096];
 };
 
 static void launch_done(struct launch *l)
@@ -246,6 +247,7 @@ static int launch_fill(struct runner *r, struct launch *l, struct err *e)
 	l->run.n_ports = r->n_ports;
 	l->run.filter = &l->filter;
 	l->run.steps = &l->steps;
+	l->run.ends_dir = shimfiles_ends(n->cfg, l->ends_dir);
 	l->run.log_path = runner_log_path(r, l->log_path, sizeof(l->log_path));
 	l->run.label = &l->label;
 	l->run.label_size = sizeof(l->label);

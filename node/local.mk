@@ -96,6 +96,8 @@ libnode_a_SOURCES = \
 	%D%/runner_shim.c \
 	%D%/sample.c \
 	%D%/sample.h \
+	%D%/reboot.c \
+	%D%/reboot.h \
 	%D%/shimfiles.c \
 	%D%/shimfiles.h \
 	%D%/shimlink.c \

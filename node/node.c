@@ -25,6 +25,8 @@
 #include "node/ops.h"
 #include "node/page.h"
 #include "node/poll.h"
+#include "node/reboot.h"
+#include "node/shimfiles.h"
 #include "node/signals.h"
 #include "node/store_next.h"
 #include "node/systemd.h"
@@ -407,6 +409,8 @@ static int open_data(struct node *n, struct err *e)
 	rc = io_mkdirs(path, 0700, e);
 	if (rc < 0)
 		return err_wrap(e, "data_dir");
+	if (io_mkdirs(shimfiles_ends(n->cfg, path), 0700, e) < 0)
+		log_warn("%s; how agents end with their host is not kept", e->text);
 	rc = store_next_take(n->cfg->data_dir, e);
 	if (rc > 0)
 		log_info("the store that was made for this start is in its place");
@@ -461,6 +465,8 @@ static int open_all(struct node *n, struct err *e)
 		rc = count_boot(n, e);
 	if (rc == 0)
 		rc = adopt_scan(n, e);
+	if (rc == 0)
+		reboot_note(n);
 	if (rc == 0 && n->cfg->gossip.on)
 		rc = cluster_open(n, &n->cluster, e);
 	return rc;
@@ -542,6 +548,8 @@ void node_close(struct node *n)
 	ev_timer_stop(n->loop, &n->run_dir_timer);
 	poll_done(n);
 	verbs_done(n);
+	if (n->serving && !n->failed)
+		reboot_ending(n);
 	flush(n);
 	ev_timer_stop(n->loop, &n->poll_timer);
 	http_close(n->http);

@@ -9,8 +9,8 @@
  *	roster.c    the agents and their replicas; what is wanted
  *	runner.c    one replica: its core's outputs to edges, what edges tell back (runner_shim.c, runner_probe.c)
  *	launch.c    one start: ids, ports, groups, filter, plan, shim
- *	shimlink.c  the daemon's end of a shim's socket; shimfiles.c what it leaves in run_dir
- *	adopt.c     after a restart of the daemon: who is there
+ *	shimlink.c  the daemon's end of a shim's socket; shimfiles.c what it leaves on disk
+ *	adopt.c     after a restart of the daemon: who is there; reboot.c of the host: how it went down
  *	apply.c     definitions by the batch; change.c the other changes; answer.c stores, takes and answers them
  *	host.c      where agents may live on this host, and what it lacks
  *	status.c    what systemd is told
@@ -81,6 +81,7 @@ struct node {
 	size_t n_late_records;
 	struct list waiters;	     /* of long polls */
 	int awaiting;		     /* shims found at start that did not answer yet */
+	unsigned ends_found;	     /* records of ends that were read at the start */
 	bool serving;		     /* control and http are open */
 	bool unread[SPEC_SCOPE_MAX]; /* definitions that could not be read: what runs of that scope is left alone */
 	bool sweep_groups;	     /* some of replicas that are gone were busy */
@@ -106,6 +107,7 @@ struct node {
 	struct events_watch event_watch;
 	char status[STATUS_TEXT_MAX]; /* as systemd was told last */
 	char dir_fault[256];	      /* what is wrong with agents_dir; "" */
+	char lacks[48];		      /* what the host does not have: "memory, seccomp"; "": nothing of weight */
 	bool failed;		      /* could not serve */
 	bool again;		      /* it ends to begin again, in the same process */
 	bool ending;		      /* nothing is begun any more */

@@ -6,11 +6,9 @@
  * core cannot see: whether anything is left of a run whose shim is gone.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "base/io.h"
 #include "base/mem.h"
 #include "node/adopt.h"
 #include "node/counted.h"
@@ -261,11 +259,9 @@ void runner_note_exit(struct runner *r, const struct shim_exit *x)
 static bool read_record(struct runner *r)
 {
 	CLEANUP(bytes_done) struct bytes b;
-	char path[4096];
 
 	bytes_init(&b, sizeof(struct shim_exit) + SHIM_LABEL_MAX + 1024);
-	(void)shimfiles_record(r->node->cfg, r->stem, r->run, path); /* which is what it returns */
-	return io_read_file(AT_FDCWD, path, &b, NULL) == 0 && runner_exited(r, b.v, b.n) == 0;
+	return shimfiles_read_record(r->node->cfg, r->stem, r->run, &b) == 0 && runner_exited(r, b.v, b.n) == 0;
 }
 
 static void on_emptying(struct ev_loop *loop, ev_timer *w, int revents)

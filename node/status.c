@@ -55,6 +55,8 @@ static void count(const struct node *n, char out[STATUS_TEXT_MAX])
 	if (n->store_failed)
 		len += (size_t)snprintf(
 			out + len, STATUS_TEXT_MAX - len, "; the store refuses writes: changes are refused");
+	if (n->lacks[0])
+		len += (size_t)snprintf(out + len, STATUS_TEXT_MAX - len, "; this host lacks %s", n->lacks);
 	if (n->dir_fault[0]) /* 255 bytes at most: all of it fits */
 		len += (size_t)snprintf(out + len, STATUS_TEXT_MAX - len, "; %s", n->dir_fault);
 	if (len < STATUS_TEXT_MAX)

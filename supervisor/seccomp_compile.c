@@ -13,6 +13,7 @@
 #include <seccomp.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -52,6 +53,19 @@ static scmp_filter_ctx new_filter(uint32_t otherwise)
 		return ctx;
 	seccomp_release(ctx);
 	return NULL;
+}
+
+/* libseccomp does not say why it makes none: it asks the kernel first for what a filter needs. */
+static int no_filter(struct err *e)
+{
+	static const uint32_t needs[] = {SECCOMP_RET_ERRNO, SECCOMP_RET_USER_NOTIF};
+
+	for (size_t i = 0; i < ARRAY_LEN(needs); i++)
+		if (syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &needs[i]) < 0)
+			return err_set(e, -ENOSYS,
+				"sandbox.seccomp: the kernel has %s; without a filter it starts by 'seccomp: off'",
+				needs[i] == SECCOMP_RET_ERRNO ? "no seccomp" : "a seccomp that is too old");
+	return err_set(e, -ENOMEM, "make a seccomp filter: out of memory");
 }
 
 /* How a child hands its listener to the shim, once the filter is in force, whatever the profile says of sendmsg. */
@@ -182,7 +196,7 @@ int seccomp_compile(const struct seccomp_profile *p, struct err *e)
 	int rc;
 
 	if (!ctx)
-		return err_set(e, -ENOMEM, "make a seccomp filter: out of memory");
+		return no_filter(e);
 	rc = add_conditions(ctx, p);
 	if (rc == 0 && !p->open)
 		rc = allow_private(ctx, &privates);
@@ -200,7 +214,7 @@ int seccomp_compile_learn(struct err *e)
 	int rc;
 
 	if (!ctx)
-		return err_set(e, -ENOMEM, "make a seccomp filter: out of memory");
+		return no_filter(e);
 	rc = allow_listener(ctx, SECCOMP_REFUSE);
 	if (rc < 0)
 		return fail(e, rc, "compile a seccomp filter");

@@ -19,6 +19,9 @@
  *	agent ends: shim kills what is left in the group until it is empty, writes ID.RUN.exit, says EXIT, exits
  *	daemon: makes the exit durable in its store, then unlinks the record
  *
+ * The record of an end that no daemon heard of, or that came with its host's, is in data_dir/ends instead: run_dir is
+ * memory, and goes with the host.
+ *
  * A shim whose plan says STAY says EXIT with `stays` instead of its end, and waits on the same socket for another PLAN,
  * whose filter comes with it (SCM_RIGHTS): a restart at once costs no exec of a shim. The daemon decides meanwhile, so
  * it is told first, and the record follows: before anybody else is answered, or finds the shim gone. It exits when the
@@ -149,6 +152,8 @@ struct shim_plan {
 	uint32_t blob_size;	  /* bytes that follow */
 	int32_t stop_signal;	  /* what SIGTERM to the shim stops the agent with; 0: an older daemon's plan, TERM */
 	uint32_t stop_timeout_ms; /* … and how long it may take */
+	shim_str dir_ends;	  /* data_dir/ends; 0: an older daemon's plan, dir_run alone */
+	uint32_t pad;
 };
 
 enum shim_state { SHIM_PREPARING, SHIM_RUNNING, SHIM_STOPPING, SHIM_EMPTYING, SHIM_STATE_MAX };

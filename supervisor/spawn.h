@@ -24,7 +24,7 @@ struct spawn_run {
 	const struct agent_spec *spec;
 	const char *replica_id, *file_stem; /* "n1/web.0" and "n1+web.0" */
 	const char *node;
-	const char *run_dir, *log_path;
+	const char *run_dir, *ends_dir, *log_path;
 	uint64_t run, gen, epoch;
 	uint32_t uid, gid;
 	const uint32_t *groups;

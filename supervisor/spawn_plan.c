@@ -274,6 +274,7 @@ static void add_common(struct blob *b, const struct spawn_run *run, struct shim_
 	plan->dir_run = blob_str(b, path);
 	(void)snprintf(path, sizeof(path), "%s/daemon.gen", run->run_dir);
 	plan->gen_path = blob_str(b, path);
+	plan->dir_ends = blob_str(b, run->ends_dir);
 	plan->directory = blob_str(b, run->spec->directory);
 	plan->log_path = blob_str(b, run->log_path);
 	plan->label = (shim_str)blob_array(b, run->label, run->label_size, 1);

@@ -35,6 +35,7 @@ test_programs += %D%/edge/test_agents
 test_programs += %D%/edge/test_ops
 test_programs += %D%/edge/test_pid_reuse
 test_programs += %D%/edge/test_probe_change
+test_programs += %D%/edge/test_reboot
 test_programs += %D%/edge/test_takeover
 test_programs += %D%/unit/test_spawn_plan
 test_programs += %D%/edge/test_agent_faults
@@ -69,6 +70,7 @@ test_programs += %D%/edge/test_transport_tls
 test_programs += %D%/unit/test_arena
 test_programs += %D%/edge/test_probe
 test_programs += %D%/edge/test_seccomp
+test_programs += %D%/edge/test_seccomp_none
 test_programs += %D%/edge/test_shim_again
 test_programs += %D%/edge/test_shim_daemon
 test_programs += %D%/edge/test_shim_files
@@ -310,3 +312,6 @@ EXTRA_DIST += %D%/vm/drive/package_reboot.py %D%/vm/suite/lib/package.sh %D%/vm/
 	%D%/vm/suite/package-faults.sh %D%/vm/suite/package-inherit.sh %D%/vm/suite/package-install.sh \
 	%D%/vm/suite/package-journal.sh %D%/vm/suite/package-units.sh %D%/vm/suite/package-upgrade.sh \
 	%D%/vm/suite/lib/attempts.pl %D%/vm/suite/package-escape.sh %D%/vm/suite/package-shares.sh
+	%D%/vm/suite/package-downgrade.sh %D%/vm/suite/package-lacks.sh %D%/vm/suite/package-plain.sh \
+	%D%/vm/suite/package-restarts.sh %D%/vm/suite/lib/lacks-kernel.sh %D%/vm/drive/package_boot.py \
+	%D%/vm/drive/package_hybrid.py %D%/vm/drive/package_lacks_kernel.py %D%/vm/drive/package_v1.py

@@ -92,8 +92,8 @@ static bool is_join(const struct shim_op *op)
 
 static size_t kept_size(const struct plan *p)
 {
-	const shim_str all[] = {
-		p->p.file_stem, p->p.dir_run, p->p.log_path, p->p.gen_path, p->p.kill_dir, p->p.oom_path};
+	const shim_str all[] = {p->p.file_stem, p->p.dir_run, p->p.dir_ends, p->p.log_path, p->p.gen_path,
+		p->p.kill_dir, p->p.oom_path};
 	size_t n = 1;
 
 	for (size_t i = 0; i < ARRAY_LEN(all); i++)
@@ -136,6 +136,7 @@ static int keep_plan(struct shim *s, const struct plan *p)
 	}
 	keep(p, &t, p->p.file_stem, &s->stem);
 	keep(p, &t, p->p.dir_run, &s->dir_run);
+	keep(p, &t, p->p.dir_ends, &s->dir_ends);
 	keep(p, &t, p->p.log_path, &s->log_path);
 	keep(p, &t, p->p.gen_path, &s->gen_path);
 	keep(p, &t, p->p.kill_dir, &s->group.dir);

@@ -46,6 +46,7 @@ static int check_strings(const struct plan *p, const char **ret_what)
 		FIELD(replica_id, REPLICA_ID_MAX, true, false),
 		FIELD(file_stem, REPLICA_ID_MAX, true, false),
 		FIELD(dir_run, PLAN_PATH_MAX, true, true),
+		FIELD(dir_ends, PLAN_PATH_MAX, false, true),
 		FIELD(gen_path, PLAN_PATH_MAX, true, true),
 		FIELD(log_path, PLAN_PATH_MAX, true, true),
 		FIELD(directory, STRING_MAX, false, true),

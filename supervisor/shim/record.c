@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * How a run ended, as a file beside the sockets: written aside and renamed, so that a record that is there is whole.
- * It outlives shim and daemon; the daemon removes it once its store has it.
+ * How a run ended, as a file: written aside and renamed, so that a record that is there is whole. It outlives shim and
+ * daemon; the daemon removes it once its store has it. It is beside the sockets while there is a daemon, which hears of
+ * the end too; else, or with the end of the host, where it outlives the host as well. It is not waited for until the
+ * disk has it: a host that goes down in order takes its time for that, and one that does not leaves no record anyway.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -51,9 +53,9 @@ static void name_record(const struct record *r, const char *suffix, struct text 
 	text_str(t, suffix);
 }
 
-static int write_aside(const struct record *r, const char *aside)
+static int write_aside(int dir, const struct record *r, const char *aside)
 {
-	AUTO_CLOSE int fd = openat(AT_FDCWD, aside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	AUTO_CLOSE int fd = openat(dir, aside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	ssize_t n, size = (ssize_t)(sizeof(r->v) + r->v.label_size);
 
 	if (fd < 0)
@@ -72,7 +74,7 @@ static void take(const struct shim *s, struct record *ret)
 	memcpy(ret->stem, s->stem, strlen(s->stem) + 1);
 }
 
-static int put(struct shim *s, const struct record *r)
+static int put_in(int dir, const struct record *r)
 {
 	char name[RECORD_NAME_MAX], aside[RECORD_NAME_MAX];
 	struct text to = TEXT_OVER(name), from = TEXT_OVER(aside);
@@ -80,13 +82,32 @@ static int put(struct shim *s, const struct record *r)
 
 	name_record(r, ".exit", &to);
 	name_record(r, ".exit~", &from);
-	rc = write_aside(r, aside);
+	rc = write_aside(dir, r, aside);
+	if (rc == 0 && renameat(dir, aside, dir, name) < 0)
+		rc = -errno;
+	if (rc < 0 && rc != -ENOENT)
+		(void)unlinkat(dir, aside, 0); /* a part of it, if anything */
+	return rc;
+}
+
+static int put_in_ends(const struct shim *s, const struct record *r)
+{
+	AUTO_CLOSE int dir = s->dir_ends ? openat(AT_FDCWD, s->dir_ends, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+
+	return dir < 0 ? -ENOENT : put_in(dir, r);
+}
+
+static int put(struct shim *s, const struct record *r, bool lasting)
+{
+	int rc;
+
+	if (lasting && put_in_ends(s, r) == 0)
+		return 0; /* else that disk is full or failing, and memory is better than nothing */
+	rc = put_in(AT_FDCWD, r);
 	if (rc == -ENOENT) { /* run_dir was wiped */
 		sockets_check(s);
-		rc = write_aside(r, aside);
+		rc = put_in(AT_FDCWD, r);
 	}
-	if (rc == 0 && rename(aside, name) < 0)
-		rc = -errno;
 	return rc;
 }
 
@@ -95,7 +116,7 @@ int record_write(struct shim *s)
 	struct record r;
 
 	take(s, &r);
-	return put(s, &r);
+	return put(s, &r, s->going_down || s->control < 0);
 }
 
 void record_owe(struct shim *s)
@@ -112,7 +133,7 @@ void record_pay(struct shim *s)
 {
 	if (!s->owed_record)
 		return;
-	(void)put(s, s->owed_record); /* for the next daemon alone: this one was told */
+	(void)put(s, s->owed_record, s->going_down); /* for the next daemon alone: this one was told */
 	os_unmap(s->owed_record, sizeof(*s->owed_record));
 	s->owed_record = NULL;
 }

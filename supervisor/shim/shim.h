@@ -72,7 +72,7 @@ struct shim {
 	uint64_t oom_base;   /* the group's count up to this run */
 
 	/* who; from here on all is the run's, and strings are kept in `strings` */
-	const char *stem, *dir_run, *log_path, *gen_path;
+	const char *stem, *dir_run, *dir_ends, *log_path, *gen_path;
 	uint64_t gen;
 	uint32_t flags, uid;
 	int32_t stop_signal; /* and how long it may take: when the host goes down */

@@ -49,6 +49,7 @@ void kit_open(struct kit *k)
 	(void)snprintf(k->stem, sizeof(k->stem), "t%u.0", beds++);
 	(void)snprintf(k->run_dir, sizeof(k->run_dir), "%s/run", k->dir.path);
 	(void)snprintf(k->shims, sizeof(k->shims), "%s/shims", k->run_dir);
+	(void)snprintf(k->ends, sizeof(k->ends), "%s/ends", k->dir.path);
 	(void)snprintf(k->gen_path, sizeof(k->gen_path), "%s/daemon.gen", k->run_dir);
 	(void)snprintf(k->log_path, sizeof(k->log_path), "%s/%s.log", k->dir.path, k->stem);
 	(void)snprintf(k->sock_path, sizeof(k->sock_path), "%s/%s.sock", k->shims, k->stem);
@@ -191,6 +192,7 @@ static void add_names(struct kit *k, struct blob *b, const struct kit_plan *p, s
 	s->file_stem = add_str(b, k->stem);
 	s->dir_run = add_str(b, k->shims);
 	s->gen_path = add_str(b, k->gen_path);
+	s->dir_ends = add_str(b, p->dir_ends);
 	s->log_path = add_str(b, k->log_path);
 	s->directory = add_str(b, p->directory);
 	s->kill_dir = add_str(b, k->kill_dir[0] ? k->kill_dir : NULL);
@@ -395,7 +397,9 @@ void kit_reap(struct kit *k)
 
 static void record_path(struct kit *k, char *out, size_t n)
 {
-	(void)snprintf(out, n, "%s/%s.%llu.exit", k->shims, k->stem, (unsigned long long)k->run);
+	const char *dir = access(k->ends, F_OK) == 0 ? k->ends : k->shims;
+
+	(void)snprintf(out, n, "%s/%s.%llu.exit", dir, k->stem, (unsigned long long)k->run);
 }
 
 const struct shim_exit *kit_record(struct kit *k)

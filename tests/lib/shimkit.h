@@ -28,6 +28,7 @@ struct kit_plan {
 	const char *env[KIT_ENV_MAX];
 	const char *directory;
 	const char *label;
+	const char *dir_ends; /* NULL: the plan names none */
 	struct {
 		uint32_t type;
 		const char *path, *value;
@@ -45,6 +46,7 @@ struct kit_plan {
 struct kit {
 	struct tmpdir dir;
 	char run_dir[96], shims[112], gen_path[128], log_path[128], stem[32], sock_path[160], notify_path[160];
+	char ends[112];			   /* a folder that is not there; where the record is looked for once it is */
 	char kill_dir[192], oom_path[224]; /* empty: no such cgroup */
 	char groups[4][192];		   /* made for this bed, to be removed */
 	size_t n_groups;

@@ -26,7 +26,7 @@ static int open_bed(void **state)
 
 	b = (struct bed){0};
 	b.dir = tmpdir_make();
-	b.cfg.run_dir = b.dir.path;
+	b.cfg.run_dir = b.cfg.data_dir = b.dir.path;
 	assert_int_equal(mkdir(tmpdir_path(&b.dir, "shims"), 0700), 0);
 	b.n.cfg = &b.cfg;
 	list_init(&b.n.late_records);

@@ -143,6 +143,7 @@ static void each_fault_is_named(void **state)
 		SPOIL(replica_id, 0, -EINVAL, "replica_id"),
 		SPOIL(file_stem, 0, -EINVAL, "file_stem"),
 		SPOIL(dir_run, 100000, -EINVAL, "dir_run"),
+		SPOIL(dir_ends, 100000, -EINVAL, "dir_ends"),
 		SPOIL(log_path, 0, -EINVAL, "log_path"),
 		SPOIL(gen_path, 1 << 31, -EINVAL, "gen_path"),
 		SPOIL(log_max_bytes, 5, -EINVAL, "log_max_bytes"),

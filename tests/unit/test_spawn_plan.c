@@ -46,6 +46,7 @@ static void bed_init(struct plan_bed *b)
 		.file_stem = "n1+web.0",
 		.node = "n1",
 		.run_dir = "/run/covey",
+		.ends_dir = "/var/lib/covey/ends",
 		.log_path = "/var/lib/covey/logs/n1+web.0.log",
 		.run = 7,
 		.gen = 9,
@@ -119,6 +120,7 @@ static void test_the_frame_is_whole(void **state)
 	assert_int_equal(head.size, b.out.n - sizeof(head));
 	assert_int_equal(plan_of(&b)->blob_size, head.size - sizeof(struct shim_plan));
 	assert_string_equal(blob_of(&b) + plan_of(&b)->gen_path, "/run/covey/daemon.gen");
+	assert_string_equal(blob_of(&b) + plan_of(&b)->dir_ends, "/var/lib/covey/ends");
 	assert_int_equal(plan_of(&b)->mounts_n, 3);
 	assert_true(plan_of(&b)->flags & SHIM_FLAG_NO_NEW_PRIVS);
 	assert_false(plan_of(&b)->flags & SHIM_FLAG_ARMED);

@@ -56,6 +56,21 @@ class Bed:
             raise AssertionError(f"the guest has started {state}")
         guest.unpack(PLACE)
 
+    def told(self):
+        """The environment of a script in a guest, as shell."""
+        return "; ".join(f"export {name}={value}" for name, value in self.environment().items())
+
+    def installed(self, guest, bound_s=1200):
+        """The package, newly installed in a guest that was started, and answering."""
+        guest.check(f"{self.told()}; . {PLACE}/tests/vm/suite/lib/package.sh; fresh; trap - EXIT", bound_s)
+
+    def suite(self, guest, script, bound_s=3600):
+        """A script of tests/vm/suite, or of its lib/, in a guest that was started; returns what it said."""
+        result = guest.run(f"{self.told()}; cd /root; sh {PLACE}/tests/vm/suite/{script}", bound_s)
+        if result.status == 0:
+            return result.output
+        raise AssertionError(f"{script} ended with {result}")
+
     def measure(self, guest):
         """How many times longer a fixed loop takes in the guest, by its clock, than the processor needs for it here: the
         best of three. What else this host has to do slows the guest down, and counts.

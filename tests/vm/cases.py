@@ -62,10 +62,6 @@ def all_names(bed, core):
     return edge + suite + drive
 
 
-def exports(bed):
-    return "; ".join(f"export {name}={value}" for name, value in bed.environment().items())
-
-
 def run_edge(bed, guest, name):
     """In a unit that systemd has delegated a subtree to, as it will to covey's own."""
     settings = " ".join(f"-E {key}={value}" for key, value in bed.environment().items())
@@ -76,7 +72,7 @@ def run_edge(bed, guest, name):
 
 
 def run_suite(bed, guest, name):
-    return timed(guest, f"{exports(bed)}; cd /root; sh {PLACE}/tests/vm/suite/{name}.sh", SUITE_BOUND_S)
+    return timed(guest, f"{bed.told()}; cd /root; sh {PLACE}/tests/vm/suite/{name}.sh", SUITE_BOUND_S)
 
 
 def run_drive(bed, name):

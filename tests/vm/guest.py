@@ -72,6 +72,8 @@ class Guest:
     second disk, empty, which loses what was not flushed.
     """
 
+    kernel_more = ""  # for the kernel's command line, from the next start() on: of two that differ the last one counts
+
     def __init__(self, image, work, name, drive_in=None, memory_mb=1536, kvm=False, data=None):
         self.image, self.name, self.kvm, self.memory_mb = image, name, kvm, memory_mb
         self.dir = os.path.join(work, name)
@@ -99,7 +101,7 @@ class Guest:
         arguments = ["qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none", "-nic", "none",
                      *accel, "-smp", "2", "-m", f"{self.memory_mb}M", "-kernel", os.path.join(self.image, "vmlinuz"),
                      "-append", "root=/dev/nvme0n1 rw console=ttyS0 loglevel=4 panic=0 net.ifnames=0 psi=1 "
-                     "mitigations=off systemd.show_status=yes systemd.unified_cgroup_hierarchy=1",
+                     "mitigations=off systemd.show_status=yes systemd.unified_cgroup_hierarchy=1 " + self.kernel_more,
                      "-chardev", f"file,id=console,path={self.console},append=on", "-serial", "chardev:console",
                      "-device", "virtio-serial-pci", "-chardev", f"socket,id=line,path={self.line.path}",
                      "-device", "virtserialport,chardev=line,name=covey"]

@@ -28,13 +28,19 @@ replicas: 3
 sandbox: {writable: [/srv]}
 restart: {backoff: fixed, initial: 100ms, limit: 0}
 Y
+cat >/tmp/alone.yaml <<'Y'
+name: alone
+kind: singleton
+command: [/bin/sleep, "1000000"]
+Y
 sed -i 's/\$COVEY_REPLICA/${COVEY_REPLICA}/' /tmp/probed.yaml /tmp/ending.yaml
 rm -f /srv/probes-* /srv/ended-*
-covey apply --timeout "${suite_bound_s}s" /tmp/probed.yaml /tmp/ending.yaml >/dev/null || fault "apply"
+covey apply --timeout "${suite_bound_s}s" /tmp/probed.yaml /tmp/ending.yaml /tmp/alone.yaml >/dev/null ||
+	fault "apply"
 wait_for "probes are asked" test -e /srv/probes-probed.4
 
 pids() {
-	for replica in web.0 probed.0 probed.1 probed.2 probed.3 probed.4; do
+	for replica in web.0 alone.0 probed.0 probed.1 probed.2 probed.3 probed.4; do
 		pid_of $replica
 	done
 }
@@ -48,6 +54,7 @@ upgrade() { # DEB OPTIONS…
 	wait_for "the new daemon answers" covey status
 	[ "$(systemctl show -P MainPID coveyd)" != "$daemon" ] || fault "the daemon was not restarted"
 	wait_for "all are taken over" runs probed.4
+	wait_for "the singleton is taken over" runs alone.0
 	[ "$(pids)" = "$before" ] || fault "agents were started anew: '$before' became '$(pids)'"
 	[ ! -e /srv/web.said ] || fault "an agent was stopped"
 }

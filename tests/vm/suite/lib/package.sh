@@ -58,8 +58,8 @@ pid_of() { # REPLICA
 		at && /^ *"pid" *:/ { gsub(/ /, "", $2); if ($2 != "null") print $2; exit }'
 }
 
-runs() { # REPLICA
-	pid=$(pid_of "$1") && [ -n "$pid" ] && [ "$pid" != 0 ] && [ -d "/proc/$pid" ]
+runs() { # REPLICA; the scripts have pids of their own to compare with
+	runs_as=$(pid_of "$1") && [ -n "$runs_as" ] && [ "$runs_as" != 0 ] && [ -d "/proc/$runs_as" ]
 }
 
 gone() { # PID

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# For the bed, which reboots the guest between the two halves: 70-reboot.sh before, then a reboot, 70-reboot.sh after.
+# For the bed, which reboots the guest between the two halves: reboot.sh before, then a reboot, reboot.sh after.
 # At a shutdown agents get their own signal and their time; at boot they come back, but for what was stopped.
 . "$(dirname "$0")/package.sh"
 
