@@ -72,8 +72,8 @@ class Bed:
         raise AssertionError(f"{script} ended with {result}")
 
     def measure(self, guest):
-        """How many times longer a fixed loop takes in the guest, by its clock, than the processor needs for it here: the
-        best of three. What else this host has to do slows the guest down, and counts.
+        """How many times longer a fixed loop takes in the guest, by its clock, than the processor needs for it here:
+        the best of three. What else this host has to do slows the guest down, and counts.
         """
         def here():
             begun = os.times()
