@@ -122,8 +122,8 @@ static void failed_member(struct gossip *g, struct dial *d, enum gossip_dial_end
 }
 
 /*
- * A node that waits dials two seeds in that time, however many there are: where one list of all is on all, all wait, and
- * each dial between two of them is a handshake of TLS for nothing. One who was let in dials those that still wait.
+ * A node that waits dials two seeds in that time, however many there are: where one list of all is on all hosts, all
+ * wait, and each dial between two of them is a handshake of TLS for nothing. One who was let in dials those that wait.
  */
 static int64_t waiting_pause(struct gossip *g)
 {
