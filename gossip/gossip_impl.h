@@ -366,7 +366,7 @@ void dial_wanted_end(struct gossip *g);
 void dial_answered(struct gossip *g, uint32_t token, uint64_t id); /* a link came of it */
 void dial_failed(struct gossip *g, const struct gossip_in *in);
 void dial_seeds_first(struct gossip *g); /* a core begins */
-void dial_soon(struct gossip *g); /* after a pause of ours, or alone: all at once */
+void dial_soon(struct gossip *g);	 /* after a pause of ours, or alone: all at once */
 void dial_run(struct gossip *g);
 int64_t dial_deadline(const struct gossip *g);
 void dial_died(struct gossip *g);
