@@ -125,8 +125,8 @@ static void failed_member(struct gossip *g, struct dial *d, enum gossip_dial_end
 }
 
 /*
- * A node that waits dials two seeds in that time, however many there are: where one list of all is on all, all wait, and
- * each dial between two of them is a handshake of TLS for nothing. One who was let in dials those that still wait.
+ * A node that waits dials two seeds in that time, however many there are: where one list of all is on all hosts, all
+ * wait, and each dial between two of them is a handshake of TLS for nothing. One who was let in dials those that wait.
  */
 static int64_t waiting_pause(struct gossip *g)
 {
@@ -135,10 +135,11 @@ static int64_t waiting_pause(struct gossip *g)
 
 void dial_seeds_first(struct gossip *g)
 {
-	for (uint32_t i = 0; i < g->n_seeds; i++)
-		g->seeds[i].next_ms =
-			g->now.mono_ms +
-			(g->waiting && i >= SEEDS_AT_ONCE ? waiting_pause(g) * (int64_t)i / g->n_seeds : 0);
+	for (uint32_t i = 0; i < g->n_seeds; i++) {
+		bool later = g->waiting && i >= SEEDS_AT_ONCE;
+
+		g->seeds[i].next_ms = g->now.mono_ms + (later ? waiting_pause(g) * (int64_t)i / g->n_seeds : 0);
+	}
 }
 
 void dial_failed(struct gossip *g, const struct gossip_in *in)
