@@ -252,4 +252,5 @@ lint: all
 # The package in a guest with systemd.
 EXTRA_DIST += %D%/vm/drive/package_reboot.py %D%/vm/suite/lib/package.sh %D%/vm/suite/lib/reboot.sh \
 	%D%/vm/suite/package-faults.sh %D%/vm/suite/package-inherit.sh %D%/vm/suite/package-install.sh \
-	%D%/vm/suite/package-journal.sh %D%/vm/suite/package-units.sh %D%/vm/suite/package-upgrade.sh
+	%D%/vm/suite/package-journal.sh %D%/vm/suite/package-units.sh %D%/vm/suite/package-upgrade.sh \
+	%D%/vm/suite/lib/attempts.pl %D%/vm/suite/package-escape.sh %D%/vm/suite/package-shares.sh
