@@ -184,7 +184,7 @@ class Machine:
             writer.start()
         begun, acks = time.monotonic(), self.rng.randint(*ACKS)
         self.guest.wait(lambda: sum(writer.acks() for writer in self.writers) >= acks, BOUND_S, f"{acks} acks")
-        if self.rng.random() < 0.3:
+        if self.rng.random() < 0.2:
             time.sleep(self.rng.uniform(0, LATER_S))
             self.guest.data.cut()
         else:
