@@ -27,6 +27,7 @@ CACHE_SECTORS_MAX = 64 << 11  # 64 MiB
 VERSIONS_MAX = 8  # of a sector that are told apart; of more the newest
 WHOLE_SECTORS = 8  # at the disk's start, never torn
 REQUEST_MAX = 32 << 20
+SHARES = (0, 0, 0.1, 0.5, 0.9)  # of what was not flushed that is written in a cut; that all is, a plain kill shows
 IDLE_BOUND_S = 60
 
 OPTION_MAGIC, OPTION_REPLY_MAGIC = 0x49484156454F5054, 0x3E889045565A9
@@ -97,7 +98,7 @@ class Disk:
             raise TimeoutError(f"the disk's client has not ended within {IDLE_BOUND_S} s")
         with self.lock:
             if share is None:
-                share = self.rng.choice((0, 0.1, 0.5, 0.9, 1))
+                share = self.rng.choice(SHARES)
             lost = 0
             start = self.rng.random() < share  # one decision for all that is never torn
             for sector, versions in self.cache.items():

@@ -132,8 +132,8 @@ class Machine:
         self.guest.put("/etc/systemd/system/covey-power.service", UNIT)
         self.guest.check(f"modprobe virtio_blk; udevadm settle; mkfs.ext4 -q -b 4096 {DISK}; "
                          f"mkdir -p {STORE} /etc/covey-power.d; echo '{DISK} {STORE} ext4 defaults 0 0' >>/etc/fstab; "
-                         f"systemctl mask {MASKED}; systemctl daemon-reload; mount {STORE}; mkdir {STORE}/data; sync",
-                         600)
+                         f"systemctl mask {MASKED}; systemctl daemon-reload; "
+                         f"mount {STORE}; mkdir {STORE}/data; sync", 600)
 
     def control(self):
         """That the disk loses what it should: a write that the kernel has handed over, but not flushed."""
@@ -184,7 +184,7 @@ class Machine:
             writer.start()
         begun, acks = time.monotonic(), self.rng.randint(*ACKS)
         self.guest.wait(lambda: sum(writer.acks() for writer in self.writers) >= acks, BOUND_S, f"{acks} acks")
-        if self.rng.random() < 0.3:
+        if self.rng.random() < 0.2:
             time.sleep(self.rng.uniform(0, LATER_S))
             self.guest.data.cut()
         else:
