@@ -112,9 +112,10 @@ static void failed_member(struct gossip *g, struct dial *d, enum gossip_dial_end
 	uint32_t member = members_index(g, d->id);
 
 	d->token = 0;
-	d->at_once = false;
-	if (how == GOSSIP_DIAL_TURNED_AWAY || how == GOSSIP_DIAL_SELF)
+	/* Where a link was just lost a daemon may be ending, and takes its last connections along. */
+	if (!d->at_once && (how == GOSSIP_DIAL_TURNED_AWAY || how == GOSSIP_DIAL_SELF))
 		d->tries = (uint8_t)MAX(d->tries, 4);
+	d->at_once = false;
 	d->next_ms = g->now.mono_ms + pause_of(g, d->tries, p->dial_min_ms, p->dial_max_ms);
 	if (d->tries < UINT8_MAX)
 		d->tries++;
