@@ -25,7 +25,7 @@
 #define CONTROL_FRAME_MAX   (16 * 1024 * 1024) /* a request or reply on the control socket */
 #define CONTROL_WAITERS_MAX 256		       /* requests that wait for something */
 #define CONTROL_PEERS_MAX   512
-#define HTTP_REPLY_MAX	    (16 * 1024 * 1024)
+#define HTTP_REPLY_MAX	    (32 * 1024 * 1024) /* some 1600 bytes a replica */
 #define HTTP_WAITING_MAX    64
 #define SHIM_FRAME_MAX	    (128 * 1024) /* a message between daemon and shim */
 #define SHIM_LABEL_MAX	    512		 /* what a shim keeps for the daemon, opaque to it */

@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -231,6 +232,7 @@ int main(int argc, char **argv)
 
 	if (rc >= 0)
 		return rc;
+	(void)prctl(PR_SET_NAME, "coveyd"); /* it may have been started as /proc/self/exe */
 	set_signals();
 	if (spawn_reserve_fds(&e) < 0) {
 		fprintf(stderr, "coveyd: %s\n", e.text);

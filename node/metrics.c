@@ -138,6 +138,12 @@ static const struct row replica_rows[] = {
 	REPLICA("covey_replica_io_write_bytes_total", "counter", KIND_I64, usage.io_write_bytes, "Written to disks."),
 	REPLICA("covey_replica_oom_kills_total", "counter", KIND_I64, usage.oom_kills,
 		"Processes killed at the memory limit."),
+	{"covey_replica_pressure_ratio", "gauge",
+		"Share of the last 10 seconds in which some task of it waited for the resource (PSI, cgroup v2).",
+		"resource=\"cpu\"", offsetof(struct metrics_replica, pressure.cpu), KIND_PERCENT},
+	REPLICA_PART(
+		"covey_replica_pressure_ratio", "gauge", KIND_PERCENT, pressure.memory, "resource=\"memory\"", NULL),
+	REPLICA_PART("covey_replica_pressure_ratio", "gauge", KIND_PERCENT, pressure.io, "resource=\"io\"", NULL),
 	REPLICA("covey_replica_restarts_total", "counter", KIND_I64, restarts, "Restarts over the replica's life."),
 	REPLICA("covey_replica_refused_syscalls_total", "counter", KIND_U64, refused,
 		"System calls refused by the seccomp profile in this run."),

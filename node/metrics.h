@@ -17,6 +17,7 @@ struct metrics_replica {
 	enum replica_state state;
 	enum health_level health;
 	struct cgroup_usage usage;
+	struct cgroup_pressure pressure;
 	double cpu_cores; /* over the last sampling period; -1: not yet */
 	int64_t restarts;
 	uint64_t refused, log_bytes, log_dropped_lines;

@@ -46,6 +46,7 @@ static void fill_replica(const struct runner *r, struct metrics_replica *m)
 		.readiness_ms = r->core.readiness.asked ? r->core.readiness.took_ms : -1,
 		.probes = r->core.liveness.asked + r->core.readiness.asked,
 		.probes_failed = r->core.liveness.failed + r->core.readiness.failed};
+	sample_pressure(r, &m->pressure);
 }
 
 static void fill_node(struct node *n, struct metrics_node *m)

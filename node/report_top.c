@@ -87,11 +87,13 @@ static int64_t probe_ms(const struct runner *r)
 
 static void pack_top_replica(struct mp_writer *w, const struct runner *r)
 {
+	struct cgroup_pressure pressure;
 	struct cgroup_usage u;
 	double cores = sample_usage(r, &u);
 	bool known = u.pids >= 0;
 
-	mp_map(w, 13);
+	sample_pressure(r, &pressure);
+	mp_map(w, 16);
 	mp_key_str(w, "id", r->id);
 	mp_key_str(w, "agent", r->agent->name);
 	mp_key_str(w, "state", replica_state_name((enum replica_state)r->core.state));
@@ -102,6 +104,9 @@ static void pack_top_replica(struct mp_writer *w, const struct runner *r)
 	report_key_int(w, "pids", u.pids);
 	report_key_int(w, "io_read_bps", known ? r->sample.io_read_bps : -1);
 	report_key_int(w, "io_write_bps", known ? r->sample.io_write_bps : -1);
+	report_key_real(w, "pressure_cpu", pressure.cpu);
+	report_key_real(w, "pressure_memory", pressure.memory);
+	report_key_real(w, "pressure_io", pressure.io);
 	mp_key_int(w, "restarts", r->core.restarts);
 	mp_key_int(w, "refused", (int64_t)r->refused.total);
 	report_key_int(w, "probe_ms", probe_ms(r));

@@ -50,6 +50,13 @@ double sample_usage(const struct runner *r, struct cgroup_usage *ret)
 	return known ? r->sample.cpu_cores : -1;
 }
 
+void sample_pressure(const struct runner *r, struct cgroup_pressure *ret)
+{
+	*ret = CGROUP_PRESSURE_UNKNOWN;
+	if (r->core.state == REPLICA_RUNNING)
+		cgroup_pressure(r->node->cgroup, r->stem, ret);
+}
+
 void sample_all(struct node *n)
 {
 	MAP_FOREACH (at, &n->roster.runners)

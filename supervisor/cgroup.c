@@ -157,6 +157,13 @@ int cgroup_usage(const struct cgroup *cg, const char *group, struct cgroup_usage
 	return 0;
 }
 
+void cgroup_pressure(const struct cgroup *cg, const char *group, struct cgroup_pressure *ret)
+{
+	*ret = CGROUP_PRESSURE_UNKNOWN;
+	if (cg->vt->pressure)
+		cg->vt->pressure(cg, group, ret);
+}
+
 /* The hierarchy that says which processes are a replica's. */
 static int member_dir(const struct cgroup *cg)
 {

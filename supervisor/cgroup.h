@@ -59,6 +59,14 @@ struct cgroup_usage {
 
 /* Eight small reads. -ENOENT: there is no such group. */
 int cgroup_usage(const struct cgroup *cg, const char *group, struct cgroup_usage *ret, struct err *e);
+/* PSI: the share of the last 10 s, in percent, in which some task of the group waited for it. -1: not known here, as on
+ * v1. Three small reads. */
+struct cgroup_pressure {
+	double cpu, memory, io;
+};
+#define CGROUP_PRESSURE_UNKNOWN ((struct cgroup_pressure){-1, -1, -1})
+
+void cgroup_pressure(const struct cgroup *cg, const char *group, struct cgroup_pressure *ret);
 /* How many pids of the group (and of groups inside) were written, ≤ max, or -errno; 0 when it is not there. */
 int cgroup_pids(const struct cgroup *cg, const char *group, int *pids, size_t max);
 /* SIGKILLs everything in it, once; returns how many were there, or -errno. To be repeated until 0: meanwhile (v2), and

@@ -57,6 +57,8 @@ struct cgroup_vtable {
 	void (*build)(struct cgroup_build *b, const struct spec_resources *r);
 	/* Reads. -ENOENT: no such group. */
 	int (*usage)(const struct cgroup *cg, const char *group, struct cgroup_usage *ret);
+	/* Reads what there is; NULL: this version has none. */
+	void (*pressure)(const struct cgroup *cg, const char *group, struct cgroup_pressure *ret);
 	/* Keeps a group from growing while it is killed process by process; off again once none is left. */
 	void (*hold)(const struct cgroup *cg, const char *group, bool on);
 };

@@ -237,6 +237,25 @@ static int v2_usage(const struct cgroup *cg, const char *group, struct cgroup_us
 	return 0;
 }
 
+/* "some avg10=1.23 …"; a kernel with psi=0 has the files and refuses to read them. */
+static double some_avg10(const struct cgroup *cg, const char *group, const char *file)
+{
+	static const char mark[] = "some avg10=";
+	char text[256];
+
+	if (cgroup_read(cg->dirs[CGROUP_UNIFIED].fd, group, file, text, sizeof(text)) <= 0 ||
+		strncmp(text, mark, sizeof(mark) - 1) != 0)
+		return -1;
+	return strtod(text + sizeof(mark) - 1, NULL);
+}
+
+static void v2_pressure(const struct cgroup *cg, const char *group, struct cgroup_pressure *ret)
+{
+	ret->cpu = some_avg10(cg, group, "cpu.pressure");
+	ret->memory = some_avg10(cg, group, "memory.pressure");
+	ret->io = some_avg10(cg, group, "io.pressure");
+}
+
 /*
  * Not cgroup.kill: since Linux 6.14 (and in older stable kernels) a process that is born into a group by
  * CLONE_INTO_CGROUP is killed when the group was ever ended that way and its parent's was not. Frozen processes can be
@@ -248,5 +267,9 @@ static void v2_hold(const struct cgroup *cg, const char *group, bool on)
 		cg->dirs[CGROUP_UNIFIED].fd, group, "cgroup.freeze", on ? "1" : "0"); /* it is killed anyhow */
 }
 
-const struct cgroup_vtable cgroup_v2 = {
-	.version = 2, .prepare = v2_prepare, .build = v2_build, .usage = v2_usage, .hold = v2_hold};
+const struct cgroup_vtable cgroup_v2 = {.version = 2,
+	.prepare = v2_prepare,
+	.build = v2_build,
+	.usage = v2_usage,
+	.pressure = v2_pressure,
+	.hold = v2_hold};

@@ -89,6 +89,7 @@ shim_sources = \
 	%D%/shim/fusejudge.c \
 	%D%/shim/group.c \
 	%D%/shim/groupfiles.c \
+	%D%/shim/ipc.c \
 	%D%/shim/life.c \
 	%D%/shim/logfile.c \
 	%D%/shim/logline.c \
@@ -107,6 +108,7 @@ shim_sources = \
 	%D%/shim/sandbox.c \
 	%D%/shim/sockets.c \
 	%D%/shim/start.c \
+	%D%/shim/stray.c \
 	%D%/shim/text.c
 shim_headers = \
 	base/limits.h base/util.h %D%/shim_proto.h \
@@ -115,6 +117,7 @@ shim_headers = \
 	%D%/shim/fusejudge.h \
 	%D%/shim/group.h \
 	%D%/shim/groupfiles.h \
+	%D%/shim/ipc.h \
 	%D%/shim/kernel.h \
 	%D%/shim/logfile.h \
 	%D%/shim/logline.h \
@@ -125,6 +128,7 @@ shim_headers = \
 	%D%/shim/sandbox.h \
 	%D%/shim/shim.h \
 	%D%/shim/start.h \
+	%D%/shim/stray.h \
 	%D%/shim/text.h
 SHIM_DEFINE = -I$(top_srcdir) -D_GNU_SOURCE
 SHIM_COMPILE = -std=gnu17 -Os -g -static -fno-pie -fstack-protector-strong -ffunction-sections -fno-common \

@@ -115,6 +115,7 @@ struct shim_rlimit {
 #define SHIM_FLAG_LANDLOCK	  (1u << 9)  /* Landlock, where there is one, refuses writes outside of `writable` */
 #define SHIM_FLAG_STAY		  (1u << 10) /* wait for another plan at the end, while the daemon is there */
 #define SHIM_FLAG_BADNESS_DEFAULT (1u << 11) /* the daemon's oom_score_adj is 0, and so what it starts has */
+#define SHIM_FLAG_REMOVE_IPC	  (1u << 12) /* the uid is this replica's alone: so is what it leaves in IPC */
 
 struct shim_plan {
 	uint32_t size;	  /* of this struct, as the sender knows it */

@@ -259,6 +259,7 @@ static void set_flags(const struct spawn_run *run, struct shim_plan *plan)
 	plan->flags |= run->filter->learn ? SHIM_FLAG_SECCOMP_LEARN : 0;
 	plan->flags |= run->filter->kill ? SHIM_FLAG_SECCOMP_KILL : 0;
 	plan->flags |= run->badness_is_default ? SHIM_FLAG_BADNESS_DEFAULT : 0;
+	plan->flags |= strcmp(run->spec->user, "dynamic") == 0 ? SHIM_FLAG_REMOVE_IPC : 0;
 	plan->flags |= run->lease_fd >= 0 ? SHIM_FLAG_ARMED : SHIM_FLAG_STAY;
 }
 

@@ -15,6 +15,15 @@ struct k_clone_args {
 		cgroup;
 };
 
+/* getdents64(2) */
+struct k_dirent {
+	uint64_t inode;
+	int64_t next;
+	uint16_t size;
+	uint8_t type;
+	char name[];
+};
+
 /* close_range(2) */
 #define K_CLOSE_RANGE_CLOEXEC (1u << 2)
 

@@ -11,16 +11,19 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 
+#include "supervisor/shim/ipc.h"
 #include "supervisor/shim/os.h"
 #include "supervisor/shim/shim.h"
+#include "supervisor/shim/stray.h"
 #include "supervisor/shim/text.h"
 
-#define PREPARE_PAUSE_MS  10
-#define PREPARE_MAX_MS	  10000 /* an older shim, or processes that do not die: then it is a failed start */
-#define KILL_PAUSE_MAX_MS 100
-#define RECORD_PAUSE_MS	  1000
-#define SETTLE_AFTER_MS	  1000
-#define LATER_MS	  5 /* more than a daemon takes to decide about a restart */
+#define PREPARE_PAUSE_MS   10
+#define PREPARE_MAX_MS	   10000 /* an older shim, or processes that do not die: then it is a failed start */
+#define KILL_PAUSE_MAX_MS  100
+#define STRAY_PAUSE_MAX_MS 1000 /* each of its rounds reads all of /proc */
+#define RECORD_PAUSE_MS	   1000
+#define SETTLE_AFTER_MS	   1000
+#define LATER_MS	   5 /* more than a daemon takes to decide about a restart */
 
 /* Namespaces and leases are one run's: who has them goes with it. */
 static bool may_stay(const struct shim *s)
@@ -74,6 +77,8 @@ static void finish(struct shim *s)
 	int rc;
 
 	group_settle(&s->group);
+	if (s->flags & SHIM_FLAG_REMOVE_IPC)
+		ipc_remove(s->uid); /* before anybody hears of the end: the uid may be another's then */
 	logpump_finish(&s->log);
 	s->record.log_dropped_lines = s->log.file.dropped;
 	s->record.oom_kills += oom_kills - s->oom_base; /* of each time that it is tried to finish */
@@ -95,31 +100,43 @@ static void finish(struct shim *s)
 	s->finished = true;
 }
 
-static void count_leftovers(struct shim *s, unsigned n)
+static void count_leftovers(struct shim *s, unsigned *listed, unsigned n)
 {
-	if (n > s->listed)
-		s->record.leftovers += n - s->listed;
-	s->listed = n;
+	if (n > *listed && !s->record.escalated && s->record.kind != SHIM_FENCED)
+		s->record.leftovers += n - *listed;
+	*listed = n;
+}
+
+/* Of an empty group, without an init of its own: whether descendants are left elsewhere. */
+static bool kill_strays(struct shim *s)
+{
+	enum stray found = stray_look();
+
+	if (found == STRAY_NONE)
+		return false;
+	if (found == STRAY_LIVE || s->tries > 1) /* at first: those that died with the agent are reaped any moment */
+		count_leftovers(s, &s->strays, (unsigned)stray_kill());
+	return true;
 }
 
 /* One round of SIGKILL; the end, once nothing is left. */
 static void kill_round(struct shim *s)
 {
-	int n = group_kill(&s->group, -1), pause = 1 << MIN(s->tries, 7u);
+	int n = group_kill(&s->group, -1), pause = 1 << MIN(s->tries, 10u);
 
 	s->tries++;
 	if (s->agent.pid)
 		(void)kill(s->agent.pid, SIGKILL); /* ours and not reaped */
-	if (s->ended && !s->record.escalated && s->record.kind != SHIM_FENCED)
-		count_leftovers(s, s->group.own);
+	if (s->ended)
+		count_leftovers(s, &s->listed, s->group.own);
 	if (s->ended && s->init_pid)
 		(void)kill(s->init_pid, SIGKILL); /* as above; its namespace ends with it */
-	if (s->ended && n == 0 && s->init_pid == 0) {
+	if (s->ended && n == 0 && s->init_pid == 0 && !kill_strays(s)) {
 		s->next_try_ms = 0;
 		finish(s);
 		return;
 	}
-	s->next_try_ms = os_now_ms(CLOCK_MONOTONIC) + MIN(pause, KILL_PAUSE_MAX_MS);
+	s->next_try_ms = os_now_ms(CLOCK_MONOTONIC) + MIN(pause, s->strays ? STRAY_PAUSE_MAX_MS : KILL_PAUSE_MAX_MS);
 }
 
 /* The agent is no more, or never was: what is left of it goes too. */
@@ -130,7 +147,7 @@ static void end(struct shim *s)
 	s->stop_at_ms = 0;
 	s->settle_at_ms = 0;
 	s->tries = 0;
-	s->listed = 0;
+	s->listed = s->strays = 0;
 	frame_free(&s->plan_frame);
 	os_close(&s->agent_out);
 	probe_abandon(s);

@@ -60,8 +60,8 @@ ssize_t os_read_file(int dirfd, const char *path, char *out, size_t cap)
 	return (ssize_t)n;
 }
 
-/* Field 22 of /proc/PID/stat; the name in field 2 may hold anything but ends at the last ')'. */
-uint64_t os_start_time(int pid)
+/* Of /proc/PID/stat; the name in field 2 may hold anything but ends at the last ')'. */
+static uint64_t stat_field(int pid, int which)
 {
 	char path[32], v[400];
 	struct text t = TEXT_OVER(path);
@@ -74,12 +74,22 @@ uint64_t os_start_time(int pid)
 	if (os_read_file(AT_FDCWD, path, v, sizeof(v)) <= 0)
 		return 0;
 	at = strrchr(v, ')');
-	for (int field = 2; at && field < 22; field++) {
+	for (int field = 2; at && field < which; field++) {
 		at = strchr(at, ' ');
 		if (at)
 			at++;
 	}
 	return at ? text_to_u64(at, strlen(at), &used) : 0;
+}
+
+uint64_t os_start_time(int pid)
+{
+	return stat_field(pid, 22);
+}
+
+uint64_t os_parent(int pid)
+{
+	return stat_field(pid, 4);
 }
 
 int os_write_file(int dirfd, const char *path, const char *v)

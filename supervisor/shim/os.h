@@ -26,7 +26,8 @@ int os_write_all(int fd, const void *v, size_t n);
 /* mkdir -p, mode 0755. */
 int os_mkdirs(const char *path);
 void os_close(int *fd);
-/* When a process was started, as /proc/PID/stat says it; 0 when it cannot be told. */
+/* When a process was started, and its parent, as /proc/PID/stat says it; 0 when it cannot be told. */
 uint64_t os_start_time(int pid);
+uint64_t os_parent(int pid);
 
 #endif

@@ -22,6 +22,8 @@
 #include "supervisor/shim/os.h"
 #include "supervisor/shim/text.h"
 
+#define QUEUES "/dev/mqueue"
+
 static int loopback_up(void)
 {
 	AUTO_CLOSE int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
@@ -116,10 +118,35 @@ static bool is_writable(const char *path)
 	return statvfs(path, &st) == 0 && !(st.f_flag & ST_RDONLY);
 }
 
-/* The whole root, but for the interfaces of the kernel that programs write to. */
-static int root_read_only(void)
+static int read_only(const char *path)
 {
-	static const char *const kept[] = {"/dev", "/dev/pts", "/dev/shm", "/dev/mqueue", "/proc"};
+	AUTO_CLOSE int tree = -1;
+	int rc = set_attr(AT_FDCWD, path, K_AT_RECURSIVE, K_MOUNT_ATTR_RDONLY, 0);
+
+	if (rc != -EINVAL)
+		return rc;
+	tree = clone_tree(path); /* no mount point yet: it becomes one */
+	if (tree < 0)
+		return tree;
+	rc = set_attr(tree, "", AT_EMPTY_PATH | K_AT_RECURSIVE, K_MOUNT_ATTR_RDONLY, 0);
+	return rc < 0 ? rc : put_tree(tree, path);
+}
+
+/* What is the whole host's, and asks who writes there for the uid alone, not for a capability. */
+static int kernel_read_only(void)
+{
+	static const char *const settings[] = {"/proc/sys", "/proc/sysrq-trigger"};
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < ARRAY_LEN(settings); i++)
+		rc = access(settings[i], F_OK) < 0 ? 0 : read_only(settings[i]);
+	return rc;
+}
+
+/* The whole root, but for the interfaces of the kernel that programs write to. */
+static int root_read_only(uint32_t uid)
+{
+	static const char *const kept[] = {"/dev", "/dev/pts", "/dev/shm", QUEUES, "/proc"};
 	bool writable[ARRAY_LEN(kept)];
 	int rc;
 
@@ -130,24 +157,7 @@ static int root_read_only(void)
 		if (writable[i])
 			(void)set_attr(
 				AT_FDCWD, kept[i], 0, 0, K_MOUNT_ATTR_RDONLY); /* no mount point: part of the root */
-	return rc;
-}
-
-static int read_only(const char *path)
-{
-	AUTO_CLOSE int tree = -1;
-	int rc;
-
-	if (strcmp(path, "/") == 0)
-		return root_read_only();
-	rc = set_attr(AT_FDCWD, path, K_AT_RECURSIVE, K_MOUNT_ATTR_RDONLY, 0);
-	if (rc != -EINVAL)
-		return rc;
-	tree = clone_tree(path); /* no mount point yet: it becomes one */
-	if (tree < 0)
-		return tree;
-	rc = set_attr(tree, "", AT_EMPTY_PATH | K_AT_RECURSIVE, K_MOUNT_ATTR_RDONLY, 0);
-	return rc < 0 ? rc : put_tree(tree, path);
+	return rc == 0 && uid == 0 ? kernel_read_only() : rc;
 }
 
 /* A place to mount on that an earlier tmpfs has covered is made again in it. */
@@ -204,7 +214,7 @@ static int mount_one(const struct plan *p, const struct shim_mount *m, int tree)
 	case SHIM_MOUNT_TMPFS:
 		return private_tmpfs(path, planread_str(p, m->options));
 	case SHIM_MOUNT_READ_ONLY:
-		return read_only(path);
+		return strcmp(path, "/") == 0 ? root_read_only(p->p.uid) : read_only(path);
 	case SHIM_MOUNT_WRITABLE:
 		return writable(tree, path);
 	}
@@ -278,6 +288,8 @@ int sandbox_landlock(const struct plan *p, const char **ret_detail)
 	if (rules < 0)
 		return -errno;
 	rc = landlock_allow(rules, "/dev", set.handled_access_fs, file_rights);
+	if (rc == 0 && access(QUEUES, F_OK) == 0) /* mq_open goes by a mount that is below nothing */
+		rc = landlock_allow(rules, QUEUES, set.handled_access_fs, file_rights);
 	if (rc == 0)
 		rc = landlock_allow(rules, "/proc", file_rights, file_rights);
 	for (size_t i = 0; rc == 0 && i < p->p.mounts_n; i++) {

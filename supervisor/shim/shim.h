@@ -12,7 +12,8 @@
  *	start.c    clone; child.c, sandbox.c  what the child does       group.c   cgroups, groupfiles.c
  *	logpump.c  the agent's output         notify.c   its sd_notify  refuse.c  its refused system calls
  *	probe.c    commands beside it         fuse.c     its lease      pidns.c   init of its pid namespace
- *	record.c   how it ended, on disk
+ *	record.c   how it ended, on disk      stray.c    who left its groups
+ *	ipc.c      what outlives processes
  */
 #include "base/limits.h"
 #include "supervisor/shim/fuse.h"
@@ -90,6 +91,7 @@ struct shim {
 	bool going_down;      /* SIGTERM was heard */
 	unsigned step, tries; /* of preparing; of killing */
 	unsigned listed;      /* processes seen when it was last tried to empty the group */
+	unsigned strays;      /* … and of those that had left it */
 	int64_t next_try_ms;  /* CLOCK_MONOTONIC; 0: none */
 	int64_t stop_at_ms;   /* SIGKILL to the group is due; 0: no stop is under way */
 	int64_t settle_at_ms; /* what no start waits for is due; 0: done, or not yet */

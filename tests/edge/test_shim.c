@@ -264,8 +264,7 @@ static void a_fork_bomb_ends_too(void **state)
 	if (k->v2 && access(path, F_OK) < 0)
 		return; /* a hybrid host: the controller is on v1, and was tested there */
 	kit_plan(k, &p,
-		"trap '' TERM; f() { while :; do f & f & wait; done; }; (f) & (while :; do sleep 1000 & done) & "
-		"echo up; exec sleep 1000");
+		"trap '' TERM; echo up; exec perl -e 'while (1) { fork() // select(undef, undef, undef, 0.01) }'");
 	kit_op(&p, SHIM_OP_WRITE, path, "60");
 	kit_run(k, &p);
 	kit_wait_log(k, "up\n");
@@ -303,21 +302,61 @@ static void who_holds_the_output_does_not_hold_the_exit(void **state)
 {
 	struct kit *k = *state;
 	struct kit_plan p;
-	char tasks[224];
+	char path[64];
+	int held;
 
-	/* It leaves the group, so that it is not killed: only root can. */
-	kit_plan(k, &p, "");
-	p.p.uid = p.p.gid = 0;
-	(void)snprintf(k->dir.joined, sizeof(k->dir.joined),
-		"sh -c 'echo 0 >%s; echo $$ >%s/escaped; exec sleep 1000' & while [ ! -s %s/escaped ]; do :; done; "
-		"echo last",
-		kit_outside(k), k->dir.path, k->dir.path);
-	p.argv[2] = k->dir.joined;
+	kit_plan(k, &p, "trap 'echo last; exit 0' TERM; echo up; while :; do sleep 0.01; done");
 	kit_run(k, &p);
+	kit_wait_log(k, "up\n");
+	(void)snprintf(path, sizeof(path), "/proc/%d/fd/1", k->hello.pid);
+	held = open(path, O_WRONLY | O_CLOEXEC);
+	assert_true(held >= 0);
+	kit_stop(k, SIGTERM, 60000, SHIM_WHY_STOPPED, "");
 	(void)kit_end(k);
 	assert_int_equal(k->exit.kind, SHIM_EXITED);
-	assert_string_equal(kit_log(k, NULL), "last\n");
-	assert_int_equal(kill(atoi(kit_read(tmpdir_path(&k->dir, "escaped"), tasks, sizeof(tasks))), SIGKILL), 0);
+	assert_string_equal(kit_log(k, NULL), "up\nlast\n");
+	assert_int_equal(close(held), 0);
+}
+
+/* The process that wrote its pid to a file of the bed's. */
+static int pid_in(struct kit *k, const char *file)
+{
+	char v[16];
+
+	return atoi(kit_read(tmpdir_path(&k->dir, file), v, sizeof(v)));
+}
+
+/* Only root can leave its group. One has a child, one a session of its own, one was orphaned at once. */
+static void who_left_the_group_is_killed_too(void **state)
+{
+	struct kit *k = *state;
+	struct kit_plan p;
+	char script[2200], leave[600];
+
+	kit_plan(k, &p, "");
+	p.p.uid = p.p.gid = 0;
+	(void)snprintf(leave, sizeof(leave), "echo 0 >%s; cd %s; trap \"\" TERM HUP", kit_outside(k), k->dir.path);
+	(void)snprintf(script, sizeof(script),
+		"sh -c '%s; sleep 1000 & echo $! >below; wait' & setsid sh -c '%s; echo $$ >session; exec sleep 1000' "
+		"& "
+		"(setsid setsid sh -c '%s; echo $$ >orphan; exec sleep 1000' &) & "
+		"cd %s; while [ ! -s below ] || [ ! -s session ] || [ ! -s orphan ]; do :; done; echo up; exit 4",
+		leave, leave, leave, k->dir.path);
+	p.argv[2] = script;
+	for (int i = 0; i < 2; i++) { /* the second: the shim has stayed for it */
+		p.p.flags |= SHIM_FLAG_STAY;
+		i == 0 ? kit_run(k, &p) : kit_again(k, &p);
+		(void)kit_end_of_run(k);
+		assert_int_equal(k->exit.kind, SHIM_EXITED);
+		assert_int_equal(k->exit.code, 4);
+		assert_true(k->exit.leftovers >= 3);
+		assert_int_equal(kill(pid_in(k, "below"), 0), -1);
+		assert_int_equal(kill(pid_in(k, "session"), 0), -1);
+		assert_int_equal(kill(pid_in(k, "orphan"), 0), -1);
+		assert_int_equal(unlink(tmpdir_path(&k->dir, "below")), 0);
+		assert_int_equal(unlink(tmpdir_path(&k->dir, "session")), 0);
+		assert_int_equal(unlink(tmpdir_path(&k->dir, "orphan")), 0);
+	}
 }
 
 static void the_shims_death_ends_the_agent(void **state)
@@ -425,6 +464,7 @@ int main(void)
 		CASE(a_fork_bomb_ends_too),
 		CASE(what_an_earlier_run_left_is_killed_first),
 		CASE(who_holds_the_output_does_not_hold_the_exit),
+		CASE(who_left_the_group_is_killed_too),
 		CASE(the_shims_death_ends_the_agent),
 		CASE(oom_kills_are_counted),
 		CASE(limits_and_the_shims_small_stack),

@@ -4,6 +4,8 @@
  */
 #include <errno.h>
 #include <string.h>
+#include <sys/ipc.h>
+#include <sys/shm.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
@@ -94,6 +96,22 @@ static void read_only_root_with_writable_paths(void **state)
 		"[ ! -d /dev/shm ] || { touch /dev/shm/covey-$$ && rm /dev/shm/covey-$$ && echo shm; }",
 		k->dir.path, data, data);
 	assert_string_equal(run(k, &p, script), "Read-only\nusr\nx\nnull\n3\nproc\nshm\n");
+}
+
+/* Others than root may not write there anyhow. */
+static void the_kernels_settings_are_read_only_for_root(void **state)
+{
+	static const char look[] = "for f in sys/kernel/core_pattern sysrq-trigger self/comm; do "
+				   "(: >/proc/$f) 2>/dev/null && echo $f; done";
+	struct kit *k = *state;
+	struct kit_plan p;
+
+	kit_plan(k, &p, "");
+	p.p.uid = p.p.gid = 0;
+	kit_mount(&p, SHIM_MOUNT_READ_ONLY, "/", NULL);
+	assert_string_equal(run(k, &p, look), "self/comm\n");
+	kit_mount(&p, SHIM_MOUNT_WRITABLE, "/proc/sys", NULL);
+	assert_string_equal(run(k, &p, look), "sys/kernel/core_pattern\nself/comm\n");
 }
 
 static void a_read_only_path_of_its_own(void **state)
@@ -231,6 +249,52 @@ static void landlock_refuses_writes(void **state)
 	assert_string_equal(run(k, &p, script), "refused\n");
 }
 
+/* How many lines of the kernel's lists of IPC name a uid, and how many queues are its own. */
+static int ipc_of(unsigned uid)
+{
+	char text[1 << 16], want[16];
+	static const char *const lists[] = {"shm", "sem", "msg"};
+	int n = 0;
+
+	(void)snprintf(want, sizeof(want), " %5u ", uid);
+	for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
+		char path[32];
+
+		(void)snprintf(path, sizeof(path), "/proc/sysvipc/%s", lists[i]);
+		(void)kit_read(path, text, sizeof(text));
+		for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n"))
+			n += strstr(line, want) != NULL;
+	}
+	return n;
+}
+
+/* Shared memory, semaphores and a queue of System V, and a POSIX queue where they are mounted. */
+static void what_it_leaves_in_ipc_is_removed(void **state)
+{
+	static const char make[] = "my $name = \"covey-test\"; my $q = syscall(%d, $name, 0102, 0600, 0);"
+				   "my @ids = (shmget(0, 4096, 0600), semget(0, 1, 0600), msgget(0, 0600));"
+				   "print scalar(grep { defined } @ids), \"\\n\"";
+	struct kit *k = *state;
+	struct kit_plan p;
+	char script[512];
+	int ours = shmget(IPC_PRIVATE, 4096, 0600);
+
+	assert_true(ours >= 0);
+	kit_plan(k, &p, "");
+	p.p.uid = p.p.gid = 64999;
+	p.argv[0] = "perl";
+	p.argv[1] = "-e";
+	(void)snprintf(script, sizeof(script), make, SYS_mq_open);
+	assert_string_equal(run(k, &p, script), "3\n");
+	assert_int_equal(ipc_of(64999), 3); /* of a user that has a name it stays */
+	p.p.flags |= SHIM_FLAG_REMOVE_IPC;
+	assert_string_equal(run(k, &p, script), "3\n");
+	assert_int_equal(ipc_of(64999), 0);
+	assert_int_equal(access("/dev/mqueue/covey-test", F_OK), -1);
+	assert_int_equal(shmctl(ours, IPC_RMID, NULL), 0); /* of others too */
+	(void)syscall(SYS_mq_unlink, "covey-test");	   /* where queues are not mounted it is still there */
+}
+
 int main(void)
 {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, open_bed, close_bed)
@@ -238,6 +302,7 @@ int main(void)
 		CASE(user_and_capabilities),
 		CASE(a_filter_without_no_new_privs),
 		CASE(read_only_root_with_writable_paths),
+		CASE(the_kernels_settings_are_read_only_for_root),
 		CASE(a_read_only_path_of_its_own),
 		CASE(a_private_tmp),
 		CASE(mounts_that_fail_are_named),
@@ -245,6 +310,7 @@ int main(void)
 		CASE(a_pid_namespace_that_ends_with_the_shim),
 		CASE(a_pid_namespace_and_its_end),
 		CASE(landlock_refuses_writes),
+		CASE(what_it_leaves_in_ipc_is_removed),
 	};
 
 	if (getenv("CASE"))

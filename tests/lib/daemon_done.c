@@ -23,6 +23,24 @@ static void end_group(void *arg, const char *group)
 		wait_pause();
 }
 
+static void count_group(void *arg, const char *group)
+{
+	(void)group;
+	++*(size_t *)arg;
+}
+
+/* The parent too, unless it is a unit's: that one holds others, and goes with the unit. */
+static bool is_gone(const struct daemon_bed *d, struct cgroup *cg)
+{
+	bool removed = cgroup_destroy(cg, NULL) == 0;
+	size_t left = 0;
+
+	if (removed || !d->finds_home)
+		return removed;
+	(void)cgroup_each(cg, count_group, &left);
+	return left == 0;
+}
+
 static void end_groups(struct daemon_bed *d)
 {
 	int64_t end = wait_mono_ms() + WAIT_BOUND_S * 1000;
@@ -32,7 +50,7 @@ static void end_groups(struct daemon_bed *d)
 	if (cgroup_open("/sys/fs/cgroup", d->cgroup, &cg, &e) < 0)
 		return;
 	(void)cgroup_each(cg, end_group, cg);
-	while (cgroup_destroy(cg, &e) < 0 && wait_mono_ms() < end) {
+	while (!is_gone(d, cg) && wait_mono_ms() < end) {
 		(void)cgroup_each(cg, end_group, cg);
 		wait_pause();
 	}

@@ -170,12 +170,15 @@ static void test_v1_usage(void **state)
 {
 	AUTO_TMPDIR struct tmpdir d = tmpdir_make();
 	struct cgroup_usage u = {.pids = 77};
+	struct cgroup_pressure p = {0};
 	struct err e = {0};
 	struct cgroup *cg;
 
 	(void)state;
 	make_v1(&d);
 	cg = opened(&d, "covey");
+	cgroup_pressure(cg, "web.0", &p);
+	assert_true(p.cpu == -1 && p.memory == -1 && p.io == -1);
 	assert_int_equal(cgroup_usage(cg, "web.0", &u, &e), -ENOENT);
 	assert_string_equal(e.text, "cgroup 'web.0': No such file or directory");
 	assert_int_equal(u.pids, 77);

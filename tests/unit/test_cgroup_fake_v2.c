@@ -109,6 +109,29 @@ static void test_v2_usage(void **state)
 	cgroup_close(cg);
 }
 
+/* What a kernel without PSI, or with psi=0, does not tell is not known, and no 0. */
+static void test_v2_pressure(void **state)
+{
+	AUTO_TMPDIR struct tmpdir d = tmpdir_make();
+	struct cgroup_pressure p = {0};
+	struct cgroup *cg;
+
+	(void)state;
+	make_v2(&d);
+	cg = opened(&d, "covey");
+	cgroup_pressure(cg, "web.0", &p);
+	assert_true(p.cpu == -1 && p.memory == -1 && p.io == -1);
+	put(&d, "covey/web.0/cpu.pressure",
+		"some avg10=12.50 avg60=0.00 avg300=0.00 total=5\nfull avg10=3.00 total=1\n");
+	put(&d, "covey/web.0/memory.pressure", "some avg10=0.00 avg60=9.00 avg300=0.00 total=5\n");
+	put(&d, "covey/web.0/io.pressure", "full avg10=1.50 avg60=0.00 avg300=0.00 total=5\n");
+	cgroup_pressure(cg, "web.0", &p);
+	assert_true(p.cpu == 12.5);
+	assert_true(p.memory == 0);
+	assert_true(p.io == -1);
+	cgroup_close(cg);
+}
+
 static void test_v2_switches_controllers_on(void **state)
 {
 	AUTO_TMPDIR struct tmpdir d = tmpdir_make();
@@ -207,6 +230,7 @@ int main(void)
 		cmocka_unit_test(test_v2_used_group_is_set_back),
 		cmocka_unit_test(test_v2_steps),
 		cmocka_unit_test(test_v2_usage),
+		cmocka_unit_test(test_v2_pressure),
 		cmocka_unit_test(test_v2_switches_controllers_on),
 		cmocka_unit_test(test_v2_leaves_what_is_not_delegated),
 		cmocka_unit_test(test_pids_of_groups_inside_count),

@@ -30,6 +30,7 @@ static const struct metrics_replica replicas[] = {
 			.throttled_us = 50,
 			.oom_kills = 1,
 			.pids_refused = 2},
+		.pressure = {.cpu = 50, .memory = 0, .io = -1},
 		.cpu_cores = 0.125,
 		.restarts = 2,
 		.refused = 5,
@@ -50,6 +51,7 @@ static const struct metrics_replica replicas[] = {
 			.io_write_bytes = -1,
 			.throttled_us = -1,
 			.pids_refused = -1},
+		.pressure = {-1, -1, -1},
 		.cpu_cores = -1,
 		.liveness_ms = -1,
 		.readiness_ms = -1},
@@ -177,8 +179,12 @@ static void test_golden(void **state)
 		has(&out, told[i]);
 	has(&out, "covey_replica_probe_seconds{agent=\"web\",replica=\"web.0\",probe=\"liveness\"} 0.012");
 	has(&out, "covey_replica_refused_syscalls_total{agent=\"web\",replica=\"web.0\"} 5");
-	assert_null(strstr(out.v, "probe=\"readiness\"")); /* unknown: no line */
-	assert_null(strstr(out.v, "resource=\"memory\"")); /* as well */
+	has(&out, "covey_replica_pressure_ratio{agent=\"web\",replica=\"web.0\",resource=\"cpu\"} 0.5");
+	has(&out, "covey_replica_pressure_ratio{agent=\"web\",replica=\"web.0\",resource=\"memory\"} 0");
+	assert_null(strstr(out.v, "replica=\"web.0\",resource=\"io\""));
+	assert_null(strstr(out.v, "covey_replica_pressure_ratio{agent=\"d"));
+	assert_null(strstr(out.v, "probe=\"readiness\""));			     /* unknown: no line */
+	assert_null(strstr(out.v, "covey_node_pressure_ratio{resource=\"memory\"")); /* as well */
 	bytes_done(&out);
 }
 

@@ -16,6 +16,7 @@ static struct agent_spec spec_of(void)
 {
 	return (struct agent_spec){
 		.name = "web",
+		.user = "dynamic",
 		.command = {4, argv_of},
 		.directory = "/srv",
 		.env = {2, env_of},
@@ -123,7 +124,11 @@ static void test_the_frame_is_whole(void **state)
 	assert_int_equal(plan_of(&b)->mounts_n, 3);
 	assert_true(plan_of(&b)->flags & SHIM_FLAG_NO_NEW_PRIVS);
 	assert_false(plan_of(&b)->flags & SHIM_FLAG_ARMED);
+	assert_true(plan_of(&b)->flags & SHIM_FLAG_REMOVE_IPC);
 	assert_int_equal(plan_of(&b)->argv_at % 8, 0);
+	b.spec.user = "daemon";
+	assert_int_equal(spawn_plan(&b.run, &b.out, &b.e), 0);
+	assert_false(plan_of(&b)->flags & SHIM_FLAG_REMOVE_IPC);
 	bytes_done(&b.out);
 }
 

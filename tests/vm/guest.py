@@ -4,7 +4,11 @@
 Each guest has a disk of its own, an overlay over the image that image.sh made, which lives through reboots and power
 cuts and goes with the guest. Files go in as a tar on a second drive, and come out as one on a third: that needs no
 network and no file system of the host's. A cut of the power is SIGKILL for qemu: what the guest's kernel had not handed
-to its disk is lost; what it had handed over is kept, flushed or not, since the host lives on.
+to its disk is lost; what it had handed over is kept, flushed or not, since the host lives on. A guest may be given a
+second disk, /dev/disk/by-id/virtio-covey-data, which loses that too (disk.py).
+
+What the guest writes to /dev/ttyS1, 2 or 3 is in a file of the host's at once, and outlives a cut: said(). A close of
+the port waits until it is out, if no other process has it open.
 
 Without KVM all of this is slow, so each wait has a bound of minutes and ends early when the guest's kernel panics or
 qemu ends; the fault then shows the end of the console.
@@ -16,12 +20,14 @@ import subprocess
 import tarfile
 import tempfile
 
+from disk import Disk
 from line import Line, LineError
 
 BOOT_BOUND_S = 600
 KVM_BOUND_S = 20
 OUT_DRIVE_BYTES = 256 << 20
 PUT_BYTES = 64 << 10
+PORTS = (1, 2, 3)
 
 
 class GuestError(Exception):
@@ -62,11 +68,13 @@ class Result:
 
 
 class Guest:
-    """One machine. `drive_in` is a tar that is unpacked by whoever wants it: unpack()."""
+    """One machine. `drive_in` is a tar that is unpacked by whoever wants it: unpack(). `data` is (bytes, seed) of a
+    second disk, empty, which loses what was not flushed.
+    """
 
     kernel_more = ""  # for the kernel's command line, from the next start() on: of two that differ the last one counts
 
-    def __init__(self, image, work, name, drive_in=None, memory_mb=1536, kvm=False):
+    def __init__(self, image, work, name, drive_in=None, memory_mb=1536, kvm=False, data=None):
         self.image, self.name, self.kvm, self.memory_mb = image, name, kvm, memory_mb
         self.dir = os.path.join(work, name)
         os.makedirs(self.dir)
@@ -76,6 +84,9 @@ class Guest:
         self.drive_in = drive_in
         self.place = tempfile.mkdtemp(prefix="covey-vm-")  # a socket's path must be short
         self.line = Line(os.path.join(self.place, "line"))
+        self.data = None
+        if data:
+            self.data = Disk(os.path.join(self.dir, "data.raw"), data[0], os.path.join(self.place, "data"), data[1])
         self.qemu = None
         subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b",
                         os.path.join(image, "root.img"), self.disk], check=True)
@@ -94,6 +105,13 @@ class Guest:
                      "-chardev", f"file,id=console,path={self.console},append=on", "-serial", "chardev:console",
                      "-device", "virtio-serial-pci", "-chardev", f"socket,id=line,path={self.line.path}",
                      "-device", "virtserialport,chardev=line,name=covey"]
+        for port in PORTS:
+            arguments += ["-chardev", f"file,id=said{port},path={self._said(port)},append=on",
+                          "-serial", f"chardev:said{port}"]
+        if self.data:
+            arguments += ["-drive", "file.driver=nbd,file.server.type=unix,format=raw,if=none,id=data,"
+                          f"file.server.path={self.data.path}",
+                          "-device", "virtio-blk-pci,drive=data,serial=covey-data"]
         for path, form, serial in drives:
             read_only = ",readonly=on" if serial == "in" else ""
             arguments += ["-drive", f"file={path},format={form},if=none,id={serial}{read_only}",
@@ -107,7 +125,7 @@ class Guest:
         self.line.restarted()
         self.qemu = subprocess.Popen(self._arguments(), stdin=subprocess.DEVNULL,
                                      stderr=open(os.path.join(self.dir, "qemu.log"), "ab"))
-        self._wait(lambda: self.line.boot_id, bound_s, "the guest to boot")
+        self.wait(lambda: self.line.boot_id, bound_s, "the guest to boot")
         return self.line.boot_id
 
     def settled(self, bound_s=BOOT_BOUND_S):
@@ -121,14 +139,19 @@ class Guest:
         """As an operator does it; returns the new boot's id."""
         before = self.line.boot_id
         self.line.ask("systemctl --no-block reboot", 120)  # whose answer may be cut off by what it does
-        self._wait(lambda: self.line.boot_id != before, bound_s, "the guest to boot again")
+        self.wait(lambda: self.line.boot_id != before, bound_s, "the guest to boot again")
         return self.line.boot_id
 
-    def power_cut(self):
-        """From one instruction to the next there is no guest."""
+    def power_cut(self, share=None):
+        """From one instruction to the next there is no guest. What its second disk then holds is up to that disk,
+        see there for share; returns what it says.
+        """
+        if self.data:
+            self.data.cut()
         self.qemu.send_signal(signal.SIGKILL)
         self.qemu.wait()
         self.qemu = None
+        return self.data.settle(share) if self.data else "no disk that loses anything"
 
     def power_off(self, bound_s=BOOT_BOUND_S):
         """Shuts the guest down in order."""
@@ -144,8 +167,10 @@ class Guest:
         if self.qemu:
             self.power_cut()
         self.line.close()
+        if self.data:
+            self.data.close()
         os.rmdir(self.place)
-        for name in ("disk.qcow2", "out.raw"):
+        for name in ("disk.qcow2", "out.raw", *(["data.raw"] if self.data else [])):
             if name not in keep:
                 os.unlink(os.path.join(self.dir, name))
 
@@ -160,7 +185,7 @@ class Guest:
     def run(self, script, bound_s=300):
         """Root's shell in the guest runs script; a status of 124 or 137 tells that it took longer than bound_s."""
         number = self.line.ask(script, bound_s)
-        self._wait(lambda: number in self.line.answers, bound_s + 120, f"the end of: {script[:200]}")
+        self.wait(lambda: number in self.line.answers, bound_s + 120, f"the end of: {script[:200]}")
         return Result(*self.line.answers.pop(number))
 
     def check(self, script, bound_s=300):
@@ -173,6 +198,20 @@ class Guest:
     def until(self, condition, bound_s=300):
         """Waits in the guest until the shell's condition holds."""
         self.check(f"while ! {{ {condition}; }}; do sleep 0.1; done", bound_s)
+
+    # -- what it says -------------------------------------------------------------------------------------------
+
+    def _said(self, port):
+        return os.path.join(self.dir, f"said-{port}.log")
+
+    def said(self, port):
+        """All that the guest has ever written to /dev/ttyS`port`, as whole lines; over cuts too."""
+        try:
+            with open(self._said(port), encoding="utf-8", errors="replace", newline="") as f:
+                *lines, _ = f.read().split("\n")
+        except FileNotFoundError:
+            return []
+        return [line.rstrip("\r") for line in lines]
 
     # -- files --------------------------------------------------------------------------------------------------
 
@@ -226,7 +265,8 @@ class Guest:
                 if b"Kernel panic" in f.read():
                     raise LineError("the guest's kernel panics")
 
-    def _wait(self, done, bound_s, what):
+    def wait(self, done, bound_s, what):
+        """Until done() is true; a fault, with the console's end, when that takes too long or the guest is lost."""
         try:
             self.line.wait(done, bound_s, self._watch, what)
         except (LineError, OSError) as e:

@@ -24,20 +24,13 @@ done
 ls -d /dev/kmsg /sys/fs/cgroup/cgroup.procs /home /boot 2>&1
 P
 chmod 755 /srv/probe.sh
-capabilities=$(for name in CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID KILL SETGID SETUID SETPCAP LINUX_IMMUTABLE \
-	NET_BIND_SERVICE NET_BROADCAST NET_ADMIN NET_RAW IPC_LOCK IPC_OWNER SYS_MODULE SYS_RAWIO SYS_CHROOT SYS_PTRACE \
-	SYS_PACCT SYS_ADMIN SYS_BOOT SYS_NICE SYS_RESOURCE SYS_TIME SYS_TTY_CONFIG MKNOD LEASE AUDIT_WRITE \
-	AUDIT_CONTROL SETFCAP MAC_OVERRIDE MAC_ADMIN SYSLOG WAKE_ALARM BLOCK_SUSPEND AUDIT_READ \
-	PERFMON BPF CHECKPOINT_RESTORE; do
-	printf 'CAP_%s, ' $name
-done)
 cat >/tmp/all.yaml <<Y
 name: all
 command: [/bin/sh, -c, "/srv/probe.sh >/srv/agent.said 2>&1; mv /srv/agent.said /srv/agent.done"]
 user: root
 resources: {nofile: 1048576}
 sandbox: {seccomp: off, no_new_privileges: no, private_tmp: no, read_only: [], writable: [/srv],
-          capabilities: [${capabilities%, }]}
+          capabilities: [$(all_capabilities)]}
 restart: {when: never}
 Y
 covey check /tmp/all.yaml || fault "the definition is not taken"
