@@ -311,7 +311,7 @@ lint: all
 EXTRA_DIST += %D%/vm/drive/package_reboot.py %D%/vm/suite/lib/package.sh %D%/vm/suite/lib/reboot.sh \
 	%D%/vm/suite/package-faults.sh %D%/vm/suite/package-inherit.sh %D%/vm/suite/package-install.sh \
 	%D%/vm/suite/package-journal.sh %D%/vm/suite/package-units.sh %D%/vm/suite/package-upgrade.sh \
-	%D%/vm/suite/lib/attempts.pl %D%/vm/suite/package-escape.sh %D%/vm/suite/package-shares.sh
 	%D%/vm/suite/package-downgrade.sh %D%/vm/suite/package-lacks.sh %D%/vm/suite/package-plain.sh \
 	%D%/vm/suite/package-restarts.sh %D%/vm/suite/lib/lacks-kernel.sh %D%/vm/drive/package_boot.py \
 	%D%/vm/drive/package_hybrid.py %D%/vm/drive/package_lacks_kernel.py %D%/vm/drive/package_v1.py
+	%D%/vm/suite/lib/attempts.pl %D%/vm/suite/package-escape.sh %D%/vm/suite/package-shares.sh
