@@ -50,6 +50,8 @@ class Control:
         while at != LAST | self.id:
             _, length, at = struct.unpack(">BQI", self.take(HEAD))
             reply, _ = unpack(self.take(length - 4))
+        if not reply["ok"] and reply.get("code") == "stopping":
+            raise ConnectionError("coveyd ends, or begins again: the next one answers")
         if not reply["ok"]:
             raise Failed(f"covey: {reply['error']}")
         return reply["result"]
