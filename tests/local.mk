@@ -313,5 +313,5 @@ EXTRA_DIST += %D%/vm/drive/package_reboot.py %D%/vm/suite/lib/package.sh %D%/vm/
 	%D%/vm/suite/package-journal.sh %D%/vm/suite/package-units.sh %D%/vm/suite/package-upgrade.sh \
 	%D%/vm/suite/package-downgrade.sh %D%/vm/suite/package-lacks.sh %D%/vm/suite/package-plain.sh \
 	%D%/vm/suite/package-restarts.sh %D%/vm/suite/lib/lacks-kernel.sh %D%/vm/drive/package_boot.py \
-	%D%/vm/drive/package_hybrid.py %D%/vm/drive/package_lacks_kernel.py %D%/vm/drive/package_v1.py
+	%D%/vm/drive/package_hybrid.py %D%/vm/drive/package_lacks_kernel.py %D%/vm/drive/package_v1.py \
 	%D%/vm/suite/lib/attempts.pl %D%/vm/suite/package-escape.sh %D%/vm/suite/package-shares.sh
