@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * How this node comes to a cluster and goes from it. A data_dir belongs to one cluster for ever: its id is minted by
- * `covey init` or comes with the first peer that lets us in, and is durable before it is used. `covey leave` is durable
- * too, as `covey stop` is: a reboot does not take it back, `covey init` does.
+ * `covey init` or comes with the first peer that lets us in, and is durable before it is used; so is the number of this
+ * start. `covey leave` is durable too, as `covey stop` is: a reboot does not take it back, `covey init` does.
  *
  * A boot counter that is behind what the others know (a disk that was taken back in time) is raised above it, once. A
  * second time in one process means that two daemons have one identity: then raising it would only be a race.
@@ -93,11 +93,39 @@ static void say_waiting(const struct cluster *c)
 		log_info("%s", text);
 }
 
+static void try_run(struct cluster *c);
+
+static void on_kept(void *arg, int rc, const char *error)
+{
+	struct cluster *c = arg;
+
+	node_now(c->n);
+	node_stored(c->n, rc, error);
+	if (rc < 0)
+		return;
+	c->n->boot_kept = true;
+	if (c->due != CLUSTER_TRY)
+		return;
+	ev_timer_stop(c->n->loop, &c->again);
+	c->due = CLUSTER_NOTHING;
+	try_run(c);
+}
+
+/* Others tell this start from the last one by its number: what it says would be taken for old if the next start, for
+ * which this one left no trace, had the same. */
+static int begin(struct cluster *c, struct err *e)
+{
+	if (c->n->boot_kept)
+		return cluster_run(c, e);
+	(void)store_put_meta(c->n->store, "boot", c->boot, on_kept, c); /* full: asked again */
+	return err_set(e, -ENOSPC, "gossip: the store has not taken the number of this start");
+}
+
 static void try_run(struct cluster *c)
 {
 	struct err e;
 
-	if (cluster_run(c, &e) == 0) {
+	if (begin(c, &e) == 0) {
 		if (*c->fault)
 			log_info("gossip: it works now");
 		c->fault[0] = '\0';
@@ -151,8 +179,10 @@ static void on_boot(void *arg, int rc, const char *error)
 
 	node_now(c->n);
 	node_stored(c->n, rc, error);
-	if (rc == 0)
+	if (rc == 0) {
+		c->n->boot_kept = true;
 		begin_anew(c);
+	}
 	if (c->asked && c->asked->comes_back)
 		answer(c->asked, rc, error);
 }

@@ -437,6 +437,7 @@ static int count_boot(struct node *n, struct err *e)
 		return err_set(e, -ENOSPC, "the store's queue is full");
 	while (!done)
 		ev_run(n->loop, EVRUN_ONCE);
+	n->boot_kept = done > 0;
 	if (done < 0)
 		log_err("the store refuses writes (%s): agents run, changes are refused", strerror(-done));
 	return 0;

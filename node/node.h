@@ -81,6 +81,7 @@ struct node {
 	size_t n_late_records;
 	struct list waiters;	     /* of long polls */
 	int awaiting;		     /* shims found at start that did not answer yet */
+	bool boot_kept;		     /* the number of this start is on disk */
 	unsigned ends_found;	     /* records of ends that were read at the start */
 	bool serving;		     /* control and http are open */
 	bool unread[SPEC_SCOPE_MAX]; /* definitions that could not be read: what runs of that scope is left alone */

@@ -3,6 +3,7 @@
  * The daemon and a store that it cannot use: damaged, of a newer version, locked, or on a full disk. Agents that run go
  * on in each of them, and a sentence says what is wrong.
  */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -10,9 +11,11 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include "tests/lib/cluster_bed.h"
 #include "tests/lib/daemon.h"
 #include "tests/lib/wait.h"
 
@@ -222,6 +225,40 @@ static void test_no_run_is_numbered_twice(void **state)
 	}
 }
 
+static bool listens(int port)
+{
+	struct sockaddr_in sa = {
+		.sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	AUTO_CLOSE int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	return connect(fd, (const struct sockaddr *)&sa, sizeof(sa)) == 0;
+}
+
+/* Other nodes tell starts of a daemon apart by that count too. */
+static void test_nothing_is_gossiped_before_the_start_is_counted(void **state)
+{
+	int port = cluster_bed_free_port();
+	int64_t from;
+
+	(void)state;
+	(void)snprintf(bed.extra, sizeof(bed.extra),
+		"gossip: {bind: \"127.0.0.1:%d\", join: [\"127.0.0.1:%d\"], insecure: yes}\n", port, port); /* fits */
+	mount_data();
+	daemon_start(&bed);
+	WAIT_UNTIL(listens(port), WAIT_BOUND_S);
+	fill_data();
+	daemon_kill(&bed, SIGKILL);
+	from = daemon_size(&bed, "coveyd.log");
+	daemon_start(&bed);
+	WAIT_UNTIL(daemon_logged(
+			   &bed, from, "gossip: the store has not taken the number of this start", "it is tried again"),
+		WAIT_BOUND_S);
+	assert_false(listens(port));
+	free_data();
+	WAIT_UNTIL(listens(port), WAIT_BOUND_S);
+	WAIT_UNTIL(daemon_logged(&bed, from, "gossip: it works now", ""), WAIT_BOUND_S);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -229,6 +266,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_a_store_of_others_is_refused, begin, end),
 		cmocka_unit_test_setup_teardown(test_a_full_disk_refuses_changes, begin, end_mounted),
 		cmocka_unit_test_setup_teardown(test_no_run_is_numbered_twice, begin, end_mounted),
+		cmocka_unit_test_setup_teardown(
+			test_nothing_is_gossiped_before_the_start_is_counted, begin, end_mounted),
 	};
 
 	daemon_need_root();
