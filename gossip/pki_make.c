@@ -104,27 +104,31 @@ struct making {
 	int64_t from_ms, until_ms;
 };
 
-/* mbed TLS writes DER backwards, from the end of a buffer: what it leaves is *p up to the end. */
+/* mbed TLS writes DER backwards, from the end of a buffer. What stands from p to the end of buf becomes a sequence, and
+ * that an extension. */
+static int set_sequence(struct making *m, const char *oid, size_t oid_n, unsigned char buf[EXT_MAX], unsigned char *p)
+{
+	unsigned char *end = buf + EXT_MAX;
+	int n = mbedtls_asn1_write_len(&p, buf, (size_t)(end - p));
+
+	if (n >= 0)
+		n = mbedtls_asn1_write_tag(&p, buf, MBEDTLS_ASN1_CONSTRUCTED | MBEDTLS_ASN1_SEQUENCE);
+	return n < 0 ? n : mbedtls_x509write_crt_set_extension(&m->crt, oid, oid_n, 0, p, (size_t)(end - p));
+}
+
 static int add_names(struct making *m)
 {
 	const char *const names[] = {PKI_SERVER_NAME, m->name};
 	unsigned char buf[EXT_MAX], *p = buf + sizeof(buf);
-	int n, sum = 0;
+	int n;
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
 		n = mbedtls_asn1_write_tagged_string(
 			&p, buf, MBEDTLS_ASN1_CONTEXT_SPECIFIC | 2, names[i], strlen(names[i])); /* [2] is a dNSName */
 		if (n < 0)
 			return n;
-		sum += n;
 	}
-	n = mbedtls_asn1_write_len(&p, buf, (size_t)sum);
-	if (n >= 0)
-		n = mbedtls_asn1_write_tag(&p, buf, MBEDTLS_ASN1_CONSTRUCTED | MBEDTLS_ASN1_SEQUENCE);
-	if (n < 0)
-		return n;
-	return mbedtls_x509write_crt_set_extension(&m->crt, MBEDTLS_OID_SUBJECT_ALT_NAME,
-		MBEDTLS_OID_SIZE(MBEDTLS_OID_SUBJECT_ALT_NAME), 0, p, (size_t)(buf + sizeof(buf) - p));
+	return set_sequence(m, MBEDTLS_OID_SUBJECT_ALT_NAME, MBEDTLS_OID_SIZE(MBEDTLS_OID_SUBJECT_ALT_NAME), buf, p);
 }
 
 /* A node is the server of links that it takes and the client of those that it dials. */
@@ -132,21 +136,15 @@ static int add_uses(struct making *m)
 {
 	static const char *const uses[] = {MBEDTLS_OID_CLIENT_AUTH, MBEDTLS_OID_SERVER_AUTH};
 	unsigned char buf[EXT_MAX], *p = buf + sizeof(buf);
-	int n, sum = 0;
+	int n;
 
 	for (size_t i = 0; i < ARRAY_LEN(uses); i++) {
 		n = mbedtls_asn1_write_oid(&p, buf, uses[i], strlen(uses[i]));
 		if (n < 0)
 			return n;
-		sum += n;
 	}
-	n = mbedtls_asn1_write_len(&p, buf, (size_t)sum);
-	if (n >= 0)
-		n = mbedtls_asn1_write_tag(&p, buf, MBEDTLS_ASN1_CONSTRUCTED | MBEDTLS_ASN1_SEQUENCE);
-	if (n < 0)
-		return n;
-	return mbedtls_x509write_crt_set_extension(&m->crt, MBEDTLS_OID_EXTENDED_KEY_USAGE,
-		MBEDTLS_OID_SIZE(MBEDTLS_OID_EXTENDED_KEY_USAGE), 0, p, (size_t)(buf + sizeof(buf) - p));
+	return set_sequence(
+		m, MBEDTLS_OID_EXTENDED_KEY_USAGE, MBEDTLS_OID_SIZE(MBEDTLS_OID_EXTENDED_KEY_USAGE), buf, p);
 }
 
 static int add_extensions(struct making *m)

@@ -7,7 +7,6 @@
 #include <sys/socket.h>
 
 #include "gossip/transport_priv.h"
-#include "node/nng_setup.h"
 #include "tests/lib/link_bed.h"
 #include "tests/lib/oom.h"
 #include "tests/lib/test.h"
@@ -424,21 +423,6 @@ static void test_memory_may_fail_anywhere(void **state)
 	link_close(&b);
 }
 
-static int setup(void **state)
-{
-	struct err e;
-
-	(void)state;
-	return nng_setup(&e);
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	nng_teardown();
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -460,5 +444,5 @@ int main(void)
 		cmocka_unit_test(test_memory_may_fail_anywhere),
 	};
 
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, link_setup, link_teardown);
 }

@@ -8,7 +8,6 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 
-#include "node/nng_setup.h"
 #include "tests/lib/link_bed.h"
 #include "tests/lib/test.h"
 
@@ -268,21 +267,6 @@ static void test_a_thousand_dials_leave_nothing(void **state)
 	link_close(&b);
 }
 
-static int setup(void **state)
-{
-	struct err e;
-
-	(void)state;
-	return nng_setup(&e);
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	nng_teardown();
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -297,5 +281,5 @@ int main(void)
 		cmocka_unit_test(test_a_thousand_dials_leave_nothing),
 	};
 
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, link_setup, link_teardown);
 }

@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 
 #include "base/mem.h"
+#include "node/nng_setup.h"
 
 struct link_hello {
 	struct link_end *x;
@@ -338,4 +339,19 @@ size_t link_rss_kb(void)
 			kb = strtoul(line + 6, NULL, 10);
 	(void)fclose(f); /* read only */
 	return kb;
+}
+
+int link_setup(void **state)
+{
+	struct err e;
+
+	(void)state;
+	return nng_setup(&e);
+}
+
+int link_teardown(void **state)
+{
+	(void)state;
+	nng_teardown();
+	return 0;
 }

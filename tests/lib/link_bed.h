@@ -67,6 +67,10 @@ int link_raw_listen(int backlog, char ret_address[TRANSPORT_ADDR_MAX]);
 bool link_raw_closed(int fd);
 void link_raw_frame(int fd, const void *v, size_t n);
 
+/* Of a group of tests: nng begins and ends with it. */
+int link_setup(void **state);
+int link_teardown(void **state);
+
 /* Of this process. */
 size_t link_fds(void);
 size_t link_rss_kb(void);
