@@ -230,6 +230,11 @@ static void take(struct gossip *g, const struct gossip_in *in)
 		g->figures.prunes++;
 		spread_prune(g, l);
 		break;
+	case GOSSIP_MSG_ASK: /* the daemon's */
+	case GOSSIP_MSG_ANSWER:
+	case GOSSIP_MSG_MORE:
+	case GOSSIP_MSG_DROP:
+		break;
 	default:
 		probe_take(g, l, m);
 		break;
@@ -269,6 +274,21 @@ static void take_voters(struct gossip *g, const struct gossip_in *in)
 	g->rewire = true;
 }
 
+/* Dialled at once: somebody waits. */
+static void take_visits(struct gossip *g, const struct gossip_in *in)
+{
+	g->n_visits = (uint32_t)MIN(in->n_ids, GOSSIP_VISITS_MAX);
+	if (g->n_visits)
+		memcpy(g->visits, in->ids, g->n_visits * sizeof(*g->visits));
+	links_rewire(g);
+	for (uint32_t i = 0; i < g->n_visits; i++) {
+		const struct member *m = members_find(g, g->visits[i]);
+
+		if (m && m->id != g->id && members_in_ring(m) && !links_of(g, m))
+			dial_want(g, m, 0);
+	}
+}
+
 static void dispatch(struct gossip *g, const struct gossip_in *in)
 {
 	switch (in->type) {
@@ -302,6 +322,9 @@ static void dispatch(struct gossip *g, const struct gossip_in *in)
 		break;
 	case GOSSIP_IN_VOTERS:
 		take_voters(g, in);
+		break;
+	case GOSSIP_IN_VISIT:
+		take_visits(g, in);
 		break;
 	default: /* a tick */
 		break;

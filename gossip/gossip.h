@@ -24,6 +24,7 @@
 #define GOSSIP_RINGS	   10
 #define GOSSIP_LINKS_MAX   128
 #define GOSSIP_VOTERS_MAX  7
+#define GOSSIP_VISITS_MAX  8
 #define GOSSIP_SEEDS_MAX   64
 #define GOSSIP_OUTS_MAX	   64
 #define GOSSIP_KEYS_MAX	   20000	     /* of one member */
@@ -67,6 +68,7 @@ enum gossip_in_type {
 	GOSSIP_IN_LEAVE,       /* tell all; answered by the event LEFT_TOLD */
 	GOSSIP_IN_FORGET,      /* id: an operator says that it will not come back */
 	GOSSIP_IN_VOTERS,      /* ids: direct links to these too */
+	GOSSIP_IN_VISIT,       /* ids: and to these, at once, until the next such input: they are asked something */
 	GOSSIP_IN_MAX
 };
 
@@ -90,8 +92,8 @@ struct gossip_in {
 	struct gossip_str key, value;	    /* SET; borrowed for the call */
 	bool removed;
 	uint64_t id;	     /* FORGET */
-	const uint64_t *ids; /* VOTERS; borrowed for the call */
-	size_t n_ids;	     /* those beyond GOSSIP_VOTERS_MAX are not used */
+	const uint64_t *ids; /* VOTERS, VISIT; borrowed for the call */
+	size_t n_ids;	     /* those beyond GOSSIP_VOTERS_MAX, GOSSIP_VISITS_MAX are not used */
 };
 
 enum gossip_out_type {

@@ -17,7 +17,7 @@
 #define URGENT_MAX    8	  /* probes and answers that wait on a link; the oldest is dropped */
 #define DEPUTIES_MAX  16  /* members that we look at in place of their observers */
 #define RELAYS_MAX    32  /* probes that we carry for others at a time */
-#define DIALS_MAX     40  /* 2 * GOSSIP_RINGS neighbours, voters, a few that are no longer wanted */
+#define DIALS_MAX     48  /* 2 * GOSSIP_RINGS neighbours, voters, visits, a few that are no longer wanted */
 #define LINKS_SOFT    100 /* beyond, a newcomer is told all and closed */
 #define PACED_MAX     3	  /* dials under way; a TLS handshake takes 10 ms of either's processor */
 #define ASK_MAX	      256 /* ids that we want from one link */
@@ -225,6 +225,8 @@ struct gossip {
 	uint32_t n_links;
 	uint64_t voters[GOSSIP_VOTERS_MAX];
 	uint32_t n_voters;
+	uint64_t visits[GOSSIP_VISITS_MAX];
+	uint32_t n_visits;
 	struct dial dials[DIALS_MAX];
 	struct seed *seeds;
 	uint32_t n_seeds;

@@ -74,6 +74,10 @@ static const char *const msgs[] = {
 	[GOSSIP_MSG_WANTS] = "wants",
 	[GOSSIP_MSG_SYNC] = "sync",
 	[GOSSIP_MSG_PRUNE] = "prune",
+	[GOSSIP_MSG_ASK] = "ask",
+	[GOSSIP_MSG_ANSWER] = "answer",
+	[GOSSIP_MSG_MORE] = "more",
+	[GOSSIP_MSG_DROP] = "drop",
 };
 _Static_assert(ARRAY_LEN(msgs) == GOSSIP_MSG_TYPE_MAX, "a name for each message");
 
@@ -196,6 +200,23 @@ static const char *wants_fault(const struct gossip_msg_wants *m)
 	return NULL;
 }
 
+static const char *exchange_fault(const struct gossip_msg *m)
+{
+	const struct gossip_str *body = m->type == GOSSIP_MSG_ASK ? &m->ask.body : &m->answer.body;
+
+	if (m->ask.serial == 0) /* the first field of all four */
+		return "a question without a number";
+	if (m->type == GOSSIP_MSG_MORE)
+		return m->more.taken == 0 ? "nothing was taken" : NULL;
+	if (m->type == GOSSIP_MSG_DROP)
+		return NULL;
+	if (m->type == GOSSIP_MSG_ASK && (m->ask.to == 0 || body->n == 0))
+		return "a question to nobody, or of nothing";
+	if (m->type == GOSSIP_MSG_ANSWER && !m->answer.last && body->n == 0)
+		return "a piece of an answer without anything in it";
+	return body->n > GOSSIP_BODY_MAX ? "a body whose length is not allowed" : NULL;
+}
+
 const char *gossip_msg_fault(const struct gossip_msg *m)
 {
 	switch (m->type) {
@@ -220,6 +241,11 @@ const char *gossip_msg_fault(const struct gossip_msg *m)
 		return wants_fault(&m->wants);
 	case GOSSIP_MSG_SYNC:
 		return m->sync.n == 0 || m->sync.n == GOSSIP_BUCKETS ? NULL : "a number of buckets that is not allowed";
+	case GOSSIP_MSG_ASK:
+	case GOSSIP_MSG_ANSWER:
+	case GOSSIP_MSG_MORE:
+	case GOSSIP_MSG_DROP:
+		return exchange_fault(m);
 	default:
 		return "a message that is not known";
 	}

@@ -12,7 +12,7 @@
 #define SHORT_MS    10000 /* a link that did not live longer is not dialled again at once */
 #define WATCHED_MS  1000  /* nor one to a member that we watch: it may turn us away each time */
 #define CROSSED_MS  5000  /* two ends that dial each other do it within that time */
-#define TARGETS_MAX (2 * GOSSIP_RINGS + GOSSIP_VOTERS_MAX)
+#define TARGETS_MAX (2 * GOSSIP_RINGS + GOSSIP_VOTERS_MAX + GOSSIP_VISITS_MAX)
 
 struct link *links_of(const struct gossip *g, const struct member *m)
 {
@@ -244,17 +244,25 @@ static size_t add_ring(const struct gossip *g, uint32_t *targets)
 	return 2 * GOSSIP_RINGS;
 }
 
+/* Those of ids that are here, behind the first n. */
+static size_t add_ids(const struct gossip *g, const uint64_t *ids, uint32_t n_ids, uint32_t *targets, size_t n)
+{
+	for (uint32_t i = 0; i < n_ids; i++) {
+		uint32_t index = members_index(g, ids[i]);
+
+		if (index != MEMBER_NONE && index != g->self && members_in_ring(members_at(g, index)))
+			targets[n++] = index;
+	}
+	return n;
+}
+
 static size_t targets_of(const struct gossip *g, uint32_t ret[TARGETS_MAX])
 {
 	uint32_t all[TARGETS_MAX];
 	size_t n = add_ring(g, all);
 
-	for (uint32_t i = 0; i < g->n_voters; i++) {
-		uint32_t index = members_index(g, g->voters[i]);
-
-		if (index != MEMBER_NONE && index != g->self && members_in_ring(members_at(g, index)))
-			all[n++] = index;
-	}
+	n = add_ids(g, g->voters, g->n_voters, all, n);
+	n = add_ids(g, g->visits, g->n_visits, all, n);
 	return rings_distinct(all, n, ret);
 }
 

@@ -26,6 +26,7 @@
 #define GOSSIP_DIGESTS_MAX     128
 #define GOSSIP_WANTS_MAX       128
 #define GOSSIP_BUCKETS	       32
+#define GOSSIP_BODY_MAX	       3968 /* of a question, or of a piece of its answer */
 #define GOSSIP_WATCH_RINGS_MAX 10 /* also the number of rings */
 #define GOSSIP_BEAT_MIN_MS     10
 #define GOSSIP_BEAT_MAX_MS     60000
@@ -61,6 +62,11 @@ enum gossip_msg_type {
 	GOSSIP_MSG_WANTS,	 /* send me these */
 	GOSSIP_MSG_SYNC,	 /* tell me digests of what you have; a link has one at a time */
 	GOSSIP_MSG_PRUNE,	 /* what you sent, I had: digests only, please */
+	/* A question and its answer, between the daemons (node/fetch.h): the core passes over these four. */
+	GOSSIP_MSG_ASK,
+	GOSSIP_MSG_ANSWER, /* to ASK, in pieces */
+	GOSSIP_MSG_MORE,   /* pieces were taken: others may follow */
+	GOSSIP_MSG_DROP,   /* nobody waits for the answer any more */
 	GOSSIP_MSG_TYPE_MAX
 };
 
@@ -169,6 +175,28 @@ struct gossip_msg_sync {
 	uint64_t v[GOSSIP_BUCKETS]; /* as view_hash, of the members whose id begins with these five bits */
 };
 
+struct gossip_msg_ask {
+	uint32_t serial;	/* the asker's, of this link; never 0 */
+	uint64_t to;		/* whom it is for: the receiver, or a member that it has a link to */
+	bool passed;		/* it was passed on already: it is for the receiver */
+	struct gossip_str body; /* 1 … GOSSIP_BODY_MAX bytes */
+};
+
+struct gossip_msg_answer {
+	uint32_t serial; /* of the ASK */
+	bool last;
+	struct gossip_str body; /* may be empty at the end */
+};
+
+struct gossip_msg_more {
+	uint32_t serial;
+	uint32_t taken; /* pieces so far */
+};
+
+struct gossip_msg_drop {
+	uint32_t serial;
+};
+
 struct gossip_msg {
 	enum gossip_msg_type type;
 	union {
@@ -180,6 +208,10 @@ struct gossip_msg {
 		struct gossip_msg_digests digests;
 		struct gossip_msg_wants wants;
 		struct gossip_msg_sync sync;
+		struct gossip_msg_ask ask;
+		struct gossip_msg_answer answer;
+		struct gossip_msg_more more;
+		struct gossip_msg_drop drop;
 		/* PRUNE has no fields. */
 	};
 };

@@ -124,6 +124,24 @@ static const struct shape_field wants_fields[] = {
 static const struct shape_field sync_fields[] = {
 	SHAPE_US(gossip_msg_sync, v, n, 0, GOSSIP_BUCKETS),
 };
+static const struct shape_field ask_fields[] = {
+	U(msg_ask, serial, 1, UINT32_MAX),
+	U(msg_ask, to, 1, UINT64_MAX),
+	B(msg_ask, passed),
+	BYTES(msg_ask, body, 1, GOSSIP_BODY_MAX),
+};
+static const struct shape_field answer_fields[] = {
+	U(msg_answer, serial, 1, UINT32_MAX),
+	B(msg_answer, last),
+	BYTES(msg_answer, body, 0, GOSSIP_BODY_MAX),
+};
+static const struct shape_field more_fields[] = {
+	U(msg_more, serial, 1, UINT32_MAX),
+	U(msg_more, taken, 1, UINT32_MAX),
+};
+static const struct shape_field drop_fields[] = {
+	U(msg_drop, serial, 1, UINT32_MAX),
+};
 
 #define MESSAGE(s, rows)                                                                                  \
 	{                                                                                                 \
@@ -147,6 +165,10 @@ static const struct shape messages[] = {
 	[GOSSIP_MSG_WANTS] = MESSAGE(wants, wants_fields),
 	[GOSSIP_MSG_SYNC] = MESSAGE(sync, sync_fields),
 	[GOSSIP_MSG_PRUNE] = {.name = "prune"},
+	[GOSSIP_MSG_ASK] = MESSAGE(ask, ask_fields),
+	[GOSSIP_MSG_ANSWER] = MESSAGE(answer, answer_fields),
+	[GOSSIP_MSG_MORE] = MESSAGE(more, more_fields),
+	[GOSSIP_MSG_DROP] = MESSAGE(drop, drop_fields),
 };
 _Static_assert(ARRAY_LEN(messages) == GOSSIP_MSG_TYPE_MAX, "a row a message");
 

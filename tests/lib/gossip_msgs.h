@@ -187,6 +187,22 @@ static inline void gossip_msgs_random(struct rng *r, enum gossip_msg_type type, 
 		break;
 	case GOSSIP_MSG_PRUNE:
 		break;
+	case GOSSIP_MSG_ASK:
+		m->ask = (struct gossip_msg_ask){(uint32_t)gossip_msgs_between(r, 1, UINT32_MAX),
+			gossip_msgs_between(r, 1, UINT64_MAX), rng_below(r, 2),
+			gossip_msgs_str(r, 1, GOSSIP_VALUE_MAX)};
+		break;
+	case GOSSIP_MSG_ANSWER:
+		m->answer.last = rng_below(r, 2);
+		m->answer.body = gossip_msgs_str(r, !m->answer.last, GOSSIP_VALUE_MAX);
+		FALLTHROUGH;
+	case GOSSIP_MSG_DROP:
+		m->drop.serial = (uint32_t)gossip_msgs_between(r, 1, UINT32_MAX); /* ANSWER's first field too */
+		break;
+	case GOSSIP_MSG_MORE:
+		m->more = (struct gossip_msg_more){(uint32_t)gossip_msgs_between(r, 1, UINT32_MAX),
+			(uint32_t)gossip_msgs_between(r, 1, UINT32_MAX)};
+		break;
 	default:
 		gossip_msgs_lists(r, m);
 	}

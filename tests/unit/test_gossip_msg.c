@@ -147,6 +147,25 @@ static void test_the_others(void **state)
 	fault_is("a probe of nobody");
 	m.probe = (struct gossip_msg_probe){.subject = 1, .verdict = GOSSIP_VERDICT_MAX};
 	fault_is("a verdict that is not known");
+	m = (struct gossip_msg){.type = GOSSIP_MSG_ASK, .ask = {1, 1, false, {"a", 1}}};
+	fault_is(NULL);
+	m.ask.body.n = GOSSIP_BODY_MAX + 1;
+	fault_is("a body whose length is not allowed");
+	m.ask.body.n = 0;
+	fault_is("a question to nobody, or of nothing");
+	m.ask.body.n = 1;
+	m.ask.to = 0;
+	fault_is("a question to nobody, or of nothing");
+	for (int type = GOSSIP_MSG_ASK; type <= GOSSIP_MSG_DROP; type++) {
+		m = (struct gossip_msg){.type = (enum gossip_msg_type)type};
+		fault_is("a question without a number");
+	}
+	m = (struct gossip_msg){.type = GOSSIP_MSG_ANSWER, .answer = {.serial = 1}};
+	fault_is("a piece of an answer without anything in it");
+	m.answer.last = true;
+	fault_is(NULL);
+	m = (struct gossip_msg){.type = GOSSIP_MSG_MORE, .more = {.serial = 1}};
+	fault_is("nothing was taken");
 	m = (struct gossip_msg){.type = GOSSIP_MSG_TYPE_MAX};
 	fault_is("a message that is not known");
 	m.type = 0;
