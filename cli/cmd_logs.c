@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cli/field.h"
+#include "cli/merge.h"
 
 size_t log_place_pairs(const struct log_place *p)
 {
@@ -45,6 +46,25 @@ void log_data_take(struct bytes *out, const msgpack_object *part)
 		(void)bytes_add(out, data->via.str.ptr, data->via.str.size);
 }
 
+/* The time that the last whole line begins with, or its first bytes. */
+static void keep_last(struct follow *f, const struct bytes *out)
+{
+	const char *end = out->n ? memrchr(out->v, '\n', out->n) : NULL;
+	const char *nl = end && end > out->v ? memrchr(out->v, '\n', (size_t)(end - out->v)) : NULL;
+	const char *line = nl ? nl + 1 : out->v;
+	const char *blank;
+	size_t n = 0;
+
+	if (!end)
+		return;
+	blank = memchr(line, ' ', (size_t)(end - line));
+	if (blank && blank - line == MERGE_STAMP && line[MERGE_STAMP - 1] == 'Z')
+		end = blank;
+	for (; line < end && n < FOLLOW_LAST_MAX && *line >= ' ' && *line <= '~'; line++)
+		f->last[n++] = *line;
+	f->last[n] = '\0';
+}
+
 static enum cli_status step(struct cli *c, struct follow *f, const char *replica, struct log_place *p, bool *ret_more)
 {
 	bool waits = f->on && p->known, again;
@@ -63,6 +83,7 @@ static enum cli_status step(struct cli *c, struct follow *f, const char *replica
 	if (field_bool(r.result, "gap"))
 		(void)cli_fail(CLI_DONE, "some lines are missing: they were rotated away"); /* told; it goes on */
 	log_data_take(&c->out, r.result);						    /* cli_flush tells */
+	keep_last(f, &c->out);
 	log_place_take(p, r.result);
 	*ret_more |= field_bool(r.result, "more");
 	return CLI_DONE;

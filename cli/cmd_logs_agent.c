@@ -24,11 +24,13 @@
 #define LIST_MS	    2000 /* replicas that come are looked for */
 #define ROUND_MS    200	 /* where no request can wait for all */
 #define ROUND_SHARE 4	 /* a pause of so many times what a round took */
+#define AWAY_MS	    2000 /* a replica whose node went away is asked for again */
 
 struct source {
 	struct merge_source s;
 	struct log_place at;
-	bool asked, more, gone;
+	bool asked, more, gone, away; /* away: its node does not answer; told once */
+	int64_t away_until_ms;	      /* CLOCK_MONOTONIC */
 };
 
 struct all {
@@ -134,7 +136,15 @@ static enum cli_status take_part(struct source *s, const msgpack_object *part)
 
 	if (field_bool(part, "gap"))
 		(void)cli_fail(CLI_DONE, "%s: some lines are missing: they were rotated away", s->s.name); /* told */
-	if (*field_text(part, "error", why, sizeof(why))) {
+	if (*field_text(part, "error", why, sizeof(why)) && field_bool(part, "away")) {
+		if (!s->away)
+			(void)cli_fail(CLI_DONE, "%s: %s; the others go on", s->s.name, why); /* told */
+		s->away = s->s.ended = true;
+		s->away_until_ms = cli_mono_ms() + AWAY_MS;
+		return CLI_DONE;
+	}
+	s->away = false;
+	if (*why) {
 		s->gone = true;
 		(void)cli_fail(CLI_DONE, "%s: %s", s->s.name, why); /* told; the others go on */
 		return CLI_DONE;
@@ -194,9 +204,23 @@ static enum cli_status ask(struct all *x, struct source *const *group, size_t n,
 	return again ? CLI_DONE : take_parts(group, n, r.result);
 }
 
+static bool is_away(const struct source *s)
+{
+	return s->away && cli_mono_ms() < s->away_until_ms;
+}
+
+static size_t n_here(const struct all *x)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < x->merge.n; i++)
+		n += !is_away(source_at(x, i));
+	return n;
+}
+
 static bool is_wanted(const struct source *s, bool waits)
 {
-	return !s->gone && !s->asked && (waits || !s->s.ended) && !merge_has_line(&s->s);
+	return !is_away(s) && !s->gone && !s->asked && (waits || !s->s.ended) && !merge_has_line(&s->s);
 }
 
 /* How many at a time: the daemon looks for the last lines of each, as long as it has not yet. */
@@ -222,7 +246,7 @@ static enum cli_status ask_some(struct all *x, bool waits, size_t *ret_n)
 		group[n++] = s;
 	}
 	*ret_n = n;
-	return n ? ask(x, group, n, waits && n == x->merge.n) : CLI_DONE;
+	return n ? ask(x, group, n, waits && n >= n_here(x)) : CLI_DONE;
 }
 
 static enum cli_status ask_all(struct all *x, bool waits)
@@ -278,7 +302,7 @@ static enum cli_status catch_up(struct all *x)
 		for (size_t i = 0; i < x->merge.n; i++) {
 			struct source *s = source_at(x, i);
 
-			if (s->asked)
+			if (s->asked && !s->away)
 				s->s.ended = s->gone || !s->more;
 			all &= s->s.ended;
 		}
@@ -319,7 +343,7 @@ static enum cli_status go_on(struct all *x)
 
 		status = round_of(x, &more);
 		took = cli_mono_ms() - at;
-		if (!more && (x->merge.n == 0 || x->merge.n > GROUP_MAX))
+		if (!more && (n_here(x) == 0 || x->merge.n > GROUP_MAX))
 			(void)poll(NULL, 0, (int)MAX(ROUND_MS, MIN(took, 10000) * ROUND_SHARE)); /* or a signal */
 	}
 	return status;

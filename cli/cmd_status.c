@@ -188,6 +188,20 @@ static void show_cluster(const msgpack_object *root, struct bytes *out)
 		(void)bytes_fmt(out, "%lld of %lld nodes alive\n\n", (long long)alive, (long long)members);
 }
 
+/* What is not as it is now, and why. */
+static void show_notes(const msgpack_object *agent, struct bytes *out)
+{
+	const msgpack_object *notes = mp_get(agent, "notes");
+
+	for (uint32_t i = 0; i < field_n(agent, "notes"); i++) {
+		const msgpack_object *o = &notes->via.array.ptr[i];
+
+		if (o->type == MSGPACK_OBJECT_STR)
+			(void)bytes_fmt(
+				out, "%.*s\n", (int)o->via.str.size, o->via.str.ptr); /* out->failed tells */
+	}
+}
+
 int view_status(const msgpack_object *root, bool one, const struct view *v, struct bytes *out)
 {
 	uint32_t n = field_n(root, "agents");
@@ -202,6 +216,7 @@ int view_status(const msgpack_object *root, bool one, const struct view *v, stru
 	for (uint32_t i = 0; rc == 0 && one && i < n; i++) {
 		(void)bytes_str(out, "\n"); /* out->failed tells */
 		rc = show_replicas(field_at(root, "agents", i), v, out);
+		show_notes(field_at(root, "agents", i), out);
 	}
 	return rc;
 }

@@ -5,6 +5,7 @@
 #include "cli/follow.h"
 
 #include <poll.h>
+#include <string.h>
 
 #define GRACE_MS 10000
 #define RETRY_MS 200
@@ -21,6 +22,8 @@ enum cli_status follow_ask(
 		f->gone = false;
 		return CLI_DONE;
 	}
+	if (end == CALL_REFUSED && strcmp(r->code, "away") == 0 && *f->last)
+		return cli_fail(CLI_REFUSED, "%s; the last line shown is that of %s", r->error, f->last);
 	if (!f->on || !f->met || end == CALL_REFUSED)
 		return call_failed(end, r, &e);
 	if (!f->gone)

@@ -307,6 +307,18 @@ size_t transport_room(struct transport *t, uint32_t link)
 	return 0;
 }
 
+bool transport_is_idle(struct transport *t, uint32_t link)
+{
+	size_t room = transport_room(t, link);
+	struct transport_link *k = room > 0 ? transport_link_find(t, link) : NULL;
+
+	if (!k || room == LINK_IN_FLIGHT_MAX)
+		return k != NULL;
+	k->wants_room = true;
+	transport_link_await_tx(k);
+	return false;
+}
+
 int transport_send(struct transport *t, uint32_t link, const void *frame, size_t n, int64_t now_ms)
 {
 	struct transport_link *k = transport_link_find(t, link);

@@ -101,6 +101,8 @@ int transport_dial(struct transport *t, const char *address, uint64_t token, int
 
 /* How many frames the link takes at once. 0 as well when it is gone, or ends. */
 size_t transport_room(struct transport *t, uint32_t link);
+/* Whether nothing of it waits to leave; if something does, `writable` is called once less of it does. */
+bool transport_is_idle(struct transport *t, uint32_t link);
 /* 0; -EAGAIN: full; -ENOENT: no such link; -EMSGSIZE; -ENOMEM: dropped. The frame is copied. */
 int transport_send(struct transport *t, uint32_t link, const void *frame, size_t n, int64_t now_ms);
 /* No hook is called for it any more. flush: what was sent goes first, and the peer may read it. */

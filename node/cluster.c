@@ -13,6 +13,7 @@
 
 #include "base/mem.h"
 #include "covey/version.h"
+#include "node/cluster_fetch.h"
 #include "node/cluster_priv.h"
 #include "node/cluster_share.h"
 
@@ -38,6 +39,7 @@ void cluster_pull(struct cluster *c, uint32_t link)
 			transport_send(c->t, c->links[link].at, frame, n, c->n->now.mono_ms) < 0)
 			c->frames_lost++; /* repair tells it again */
 	}
+	cluster_fetch_say(c, link);
 }
 
 static void dial(struct cluster *c, const struct gossip_out *out)
@@ -159,6 +161,7 @@ static void on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 		transport_turn(c->t, now_ms);
 	if (c->g && gossip_deadline_ms(c->g) <= now_ms)
 		cluster_in(c, &(struct gossip_in){.type = GOSSIP_IN_TICK});
+	cluster_fetch_look(c);
 	cluster_arm(c);
 }
 
@@ -171,6 +174,7 @@ static void on_wake(struct ev_loop *loop, ev_async *w, int revents)
 	if (!c->t)
 		return;
 	transport_turn(c->t, node_now(c->n).mono_ms);
+	cluster_fetch_look(c);
 	cluster_arm(c);
 }
 
@@ -347,6 +351,10 @@ int cluster_open(struct node *n, struct cluster **ret, struct err *e)
 		return err_set(e, -EUCLEAN, "the store has an id that is none: it is damaged; restore a backup");
 	}
 	(void)snprintf(c->id_text, sizeof(c->id_text), "%s", store_cluster_id(n->store)); /* fits */
+	if (cluster_fetch_init(c) < 0) {
+		free(c);
+		return err_set(e, -ENOMEM, "out of memory");
+	}
 	make_record(c);
 	cluster_link_hooks(c);
 	ev_async_init(&c->wake, on_wake);
@@ -365,7 +373,9 @@ void cluster_close(struct cluster *c)
 {
 	if (!c)
 		return;
+	cluster_fetch_end(c);
 	cluster_halt(c);
+	cluster_fetch_done(c);
 	cluster_life_done(c);
 	cluster_share_done(c);
 	ev_timer_stop(c->n->loop, &c->keep);

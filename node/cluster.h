@@ -11,6 +11,7 @@
  *	cluster_event.c  the core's events as sentences
  *	cluster_seen.c   since when members are as they are; whom to dial after a restart
  *	cluster_tls.c    certificates
+ *	cluster_fetch.c  questions to other members and theirs to us (fetch.h)
  *	cluster_share.c  what this node tells of itself; told.c: what others told
  */
 #include "base/bytes.h"

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "node/cluster_fetch.h"
 #include "node/cluster_priv.h"
 
 struct held {
@@ -202,6 +203,8 @@ static void take_frame(struct cluster *c, int i, const void *frame, size_t n)
 
 	if (rc == 0) {
 		cluster_in(c, &(struct gossip_in){.type = GOSSIP_IN_MSG, .link = (uint32_t)i, .msg = &msg});
+		if (msg.type >= GOSSIP_MSG_ASK && msg.type <= GOSSIP_MSG_DROP)
+			cluster_fetch_take(c, (uint32_t)i, &msg);
 		return;
 	}
 	c->bad_frames++;

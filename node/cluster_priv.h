@@ -107,6 +107,9 @@ struct cluster {
 	struct enough_use use, capacity; /* as others know them */
 	int64_t use_told_ms;
 	ev_timer use_timer;
+	/* cluster_fetch.c */
+	struct fetch *fetch; /* owned */
+	ev_timer fetch_timer;
 	/* cluster_event.c */
 	struct cluster_paced paced[CLUSTER_PACED_MAX];
 	int64_t told_from_ms;

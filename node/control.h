@@ -23,7 +23,8 @@ struct control_request; /* kept until control_reply or control_refuse, exactly o
 struct control_peer {
 	uint32_t uid, gid;
 	int pid;
-	bool http; /* came over HTTP: read verbs only */
+	bool http;   /* came over HTTP: read verbs only */
+	bool member; /* came from another node of the cluster: of what is here alone, and only what may be asked so */
 };
 
 /* verb is NUL-terminated; args is a map (perhaps empty), borrowed until the request ends. */
@@ -55,8 +56,13 @@ struct control_stats {
 };
 void control_stats(const struct control *c, struct control_stats *ret);
 
-/* A request that did not come over the socket (HTTP): answered through done, once, from the loop; not ok: the error. */
-typedef void control_answer(void *arg, bool ok, const struct bytes *packed_result, const char *error);
-struct control_request *control_request_new(struct control *c, control_answer *done, void *arg);
+/* A request that did not come over the socket: answered through done, once, from the loop; not ok: code and error. */
+typedef void control_answer(
+	void *arg, bool ok, const struct bytes *packed_result, const char *code, const char *error);
+enum control_from { CONTROL_HTTP, CONTROL_MEMBER, CONTROL_FROM_MAX };
+struct control_request *control_request_new(
+	struct control *c, enum control_from from, control_answer *done, void *arg);
+/* Its peer went away: `done` is not called any more. */
+void control_request_leave(struct control_request *rq);
 
 #endif

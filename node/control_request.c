@@ -97,7 +97,7 @@ void control_reply(struct control_request *rq, const struct bytes *result)
 		return;
 	}
 	if (rq->done)
-		rq->done(rq->arg, true, result, NULL);
+		rq->done(rq->arg, true, result, NULL, NULL);
 	else if (rq->conn)
 		send_result(rq->conn, rq->id, result);
 	request_free(rq);
@@ -110,7 +110,7 @@ static void refuse(
 
 	(void)vsnprintf(text, sizeof(text), fmt, ap); /* cut when longer */
 	if (rq->done)
-		rq->done(rq->arg, false, NULL, text);
+		rq->done(rq->arg, false, NULL, code, text);
 	else if (rq->conn)
 		send_refusal(rq->conn, rq->id, code, text, faults);
 	request_free(rq);
@@ -144,7 +144,13 @@ bool control_is_gone(const struct control_request *rq)
 	return !rq->conn && !rq->done;
 }
 
-struct control_request *control_request_new(struct control *c, control_answer *done, void *arg)
+void control_request_leave(struct control_request *rq)
+{
+	rq->done = NULL;
+}
+
+struct control_request *control_request_new(
+	struct control *c, enum control_from from, control_answer *done, void *arg)
 {
 	struct control_request *rq;
 
@@ -157,7 +163,7 @@ struct control_request *control_request_new(struct control *c, control_answer *d
 		return NULL;
 	rq->done = done;
 	rq->arg = arg;
-	rq->peer = (struct control_peer){.uid = CONTROL_NOBODY, .gid = CONTROL_NOBODY, .http = true};
+	rq->peer = (struct control_peer){.uid = CONTROL_NOBODY, .gid = CONTROL_NOBODY, .pid = -1, .http = from == CONTROL_HTTP, .member = from == CONTROL_MEMBER};
 	c->st.requests++;
 	return rq;
 }

@@ -13,6 +13,8 @@ libnode_a_SOURCES = \
 	%D%/cluster.c \
 	%D%/cluster.h \
 	%D%/cluster_event.c \
+	%D%/cluster_fetch.c \
+	%D%/cluster_fetch.h \
 	%D%/cluster_figures.c \
 	%D%/cluster_figures.h \
 	%D%/cluster_life.c \
@@ -41,10 +43,16 @@ libnode_a_SOURCES = \
 	%D%/counted.h \
 	%D%/datalock.c \
 	%D%/datalock.h \
+	%D%/elsewhere.c \
+	%D%/elsewhere.h \
 	%D%/enough.c \
 	%D%/enough.h \
 	%D%/events.c \
 	%D%/events.h \
+	%D%/fetch.c \
+	%D%/fetch.h \
+	%D%/fetch_priv.h \
+	%D%/fetch_serve.c \
 	%D%/host.c \
 	%D%/host.h \
 	%D%/http.c \
@@ -77,12 +85,17 @@ libnode_a_SOURCES = \
 	%D%/poll.h \
 	%D%/poll_events.c \
 	%D%/poll_logs.c \
+	%D%/poll_logs.h \
+	%D%/poll_logs_far.c \
+	%D%/poll_logs_list.c \
 	%D%/poll_priv.h \
 	%D%/renew.c \
 	%D%/renew.h \
 	%D%/report.c \
 	%D%/report.h \
 	%D%/report_explain.c \
+	%D%/report_far.c \
+	%D%/report_far.h \
 	%D%/report_nodes.c \
 	%D%/report_priv.h \
 	%D%/report_status.c \

@@ -27,6 +27,7 @@ void mp_bool(struct mp_writer *w, bool v);
 void mp_double(struct mp_writer *w, double v);
 void mp_nil(struct mp_writer *w);
 void mp_raw(struct mp_writer *w, const struct bytes *packed); /* one value packed before */
+void mp_object(struct mp_writer *w, const msgpack_object *o); /* one that was read */
 /* "key": value, for maps */
 void mp_key_str(struct mp_writer *w, const char *key, const char *v);
 void mp_key_int(struct mp_writer *w, const char *key, int64_t v);

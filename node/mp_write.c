@@ -24,6 +24,11 @@ void mp_writer_init(struct mp_writer *w, struct bytes *out)
 /* What msgpack-c's packers return is what write_out said, and out->failed keeps that: hence the (void)s
  * below. */
 
+void mp_object(struct mp_writer *w, const msgpack_object *o)
+{
+	(void)msgpack_pack_object(&w->packer, *o);
+}
+
 void mp_map(struct mp_writer *w, size_t pairs)
 {
 	(void)msgpack_pack_map(&w->packer, pairs);

@@ -17,6 +17,7 @@
 #include "base/mem.h"
 #include "node/adopt.h"
 #include "node/cluster.h"
+#include "node/cluster_fetch.h"
 #include "node/counted.h"
 #include "node/datalock.h"
 #include "node/host.h"
@@ -549,6 +550,8 @@ void node_close(struct node *n)
 	ev_timer_stop(n->loop, &n->run_dir_timer);
 	poll_done(n);
 	verbs_done(n);
+	if (n->cluster)
+		cluster_fetch_end(n->cluster); /* who waits for other nodes, over HTTP too */
 	if (n->serving && !n->failed)
 		reboot_ending(n);
 	flush(n);

@@ -139,9 +139,11 @@ static void render(struct http_answer *ret, bool ok, const struct bytes *packed,
 	mp_done(&t);
 }
 
-static void on_reply(void *arg, bool ok, const struct bytes *packed, const char *error)
+static void on_reply(void *arg, bool ok, const struct bytes *packed, const char *code, const char *error)
 {
 	struct http_answer a = {0};
+
+	(void)code; /* the sentence says it */
 
 	render(&a, ok, packed, error);
 	http_reply(arg, &a);
@@ -199,7 +201,7 @@ static void verb(struct node *n, const char *name, const char *query, struct htt
 		say(http, 400, "the query is not NAME=VALUE&…\n");
 		return;
 	}
-	rq = control_request_new(n->control, on_reply, http);
+	rq = control_request_new(n->control, CONTROL_HTTP, on_reply, http);
 	if (rq)
 		verbs_handle(n, rq, name, mp_root(&args)); /* a verb that waits has copied what it needs */
 	else

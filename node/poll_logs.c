@@ -1,32 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The verb `logs`: of one replica, or of several at their places, each as far as its share of an answer goes. Files
- * are read on the loop: what one answer reads is bounded.
+ * are read on the loop: what one answer reads is bounded. What is on other nodes they are asked for (poll_logs_far.c).
  */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "node/poll_priv.h"
-#include "node/report.h"
-#include "supervisor/logs.h"
-
-#define LOGS_A_REPLY (256 * 1024)
-#define PLACES_MAX   64 /* replicas in one request */
-#define PART_MORE    (REPLICA_ID_MAX + 128)
-
-struct place {
-	char replica[REPLICA_ID_MAX];
-	struct logs_pos pos;
-	bool begins; /* was asked for without a position: it is told one in any case */
-};
-
-struct log_waiter {
-	struct waiter w;
-	int64_t page; /* bytes of each place at most */
-	size_t n;
-	struct place places[];
-};
+#include "node/poll_logs.h"
 
 /* What is new of one replica. */
 struct part {
@@ -53,7 +34,7 @@ static int read_page(const char *path, struct logs_pos *pos, size_t page, struct
 
 static int look_at(const struct log_waiter *lw, struct place *at, struct part *ret, struct err *e)
 {
-	const struct runner *r = roster_runner(lw->w.node, at->replica);
+	const struct runner *r = elsewhere_own(lw->w.node, at->replica);
 	char path[4096];
 
 	*ret = (struct part){.data = {.max = (size_t)lw->page}, .gone = !r};
@@ -83,8 +64,9 @@ static void refuse_name(const struct log_waiter *lw)
 	if (roster_find(lw->w.node, name))
 		control_refuse(lw->w.rq, "refused",
 			"%s is an agent: name one of its replicas, as 'covey status %s' lists them", name, name);
-	else if (!report_is_elsewhere(lw->w.node, lw->w.rq, name))
-		control_refuse(lw->w.rq, "refused", "there is no replica '%s' on this node", name);
+	else
+		control_refuse(lw->w.rq, "refused", "there is no replica '%s'%s", name,
+			control_peer(lw->w.rq)->member || !lw->w.node->cluster ? " on this node" : "");
 }
 
 static bool try_one(struct waiter *w, bool last)
@@ -120,8 +102,11 @@ static size_t collect(struct log_waiter *lw, struct mp_writer *mw)
 	for (size_t i = 0; i < lw->n; i++) {
 		struct err e;
 		struct part p;
-		int rc = look_at(lw, &lw->places[i], &p, &e);
+		int rc;
 
+		if (lw->places[i].far)
+			continue;
+		rc = look_at(lw, &lw->places[i], &p, &e);
 		if (rc < 0 || is_news(&p) || lw->places[i].begins) {
 			mp_map(mw, 8);
 			mp_key_str(mw, "replica", lw->places[i].replica);
@@ -143,10 +128,12 @@ static bool try_parts(struct waiter *w, bool last)
 	struct mp_writer mw;
 	size_t n;
 
-	mp_writer_init(&mw, &list);
-	n = collect(lw, &mw);
-	if (n == 0 && !last)
+	if (lw->n_far > 0 && !poll_far_may_answer(lw))
 		return false;
+	mp_writer_init(&mw, &list);
+	n = collect(lw, &mw) + poll_far_collect(lw, &list);
+	if (n == 0 && !last)
+		return poll_far_waits(lw);
 	mp_writer_init(&mw, &out);
 	mp_map(&mw, 1);
 	mp_str(&mw, "parts");
@@ -178,7 +165,8 @@ static int read_place(struct node *n, const msgpack_object *o, struct place *at,
 		return rc;
 	at->begins = inode < 0;
 	at->pos.inode = (uint64_t)MAX(inode, (int64_t)0);
-	r = lines >= 0 ? roster_runner(n, at->replica) : NULL;
+	at->lines = lines;
+	r = lines >= 0 ? elsewhere_own(n, at->replica) : NULL;
 	return r ? logs_tail(runner_log_path(r, path, sizeof(path)), lines, &at->pos, e) : 0;
 }
 
@@ -195,35 +183,7 @@ static int read_places(struct log_waiter *lw, const msgpack_object *args, const 
 		rc = read_place(lw->w.node, o, &lw->places[i], e);
 	}
 	lw->page = MIN(page, LOGS_A_REPLY / (int64_t)lw->n);
-	return rc;
-}
-
-/* The names of an agent's replicas; a replica is one by itself. */
-static void list_replicas(struct node *n, struct control_request *rq, const char *name)
-{
-	CLEANUP(bytes_done) struct bytes out = {.max = (size_t)REPLICAS_MAX * REPLICA_ID_MAX + 64};
-	const struct agent *a = roster_find(n, name);
-	struct mp_writer mw;
-	size_t k = 0;
-
-	if (!a && !roster_runner(n, name)) {
-		if (!report_is_elsewhere(n, rq, name))
-			control_refuse(rq, "refused",
-				"there is no agent or replica '%s' on this node; 'covey status' lists them", name);
-		return;
-	}
-	for (size_t i = 0; a && i < a->n_slots; i++)
-		k += a->slots[i] != NULL;
-	mp_writer_init(&mw, &out);
-	mp_map(&mw, 1);
-	mp_str(&mw, "replicas");
-	mp_array(&mw, a ? k : 1);
-	for (size_t i = 0; a && i < a->n_slots; i++)
-		if (a->slots[i])
-			mp_str(&mw, a->slots[i]->id);
-	if (!a)
-		mp_str(&mw, name);
-	control_reply(rq, &out);
+	return rc == 0 && list ? poll_far_begin(lw, e) : rc;
 }
 
 void poll_logs(struct node *n, struct control_request *rq, const msgpack_object *args)
@@ -241,9 +201,12 @@ void poll_logs(struct node *n, struct control_request *rq, const msgpack_object 
 		return;
 	}
 	if (wants_list) {
-		list_replicas(n, rq, name);
+		poll_logs_list(n, rq, name);
 		return;
 	}
+	if (!list && !elsewhere_own(n, name) && !roster_find(n, name) &&
+		elsewhere_forward(n, rq, "logs", "replica", args))
+		return;
 	k = list ? list->via.array.size : 1;
 	if (k < 1 || k > PLACES_MAX) {
 		control_refuse(rq, "usage", "places: from 1 to %d of them", PLACES_MAX);

@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "base/units.h"
 #include "covey/version.h"
+#include "node/elsewhere.h"
 #include "node/node.h"
 #include "node/report.h"
 #include "node/version.h"
@@ -22,7 +23,9 @@
 #define SENTENCES_MAX	  16
 #define EVENTS_LOOKED_MAX 200
 
-static struct agent *get_agent(struct node *n, struct control_request *rq, const msgpack_object *args)
+/* NULL: rq is ended, or another node is asked. */
+static struct agent *get_agent(
+	struct node *n, struct control_request *rq, const char *verb, const msgpack_object *args)
 {
 	char name[REPLICA_ID_MAX] = "";
 	struct agent *a;
@@ -36,7 +39,7 @@ static struct agent *get_agent(struct node *n, struct control_request *rq, const
 	r = a ? NULL : roster_runner(n, name);
 	if (r)
 		a = r->agent;
-	if (!a && !report_is_elsewhere(n, rq, name))
+	if (!a && !elsewhere_forward(n, rq, verb, "agent", args))
 		control_refuse(rq, "refused", "there is no agent '%s'; 'covey status' lists them", name);
 	return a;
 }
@@ -262,7 +265,7 @@ static void on_read(void *arg, int rc, const char *error)
 
 void report_explain(struct node *n, struct control_request *rq, const msgpack_object *args)
 {
-	const struct agent *a = get_agent(n, rq, args);
+	const struct agent *a = get_agent(n, rq, "explain", args);
 	struct events_query q = {.max = DECISIONS_MAX, .newest = true};
 	int64_t oldest = events_oldest(n->events), have = 0, last;
 	struct explain *x = a ? mem_zalloc(1, sizeof(*x)) : NULL;
@@ -304,7 +307,7 @@ static size_t learned_of(const struct agent *a, uint8_t learned[64])
 
 void report_profile(struct node *n, struct control_request *rq, const msgpack_object *args)
 {
-	const struct agent *a = get_agent(n, rq, args);
+	const struct agent *a = get_agent(n, rq, "profile", args);
 	CLEANUP(bytes_done) struct bytes out = {.max = EXPLAIN_MAX};
 	AUTO_FREE char *text = NULL;
 	uint8_t learned[64];

@@ -11,6 +11,7 @@
 #include "node/cluster.h"
 #include "node/told.h"
 #include "node/node.h"
+#include "node/report_far.h"
 #include "node/report_priv.h"
 #include "node/sample.h"
 
@@ -41,12 +42,24 @@ static void pack_own_exit(struct mp_writer *w, const struct replica_exit *x)
 		x->signal > 0 ? replica_signal_name(x->signal, name, sizeof(name)) : NULL, x->text, x->at_wall_ms);
 }
 
-static void pack_own(struct mp_writer *w, const struct runner *r)
+/* Three pairs. */
+static void pack_pressure(struct mp_writer *w, const struct runner *r)
+{
+	struct cgroup_pressure p;
+
+	sample_pressure(r, &p);
+	report_key_real(w, "pressure_cpu", p.cpu);
+	report_key_real(w, "pressure_memory", p.memory);
+	report_key_real(w, "pressure_io", p.io);
+}
+
+/* detail: one agent was asked for. */
+static void pack_own(struct mp_writer *w, const struct runner *r, bool detail)
 {
 	struct cgroup_usage u;
 	double cores = sample_usage(r, &u);
 
-	mp_map(w, 15);
+	mp_map(w, detail ? 18 : 15);
 	mp_key_str(w, "id", r->id);
 	mp_key_str(w, "node", r->node->cfg->name);
 	mp_key_str(w, "state", replica_state_name((enum replica_state)r->core.state));
@@ -65,6 +78,8 @@ static void pack_own(struct mp_writer *w, const struct runner *r)
 		mp_key_int(w, r->spec->ports.v[i].name, r->ports[i]);
 	mp_key_int(w, "refused", (int64_t)r->refused.total);
 	mp_key_str(w, "status", *r->core.status ? r->core.status : NULL);
+	if (detail)
+		pack_pressure(w, r);
 }
 
 static const char *or_null(const char *s)
@@ -83,14 +98,19 @@ static void pack_told_exit(struct mp_writer *w, const msgpack_object *x)
 		told_int(x, TOLD_EXIT_AT, 0));
 }
 
-/* Live use, ports and limits are not told. */
-static void pack_told(struct mp_writer *w, const struct told_item *item)
+/* Live use, ports and limits are not told: those the node itself has said, when it was asked. */
+static void pack_told(struct mp_writer *w, const struct told_item *item, const struct report_far *far)
 {
 	CLEANUP(mp_done) struct mp_tree t = {0};
+	const msgpack_object *detail = report_far_replica(far, item);
 	const msgpack_object *v = told_read(item->value, &t);
 	bool lost = item->member->state == GOSSIP_DEAD;
 	char state[16], health[16], said[SHIM_STATUS_MAX];
 
+	if (detail && !lost) {
+		mp_object(w, detail);
+		return;
+	}
 	(void)told_text(v, TOLD_REPLICA_STATE, state, sizeof(state)); /* it is state; so below */
 	(void)told_text(v, TOLD_REPLICA_HEALTH, health, sizeof(health));
 	(void)told_text(v, TOLD_REPLICA_SAID, said, sizeof(said));
@@ -206,7 +226,8 @@ static void add_up(const struct part *p, struct sum *s)
 		(void)strcpy(s->state, "running"); /* fits */
 }
 
-static void pack_agent(struct mp_writer *w, const struct part *p)
+/* far NULL: all agents were asked for, and no node is asked for more. */
+static void pack_agent(struct mp_writer *w, const struct part *p, const struct report_far *far)
 {
 	enum spec_scope scope = p->own				    ? p->own->scope
 				: memchr(p->name.v, '/', p->name.n) ? SPEC_SCOPE_NODE
@@ -217,7 +238,7 @@ static void pack_agent(struct mp_writer *w, const struct part *p)
 	add_up(p, &s);
 	for (size_t i = 0; p->own && i < p->own->n_slots; i++)
 		n += p->own->slots[i] != NULL;
-	mp_map(w, 12);
+	mp_map(w, far ? 13 : 12);
 	mp_str(w, "name");
 	mp_strn(w, p->name.v, p->name.n);
 	mp_key_str(w, "scope", spec_scope_name(scope));
@@ -234,9 +255,11 @@ static void pack_agent(struct mp_writer *w, const struct part *p)
 	mp_array(w, n);
 	for (size_t i = 0; p->own && i < p->own->n_slots; i++)
 		if (p->own->slots[i])
-			pack_own(w, p->own->slots[i]);
+			pack_own(w, p->own->slots[i], far != NULL);
 	for (size_t i = 0; i < p->n_replicas; i++)
-		pack_told(w, &p->replicas[i]);
+		pack_told(w, &p->replicas[i], far);
+	if (far)
+		report_far_pack_notes(w, far, p->name);
 }
 
 /* ---- all agents ---- */
@@ -337,28 +360,23 @@ static void pack_cluster(struct mp_writer *w, const struct node *n)
 	mp_key_str(w, "text", n->cluster ? cluster_fault(n->cluster, fault, sizeof(fault)) : NULL);
 }
 
-void report_status(struct node *n, struct control_request *rq, const msgpack_object *args)
+static void no_agent(struct control_request *rq, const char *name)
 {
-	CLEANUP(told_done) struct told told = {0};
-	char only[REPLICA_ID_MAX] = "";
+	control_refuse(rq, "refused", "there is no agent '%s'; 'covey status' lists them", name);
+}
+
+/* far: as in pack_agent. */
+static void answer(struct node *n, struct control_request *rq, const struct told *told, const char *only,
+	const struct report_far *far)
+{
+	size_t count = count_parts(n, told, only);
 	struct mp_writer w;
 	struct bytes out;
 	struct walk k;
 	struct part p;
-	struct err e;
-	size_t count;
 
-	if (mp_get_strz(args, "agent", only, sizeof(only), &e) < 0) {
-		control_refuse(rq, "usage", "%s", e.text);
-		return;
-	}
-	if (told_all(n->cluster, &told) < 0) {
-		control_refuse(rq, "refused", "out of memory");
-		return;
-	}
-	count = count_parts(n, &told, only);
 	if (*only && count == 0) {
-		control_refuse(rq, "refused", "there is no agent '%s'; 'covey status' lists them", only);
+		no_agent(rq, only);
 		return;
 	}
 	sample_all(n);
@@ -370,8 +388,59 @@ void report_status(struct node *n, struct control_request *rq, const msgpack_obj
 	pack_cluster(&w, n);
 	mp_str(&w, "agents");
 	mp_array(&w, count);
-	for (k = walk_begin(n, &told); next_part(&k, &p);)
+	for (k = walk_begin(n, told); next_part(&k, &p);)
 		if (!*only || is_meant(n, &p, only))
-			pack_agent(&w, &p);
+			pack_agent(&w, &p, far);
 	report_send(rq, &out);
+}
+
+void report_status_answer(
+	struct node *n, struct control_request *rq, const char *only, const struct report_far *far)
+{
+	CLEANUP(told_done) struct told told = {0};
+	bool alone = control_peer(rq)->member; /* each node tells of itself */
+
+	if (told_all(alone ? NULL : n->cluster, &told) < 0)
+		control_refuse(rq, "refused", "out of memory");
+	else
+		answer(n, rq, &told, only, far);
+}
+
+/* Nodes that have some of it are asked for what they do not tell by themselves. */
+static void ask_others(struct node *n, struct report_far *far, const char *only)
+{
+	CLEANUP(told_done) struct told told = {0};
+	struct walk k;
+	struct part p;
+
+	if (told_all(n->cluster, &told) < 0)
+		return; /* as is told, then */
+	for (k = walk_begin(n, &told); next_part(&k, &p);)
+		for (size_t i = 0; is_meant(n, &p, only) && i < p.n_replicas; i++)
+			if (p.replicas[i].member->state <= GOSSIP_SUSPECT)
+				report_far_ask(far, p.replicas[i].member, p.name);
+}
+
+void report_status(struct node *n, struct control_request *rq, const msgpack_object *args)
+{
+	char only[REPLICA_ID_MAX] = "";
+	struct report_far *far;
+	struct err e;
+
+	if (mp_get_strz(args, "agent", only, sizeof(only), &e) < 0) {
+		control_refuse(rq, "usage", "%s", e.text);
+		return;
+	}
+	if (!*only) {
+		report_status_answer(n, rq, only, NULL);
+		return;
+	}
+	far = report_far_new(n, rq, only);
+	if (!far) {
+		control_refuse(rq, "refused", "out of memory");
+		return;
+	}
+	if (n->cluster && !control_peer(rq)->member)
+		ask_others(n, far, only);
+	report_far_begin(far);
 }

@@ -23,6 +23,7 @@
 
 #define VERB_READ    1u /* HTTP may ask it */
 #define VERB_CHANGE  2u /* one at a time */
+#define VERB_MEMBER  8u /* another node of the cluster may ask it, as all that HTTP may */
 #define VERB_CLUSTER 4u /* means nothing without a gossip section */
 
 typedef void verb_fn(struct node *n, struct control_request *rq, const msgpack_object *args);
@@ -47,7 +48,7 @@ static const struct verb verbs[] = {
 	{"explain", VERB_READ, report_explain, NULL},
 	{"profile", VERB_READ, report_profile, NULL},
 	{"version", VERB_READ, report_version, NULL},
-	{"logs", 0, poll_logs, NULL},
+	{"logs", VERB_MEMBER, poll_logs, NULL},
 	{"wait", 0, poll_wait, NULL},
 	{"apply", VERB_CHANGE, apply_verb, NULL},
 	{"scale", VERB_CHANGE, change_scale, NULL},
@@ -172,6 +173,9 @@ void verbs_handle(void *arg, struct control_request *rq, const char *verb, const
 		control_refuse(rq, "usage", "there is no verb '%.40s' in this version", verb);
 	else if (control_peer(rq)->http && !(v->flags & VERB_READ))
 		control_refuse(rq, "refused", "HTTP only reads; use the covey command on the node");
+	else if (control_peer(rq)->member && !(v->flags & (VERB_READ | VERB_MEMBER)))
+		control_refuse(rq, "refused", "another node only reads here; use the covey command on %s",
+			n->cfg->name);
 	else if (n->ending)
 		control_refuse(rq, "stopping", "the daemon is stopping");
 	else if ((v->flags & VERB_CLUSTER) && !n->cluster)

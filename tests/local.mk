@@ -282,7 +282,7 @@ EXTRA_DIST += %D%/edge/test_completion.sh
 # Real daemons on a network of namespaces.
 TESTS += %D%/e2e/test_bed.sh
 EXTRA_DIST += %D%/e2e/test_bed.sh %D%/e2e/bed/fleet.py %D%/e2e/bed/main.py %D%/e2e/bed/net.py
-EXTRA_DIST += %D%/e2e/cases/alone.py %D%/e2e/cases/full.py %D%/e2e/cases/identity.py %D%/e2e/cases/join.py \
+EXTRA_DIST += %D%/e2e/cases/alone.py %D%/e2e/cases/elsewhere.py %D%/e2e/cases/full.py %D%/e2e/cases/identity.py %D%/e2e/cases/join.py \
 	%D%/e2e/cases/killed.py %D%/e2e/cases/leave.py %D%/e2e/cases/lost.py %D%/e2e/cases/oneway.py \
 	%D%/e2e/cases/partition.py %D%/e2e/cases/paused.py %D%/e2e/cases/silent.py %D%/e2e/cases/trust.py
 
