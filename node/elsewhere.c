@@ -57,61 +57,77 @@ static enum fit fits(const struct gossip *g, const struct gossip_member *m, enum
 	return FIT_MAX;
 }
 
-static void add_choice(char *choices, size_t n, const char *node, const char *id)
+/* The same of one that is dead: after all those that are not. */
+static unsigned fits_here(const struct gossip *g, const struct gossip_member *m, enum elsewhere_kind kind,
+	const char *name, char id[REPLICA_ID_MAX])
 {
-	size_t at = strlen(choices);
-	bool whole = strchr(id, '/') != NULL;
+	unsigned fit = FIT_MAX;
 
-	(void)snprintf(choices + at, n - at, "%s%s%s%s", at ? ", " : "", whole ? "" : node, whole ? "" : "/",
-		id); /* cut is fine */
+	if (!m->self && m->state <= GOSSIP_DEAD && m->has_record)
+		fit = fits(g, m, kind, name, id);
+	if (fit == FIT_MAX)
+		return 2 * FIT_MAX;
+	return fit + (m->state == GOSSIP_DEAD ? FIT_MAX : 0);
 }
 
-size_t elsewhere_find(const struct node *n, enum elsewhere_kind kind, const char *name, struct elsewhere *ret,
-	char *choices, size_t choices_n)
+/* Nodes whose fit is the best: how many; the last of them in *ret. */
+static size_t find(const struct gossip *g, enum elsewhere_kind kind, const char *name, struct elsewhere *ret,
+	unsigned *ret_best)
 {
-	const struct gossip *g = n->cluster ? cluster_core(n->cluster) : NULL;
-	unsigned best = 2 * FIT_MAX; /* of the dead: FIT_MAX more */
 	struct gossip_member m;
 	size_t count = 0;
 
-	*choices = '\0';
+	*ret_best = 2 * FIT_MAX - 1;
 	for (uint32_t at = 0; g && gossip_member_next(g, &at, &m);) {
 		char id[REPLICA_ID_MAX];
-		unsigned fit;
+		unsigned fit = fits_here(g, &m, kind, name, id);
 
-		if (m.self || m.state > GOSSIP_DEAD || !m.has_record)
+		if (fit > *ret_best)
 			continue;
-		fit = fits(g, &m, kind, name, id);
-		if (fit == FIT_MAX)
-			continue;
-		fit += m.state == GOSSIP_DEAD ? FIT_MAX : 0;
-		if (fit > best)
-			continue;
-		if (fit < best) {
-			count = 0;
-			*choices = '\0';
-		}
-		best = fit;
-		count++;
+		count = fit < *ret_best ? 1 : count + 1;
+		*ret_best = fit;
 		ret->member = m.id;
 		memcpy(ret->node, m.record.name.v, (size_t)m.record.name.n + 1); /* it ends in a NUL */
 		memcpy(ret->id, id, sizeof(ret->id));
-		add_choice(choices, choices_n, ret->node, ret->id);
 	}
 	return count;
+}
+
+/* "n1/web.0, n2/web.0" */
+static void put_choices(
+	const struct node *n, enum elsewhere_kind kind, const char *name, unsigned best, char out[CHOICES_MAX])
+{
+	const struct gossip *g = cluster_core(n->cluster);
+	size_t n_members, at = 0;
+	AUTO_FREE struct gossip_member *v = told_members(n->cluster, &n_members);
+
+	(void)snprintf(out, CHOICES_MAX, "those that 'covey status' shows"); /* when there is no memory for them */
+	for (size_t i = 0; v && i < n_members && at < CHOICES_MAX; i++) {
+		char id[REPLICA_ID_MAX];
+		bool whole;
+
+		if (fits_here(g, &v[i], kind, name, id) != best)
+			continue;
+		whole = strchr(id, '/') != NULL;
+		at += (size_t)snprintf(out + at, CHOICES_MAX - at, "%s%s%s%s", at ? ", " : "",
+			whole ? "" : v[i].record.name.v, whole ? "" : "/", id); /* cut is fine */
+	}
 }
 
 int elsewhere_one(
 	const struct node *n, enum elsewhere_kind kind, const char *name, struct elsewhere *ret, struct err *e)
 {
+	const struct gossip *g = n->cluster ? cluster_core(n->cluster) : NULL;
 	char choices[CHOICES_MAX];
-	size_t count = elsewhere_find(n, kind, name, ret, choices, sizeof(choices));
+	unsigned best;
+	size_t count = find(g, kind, name, ret, &best);
 
 	if (count == 0)
 		return err_set(e, -ENOENT, "no node has '%s'", name);
-	if (count > 1)
-		return err_set(e, -ENOTUNIQ, "%s is on %zu nodes: name one of %s", name, count, choices);
-	return 0;
+	if (count == 1)
+		return 0;
+	put_choices(n, kind, name, best, choices);
+	return err_set(e, -ENOTUNIQ, "%s is on %zu nodes: name one of %s", name, count, choices);
 }
 
 /* ---- asking it ---- */

@@ -24,12 +24,8 @@ struct elsewhere {
 /* The replica of that name on this node; "n1/web.0" on n1 is any of its. NULL. */
 struct runner *elsewhere_own(struct node *n, const char *name);
 
-/* How many other nodes have it; one of them in *ret. Dead ones count only when no other does. choices: their names for
- * it, "n1/web.0, n2/web.0", cut. */
-size_t elsewhere_find(const struct node *n, enum elsewhere_kind kind, const char *name, struct elsewhere *ret,
-	char *choices, size_t choices_n);
-
-/* The only node that has it: 0. Else -ENOENT, or -ENOTUNIQ with a sentence. */
+/* The only other node that has it: 0. Else -ENOENT, or -ENOTUNIQ with a sentence. Dead ones count only when no other
+ * does. */
 int elsewhere_one(const struct node *n, enum elsewhere_kind kind, const char *name, struct elsewhere *ret,
 	struct err *e);
 

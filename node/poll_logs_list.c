@@ -11,8 +11,6 @@
 #include "node/report.h"
 #include "node/told.h"
 
-#define CHOICES_MAX 512
-
 struct names {
 	struct bytes list; /* packed */
 	struct mp_writer w;
@@ -126,7 +124,6 @@ void poll_logs_list(struct node *n, struct control_request *rq, const char *name
 	bool alone = control_peer(rq)->member, refused = false;
 	CLEANUP(told_done) struct told t = {0};
 	struct names names = {.list = {.max = (size_t)REPLICAS_MAX * REPLICA_ID_MAX * 2}};
-	char choices[CHOICES_MAX];
 	struct elsewhere at;
 
 	mp_writer_init(&names.w, &names.list);
@@ -134,8 +131,8 @@ void poll_logs_list(struct node *n, struct control_request *rq, const char *name
 		control_refuse(rq, "refused", "out of memory");
 	} else if (list(n, rq, name, &t, &names, &refused)) {
 		reply(rq, &names);
-	} else if (!refused && (elsewhere_own(n, name) || (!alone && elsewhere_find(n, ELSEWHERE_REPLICA, name, &at,
-									 choices, sizeof(choices)) == 1))) {
+	} else if (!refused && (elsewhere_own(n, name) ||
+				       (!alone && elsewhere_one(n, ELSEWHERE_REPLICA, name, &at, NULL) == 0))) {
 		put(&names, NULL, name, strlen(name));
 		reply(rq, &names);
 	} else if (!refused) {

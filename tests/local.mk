@@ -89,6 +89,7 @@ test_programs += %D%/unit/test_config
 test_programs += %D%/unit/test_counted
 test_programs += %D%/unit/test_diff
 test_programs += %D%/unit/test_enough
+test_programs += %D%/unit/test_fetch
 test_programs += %D%/unit/test_err
 test_programs += %D%/unit/test_events
 test_programs += %D%/unit/test_explain

@@ -148,17 +148,17 @@ static void free_held(struct control_bed *b, struct control_request *rq)
 }
 
 /* The answer of an inner request becomes the outer's. */
-static void answered(void *arg, bool ok, const struct bytes *packed, const char *error)
+static void answered(void *arg, bool ok, const struct bytes *packed, const char *code, const char *error)
 {
 	if (ok)
 		control_reply(arg, packed);
 	else
-		control_refuse(arg, "refused", "%s", error);
+		control_refuse(arg, code, "%s", error);
 }
 
 static void answer_via(struct control_bed *b, struct control_request *rq, const msgpack_object *args)
 {
-	struct control_request *inner = control_request_new(b->control, answered, rq);
+	struct control_request *inner = control_request_new(b->control, CONTROL_HTTP, answered, rq);
 
 	if (!inner)
 		control_refuse(rq, "full", "no inner request");

@@ -14,8 +14,8 @@ from fleet import wait_for
 NODES = 5
 HIDDEN = (4, 5)
 BYTES = 20 << 20
-SAYS = "name: says\ncommand: [/bin/sh, -c, 'for i in $(seq 1 100); do echo line $i; done; sleep 1000']\nreplicas: 2\n"
-TALKS = "name: talks\ncommand: [/bin/sh, -c, 'i=0; while :; do i=$((i+1)); echo word $i; sleep 0.1; done']\n"
+SAYS = "name: says\ncommand: [/bin/sh, -c, 'for i in $$(seq 1 100); do echo line $$i; done; sleep 1000']\nreplicas: 2\n"
+TALKS = "name: talks\ncommand: [/bin/sh, -c, 'i=0; while :; do i=$$((i+1)); echo word $$i; sleep 0.1; done']\n"
 TWIN = "name: twin\ncommand: [/bin/sh, -c, 'echo I am of %s; sleep 1000']\n"
 BIG = ("name: big\ncommand: [/usr/bin/awk, 'BEGIN {for (i = 0; i < 200000; i++) printf \"%%090d\\n\", i * 7919; "
        "system(\"sleep 1000\")}']\nlogs: {max_size: 64M}\n").replace("%%", "%")
@@ -42,7 +42,7 @@ def waiting(node):
     """Requests that this daemon keeps."""
     with node.fleet.net.inside(node.i), urllib.request.urlopen("http://127.0.0.1:7948/metrics", timeout=10) as page:
         lines = page.read().decode().splitlines()
-    return next(float(line.split()[-1]) for line in lines if line.startswith("covey_control_waiting"))
+    return next(float(line.split()[-1]) for line in lines if line.startswith("covey_daemon_control_waiting"))
 
 
 class Following:
@@ -61,8 +61,9 @@ class Following:
         self.child.communicate(timeout=60)
 
     def ended(self):
-        out, err = self.child.communicate(timeout=60)
-        return out, err, self.child.returncode
+        """What came since, what was said, and the status."""
+        out, err = self.child.stdout.read(), self.child.stderr.read()
+        return out, err, self.child.wait(60)
 
 
 def last_lines(fleet, owner):
@@ -154,13 +155,13 @@ def quiet(fleet, since):
 def owner_killed(fleet, owner):
     """Whoever follows is told, and up to where it came."""
     readers = [Following(fleet.node(i), "talks.0", "-n", "1") for i in (2, 5)]
-    for reader in readers:
-        reader.lines(3)
+    seen = [reader.lines(3) for reader in readers]
     owner.kill()
-    for reader in readers:
+    for reader, before in zip(readers, seen):
         out, err, status = reader.ended()
+        last = (before + out.splitlines())[-1]
         assert status == 1 and "n1 went away" in err and "the last line shown is that of 2" in err, (err, status)
-        assert out.splitlines()[-1].split()[0] in err, (out.splitlines()[-1], err)
+        assert last.split()[0] in err, (last, err)
     fleet.wait_seen({"n1": "dead"}, fleet.nodes[1:])
     assert "n1 is dead" in refused(fleet.node(3), "logs", "talks.0")
     owner.start()
