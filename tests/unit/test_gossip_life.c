@@ -326,6 +326,71 @@ static void test_slow_observer(void **state)
 	bed_free(b);
 }
 
+static int not_linked(struct bed *b, int node)
+{
+	for (int i = 0; i < b->n; i++) {
+		struct gossip_member m;
+
+		assert_true(gossip_member_get(b->v[node].g, b->v[i].id, &m));
+		if (i != node && m.link == GOSSIP_NO_LINK)
+			return i;
+	}
+	fail_msg("all are linked");
+	return -1;
+}
+
+static bool linked(struct bed *b, int node, int to)
+{
+	struct gossip_member m;
+
+	return gossip_member_get(b->v[node].g, b->v[to].id, &m) && m.link != GOSSIP_NO_LINK;
+}
+
+/* A link to somebody who is no neighbour, at once, for as long as it is wanted, and kept by that one too. */
+static void test_visits(void **state)
+{
+	struct bed *b = bed_new(40);
+	uint64_t ids[GOSSIP_VISITS_MAX + 1];
+	struct gossip_in in = {.type = GOSSIP_IN_VISIT, .ids = ids};
+	int to;
+
+	(void)state;
+	bed_start_all(b);
+	bed_run(b, 60000); /* those of the beginning that nobody wants are gone */
+	to = not_linked(b, 7);
+	ids[0] = b->v[to].id;
+	ids[1] = b->v[7].id; /* nobody visits himself */
+	ids[2] = 4711;	     /* nor somebody who is none */
+	in.n_ids = 3;
+	bed_step(b, 7, &in);
+	bed_run(b, 20);
+	assert_true(linked(b, 7, to) && linked(b, to, 7));
+	bed_run(b, 120000);
+	assert_true(linked(b, 7, to) && linked(b, to, 7));
+	in.n_ids = 0;
+	bed_step(b, 7, &in);
+	bed_run(b, 1000);
+	assert_true(linked(b, 7, to)); /* it lingers */
+	bed_run(b, 60000);
+	assert_false(linked(b, 7, to) || linked(b, to, 7));
+	/* More than there may be are not looked at; one that died is not dialled. */
+	for (int i = 0; i < GOSSIP_VISITS_MAX; i++)
+		ids[i] = 4711;
+	ids[GOSSIP_VISITS_MAX] = b->v[to].id;
+	in.n_ids = GOSSIP_VISITS_MAX + 1;
+	bed_step(b, 7, &in);
+	bed_run(b, 5000);
+	assert_false(linked(b, 7, to));
+	bed_kill(b, to);
+	bed_run(b, 10000);
+	in.ids = &ids[GOSSIP_VISITS_MAX];
+	in.n_ids = 1;
+	bed_step(b, 7, &in);
+	bed_run(b, 1000);
+	assert_false(linked(b, 7, to));
+	bed_free(b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -342,6 +407,7 @@ int main(void)
 		cmocka_unit_test(test_one_way_cut_of_a_pair),
 		cmocka_unit_test(test_isolated),
 		cmocka_unit_test(test_slow_observer),
+		cmocka_unit_test(test_visits),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
