@@ -61,6 +61,7 @@ test_programs += %D%/edge/test_long_names
 test_programs += %D%/edge/test_shim
 test_programs += %D%/edge/test_status
 test_programs += %D%/edge/test_store_kill
+test_programs += %D%/edge/test_verbs
 test_programs += %D%/edge/test_renew
 test_programs += %D%/edge/test_transport
 test_programs += %D%/edge/test_transport_abuse
