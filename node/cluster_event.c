@@ -233,13 +233,16 @@ static bool may_tell(struct cluster *c)
 
 void cluster_event(struct cluster *c, const struct gossip_out *out)
 {
+	CLEANUP(bytes_done) struct bytes data = {.max = 4096};
 	char text[TEXT_MAX];
 
 	put(c, out, text);
-	if (severities[out->event] == SEVERITY_DEBUG)
+	if (severities[out->event] == SEVERITY_DEBUG) {
 		log_debug("%s", text);
-	else if (may_tell(c))
-		node_event(c->n, severities[out->event], gossip_event_name(out->event), NULL, NULL, "%s", text);
+	} else if (may_tell(c)) {
+		cluster_event_data(c, out, &data);
+		node_event_data(c->n, severities[out->event], gossip_event_name(out->event), &data, "%s", text);
+	}
 }
 
 static uint64_t hash(const char *s)

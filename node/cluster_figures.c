@@ -5,6 +5,7 @@
 #include "node/cluster_figures.h"
 
 #include "node/cluster_priv.h"
+#include "node/fetch.h"
 
 static void count_members(const struct gossip *g, struct cluster_figures *ret)
 {
@@ -23,6 +24,7 @@ void cluster_figures(const struct cluster *c, struct cluster_figures *ret)
 {
 	struct transport_stats t;
 	struct gossip_figures g;
+	struct fetch_figures f;
 
 	*ret = CLUSTER_FIGURES_NONE;
 	if (!c || !c->g)
@@ -47,4 +49,12 @@ void cluster_figures(const struct cluster *c, struct cluster_figures *ret)
 	ret->health = g.health;
 	ret->values_bytes = (int64_t)g.values_bytes;
 	ret->isolated = gossip_is_isolated(c->g);
+	fetch_figures(c->fetch, &f);
+	ret->asked = (int64_t)f.asked;
+	ret->asked_failed = (int64_t)f.failed;
+	ret->served = (int64_t)f.served;
+	ret->served_refused = (int64_t)f.refused;
+	ret->passed = (int64_t)f.passed;
+	ret->strays = (int64_t)f.strays;
+	ret->answers_bytes = (int64_t)f.held;
 }

@@ -17,10 +17,13 @@ struct cluster_figures {
 	int64_t health; /* 1, good, … 4 */
 	int64_t values_bytes;
 	int64_t isolated;
+	/* questions to other nodes and theirs (fetch.h) */
+	int64_t asked, asked_failed, served, served_refused, passed, strays, answers_bytes;
 };
 
 #define CLUSTER_FIGURES_NONE \
-	((struct cluster_figures){-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1})
+	((struct cluster_figures){-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, \
+		-1, -1, -1, -1, -1, -1, -1})
 
 struct cluster;
 

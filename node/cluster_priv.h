@@ -152,6 +152,10 @@ void cluster_event(struct cluster *c, const struct gossip_out *out);
 void cluster_event_paced(struct cluster *c, enum replica_severity severity, const char *kind, const char *fmt, ...)
 	PRINTF_LIKE(4, 5);
 
+/* ---- cluster_event_data.c ---- */
+
+void cluster_event_data(const struct cluster *c, const struct gossip_out *out, struct bytes *ret);
+
 /* ---- cluster_seen.c ---- */
 
 void cluster_seen_init(struct cluster *c);

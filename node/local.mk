@@ -13,6 +13,7 @@ libnode_a_SOURCES = \
 	%D%/cluster.c \
 	%D%/cluster.h \
 	%D%/cluster_event.c \
+	%D%/cluster_event_data.c \
 	%D%/cluster_fetch.c \
 	%D%/cluster_fetch.h \
 	%D%/cluster_figures.c \

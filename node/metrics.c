@@ -137,6 +137,20 @@ static const struct row node_rows[] = {
 	NODE("covey_gossip_syncs_total", "counter", KIND_I64, gossip.syncs, "Comparisons with another node's view."),
 	NODE("covey_gossip_values_bytes", "gauge", KIND_I64, gossip.values_bytes,
 		"Memory of what members tell of themselves."),
+	NODE("covey_gossip_asked_total", "counter", KIND_I64, gossip.asked,
+		"Questions to other nodes: logs, details."),
+	NODE("covey_gossip_asked_failed_total", "counter", KIND_I64, gossip.asked_failed,
+		"Of these, refused or not answered."),
+	NODE("covey_gossip_served_total", "counter", KIND_I64, gossip.served,
+		"Questions of other nodes that this one took."),
+	NODE("covey_gossip_served_refused_total", "counter", KIND_I64, gossip.served_refused,
+		"Those that it did not take: too many at a time."),
+	NODE("covey_gossip_passed_total", "counter", KIND_I64, gossip.passed,
+		"Those that it passed on to a node that cannot be dialled."),
+	NODE("covey_gossip_strays_total", "counter", KIND_I64, gossip.strays,
+		"Messages of no question that is known; each was ignored."),
+	NODE("covey_gossip_answers_bytes", "gauge", KIND_I64, gossip.answers_bytes,
+		"Memory of answers that have not left."),
 };
 
 static const struct row agent_rows[] = {

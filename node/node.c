@@ -70,8 +70,7 @@ void node_stored(void *arg, int rc, const char *error)
 	n->store_failed = rc < 0;
 }
 
-void node_event(struct node *n, enum replica_severity severity, const char *kind, const char *agent,
-	const char *replica, const char *fmt, ...)
+static void emit(struct node *n, enum replica_severity severity, struct store_event *ev, const char *fmt, va_list ap)
 {
 	static const struct {
 		const char *name;
@@ -82,21 +81,39 @@ void node_event(struct node *n, enum replica_severity severity, const char *kind
 		[SEVERITY_WARNING] = {"warning", LOG_LEVEL_WARN},
 		[SEVERITY_ERROR] = {"error", LOG_LEVEL_ERR},
 	};
-	struct store_event ev = {.wall_ms = n->now.wall_ms,
-		.severity = as[severity].name,
-		.kind = kind,
-		.agent = agent,
-		.replica = replica};
 	char text[EVENT_TEXT_MAX];
-	va_list ap;
 
 	_Static_assert(ARRAY_LEN(as) == SEVERITY_MAX, "a name for each severity");
-	va_start(ap, fmt);
 	(void)vsnprintf(text, sizeof(text), fmt, ap); /* a longer one is cut */
+	ev->wall_ms = n->now.wall_ms;
+	ev->severity = as[severity].name;
+	ev->text = text;
+	events_emit(n->events, ev);
+	log_line(as[severity].level, ev->agent, ev->replica, "%s", text);
+}
+
+void node_event(struct node *n, enum replica_severity severity, const char *kind, const char *agent,
+	const char *replica, const char *fmt, ...)
+{
+	struct store_event ev = {.kind = kind, .agent = agent, .replica = replica};
+	va_list ap;
+
+	va_start(ap, fmt);
+	emit(n, severity, &ev, fmt, ap);
 	va_end(ap);
-	ev.text = text;
-	events_emit(n->events, &ev);
-	log_line(as[severity].level, agent, replica, "%s", text);
+}
+
+void node_event_data(struct node *n, enum replica_severity severity, const char *kind, const struct bytes *data,
+	const char *fmt, ...)
+{
+	struct store_event ev = {.kind = kind,
+		.data = data->failed ? NULL : data->v,
+		.data_len = data->failed ? 0 : data->n};
+	va_list ap;
+
+	va_start(ap, fmt);
+	emit(n, severity, &ev, fmt, ap);
+	va_end(ap);
 }
 
 /* ---- serving ---- */

@@ -126,5 +126,8 @@ void node_stored(void *arg, int rc, const char *error);
 /* An event for people: kept, logged, shown. agent and replica may be NULL. */
 void node_event(struct node *n, enum replica_severity severity, const char *kind, const char *agent,
 	const char *replica, const char *fmt, ...) PRINTF_LIKE(6, 7);
+/* One of the node's own, with what programs read of it: a packed map, which may have failed: then without. */
+void node_event_data(struct node *n, enum replica_severity severity, const char *kind, const struct bytes *data,
+	const char *fmt, ...) PRINTF_LIKE(5, 6);
 
 #endif

@@ -184,7 +184,7 @@ static uint8_t take(struct input *in)
 /* In memory of exactly its size. */
 static void frame(struct bed *b, uint64_t from, struct input *in)
 {
-	size_t n = MIN((size_t)take(in), in->n);
+	size_t told = take(in), n = MIN(told, in->n);
 	AUTO_FREE uint8_t *exactly = malloc(n ? n : 1);
 	struct gossip_msg m;
 

@@ -23,6 +23,11 @@ def killed(fleet, victim):
         suspect = node.wait_event("suspect", f"{victim.name} is suspect", "its host, and no daemon there")
         assert when(dead) - when(suspect) > PAUSE_S, (suspect, dead)
     assert any(o.name in dead["text"] for o in others), dead
+    for event in (suspect, dead):
+        data = event["data"]
+        assert (data["member"], data["reason"], data["was"]) == (victim.name, "daemon-gone", None), event
+        assert data["address"] == f"{victim.address}:7947" and data["incarnation"] >> 32 >= 1, event
+        assert data["by"] and data["by_count"] >= len(data["by"]) and all(b in event["text"] for b in data["by"]), event
     fleet.wait_seen({victim.name: "dead", **{n.name: "alive" for n in others}}, others)
 
 
@@ -38,7 +43,8 @@ def returns(fleet, victim):
     fleet.wait_seen({n.name: "alive" for n in fleet.nodes})
     for node in fleet.nodes:
         if node is not victim:
-            node.wait_event("returned", f"{victim.name} is back: it was dead", "its daemon began anew")
+            back = node.wait_event("returned", f"{victim.name} is back: it was dead", "its daemon began anew")
+            assert (back["data"]["was"], back["data"]["reason"]) == ("dead", "restarted"), back
 
 
 def quick(fleet, victim):
@@ -52,6 +58,9 @@ def quick(fleet, victim):
 def run(fleet):
     fleet.form()
     linked(fleet)
+    uuids = {m["name"]: m["id"] for m in fleet.node(1).ask("nodes")["nodes"]}
+    for joined in fleet.node(1).events("joined"):
+        assert joined["data"]["member_id"] == uuids[joined["data"]["member"]], joined
     killed(fleet, fleet.node(3))
     returns(fleet, fleet.node(3))
     linked(fleet)
