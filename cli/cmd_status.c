@@ -197,8 +197,7 @@ static void show_notes(const msgpack_object *agent, struct bytes *out)
 		const msgpack_object *o = &notes->via.array.ptr[i];
 
 		if (o->type == MSGPACK_OBJECT_STR)
-			(void)bytes_fmt(
-				out, "%.*s\n", (int)o->via.str.size, o->via.str.ptr); /* out->failed tells */
+			(void)bytes_fmt(out, "%.*s\n", (int)o->via.str.size, o->via.str.ptr); /* out->failed tells */
 	}
 }
 

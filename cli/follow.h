@@ -7,14 +7,14 @@
  */
 #include "cli/call.h"
 
-#define FOLLOW_POLL_MS 2000 /* one long poll */
+#define FOLLOW_POLL_MS	2000 /* one long poll */
 #define FOLLOW_LAST_MAX 60
-#define FOLLOW_LINES   10   /* of what was before, unless told otherwise */
+#define FOLLOW_LINES	10 /* of what was before, unless told otherwise */
 
 struct follow {
-	bool on;   /* -f */
-	bool met;  /* it has answered before: from now on its absence is waited for */
-	bool gone; /* said so */
+	bool on;			/* -f */
+	bool met;			/* it has answered before: from now on its absence is waited for */
+	bool gone;			/* said so */
 	char last[FOLLOW_LAST_MAX + 1]; /* of the last line that was shown: its time, or how it begins; "" */
 };
 

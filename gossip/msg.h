@@ -27,7 +27,7 @@
 #define GOSSIP_WANTS_MAX       128
 #define GOSSIP_BUCKETS	       32
 #define GOSSIP_BODY_MAX	       3968 /* of a question, or of a piece of its answer */
-#define GOSSIP_WATCH_RINGS_MAX 10 /* also the number of rings */
+#define GOSSIP_WATCH_RINGS_MAX 10   /* also the number of rings */
 #define GOSSIP_BEAT_MIN_MS     10
 #define GOSSIP_BEAT_MAX_MS     60000
 

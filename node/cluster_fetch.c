@@ -240,8 +240,7 @@ void cluster_fetch_done(struct cluster *c)
 int cluster_fetch_ask(struct cluster *c, const struct cluster_question *q, struct fetch_ask **ret, struct err *e)
 {
 	CLEANUP(bytes_done) struct bytes body = {.max = 2 * GOSSIP_BODY_MAX};
-	const struct fetch_question ask = {
-		.to = q->to, .body = &body, .done = q->done, .gone = q->gone, .arg = q->arg};
+	const struct fetch_question ask = {.to = q->to, .body = &body, .done = q->done, .gone = q->gone, .arg = q->arg};
 	const char *is = absent(c, q->to);
 	struct mp_writer w;
 

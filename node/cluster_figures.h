@@ -21,9 +21,9 @@ struct cluster_figures {
 	int64_t asked, asked_failed, served, served_refused, passed, strays, answers_bytes;
 };
 
-#define CLUSTER_FIGURES_NONE \
-	((struct cluster_figures){-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, \
-		-1, -1, -1, -1, -1, -1, -1})
+#define CLUSTER_FIGURES_NONE                                                                                          \
+	((struct cluster_figures){-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, \
+		-1, -1, -1, -1, -1, -1})
 
 struct cluster;
 

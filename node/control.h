@@ -57,11 +57,9 @@ struct control_stats {
 void control_stats(const struct control *c, struct control_stats *ret);
 
 /* A request that did not come over the socket: answered through done, once, from the loop; not ok: code and error. */
-typedef void control_answer(
-	void *arg, bool ok, const struct bytes *packed_result, const char *code, const char *error);
+typedef void control_answer(void *arg, bool ok, const struct bytes *packed_result, const char *code, const char *error);
 enum control_from { CONTROL_HTTP, CONTROL_MEMBER, CONTROL_FROM_MAX };
-struct control_request *control_request_new(
-	struct control *c, enum control_from from, control_answer *done, void *arg);
+struct control_request *control_request_new(struct control *c, enum control_from from, control_answer *done, void *arg);
 /* Its peer went away: `done` is not called any more. */
 void control_request_leave(struct control_request *rq);
 

@@ -149,8 +149,7 @@ void control_request_leave(struct control_request *rq)
 	rq->done = NULL;
 }
 
-struct control_request *control_request_new(
-	struct control *c, enum control_from from, control_answer *done, void *arg)
+struct control_request *control_request_new(struct control *c, enum control_from from, control_answer *done, void *arg)
 {
 	struct control_request *rq;
 
@@ -163,7 +162,11 @@ struct control_request *control_request_new(
 		return NULL;
 	rq->done = done;
 	rq->arg = arg;
-	rq->peer = (struct control_peer){.uid = CONTROL_NOBODY, .gid = CONTROL_NOBODY, .pid = -1, .http = from == CONTROL_HTTP, .member = from == CONTROL_MEMBER};
+	rq->peer = (struct control_peer){.uid = CONTROL_NOBODY,
+		.gid = CONTROL_NOBODY,
+		.pid = -1,
+		.http = from == CONTROL_HTTP,
+		.member = from == CONTROL_MEMBER};
 	c->st.requests++;
 	return rq;
 }

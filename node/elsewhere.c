@@ -71,8 +71,8 @@ static unsigned fits_here(const struct gossip *g, const struct gossip_member *m,
 }
 
 /* Nodes whose fit is the best: how many; the last of them in *ret. */
-static size_t find(const struct gossip *g, enum elsewhere_kind kind, const char *name, struct elsewhere *ret,
-	unsigned *ret_best)
+static size_t find(
+	const struct gossip *g, enum elsewhere_kind kind, const char *name, struct elsewhere *ret, unsigned *ret_best)
 {
 	struct gossip_member m;
 	size_t count = 0;
@@ -206,8 +206,8 @@ static void ask(struct node *n, struct control_request *rq, const struct elsewhe
 	control_refuse(rq, "refused", "%s", e.text);
 }
 
-bool elsewhere_forward(struct node *n, struct control_request *rq, const char *verb, const char *key,
-	const msgpack_object *args)
+bool elsewhere_forward(
+	struct node *n, struct control_request *rq, const char *verb, const char *key, const msgpack_object *args)
 {
 	CLEANUP(bytes_done) struct bytes packed = {.max = 2 * GOSSIP_BODY_MAX};
 	char name[REPLICA_ID_MAX];

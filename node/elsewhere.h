@@ -26,15 +26,15 @@ struct runner *elsewhere_own(struct node *n, const char *name);
 
 /* The only other node that has it: 0. Else -ENOENT, or -ENOTUNIQ with a sentence. Dead ones count only when no other
  * does. */
-int elsewhere_one(const struct node *n, enum elsewhere_kind kind, const char *name, struct elsewhere *ret,
-	struct err *e);
+int elsewhere_one(
+	const struct node *n, enum elsewhere_kind kind, const char *name, struct elsewhere *ret, struct err *e);
 
 /*
  * Asks the node that has what `args` names under `key`, and has rq answered with what it says. True: rq is ended, or
  * will be. False: no other node has it, or it is another node that asks: of what is here alone.
  */
-bool elsewhere_forward(struct node *n, struct control_request *rq, const char *verb, const char *key,
-	const msgpack_object *args);
+bool elsewhere_forward(
+	struct node *n, struct control_request *rq, const char *verb, const char *key, const msgpack_object *args);
 
 /* The sentence for what a node answered: not its own "this node", but its name. */
 void elsewhere_refuse(struct control_request *rq, const char *node, const struct fetch_answer *a);

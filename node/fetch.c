@@ -13,7 +13,7 @@
 #include "base/mem.h"
 
 #define TELL_EVERY (FETCH_WINDOW / 2) /* pieces taken, until that is said */
-#define LATER_MS   300	  /* a daemon that begins or ends is asked again */
+#define LATER_MS   300		      /* a daemon that begins or ends is asked again */
 #define AWAY	   "away"
 #define TEXT_MAX   256
 
@@ -91,8 +91,8 @@ static int ask(struct fetch *f, const struct fetch_question *q, bool passed, str
 	struct fetch_ask *a;
 
 	if (q->body->failed || q->body->n == 0 || q->body->n > GOSSIP_BODY_MAX)
-		return err_set(e, -EMSGSIZE, "the question to %s is larger than %d bytes", name_of(f, q->to),
-			GOSSIP_BODY_MAX);
+		return err_set(
+			e, -EMSGSIZE, "the question to %s is larger than %d bytes", name_of(f, q->to), GOSSIP_BODY_MAX);
 	if (f->figures.asks >= FETCH_MAX || f->ended)
 		return err_set(e, -ENOSPC, "%zu questions to other nodes are under way: try again in a moment",
 			f->figures.asks);
@@ -216,8 +216,7 @@ static void take_answer(struct fetch *f, uint64_t from, const struct gossip_msg_
 	LIST_FOREACH (at, &f->asks) {
 		struct fetch_ask *a = LIST_ENTRY(at, struct fetch_ask, link);
 
-		if (a->serial != m->serial || a->via != from ||
-			(a->state != FETCH_ASKED && a->state != FETCH_DROPPED))
+		if (a->serial != m->serial || a->via != from || (a->state != FETCH_ASKED && a->state != FETCH_DROPPED))
 			continue;
 		if (a->state == FETCH_DROPPED) { /* that is on its way, or needs not be said any more */
 			if (m->last)
@@ -260,8 +259,7 @@ static bool pull_ask(struct fetch_ask *a, struct gossip_msg *ret)
 {
 	if (a->state == FETCH_DUE) {
 		ret->type = GOSSIP_MSG_ASK;
-		ret->ask = (struct gossip_msg_ask){
-			a->serial, a->to, a->passed, {a->body.v, (uint16_t)a->body.n}};
+		ret->ask = (struct gossip_msg_ask){a->serial, a->to, a->passed, {a->body.v, (uint16_t)a->body.n}};
 		a->state = FETCH_ASKED;
 	} else if (a->state == FETCH_DROPPED) {
 		ret->type = GOSSIP_MSG_DROP;

@@ -60,7 +60,7 @@ struct fetch_hooks {
 };
 
 struct fetch_figures {
-	uint64_t asked, answered, failed; /* of ours */
+	uint64_t asked, answered, failed;  /* of ours */
 	uint64_t served, refused, dropped; /* of others: taken, turned away, no longer waited for */
 	uint64_t passed;		   /* on behalf of others */
 	uint64_t strays, no_memory;	   /* messages of no question that is known; dropped */

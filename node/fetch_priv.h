@@ -7,8 +7,8 @@
 #include "node/fetch.h"
 
 enum fetch_state {
-	FETCH_WAITS,  /* for a link, or for its turn */
-	FETCH_DUE,    /* the question is to be said */
+	FETCH_WAITS, /* for a link, or for its turn */
+	FETCH_DUE,   /* the question is to be said */
 	FETCH_ASKED,
 	FETCH_DROPPED, /* that nobody waits is to be said */
 	FETCH_STATE_MAX
@@ -18,13 +18,13 @@ struct fetch_ask {
 	struct list link;
 	struct fetch *f;
 	enum fetch_state state;
-	uint64_t to, via; /* via: whom it is said to; 0: not known yet */
-	uint32_t serial, at;	     /* at: the link that it is said on */
-	uint32_t round;		     /* of the last look */
-	unsigned way;	     /* the next one */
-	bool passed;	     /* on behalf of another node */
-	uint32_t taken, told; /* pieces */
-	int64_t until_ms, way_until_ms; /* way_until: DEADLINE_NEVER until it was begun */
+	uint64_t to, via;		  /* via: whom it is said to; 0: not known yet */
+	uint32_t serial, at;		  /* at: the link that it is said on */
+	uint32_t round;			  /* of the last look */
+	unsigned way;			  /* the next one */
+	bool passed;			  /* on behalf of another node */
+	uint32_t taken, told;		  /* pieces */
+	int64_t until_ms, way_until_ms;	  /* way_until: DEADLINE_NEVER until it was begun */
 	int64_t later_ms, later_until_ms; /* a daemon that begins or ends is asked again: when, and until when; or 0 */
 	struct bytes body, answer;
 	fetch_done *done;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The answering half of fetch.h: questions of other nodes, for this one or to be passed on, and their answers in pieces.
+ * The answering half of fetch.h: questions of other nodes, for this one or to be passed on, and their answers in
+ * pieces.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -124,7 +125,8 @@ static struct fetch_serve *serve_new(struct fetch *f, uint64_t from, uint32_t at
 		f->figures.no_memory++;
 		return NULL;
 	}
-	*s = (struct fetch_serve){.f = f, .peer = from, .at = at, .serial = serial, .answer = {.max = FETCH_ANSWER_MAX}};
+	*s = (struct fetch_serve){
+		.f = f, .peer = from, .at = at, .serial = serial, .answer = {.max = FETCH_ANSWER_MAX}};
 	list_add_tail(&f->serves, &s->link);
 	f->figures.serves++;
 	return s;
@@ -227,8 +229,7 @@ static void put_piece(struct fetch_serve *s, struct gossip_msg *ret)
 	size_t left = s->answer.n - s->sent_bytes, n = MIN(left, (size_t)GOSSIP_BODY_MAX);
 
 	ret->type = GOSSIP_MSG_ANSWER;
-	ret->answer = (struct gossip_msg_answer){
-		s->serial, n == left, {s->answer.v + s->sent_bytes, (uint16_t)n}};
+	ret->answer = (struct gossip_msg_answer){s->serial, n == left, {s->answer.v + s->sent_bytes, (uint16_t)n}};
 	s->sent_bytes += n;
 	s->sent++;
 	list_del(&s->link); /* the others have their turn first */

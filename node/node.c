@@ -106,9 +106,8 @@ void node_event(struct node *n, enum replica_severity severity, const char *kind
 void node_event_data(struct node *n, enum replica_severity severity, const char *kind, const struct bytes *data,
 	const char *fmt, ...)
 {
-	struct store_event ev = {.kind = kind,
-		.data = data->failed ? NULL : data->v,
-		.data_len = data->failed ? 0 : data->n};
+	struct store_event ev = {
+		.kind = kind, .data = data->failed ? NULL : data->v, .data_len = data->failed ? 0 : data->n};
 	va_list ap;
 
 	va_start(ap, fmt);

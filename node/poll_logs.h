@@ -16,9 +16,9 @@
 struct place {
 	char replica[REPLICA_ID_MAX];
 	struct logs_pos pos;
-	bool begins;   /* was asked for without a position: it is told one in any case */
-	int64_t lines; /* then: the last so many; -1: all */
-	uint8_t far;   /* 0: it is here; else the number, from 1 on, of its node's question */
+	bool begins;		 /* was asked for without a position: it is told one in any case */
+	int64_t lines;		 /* then: the last so many; -1: all */
+	uint8_t far;		 /* 0: it is here; else the number, from 1 on, of its node's question */
 	char id[REPLICA_ID_MAX]; /* there */
 };
 
@@ -36,7 +36,7 @@ struct log_waiter {
 	struct waiter w;
 	int64_t page; /* bytes of each place at most */
 	size_t n, n_far;
-	bool waits; /* they have said what they had, and wait for more */
+	bool waits;	 /* they have said what they had, and wait for more */
 	struct far *far; /* owned */
 	struct place places[];
 };

@@ -16,7 +16,7 @@
 #define PLACE_BYTES (REPLICA_ID_MAX + 64) /* one place in a question */
 #define PLACES_EACH 16
 
-_Static_assert(PLACES_EACH * PLACE_BYTES <= GOSSIP_BODY_MAX - 256, "a question's places fit it");
+_Static_assert(PLACES_EACH *PLACE_BYTES <= GOSSIP_BODY_MAX - 256, "a question's places fit it");
 _Static_assert(PLACES_MAX < UINT8_MAX, "a place holds the number of its question");
 
 /* ---- parts ---- */
@@ -114,8 +114,7 @@ static void pack_place(struct mp_writer *w, const struct place *p)
 static void ask(struct far *x, int64_t wait_ms)
 {
 	CLEANUP(bytes_done) struct bytes args = {.max = 2 * GOSSIP_BODY_MAX};
-	const struct cluster_question q = {
-		.to = x->member, .verb = "logs", .args = &args, .done = on_parts, .arg = x};
+	const struct cluster_question q = {.to = x->member, .verb = "logs", .args = &args, .done = on_parts, .arg = x};
 	struct mp_writer w;
 	struct err e;
 

@@ -63,8 +63,7 @@ static void put_told(
 			continue;
 		(void)snprintf(id, sizeof(id), "%.*s", (int)x->id.n, x->id.v); /* a longer one is nobody's */
 		twice = (i > 0 && is_same(&v[i - 1], x->id.v, x->id.n)) ||
-			(i + 1 < n && is_same(&v[i + 1], x->id.v, x->id.n)) ||
-			(own && roster_runner(own->node, id));
+			(i + 1 < n && is_same(&v[i + 1], x->id.v, x->id.n)) || (own && roster_runner(own->node, id));
 		put(names, (only || twice) && !memchr(x->id.v, '/', x->id.n) ? x->member->record.name.v : NULL, x->id.v,
 			x->id.n);
 	}
@@ -131,8 +130,8 @@ void poll_logs_list(struct node *n, struct control_request *rq, const char *name
 		control_refuse(rq, "refused", "out of memory");
 	} else if (list(n, rq, name, &t, &names, &refused)) {
 		reply(rq, &names);
-	} else if (!refused && (elsewhere_own(n, name) ||
-				       (!alone && elsewhere_one(n, ELSEWHERE_REPLICA, name, &at, NULL) == 0))) {
+	} else if (!refused &&
+		   (elsewhere_own(n, name) || (!alone && elsewhere_one(n, ELSEWHERE_REPLICA, name, &at, NULL) == 0))) {
 		put(&names, NULL, name, strlen(name));
 		reply(rq, &names);
 	} else if (!refused) {

@@ -24,8 +24,7 @@
 #define EVENTS_LOOKED_MAX 200
 
 /* NULL: rq is ended, or another node is asked. */
-static struct agent *get_agent(
-	struct node *n, struct control_request *rq, const char *verb, const msgpack_object *args)
+static struct agent *get_agent(struct node *n, struct control_request *rq, const char *verb, const msgpack_object *args)
 {
 	char name[REPLICA_ID_MAX] = "";
 	struct agent *a;

@@ -102,12 +102,8 @@ static bool is_gone(void *arg)
 static void ask(struct asked *a)
 {
 	CLEANUP(bytes_done) struct bytes args = {.max = GOSSIP_BODY_MAX};
-	const struct cluster_question q = {.to = a->member,
-		.verb = "status",
-		.args = &args,
-		.done = on_answer,
-		.gone = is_gone,
-		.arg = a};
+	const struct cluster_question q = {
+		.to = a->member, .verb = "status", .args = &args, .done = on_answer, .gone = is_gone, .arg = a};
 	struct mp_writer w;
 	struct err e;
 
@@ -139,7 +135,7 @@ void report_far_ask(struct report_far *far, const struct gossip_member *m, struc
 	}
 	a = &far->v[far->n_asked++];
 	*a = (struct asked){.far = far, .member = m->id, .reply = {.max = FETCH_ANSWER_MAX}};
-	memcpy(a->node, m->record.name.v, (size_t)m->record.name.n + 1);	    /* it ends in a NUL */
+	memcpy(a->node, m->record.name.v, (size_t)m->record.name.n + 1);	   /* it ends in a NUL */
 	(void)snprintf(a->agent, sizeof(a->agent), "%.*s", (int)agent.n, agent.v); /* fits */
 	ask(a);
 }

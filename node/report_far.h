@@ -25,7 +25,6 @@ const msgpack_object *report_far_replica(const struct report_far *far, const str
 void report_far_pack_notes(struct mp_writer *w, const struct report_far *far, struct gossip_str agent);
 
 /* report_status.c: the document, for the agent of that name ("": of all). */
-void report_status_answer(
-	struct node *n, struct control_request *rq, const char *only, const struct report_far *far);
+void report_status_answer(struct node *n, struct control_request *rq, const char *only, const struct report_far *far);
 
 #endif

@@ -394,8 +394,7 @@ static void answer(struct node *n, struct control_request *rq, const struct told
 	report_send(rq, &out);
 }
 
-void report_status_answer(
-	struct node *n, struct control_request *rq, const char *only, const struct report_far *far)
+void report_status_answer(struct node *n, struct control_request *rq, const char *only, const struct report_far *far)
 {
 	CLEANUP(told_done) struct told told = {0};
 	bool alone = control_peer(rq)->member; /* each node tells of itself */

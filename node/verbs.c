@@ -174,8 +174,8 @@ void verbs_handle(void *arg, struct control_request *rq, const char *verb, const
 	else if (control_peer(rq)->http && !(v->flags & VERB_READ))
 		control_refuse(rq, "refused", "HTTP only reads; use the covey command on the node");
 	else if (control_peer(rq)->member && !(v->flags & (VERB_READ | VERB_MEMBER)))
-		control_refuse(rq, "refused", "another node only reads here; use the covey command on %s",
-			n->cfg->name);
+		control_refuse(
+			rq, "refused", "another node only reads here; use the covey command on %s", n->cfg->name);
 	else if (n->ending)
 		control_refuse(rq, "stopping", "the daemon is stopping");
 	else if ((v->flags & VERB_CLUSTER) && !n->cluster)

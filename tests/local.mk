@@ -91,6 +91,7 @@ test_programs += %D%/unit/test_counted
 test_programs += %D%/unit/test_diff
 test_programs += %D%/unit/test_enough
 test_programs += %D%/unit/test_fetch
+test_programs += %D%/unit/test_fetch_away
 test_programs += %D%/unit/test_err
 test_programs += %D%/unit/test_events
 test_programs += %D%/unit/test_explain
@@ -186,7 +187,9 @@ EXTRA_DIST += %D%/lib/fail_io.h
 EXTRA_DIST += %D%/lib/faults.h
 EXTRA_DIST += %D%/lib/fake_daemon.h
 EXTRA_DIST += %D%/lib/following.h
+EXTRA_DIST += %D%/lib/fetch_bed.h
 EXTRA_DIST += %D%/lib/gossip_msgs.h
+EXTRA_DIST += %D%/lib/gossip_same.h
 EXTRA_DIST += %D%/lib/groups.h
 EXTRA_DIST += %D%/lib/hello_bed.h
 EXTRA_DIST += %D%/lib/json.h
@@ -287,9 +290,10 @@ EXTRA_DIST += %D%/edge/test_completion.sh
 # Real daemons on a network of namespaces.
 TESTS += %D%/e2e/test_bed.sh
 EXTRA_DIST += %D%/e2e/test_bed.sh %D%/e2e/bed/fleet.py %D%/e2e/bed/main.py %D%/e2e/bed/net.py
-EXTRA_DIST += %D%/e2e/cases/alone.py %D%/e2e/cases/elsewhere.py %D%/e2e/cases/full.py %D%/e2e/cases/identity.py %D%/e2e/cases/join.py \
-	%D%/e2e/cases/killed.py %D%/e2e/cases/leave.py %D%/e2e/cases/lost.py %D%/e2e/cases/oneway.py \
-	%D%/e2e/cases/partition.py %D%/e2e/cases/paused.py %D%/e2e/cases/silent.py %D%/e2e/cases/trust.py
+EXTRA_DIST += %D%/e2e/cases/alone.py %D%/e2e/cases/elsewhere.py %D%/e2e/cases/full.py \
+	%D%/e2e/cases/identity.py %D%/e2e/cases/join.py %D%/e2e/cases/killed.py %D%/e2e/cases/leave.py \
+	%D%/e2e/cases/lost.py %D%/e2e/cases/oneway.py %D%/e2e/cases/partition.py \
+	%D%/e2e/cases/paused.py %D%/e2e/cases/silent.py %D%/e2e/cases/trust.py
 
 # The benchmarks' harness starts and stops the floor and the peers (bench/).
 TESTS += %D%/edge/test_bench_smoke.sh

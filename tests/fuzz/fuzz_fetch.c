@@ -18,8 +18,17 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum order { ORDER_FRAME, ORDER_ASK, ORDER_ANSWER, ORDER_REFUSE, ORDER_DROP, ORDER_LINK, ORDER_TIME, ORDER_ABSENT,
-	ORDER_MAX };
+enum order {
+	ORDER_FRAME,
+	ORDER_ASK,
+	ORDER_ANSWER,
+	ORDER_REFUSE,
+	ORDER_DROP,
+	ORDER_LINK,
+	ORDER_TIME,
+	ORDER_ABSENT,
+	ORDER_MAX
+};
 
 struct bed {
 	struct fetch *f;

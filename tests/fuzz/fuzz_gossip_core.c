@@ -236,9 +236,8 @@ static void set_own(struct bed *b, uint8_t which, struct input *in)
 
 static void operator_says(struct bed *b, uint8_t which, struct input *in)
 {
-	static const enum gossip_in_type types[] = {
-		GOSSIP_IN_FORGET, GOSSIP_IN_VOTERS, GOSSIP_IN_FOUNDED, GOSSIP_IN_RECORD, GOSSIP_IN_LEAVE,
-		GOSSIP_IN_VISIT};
+	static const enum gossip_in_type types[] = {GOSSIP_IN_FORGET, GOSSIP_IN_VOTERS, GOSSIP_IN_FOUNDED,
+		GOSSIP_IN_RECORD, GOSSIP_IN_LEAVE, GOSSIP_IN_VISIT};
 	struct gossip_record r = record_of(b, 0);
 	uint16_t both = take16(in);
 	uint64_t ids[2] = {(uint64_t)(both >> 8) << 56, (uint64_t)(both & 0xff) << 56};
