@@ -193,7 +193,7 @@ static void ask(struct node *n, struct control_request *rq, const struct elsewhe
 	struct forward *w = mem_zalloc(1, sizeof(*w));
 	const struct cluster_question q = {
 		.to = at->member, .verb = verb, .args = args, .done = on_answer, .gone = is_gone, .arg = w};
-	struct err e = {.text = "out of memory"};
+	struct err e = {.code = -ENOMEM, .text = "out of memory"};
 	struct fetch_ask *a;
 
 	if (w) {
@@ -203,7 +203,7 @@ static void ask(struct node *n, struct control_request *rq, const struct elsewhe
 	if (w && cluster_fetch_ask(n->cluster, &q, &a, &e) == 0)
 		return;
 	free(w);
-	control_refuse(rq, "refused", "%s", e.text);
+	control_refuse(rq, e.code == -EHOSTUNREACH ? "away" : "refused", "%s", e.text);
 }
 
 bool elsewhere_forward(

@@ -88,7 +88,7 @@ static void reply(struct control_request *rq, struct names *names)
 static bool list(struct node *n, struct control_request *rq, const char *name, const struct told *t,
 	struct names *names, bool *ret_refused)
 {
-	const struct agent *own = roster_find(n, name);
+	const struct agent *own = roster_find(n, name), *named = own ? NULL : roster_find(n, roster_bare(n, name));
 	struct gossip_str agent = {name, (uint16_t)strlen(name)};
 	struct elsewhere at, *only = NULL;
 	const struct told_item *v;
@@ -96,8 +96,8 @@ static bool list(struct node *n, struct control_request *rq, const char *name, c
 	size_t k = 0;
 	int rc;
 
-	if (own && own->scope == SPEC_SCOPE_NODE) {
-		put_own(names, own, NULL, 0);
+	if (named || (own && own->scope == SPEC_SCOPE_NODE)) { /* "n1/web" on n1 is what it has of the cluster's, too */
+		put_own(names, named ? named : own, NULL, 0);
 		return true;
 	}
 	(void)told_of(t->agents, t->n_agents, agent, &k);

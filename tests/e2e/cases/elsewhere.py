@@ -103,7 +103,9 @@ def ambiguous(fleet):
         assert "I am of n2" in node.covey("logs", "n2/twin.0").stdout
         both = node.covey("logs", "twin").stdout
         assert "n2/twin.0 | " in both and "n3/twin.0 | " in both, both
-    assert "I am of n2" in fleet.node(2).covey("logs", "twin.0").stdout  # what is here is meant first
+    two = fleet.node(2)
+    for name in ("twin.0", "n2/twin.0", "n2/twin"):  # what is here is meant first
+        assert "I am of n2" in two.covey("logs", name).stdout, name
 
 
 def details(fleet, owner):
@@ -152,6 +154,22 @@ def quiet(fleet, since):
         assert not odd, (node.name, odd)
 
 
+def owner_restarted(fleet, owner):
+    """Its daemon alone, at once: whoever follows goes on where it was."""
+    readers = [Following(fleet.node(i), "talks.0", "-n", "1") for i in (3, 4)]
+    seen = [reader.lines(3) for reader in readers]
+    for sig in (signal.SIGTERM, signal.SIGKILL):
+        owner.kill(sig)
+        owner.start()
+        fleet.wait_seen({n.name: "alive" for n in fleet.nodes})
+        for reader, lines in zip(readers, seen):
+            lines += reader.lines(30)
+            numbers = [int(line.split()[-1]) for line in lines]
+            assert numbers == list(range(numbers[0], numbers[0] + len(numbers))), numbers
+    for reader in readers:
+        reader.stop()
+
+
 def owner_killed(fleet, owner):
     """Whoever follows is told, and up to where it came."""
     readers = [Following(fleet.node(i), "talks.0", "-n", "1") for i in (2, 5)]
@@ -189,4 +207,5 @@ def run(fleet):
     much(fleet, hidden)
     quiet(fleet, since)
     slow_owner(fleet, owner)
+    owner_restarted(fleet, owner)
     owner_killed(fleet, owner)
