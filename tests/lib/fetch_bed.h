@@ -288,7 +288,7 @@ static inline struct fetch_serve *fetch_bed_next_of(int i)
 static inline void fetch_bed_answer(int i, size_t bytes)
 {
 	static uint8_t data[FETCH_ANSWER_MAX];
-	struct bytes reply = {.max = FETCH_ANSWER_MAX};
+	struct bytes reply = {.max = 2 * FETCH_ANSWER_MAX};
 	struct fetch_serve *s = fetch_bed_next_of(i);
 	struct mp_writer w;
 

@@ -226,6 +226,7 @@ static void test_a_daemon_that_begins_is_asked_again(void **state)
 	fetch_bed_settle();
 	fetch_refuse(fetch_bed_next_of(1), "stopping", "not now");
 	fetch_bed_settle();
+	assert_int_equal(bed.v[1].n_serves, 1); /* not at once */
 	assert_false(came[0].over);
 	fetch_bed_answer(1, 3);
 	fetch_bed_pass(1000);
