@@ -105,6 +105,13 @@ static bool is_worth_it(const struct gossip_member *m)
 	return !m->self && m->state <= GOSSIP_DEAD && m->has_record && m->record.address.n > 0;
 }
 
+static void on_kept(void *arg, int rc, const char *error)
+{
+	if (rc == 0)
+		log_debug("members are remembered for the next start");
+	node_stored(arg, rc, error);
+}
+
 static void on_keep(struct ev_loop *loop, ev_timer *w, int revents)
 {
 	CLEANUP(bytes_done) struct bytes text = {.max = (size_t)CLUSTER_KNOWN_MAX * CLUSTER_ADDRESS_MAX + 1};
@@ -126,8 +133,7 @@ static void on_keep(struct ev_loop *loop, ev_timer *w, int revents)
 	c->known = bytes_take(&text);
 	if (!c->known)
 		return;
-	log_debug("%zu members are remembered for the next start", n);
-	(void)store_put_known(c->n->store, c->known, node_stored, c->n); /* full: at the next change */
+	(void)store_put_known(c->n->store, c->known, on_kept, c->n); /* full: at the next change */
 }
 
 void cluster_seen_init(struct cluster *c)
