@@ -25,12 +25,15 @@
 #define ROUND_MS    200	 /* where no request can wait for all */
 #define ROUND_SHARE 4	 /* a pause of so many times what a round took */
 #define AWAY_MS	    2000 /* a replica whose node went away is asked for again */
+#define GONE_MS	    5000 /* one that is no more: its node may have begun anew, and tell what it has in a moment */
+#define GONE_ASK_MS 300
 
 struct source {
 	struct merge_source s;
 	struct log_place at;
 	bool asked, more, gone, away; /* away: its node does not answer; told once */
-	int64_t away_until_ms;	      /* CLOCK_MONOTONIC */
+	int64_t away_until_ms;	      /* CLOCK_MONOTONIC; it is not asked for until then */
+	int64_t gone_ms;	      /* since when it is no more; 0: it is */
 };
 
 struct all {
@@ -128,6 +131,18 @@ static size_t page_of(const struct all *x)
 	return MIN(MAX((size_t)PAGES_BYTES / MAX(x->merge.n, (size_t)1), (size_t)PAGE_MIN), (size_t)PAGE_MAX);
 }
 
+/* Not before it was looked for a while: what comes back goes on where it was. */
+static bool is_gone_for_good(struct source *s)
+{
+	int64_t now_ms = cli_mono_ms();
+
+	if (s->gone_ms == 0)
+		s->gone_ms = now_ms;
+	s->s.ended = true;
+	s->away_until_ms = now_ms + GONE_ASK_MS;
+	return now_ms - s->gone_ms >= GONE_MS;
+}
+
 static enum cli_status take_part(struct source *s, const msgpack_object *part)
 {
 	struct bytes data = {.max = PAGE_MAX};
@@ -144,6 +159,9 @@ static enum cli_status take_part(struct source *s, const msgpack_object *part)
 		return CLI_DONE;
 	}
 	s->away = false;
+	s->away_until_ms = 0;
+	if (field_bool(part, "gone") && field_bool(part, "away") && !is_gone_for_good(s))
+		return CLI_DONE;
 	if (*why) {
 		s->gone = true;
 		(void)cli_fail(CLI_DONE, "%s: %s", s->s.name, why); /* told; the others go on */
@@ -151,6 +169,7 @@ static enum cli_status take_part(struct source *s, const msgpack_object *part)
 	}
 	log_place_take(&s->at, part);
 	s->gone = field_bool(part, "gone");
+	s->gone_ms = s->gone ? s->gone_ms : 0;
 	s->more = field_bool(part, "more");
 	log_data_take(&data, part);
 	rc = data.failed ? -1 : merge_feed(&s->s, data.v, data.n);
@@ -206,7 +225,7 @@ static enum cli_status ask(struct all *x, struct source *const *group, size_t n,
 
 static bool is_away(const struct source *s)
 {
-	return s->away && cli_mono_ms() < s->away_until_ms;
+	return cli_mono_ms() < s->away_until_ms;
 }
 
 static size_t n_here(const struct all *x)
@@ -302,7 +321,7 @@ static enum cli_status catch_up(struct all *x)
 		for (size_t i = 0; i < x->merge.n; i++) {
 			struct source *s = source_at(x, i);
 
-			if (s->asked && !s->away)
+			if (s->asked && !is_away(s))
 				s->s.ended = s->gone || !s->more;
 			all &= s->s.ended;
 		}

@@ -7,8 +7,21 @@
 #include <poll.h>
 #include <string.h>
 
-#define GRACE_MS 10000
-#define RETRY_MS 200
+#define GRACE_MS   10000
+#define RETRY_MS   200
+#define UNKNOWN_MS 5000 /* a node that begins anew is back before all that it has is known again */
+
+/* What was read before and is not known now: whether to ask again. */
+static bool is_waited_for(struct follow *f, const struct reply *r)
+{
+	int64_t now_ms = cli_mono_ms();
+
+	if (!f->on || !f->met || strcmp(r->code, "unknown") != 0)
+		return false;
+	if (f->unknown_until_ms == 0)
+		f->unknown_until_ms = now_ms + UNKNOWN_MS;
+	return now_ms < f->unknown_until_ms;
+}
 
 enum cli_status follow_ask(
 	struct cli *c, struct follow *f, const char *verb, const struct args *a, struct reply *r, bool *ret_again)
@@ -20,6 +33,12 @@ enum cli_status follow_ask(
 	if (end == CALL_OK) {
 		f->met = true;
 		f->gone = false;
+		f->unknown_until_ms = 0;
+		return CLI_DONE;
+	}
+	if (end == CALL_REFUSED && is_waited_for(f, r)) {
+		*ret_again = true;
+		(void)poll(NULL, 0, RETRY_MS); /* a signal only makes it shorter */
 		return CLI_DONE;
 	}
 	if (end == CALL_REFUSED && strcmp(r->code, "away") == 0 && *f->last)

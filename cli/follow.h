@@ -12,9 +12,10 @@
 #define FOLLOW_LINES	10 /* of what was before, unless told otherwise */
 
 struct follow {
-	bool on;			/* -f */
-	bool met;			/* it has answered before: from now on its absence is waited for */
-	bool gone;			/* said so */
+	bool on;		  /* -f */
+	bool met;		  /* it has answered before: from now on its absence is waited for */
+	bool gone;		  /* said so */
+	int64_t unknown_until_ms; /* what it asks for is not known since a while: until when that is waited for; or 0 */
 	char last[FOLLOW_LAST_MAX + 1]; /* of the last line that was shown: its time, or how it begins; "" */
 };
 

@@ -64,9 +64,10 @@ static void refuse_name(const struct log_waiter *lw)
 	if (roster_find(lw->w.node, name))
 		control_refuse(lw->w.rq, "refused",
 			"%s is an agent: name one of its replicas, as 'covey status %s' lists them", name, name);
-	else
-		control_refuse(lw->w.rq, "refused", "there is no replica '%s'%s", name,
-			control_peer(lw->w.rq)->member || !lw->w.node->cluster ? " on this node" : "");
+	else if (control_peer(lw->w.rq)->member || !lw->w.node->cluster)
+		control_refuse(lw->w.rq, "refused", "there is no replica '%s' on this node", name);
+	else /* none, or none yet: a node that begins anew tells what it has after it is back */
+		control_refuse(lw->w.rq, "unknown", "there is no replica '%s'", name);
 }
 
 static bool try_one(struct waiter *w, bool last)
@@ -94,6 +95,12 @@ static bool try_one(struct waiter *w, bool last)
 	return done;
 }
 
+/* A node that begins anew tells what it has a moment after it is back. */
+static bool may_come_back(const struct log_waiter *lw)
+{
+	return lw->w.node->cluster && !control_peer(lw->w.rq)->member;
+}
+
 /* Those with news, into `list`; a log that cannot be read is told and costs the others nothing. */
 static size_t collect(struct log_waiter *lw, struct mp_writer *mw)
 {
@@ -108,10 +115,11 @@ static size_t collect(struct log_waiter *lw, struct mp_writer *mw)
 			continue;
 		rc = look_at(lw, &lw->places[i], &p, &e);
 		if (rc < 0 || is_news(&p) || lw->places[i].begins) {
-			mp_map(mw, 8);
+			mp_map(mw, 9);
 			mp_key_str(mw, "replica", lw->places[i].replica);
 			pack_part(mw, &lw->places[i], &p);
 			mp_key_bool(mw, "gone", p.gone);
+			mp_key_bool(mw, "away", p.gone && may_come_back(lw)); /* as far as is known now */
 			mp_key_str(mw, "error", rc < 0 ? e.text : NULL);
 			n++;
 		}

@@ -155,15 +155,17 @@ def quiet(fleet, since):
 
 
 def owner_restarted(fleet, owner):
-    """Its daemon alone, at once: whoever follows goes on where it was."""
-    readers = [Following(fleet.node(i), "talks.0", "-n", "1") for i in (3, 4)]
+    """Its daemon alone, at once: whoever follows goes on where it was, unless it took so long that it is dead."""
+    nodes = [fleet.node(i) for i in (3, 4)]
+    readers = [Following(node, "talks.0", "-n", "1") for node in nodes]
     seen = [reader.lines(3) for reader in readers]
     for sig in (signal.SIGTERM, signal.SIGKILL):
         owner.kill(sig)
         owner.start()
         fleet.wait_seen({n.name: "alive" for n in fleet.nodes})
-        for reader, lines in zip(readers, seen):
-            lines += reader.lines(30)
+        for node, reader, lines in zip(nodes, readers, seen):
+            lines += [line for line in reader.lines(30) if line]
+            assert len(lines) % 30 == 3 or node.events("dead", "n1 is dead"), (node.name, lines[-1], reader.ended())
             numbers = [int(line.split()[-1]) for line in lines]
             assert numbers == list(range(numbers[0], numbers[0] + len(numbers))), numbers
     for reader in readers:
