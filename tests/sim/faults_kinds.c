@@ -80,7 +80,7 @@ static void restore(struct sim *s, struct fault *f)
 {
 	struct sim_node *n = &s->nodes[f->a];
 
-	/* Nobody can tell a boot from the last one of the same number: that there is none is the edge's affair. */
+	/* Nobody can tell a boot from the last one of the same number: that there is none is identity_boot's. */
 	if (n->life != SIM_DOWN || n->boot < 2) {
 		start_again(s, f);
 		return;
