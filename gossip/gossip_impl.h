@@ -215,7 +215,8 @@ struct gossip {
 	uint32_t pred[GOSSIP_RINGS], succ[GOSSIP_RINGS];
 	struct accused *accused;
 	bool judge, rewire;
-	bool rebooted; /* the change at hand is another boot's */
+	bool rebooted;		      /* the change at hand is another boot's */
+	uint64_t alone_id, alone_inc; /* state.c: whom we called dead while we heard nobody */
 
 	/* values.c */
 	size_t values_bytes, values_max;
@@ -318,6 +319,7 @@ uint8_t state_join(unsigned flags); /* the highest of them alone, with what belo
 /* Merges what is said of a subject; false: it brought nothing. */
 bool state_merge(struct gossip *g, struct member *m, const struct gossip_msg_state *s, uint8_t from);
 void state_settle(struct gossip *g, struct member *m); /* after flags, incarnation or `suspect` changed */
+void state_take_back(struct gossip *g);
 void state_judge(struct gossip *g);
 void state_clear(struct gossip *g, struct member *m);	 /* nobody accuses it */
 int state_accuser(const struct accused *a, uint64_t id); /* its place, or -1 */

@@ -52,6 +52,8 @@ void take_self(struct gossip *g, uint64_t inc, uint8_t flags, const struct gossi
 	e->n_by = s ? s->n_accusers : 0;
 	for (int i = 0; s && i < MIN(s->n_accusers, GOSSIP_BY_MAX); i++)
 		e->by[i] = s->accusers[i].id;
+	if (flags & GOSSIP_FLAG_DEAD)
+		state_take_back(g);
 }
 
 static void take_state(struct gossip *g, struct link *l, const struct gossip_msg_state *s)

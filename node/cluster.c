@@ -286,6 +286,7 @@ int cluster_run(struct cluster *c, struct err *e)
 	}
 	c->cursor = 0;
 	c->armed_ms = DEADLINE_NEVER;
+	cluster_forget_tell(c);
 	cluster_share_all(c);
 	cluster_arm(c);
 	return 0;
@@ -357,6 +358,7 @@ int cluster_open(struct node *n, struct cluster **ret, struct err *e)
 	cluster_life_init(c);
 	cluster_share_init(c);
 	cluster_seen_init(c);
+	cluster_forget_init(c);
 	*ret = c;
 	return 0;
 }

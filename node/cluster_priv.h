@@ -102,6 +102,9 @@ struct cluster {
 	uint64_t cursor; /* of gossip_change_next */
 	bool changed;
 	ev_timer keep; /* known members are stored a while after a change */
+	/* cluster_forget.c */
+	uint64_t forgotten[GOSSIP_GONE_MAX];
+	size_t n_forgotten;
 	/* cluster_share.c */
 	uint64_t cores_made;
 	struct enough_use use, capacity; /* as others know them */
@@ -148,6 +151,12 @@ void cluster_event(struct cluster *c, const struct gossip_out *out);
 /* Not again within CLUSTER_PACE_MS. */
 void cluster_event_paced(struct cluster *c, enum replica_severity severity, const char *kind, const char *fmt, ...)
 	PRINTF_LIKE(4, 5);
+
+/* ---- cluster_forget.c ---- */
+
+void cluster_forget_init(struct cluster *c);
+void cluster_forget_tell(struct cluster *c);
+void cluster_forget_heard(struct cluster *c, uint64_t id);
 
 /* ---- cluster_seen.c ---- */
 

@@ -15,6 +15,7 @@ libnode_a_SOURCES = \
 	%D%/cluster_event.c \
 	%D%/cluster_figures.c \
 	%D%/cluster_figures.h \
+	%D%/cluster_forget.c \
 	%D%/cluster_life.c \
 	%D%/cluster_link.c \
 	%D%/cluster_priv.h \
@@ -22,7 +23,6 @@ libnode_a_SOURCES = \
 	%D%/cluster_share.c \
 	%D%/cluster_share.h \
 	%D%/cluster_tls.c \
-	%D%/cluster_verb.c \
 	%D%/config.c \
 	%D%/config.h \
 	%D%/config_addr.c \

@@ -307,6 +307,38 @@ static void test_isolated(void **state)
 	bed_free(b);
 }
 
+static void cut_off(struct bed *b, int node, int other, bool cut)
+{
+	bed_cut(b, node, other, cut);
+	bed_cut(b, other, node, cut);
+}
+
+/* n0 missed that n2 returned, and calls n1 dead while it hears nobody. Nobody hears of that. */
+static void test_a_verdict_alone_is_taken_back(void **state)
+{
+	struct bed *b = bed_new(3);
+
+	(void)state;
+	bed_start_all(b);
+	bed_lose(b, 2);
+	bed_run(b, 5000);
+	assert_int_equal(bed_state(b, 2, 0), GOSSIP_DEAD);
+	cut_off(b, 0, 1, true);
+	cut_off(b, 0, 2, true);
+	bed_start(b, 2, 1);
+	bed_run(b, 10000);
+	assert_int_equal(bed_state(b, 1, 0), GOSSIP_DEAD);
+	assert_int_equal(bed_state(b, 0, 2), GOSSIP_DEAD);
+	assert_int_equal(bed_state(b, 1, 2), GOSSIP_ALIVE);
+	bed_mark(b);
+	cut_off(b, 0, 2, false);
+	bed_run(b, 30000);
+	assert_int_equal(bed_state(b, 2, 0), GOSSIP_ALIVE);
+	assert_int_equal(bed_state(b, 0, 2), GOSSIP_ALIVE);
+	assert_int_equal(b->v[2].said_ms[1][GOSSIP_DEAD], -1);
+	bed_free(b);
+}
+
 /* A loop that stands still for three seconds, again and again, accuses nobody because of it. */
 static void test_slow_observer(void **state)
 {
@@ -341,6 +373,7 @@ int main(void)
 		cmocka_unit_test(test_partition_heals),
 		cmocka_unit_test(test_one_way_cut_of_a_pair),
 		cmocka_unit_test(test_isolated),
+		cmocka_unit_test(test_a_verdict_alone_is_taken_back),
 		cmocka_unit_test(test_slow_observer),
 	};
 
