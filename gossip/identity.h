@@ -23,6 +23,11 @@ int identity_parse(const char *text, uint8_t uuid[IDENTITY_UUID_BYTES]);
  * the seconds since 2020 by the wall clock. A clock that is wrong costs nothing: the counter alone then says.
  */
 uint32_t identity_boot(int64_t counter, int64_t wall_ms);
+/*
+ * The one for a node that learns that its number is too low: heard is what others know of it. Some may know of a few
+ * later ones, so it is far above.
+ */
+uint32_t identity_boot_above(uint32_t heard);
 
 /* How a peer stands to us, by its UUID and its process's number (random, made at each start). */
 enum identity_kin {

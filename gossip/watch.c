@@ -345,7 +345,7 @@ static void time_is_up(struct gossip *g, struct watch *w)
 		w->until_ms = g->now.mono_ms + g->profile->beat_ms;
 	else if (!alone && !members_at(g, w->member)->accused && nobody_agrees(g))
 		w->until_ms = g->now.mono_ms + g->profile->beat_ms;
-	else if (!alone && w->asked > 0 && w->answered == 0 && w->rounds < ROUNDS_MAX)
+	else if (!alone && w->answered == 0 && w->rounds < ROUNDS_MAX) /* or there was nobody to ask: now there is */
 		probe_again(g, w);
 	else
 		accuse(g, w);

@@ -234,7 +234,7 @@ void node_chore(struct sim_node *n)
 	net_process_killed(&n->sim->net, n->number);
 	process_over(n, n->leaving ? SIM_LEFT : SIM_DOWN, n->leaving ? "ends" : "begins again");
 	if (heard) {
-		n->boot = MAX(n->boot, heard);
+		n->boot = MAX(n->boot, identity_boot_above(heard) - 1);
 		(void)node_start(n, false); /* was just ended */
 	}
 }

@@ -81,6 +81,8 @@ static void a_start_has_a_number_above_all_before(void **state)
 	assert_int_equal(identity_boot(0, 0), 1);
 	assert_int_equal(identity_boot(-3, -5000), 1); /* a store that is none of ours */
 	assert_int_equal(identity_boot(INT64_MAX - 1, s2026_ms), UINT32_MAX - 1);
+	assert_int_equal(identity_boot_above(7), 1007);
+	assert_int_equal(identity_boot_above(UINT32_MAX - 3), UINT32_MAX - 1);
 }
 
 int main(void)
