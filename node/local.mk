@@ -12,6 +12,8 @@ libnode_a_SOURCES = \
 	%D%/change.h \
 	%D%/cluster.c \
 	%D%/cluster.h \
+	%D%/cluster_address.c \
+	%D%/cluster_address.h \
 	%D%/cluster_event.c \
 	%D%/cluster_figures.c \
 	%D%/cluster_figures.h \

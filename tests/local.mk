@@ -47,6 +47,7 @@ test_programs += %D%/edge/test_cli_follow
 test_programs += %D%/edge/test_cli_pki
 test_programs += %D%/edge/test_cli_read
 test_programs += %D%/edge/test_cluster
+test_programs += %D%/edge/test_cluster_address
 test_programs += %D%/edge/test_cluster_trust
 test_programs += %D%/edge/test_control_abuse
 test_programs += %D%/edge/test_coveyd
