@@ -28,6 +28,8 @@ def run(fleet):
         guest.ask("reset")
         fleet.wait_seen({n.name: "alive" for n in fleet.nodes})
         ids.add({m["name"]: m["id"] for m in first.ask("nodes")["nodes"]}[guest.name])
+        if (i + 1) % 250 == 0:
+            print(f"      {i + 1}: {', '.join(f'{n.name} {n.pss() >> 10} kB' for n in (first, second))}", flush=True)
         if i + 1 == FIRST:
             before = [(n, descriptors(n), n.pss()) for n in (first, second)]
     assert len(ids) == TIMES, f"{len(ids)} nodes of {TIMES}"
