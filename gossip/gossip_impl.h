@@ -131,6 +131,7 @@ struct link {
 	uint8_t differ_beats;
 	enum gossip_close why;
 	uint32_t member;
+	uint64_t contested; /* at this incarnation others call it dead, and it shall answer; 0: none */
 	int64_t up_ms, heard_ms, unused_ms, passing_until_ms, served_ms;
 	uint64_t peer_hash;
 	uint64_t state_cursor, map_cursor, lazy_to;

@@ -339,6 +339,31 @@ static void test_a_verdict_alone_is_taken_back(void **state)
 	bed_free(b);
 }
 
+/* Two halves called each other dead. When they meet again nobody calls one dead whom it hears. */
+static void test_halves_meet_again(void **state)
+{
+	struct bed *b = bed_new(8);
+
+	(void)state;
+	bed_start_all(b);
+	for (int i = 0; i < 4; i++)
+		for (int k = 4; k < 8; k++)
+			cut_off(b, i, k, true);
+	bed_run(b, 20000);
+	for (int i = 0; i < 4; i++)
+		for (int k = 4; k < 8; k++)
+			assert_true(bed_state(b, i, k) == GOSSIP_DEAD && bed_state(b, k, i) == GOSSIP_DEAD);
+	bed_mark(b);
+	for (int i = 0; i < 4; i++)
+		for (int k = 4; k < 8; k++)
+			cut_off(b, i, k, false);
+	(void)bed_until(b, 120000, bed_agreed);
+	for (int i = 0; i < 8; i++)
+		for (int k = 0; k < 8; k++)
+			assert_true(i / 4 != k / 4 || b->v[i].said_ms[k][GOSSIP_DEAD] < 0);
+	bed_free(b);
+}
+
 /* A loop that stands still for three seconds, again and again, accuses nobody because of it. */
 static void test_slow_observer(void **state)
 {
@@ -374,6 +399,7 @@ int main(void)
 		cmocka_unit_test(test_one_way_cut_of_a_pair),
 		cmocka_unit_test(test_isolated),
 		cmocka_unit_test(test_a_verdict_alone_is_taken_back),
+		cmocka_unit_test(test_halves_meet_again),
 		cmocka_unit_test(test_slow_observer),
 	};
 
