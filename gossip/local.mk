@@ -20,6 +20,7 @@ libgossip_a_SOURCES = \
 	%D%/transport_io.c \
 	%D%/transport_link.c \
 	%D%/transport_priv.h \
+	%D%/transport_reap.c \
 	%D%/transport_tls.c \
 	%D%/wire.c \
 	%D%/wire.h

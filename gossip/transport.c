@@ -40,10 +40,20 @@ static bool take_accepted(struct transport *t)
 	return accepted;
 }
 
+bool transport_is_full(struct transport *t)
+{
+	size_t n = t->st.up + t->st.pending + t->st.dialling + t->dead;
+
+	pthread_mutex_lock(&t->lock);
+	n += t->reaping;
+	pthread_mutex_unlock(&t->lock);
+	return n >= TRANSPORT_LINKS_MAX;
+}
+
 static void accept_next(struct transport *t)
 {
 	if (!t->listener || t->accepting || t->st.pending >= t->limits.pending || t->now_ms < t->accept_at_ms ||
-		t->st.up + t->st.pending + t->st.dialling + t->dead >= TRANSPORT_LINKS_MAX)
+		transport_is_full(t))
 		return;
 	t->accepting = true;
 	nng_stream_listener_accept(t->listener, t->accept);
@@ -222,9 +232,12 @@ static struct transport *new_transport(const struct transport_config *c)
 	};
 	t->tls = c->tls;
 	list_init(&t->ready);
-	(void)pthread_mutex_init(&t->lock, NULL); /* cannot fail with default attributes */
+	list_init(&t->dying);
+	(void)pthread_mutex_init(&t->lock, NULL);   /* cannot fail with default attributes */
+	(void)pthread_cond_init(&t->to_reap, NULL); /* likewise */
 	if (nng_aio_alloc(&t->accept, on_accept, t) == 0)
 		return t;
+	(void)pthread_cond_destroy(&t->to_reap);
 	(void)pthread_mutex_destroy(&t->lock);
 	free(t);
 	return NULL;
@@ -233,11 +246,14 @@ static struct transport *new_transport(const struct transport_config *c)
 int transport_open(const struct transport_config *c, struct transport **ret, struct err *e)
 {
 	struct transport *t = new_transport(c);
-	int rc = 0;
+	int rc;
 
 	if (!t)
 		return err_set(e, -ENOMEM, "out of memory for the transport");
-	if (c->tls)
+	rc = transport_reap_begin(t);
+	if (rc < 0)
+		(void)err_set(e, rc, "the transport has no thread: %s", strerror(-rc)); /* rc goes on */
+	if (rc == 0 && c->tls)
 		rc = transport_tls_make(c->tls, &t->server, &t->client, e);
 	if (rc == 0 && c->bind)
 		rc = listen_at(t, c->bind, e);
@@ -262,12 +278,14 @@ void transport_close(struct transport *t)
 	for (size_t i = 0; i < TRANSPORT_LINKS_MAX; i++)
 		if (t->links[i])
 			transport_link_free(t->links[i]);
+	transport_reap_end(t);
 	nng_stream_listener_free(t->listener);
 	nng_aio_free(t->accept);
 	if (t->server)
 		nng_tls_config_free(t->server);
 	if (t->client)
 		nng_tls_config_free(t->client);
+	(void)pthread_cond_destroy(&t->to_reap);
 	(void)pthread_mutex_destroy(&t->lock);
 	free(t);
 }

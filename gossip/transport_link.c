@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One link, from its stream to its end: the hello, then frames for the caller. A link that ended is freed at the end
- * of the turn, so that a hook may end the very link that it was called for.
+ * One link, from its stream to its end: the hello, then frames for the caller. A link that ended goes to the reaper at
+ * the end of the turn, so that a hook may end the very link that it was called for.
  */
 #include "gossip/transport_priv.h"
 
@@ -18,13 +18,16 @@
 void transport_link_fire(struct transport_link *k, unsigned what)
 {
 	struct transport *t = k->t;
+	bool wakes;
 
 	pthread_mutex_lock(&t->lock);
 	k->fired |= what;
-	if (list_is_empty(&k->ready))
+	wakes = !k->gone;
+	if (wakes && list_is_empty(&k->ready))
 		list_add_tail(&t->ready, &k->ready);
 	pthread_mutex_unlock(&t->lock);
-	t->hooks->wake(t->arg);
+	if (wakes)
+		t->hooks->wake(t->arg);
 }
 
 unsigned transport_link_fired(struct transport_link *k, unsigned mask)
@@ -102,7 +105,7 @@ static struct transport_link *add(struct transport *t, size_t slot)
 
 struct transport_link *transport_link_new(struct transport *t)
 {
-	for (size_t i = 0; i < TRANSPORT_LINKS_MAX; i++)
+	for (size_t i = 0; i < TRANSPORT_LINKS_MAX && !transport_is_full(t); i++)
 		if (!t->links[i])
 			return add(t, i);
 	return NULL;
@@ -310,13 +313,8 @@ void transport_link_free(struct transport_link *k)
 {
 	struct transport *t = k->t;
 
-	transport_dial_free(k);
-	transport_io_free(k);
 	end_hello(k);
-	pthread_mutex_lock(&t->lock);
-	list_del(&k->ready);
-	pthread_mutex_unlock(&t->lock);
 	(*counter(k))--;
 	t->links[k->id % TRANSPORT_LINKS_MAX] = NULL;
-	free(k);
+	transport_reap_add(k);
 }

@@ -8,9 +8,11 @@
  *	transport_dial.c   from an address to a stream, or to the reason why there is none
  *	transport_link.c   one link: its states, the hello, how it ends
  *	transport_io.c     bytes in, frames out of them, and back
+ *	transport_reap.c   a thread that ends and frees what is over
  *	transport_tls.c    certificates
  *
- * All of it runs on the caller's thread but for the callbacks of nng's aios, which note what fired under `lock`.
+ * All of it runs on the caller's thread but for the callbacks of nng's aios, which note what fired under `lock`, and the
+ * reaper. The caller's thread closes, stops and frees nothing of nng's but in transport_close: that may wait for nng.
  */
 #include <nng/nng.h>
 #include <nng/supplemental/tls/tls.h>
@@ -57,7 +59,8 @@ struct transport_link {
 	struct bytes out[LINK_IN_FLIGHT_MAX]; /* [0] is on its way, from out_at on; each with its length */
 	size_t n_out, out_at;
 
-	struct list ready; /* the rest: under t->lock */
+	struct list ready; /* the rest: under t->lock; once `gone`, of t->dying */
+	bool gone;	   /* the reaper's: what fires is nobody's any more */
 	unsigned fired;
 	bool wants_tx; /* a frame that has left is to be noticed at once */
 };
@@ -81,10 +84,20 @@ struct transport {
 	unsigned told, untold;
 	struct transport_stats st;
 
+	pthread_t reaper;
+	bool has_reaper;
+
 	pthread_mutex_t lock;
 	struct list ready; /* of struct transport_link */
 	bool accepted;
+	struct list dying;	/* likewise: to be freed */
+	size_t reaping;		/* handed over and not free yet */
+	bool closing;		/* the reaper ends when nothing is left */
+	pthread_cond_t to_reap; /* there is something in dying, or closing is set */
 };
+
+/* transport.c */
+bool transport_is_full(struct transport *t); /* of links, those included that are not free yet */
 
 /* transport_link.c */
 struct transport_link *transport_link_new(struct transport *t);		      /* NULL: full, or out of memory */
@@ -111,6 +124,11 @@ void transport_io_end_rx(struct transport_link *k);
 void transport_io_end_tx(struct transport_link *k, int64_t now_ms);
 bool transport_io_frames(struct transport_link *k, int64_t now_ms); /* takes those that are there; true: not all */
 int transport_io_add(struct transport_link *k, const void *frame, size_t n, int64_t now_ms);
+
+/* transport_reap.c */
+int transport_reap_begin(struct transport *t);	   /* 0, or -EAGAIN: no thread */
+void transport_reap_add(struct transport_link *k); /* its, from now on */
+void transport_reap_end(struct transport *t);	   /* all that was added is free then */
 
 /* transport_dial.c */
 void transport_dial_end(struct transport_link *k, int64_t now_ms); /* its aio has fired */
