@@ -30,10 +30,38 @@ struct pki {
 	mbedtls_ecp_group curves[PKI_CURVE_MAX]; /* with their tables once somebody had a key on them */
 };
 
-static void keep_table(mbedtls_pk_context *pk)
+/* By a use of the curve's base point. 0, or mbed TLS's. */
+static int make_table(mbedtls_ecp_group *g)
 {
-	if (mbedtls_pk_get_type(pk) == MBEDTLS_PK_ECKEY)
-		pk->pk_info = mbedtls_pk_info_from_type(MBEDTLS_PK_ECDSA);
+	mbedtls_ecp_point point;
+	mbedtls_mpi two;
+	int rc;
+
+	mbedtls_ecp_point_init(&point);
+	mbedtls_mpi_init(&two);
+	rc = mbedtls_mpi_lset(&two, 2);
+	if (rc == 0)
+		rc = mbedtls_ecp_mul(g, &point, &two, &g->G, pki_random, NULL);
+	mbedtls_ecp_point_free(&point);
+	mbedtls_mpi_free(&two);
+	return rc;
+}
+
+int pki_keep_table(mbedtls_pk_context *pk)
+{
+	if (mbedtls_pk_get_type(pk) != MBEDTLS_PK_ECKEY)
+		return 0;
+	pk->pk_info = mbedtls_pk_info_from_type(MBEDTLS_PK_ECDSA);
+	return make_table(&mbedtls_pk_ec(*pk)->grp);
+}
+
+int pki_keep_tables(mbedtls_x509_crt *crt)
+{
+	int rc = 0;
+
+	for (; crt && rc == 0; crt = crt->next)
+		rc = pki_keep_table(&crt->pk);
+	return rc;
 }
 
 /* ---- judging a chain ---- */
@@ -185,19 +213,20 @@ int pki_load(const char *ca, const char *cert, const char *key, const char *node
 	for (size_t i = 0; i < PKI_CURVE_MAX; i++)
 		mbedtls_ecp_group_init(&p->curves[i]);
 	rc = pki_read_certs(ca, &p->ca, e);
-	for (mbedtls_x509_crt *at = &p->ca; rc == 0 && at; at = at->next)
-		keep_table(&at->pk);
 	if (rc == 0)
 		rc = pki_read_certs(cert, &p->chain, e);
 	if (rc == 0)
 		rc = pki_read_key(key, &p->key, e);
+	if (rc == 0 && pki_keep_tables(&p->ca) != 0)
+		rc = err_set(e, -ENOMEM, "%s: no memory", ca);
 	if (rc == 0)
 		rc = check_own(p, cert, key, node, wall_ms, e);
+	if (rc == 0 && pki_keep_table(&p->key) != 0) /* only now: what compares the pair wants both of one type */
+		rc = err_set(e, -ENOMEM, "%s: no memory", key);
 	if (rc < 0) {
 		pki_unref(p);
 		return rc;
 	}
-	keep_table(&p->key);
 	*ret = p;
 	return 0;
 }
@@ -255,29 +284,17 @@ int pki_sign_digest(const struct pki *p, const unsigned char *digest, unsigned c
 	return rc < 0 ? pki_fault(e, rc, "this node's key", "cannot sign") : 0;
 }
 
-/* The curve, with its table: its first point is multiplied by 2, as any key's first use does. NULL: no memory. */
+/* The curve, with its table; NULL: no memory. */
 static const mbedtls_ecp_group *curve_of(struct pki *p, mbedtls_ecp_group_id id)
 {
 	mbedtls_ecp_group *g = &p->curves[id == MBEDTLS_ECP_DP_SECP256R1 ? CURVE_P256 : CURVE_P384];
-	mbedtls_ecp_point point;
-	mbedtls_mpi two;
-	int rc = 0;
 
 	if (g->T)
 		return g;
-	mbedtls_ecp_point_init(&point);
-	mbedtls_mpi_init(&two);
-	if (g->id == MBEDTLS_ECP_DP_NONE)
-		rc = mbedtls_ecp_group_load(g, id);
-	if (rc == 0)
-		rc = mbedtls_mpi_lset(&two, 2);
-	if (rc == 0)
-		rc = mbedtls_ecp_mul(g, &point, &two, &g->G, pki_random, NULL);
-	mbedtls_ecp_point_free(&point);
-	mbedtls_mpi_free(&two);
-	if (rc != 0)
-		mbedtls_ecp_group_free(g); /* as it was */
-	return rc == 0 && g->T ? g : NULL;
+	if (mbedtls_ecp_group_load(g, id) == 0 && make_table(g) == 0)
+		return g;
+	mbedtls_ecp_group_free(g); /* as it was */
+	return NULL;
 }
 
 /* As mbedtls_pk_verify, which does it with keys that are not on a curve. */

@@ -10,6 +10,7 @@
  *	transport_io.c     bytes in, frames out of them, and back
  *	transport_reap.c   a thread that ends and frees what is over
  *	transport_tls.c    certificates
+ *	transport_engine.c TLS itself
  *
  * All of it runs on the caller's thread but for the callbacks of nng's aios, which note what fired under `lock`, and the
  * reaper. The caller's thread closes, stops and frees nothing of nng's but in transport_close: that may wait for nng.
@@ -135,6 +136,9 @@ void transport_dial_end(struct transport_link *k, int64_t now_ms); /* its aio ha
 void transport_dial_free(struct transport_link *k);
 void transport_dial_name(nng_stream *s, const char *option, char ret[TRANSPORT_ADDR_MAX]);
 bool transport_dial_url(bool tls, const char *address, char *ret, size_t n);
+
+/* transport_engine.c */
+int transport_engine_use(void); /* for configurations of TLS made from now on; 0, or nng's */
 
 /* transport_tls.c */
 int transport_tls_make(

@@ -3,13 +3,15 @@
  * Certificates: one set for accepting, one for dialling, made anew when they are read again; a link keeps its own.
  *
  * Each new pair shakes hands with itself first. That finds what the parsers let pass (a key of another certificate, a
- * chain that does not lead to the CA, dates, the name), and it is the first use of the keys: mbed TLS 2.28 makes tables
- * for a key at its first use without a lock, and nng shakes hands on several threads.
+ * chain that does not lead to the CA, dates, the name), and it is the first use of the keys: what mbed TLS 2.28 keeps
+ * of one of RSA it makes at its first use without a lock, and nng shakes hands on several threads.
  */
 #include "gossip/transport_priv.h"
 
 #include <errno.h>
 #include <stdio.h>
+
+#include <nng/supplemental/tls/engine.h>
 
 #define TRY_MS 5000
 
@@ -132,6 +134,8 @@ int transport_tls_make(
 
 	if (!tls->server_name || !*tls->server_name)
 		return err_set(e, -EINVAL, "tls: no name to check");
+	if (transport_engine_use() != 0)
+		return err_set(e, -ENOTSUP, "tls: this libnng takes no engine of version %d", NNG_TLS_ENGINE_VERSION);
 	if (nng_tls_config_alloc(&server, NNG_TLS_MODE_SERVER) != 0 ||
 		nng_tls_config_alloc(&client, NNG_TLS_MODE_CLIENT) != 0)
 		rc = err_set(e, -ENOMEM, "out of memory for certificates");
