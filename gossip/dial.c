@@ -5,10 +5,16 @@
  * known was found, are dialled one at a time: so halves of a cluster that lost each other meet again by themselves,
  * hours later too, at a cost that does not grow with their number. Of members a few are dialled at a time, those whose
  * link was lost aside: whoever refuses says that it is down.
+ *
+ * Who has no link dials few seeds at a time, and when the first of them is up no member until that one has told who is
+ * there, and no news of that came for a while: where all hosts of a site start at once, handshakes with neighbours take
+ * the processors that the first links of others need, and while the list grows the neighbours are others each time.
  */
 #include "gossip/gossip_impl.h"
 
 #define SEEDS_AT_ONCE 3	    /* the first ones of a list are the likeliest to be there */
+#define SEEDS_PACED   2	    /* under way at a time; one more each SEED_STEP_MS in which none ended */
+#define SEED_STEP_MS  500
 #define ANSWER_MS     60000 /* by then the edge has answered; a dial that it forgot begins anew */
 
 static int64_t pause_of(struct gossip *g, unsigned tries, int64_t min_ms, int64_t max_ms)
@@ -230,21 +236,56 @@ static bool is_paced(const struct gossip *g)
 	return n >= PACED_MAX;
 }
 
-static bool run_members(struct gossip *g)
+static bool has_met(const struct gossip *g)
+{
+	LINKS_FOREACH(g, l)
+	if (l->met)
+		return true;
+	return false;
+}
+
+void dial_first(struct gossip *g)
+{
+	g->first_ms = g->now.mono_ms;
+}
+
+/* Until when members are not dialled, but for those whose link was lost; 0: they are. */
+static int64_t held_until(const struct gossip *g)
+{
+	int64_t at = g->first_ms + g->profile->hold_ms;
+
+	if (g->first_ms == 0 || g->n_links == 0)
+		return 0;
+	return has_met(g) ? MIN(at, MAX(g->first_ms, g->new_ms) + g->profile->settle_ms) : at;
+}
+
+/* ours: those that are ours to dial; their order is the same everywhere, so that two seldom dial each other. */
+static bool run_members(struct gossip *g, bool ours)
 {
 	for (uint32_t i = 0; i < DIALS_MAX; i++) {
 		struct dial *d = &g->dials[i];
 		const struct member *m;
+		bool waits = !d->at_once && d->token == 0 && (g->first_ms != 0 || is_paced(g));
 
-		if (d->id == 0 || d->next_ms > g->now.mono_ms || (!d->at_once && d->token == 0 && is_paced(g)))
+		if (d->id == 0 || d->next_ms > g->now.mono_ms || waits)
 			continue;
 		m = members_find(g, d->id);
 		if (!m || !d->wanted || !can_dial(m) || !members_in_ring(m) || m->link != FROM_NONE)
 			*d = (struct dial){0};
-		else if (!emit(g, &d->token, &d->next_ms, d->id, address_of(m)))
+		else if (is_ours_to_dial(g, m) == ours && !emit(g, &d->token, &d->next_ms, d->id, address_of(m)))
 			return false;
 	}
 	return true;
+}
+
+/* From when on another seed may be dialled. */
+static int64_t seeds_paced(const struct gossip *g)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < g->n_seeds; i++)
+		n += g->seeds[i].token != 0;
+	return n < SEEDS_PACED ? 0 : g->seed_ms + SEED_STEP_MS;
 }
 
 static bool run_seeds(struct gossip *g)
@@ -252,8 +293,11 @@ static bool run_seeds(struct gossip *g)
 	for (uint32_t i = 0; i < g->n_seeds && alone(g); i++) {
 		struct seed *s = &g->seeds[i];
 
-		if (s->id != g->id && s->next_ms <= g->now.mono_ms && !emit(g, &s->token, &s->next_ms, 0, s->address))
+		if (s->id == g->id || s->next_ms > g->now.mono_ms || seeds_paced(g) > g->now.mono_ms)
+			continue;
+		if (!emit(g, &s->token, &s->next_ms, 0, s->address))
 			return false;
+		g->seed_ms = g->now.mono_ms;
 	}
 	return true;
 }
@@ -324,22 +368,24 @@ void dial_run(struct gossip *g)
 {
 	if (!gossip_active(g))
 		return;
-	if (run_members(g) && run_seeds(g))
+	if (held_until(g) <= g->now.mono_ms)
+		g->first_ms = 0;
+	if (run_members(g, true) && run_members(g, false) && run_seeds(g))
 		run_redial(g);
 }
 
 int64_t dial_deadline(const struct gossip *g)
 {
-	int64_t at = g->redial.next_ms;
+	int64_t at = g->redial.next_ms, held = held_until(g), seeds = seeds_paced(g);
 	bool paced = is_paced(g);
 
 	if (!gossip_active(g))
 		return DEADLINE_NEVER;
 	for (uint32_t i = 0; i < DIALS_MAX; i++)
 		if (g->dials[i].id != 0 && (!paced || g->dials[i].at_once || g->dials[i].token != 0))
-			at = MIN(at, g->dials[i].next_ms);
+			at = MIN(at, g->dials[i].at_once ? g->dials[i].next_ms : MAX(g->dials[i].next_ms, held));
 	for (uint32_t i = 0; i < g->n_seeds && alone(g); i++)
 		if (g->seeds[i].id != g->id)
-			at = MIN(at, g->seeds[i].next_ms);
+			at = MIN(at, MAX(g->seeds[i].next_ms, seeds));
 	return at;
 }

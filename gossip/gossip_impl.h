@@ -42,6 +42,7 @@ struct profile {
 	int64_t dial_min_ms, dial_max_ms;     /* pauses after failed dials */
 	int64_t redial_min_ms, redial_max_ms; /* of the dead, one at a time */
 	int64_t waiting_max_ms;		      /* pauses while we belong to no cluster */
+	int64_t settle_ms, hold_ms;	      /* first link: until nobody new was heard of for so long, at most so long */
 	int64_t linger_ms;		      /* a link without use */
 	int64_t silent_ms;		      /* a link on which nothing came, to a member that is not alive */
 };
@@ -228,6 +229,9 @@ struct gossip {
 	struct dial dials[DIALS_MAX];
 	struct seed *seeds;
 	uint32_t n_seeds;
+	int64_t seed_ms;  /* when one was dialled last */
+	int64_t first_ms; /* when the first link came up, while others wait for what it tells; 0: none does */
+	int64_t new_ms;	  /* when somebody new was heard of */
 	uint32_t token;
 	struct seed redial; /* address: borrowed of a seed, or NULL; id: whom */
 	uint32_t redial_seed;
@@ -372,6 +376,7 @@ void dial_seeds_first(struct gossip *g); /* a core begins */
 void dial_soon(struct gossip *g);	 /* after a pause of ours, or alone: all at once */
 void dial_run(struct gossip *g);
 int64_t dial_deadline(const struct gossip *g);
+void dial_first(struct gossip *g); /* there is one link now, where none was */
 void dial_died(struct gossip *g);
 
 /* watch.c */

@@ -202,6 +202,8 @@ void links_up(struct gossip *g, const struct gossip_in *in)
 		turn_away(g, in, a.why);
 		return;
 	}
+	if (g->n_links == 0)
+		dial_first(g);
 	old = links_of(g, m);
 	if (old && in->boot >= state_boot(m->inc)) {
 		if (!a.news && keeps_old(g, old, m, in->dial != 0)) {

@@ -15,6 +15,7 @@
 
 #include <string.h>
 
+#include <mbedtls/oid.h>
 #include <mbedtls/ssl.h>
 #include <nng/supplemental/tls/engine.h>
 
@@ -226,6 +227,51 @@ static int config_version(nng_tls_engine_config *c, nng_tls_version min, nng_tls
 {
 	(void)c;
 	return min <= NNG_TLS_1_2 && max >= NNG_TLS_1_2 ? 0 : NNG_ENOTSUP;
+}
+
+/* ---- our own certificate, as the other end will judge it ---- */
+
+static bool may_shake(const mbedtls_x509_crt *crt)
+{
+	return mbedtls_x509_crt_check_key_usage(crt, MBEDTLS_X509_KU_DIGITAL_SIGNATURE) == 0 &&
+	       mbedtls_x509_crt_check_extended_key_usage(
+		       crt, MBEDTLS_OID_SERVER_AUTH, MBEDTLS_OID_SIZE(MBEDTLS_OID_SERVER_AUTH)) == 0 &&
+	       mbedtls_x509_crt_check_extended_key_usage(
+		       crt, MBEDTLS_OID_CLIENT_AUTH, MBEDTLS_OID_SIZE(MBEDTLS_OID_CLIENT_AUTH)) == 0;
+}
+
+static enum transport_judged judge(mbedtls_x509_crt *ca, mbedtls_x509_crt *chain, const mbedtls_pk_context *key,
+	const char *server_name)
+{
+	uint32_t flags = 0;
+
+	for (const mbedtls_x509_crt *at = ca; at; at = at->next)
+		if (mbedtls_pk_get_type(&at->pk) != MBEDTLS_PK_ECKEY)
+			return TRANSPORT_JUDGED_TRY;
+	if (mbedtls_pk_get_type(key) != MBEDTLS_PK_ECKEY || !pki_key_is_usable(key))
+		return TRANSPORT_JUDGED_TRY;
+	return mbedtls_pk_check_pair(&chain->pk, key) == 0 && may_shake(chain) &&
+			       mbedtls_x509_crt_verify(chain, ca, NULL, server_name, &flags, NULL, NULL) == 0
+		       ? TRANSPORT_JUDGED_GOOD
+		       : TRANSPORT_JUDGED_BAD;
+}
+
+enum transport_judged transport_engine_judge(const struct transport_tls *tls)
+{
+	enum transport_judged ret = TRANSPORT_JUDGED_TRY;
+	mbedtls_x509_crt ca, chain;
+	mbedtls_pk_context key;
+
+	mbedtls_x509_crt_init(&ca);
+	mbedtls_x509_crt_init(&chain);
+	mbedtls_pk_init(&key);
+	if (parse(&ca, tls->ca) == 0 && parse(&chain, tls->cert) == 0 &&
+		mbedtls_pk_parse_key(&key, (const unsigned char *)tls->key, strlen(tls->key) + 1, NULL, 0) == 0)
+		ret = judge(&ca, &chain, &key, tls->server_name);
+	mbedtls_x509_crt_free(&ca);
+	mbedtls_x509_crt_free(&chain);
+	mbedtls_pk_free(&key); /* which wipes it */
+	return ret;
 }
 
 /* nng takes them as they may be written to, and does not. */

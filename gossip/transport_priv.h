@@ -139,6 +139,13 @@ bool transport_dial_url(bool tls, const char *address, char *ret, size_t n);
 
 /* transport_engine.c */
 int transport_engine_use(void); /* for configurations of TLS made from now on; 0, or nng's */
+enum transport_judged {
+	TRANSPORT_JUDGED_GOOD, /* it passes where this very file is what judges it */
+	TRANSPORT_JUDGED_BAD,
+	TRANSPORT_JUDGED_TRY, /* of RSA, or not read: a handshake tells */
+	TRANSPORT_JUDGED_MAX
+};
+enum transport_judged transport_engine_judge(const struct transport_tls *tls);
 
 /* transport_tls.c */
 int transport_tls_make(
