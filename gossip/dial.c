@@ -15,6 +15,7 @@
 #define SEEDS_AT_ONCE 3	    /* the first ones of a list are the likeliest to be there */
 #define SEEDS_PACED   2	    /* under way at a time; one more each SEED_STEP_MS in which none ended */
 #define SEED_STEP_MS  500
+#define OTHERS_DIALS  4	    /* the other end of a pair has so many to dial before us, when all begin */
 #define ANSWER_MS     60000 /* by then the edge has answered; a dial that it forgot begins anew */
 
 static int64_t pause_of(struct gossip *g, unsigned tries, int64_t min_ms, int64_t max_ms)
@@ -40,15 +41,23 @@ static struct dial *find(struct gossip *g, uint64_t id)
 	return NULL;
 }
 
-static bool is_ours_to_dial(const struct gossip *g, const struct member *m)
+static bool is_ours_to_dial(const struct gossip *g, uint64_t id)
 {
-	return g->id < m->id || !can_dial(members_at(g, g->self));
+	return g->id < id || !can_dial(members_at(g, g->self));
+}
+
+/* Where handshakes take long, the other end of a pair is given longer to dial. */
+static int64_t due_ms(const struct gossip *g, const struct dial *d)
+{
+	bool waits = d->token == 0 && d->tries == 0 && !d->at_once && !is_ours_to_dial(g, d->id);
+
+	return d->next_ms + (waits ? MIN(OTHERS_DIALS * g->took_ms, g->profile->hold_ms) : 0);
 }
 
 void dial_want(struct gossip *g, const struct member *m, int64_t pause_ms)
 {
 	struct dial *d = find(g, m->id);
-	int64_t usual_ms = is_ours_to_dial(g, m) ? 0 : g->profile->dial_other_ms;
+	int64_t usual_ms = is_ours_to_dial(g, m->id) ? 0 : g->profile->dial_other_ms;
 
 	if (!can_dial(m))
 		return;
@@ -99,8 +108,10 @@ void dial_answered(struct gossip *g, uint32_t token, uint64_t id)
 	if (token == 0)
 		return;
 	for (uint32_t i = 0; i < DIALS_MAX; i++)
-		if (g->dials[i].token == token)
+		if (g->dials[i].token == token) {
+			g->took_ms = (3 * g->took_ms + g->now.mono_ms - (g->dials[i].next_ms - ANSWER_MS)) / 4;
 			g->dials[i] = (struct dial){0};
+		}
 	seed_found(g, token, id);
 	if (g->redial.token == token) {
 		g->redial.token = 0;
@@ -267,12 +278,12 @@ static bool run_members(struct gossip *g, bool ours)
 		const struct member *m;
 		bool waits = !d->at_once && d->token == 0 && (g->first_ms != 0 || is_paced(g));
 
-		if (d->id == 0 || d->next_ms > g->now.mono_ms || waits)
+		if (d->id == 0 || due_ms(g, d) > g->now.mono_ms || waits)
 			continue;
 		m = members_find(g, d->id);
 		if (!m || !d->wanted || !can_dial(m) || !members_in_ring(m) || m->link != FROM_NONE)
 			*d = (struct dial){0};
-		else if (is_ours_to_dial(g, m) == ours && !emit(g, &d->token, &d->next_ms, d->id, address_of(m)))
+		else if (is_ours_to_dial(g, m->id) == ours && !emit(g, &d->token, &d->next_ms, d->id, address_of(m)))
 			return false;
 	}
 	return true;
@@ -364,12 +375,24 @@ static void run_redial(struct gossip *g)
 	(void)done; /* without a place it stays due */
 }
 
+/* All begin at about the same time now, and whoever is to dial us has to have his turn first. */
+static void let_go(struct gossip *g)
+{
+	g->first_ms = 0;
+	for (uint32_t i = 0; i < DIALS_MAX; i++) {
+		struct dial *d = &g->dials[i];
+
+		if (d->id != 0 && d->token == 0 && !d->at_once && !is_ours_to_dial(g, d->id))
+			d->next_ms = MAX(d->next_ms, g->now.mono_ms + g->profile->dial_other_ms);
+	}
+}
+
 void dial_run(struct gossip *g)
 {
 	if (!gossip_active(g))
 		return;
-	if (held_until(g) <= g->now.mono_ms)
-		g->first_ms = 0;
+	if (g->first_ms != 0 && held_until(g) <= g->now.mono_ms)
+		let_go(g);
 	if (run_members(g, true) && run_members(g, false) && run_seeds(g))
 		run_redial(g);
 }
@@ -383,7 +406,7 @@ int64_t dial_deadline(const struct gossip *g)
 		return DEADLINE_NEVER;
 	for (uint32_t i = 0; i < DIALS_MAX; i++)
 		if (g->dials[i].id != 0 && (!paced || g->dials[i].at_once || g->dials[i].token != 0))
-			at = MIN(at, g->dials[i].at_once ? g->dials[i].next_ms : MAX(g->dials[i].next_ms, held));
+			at = MIN(at, g->dials[i].at_once ? due_ms(g, &g->dials[i]) : MAX(due_ms(g, &g->dials[i]), held));
 	for (uint32_t i = 0; i < g->n_seeds && alone(g); i++)
 		if (g->seeds[i].id != g->id)
 			at = MIN(at, MAX(g->seeds[i].next_ms, seeds));
