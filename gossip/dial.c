@@ -15,6 +15,7 @@
 #define SEEDS_AT_ONCE 3	    /* the first ones of a list are the likeliest to be there */
 #define SEEDS_PACED   2	    /* under way at a time; one more each SEED_STEP_MS in which none ended */
 #define SEED_STEP_MS  500
+#define NEWS_DIALS    2	    /* handshakes' time in which somebody new is heard of, while they come */
 #define OTHERS_DIALS  4	    /* the other end of a pair has so many to dial before us, when all begin */
 #define ANSWER_MS     60000 /* by then the edge has answered; a dial that it forgot begins anew */
 
@@ -92,10 +93,18 @@ static bool alone(const struct gossip *g)
 	return g->waiting || g->n_alive <= 1 || (g->isolated && g->n_links == 0);
 }
 
+static void took(struct gossip *g, int64_t next_ms)
+{
+	int64_t ms = g->now.mono_ms - (next_ms - ANSWER_MS);
+
+	g->took_ms = g->took_ms ? (3 * g->took_ms + ms) / 4 : ms;
+}
+
 static void seed_found(struct gossip *g, uint32_t token, uint64_t id)
 {
 	for (uint32_t i = 0; i < g->n_seeds; i++)
 		if (g->seeds[i].token == token) {
+			took(g, g->seeds[i].next_ms);
 			g->seeds[i].token = 0;
 			g->seeds[i].id = id;
 			g->seeds[i].tries = 0;
@@ -109,7 +118,7 @@ void dial_answered(struct gossip *g, uint32_t token, uint64_t id)
 		return;
 	for (uint32_t i = 0; i < DIALS_MAX; i++)
 		if (g->dials[i].token == token) {
-			g->took_ms = (3 * g->took_ms + g->now.mono_ms - (g->dials[i].next_ms - ANSWER_MS)) / 4;
+			took(g, g->dials[i].next_ms);
 			g->dials[i] = (struct dial){0};
 		}
 	seed_found(g, token, id);
@@ -263,11 +272,11 @@ void dial_first(struct gossip *g)
 /* Until when members are not dialled, but for those whose link was lost; 0: they are. */
 static int64_t held_until(const struct gossip *g)
 {
-	int64_t at = g->first_ms + g->profile->hold_ms;
+	int64_t at = g->first_ms + g->profile->hold_ms, settle = MAX(g->profile->settle_ms, NEWS_DIALS * g->took_ms);
 
 	if (g->first_ms == 0 || g->n_links == 0)
 		return 0;
-	return has_met(g) ? MIN(at, MAX(g->first_ms, g->new_ms) + g->profile->settle_ms) : at;
+	return has_met(g) ? MIN(at, MAX(g->first_ms, g->new_ms) + settle) : at;
 }
 
 /* ours: those that are ours to dial; their order is the same everywhere, so that two seldom dial each other. */

@@ -232,7 +232,7 @@ struct gossip {
 	int64_t seed_ms;  /* when one was dialled last */
 	int64_t first_ms; /* when the first link came up, while others wait for what it tells; 0: none does */
 	int64_t new_ms;	  /* when somebody new was heard of */
-	int64_t took_ms;  /* a dial of a member until its link was up: of late */
+	int64_t took_ms;  /* a dial until its link was up: of late */
 	uint32_t token;
 	struct seed redial; /* address: borrowed of a seed, or NULL; id: whom */
 	uint32_t redial_seed;

@@ -15,6 +15,7 @@ libgossip_a_SOURCES = \
 	%D%/transport.c \
 	%D%/transport.h \
 	%D%/transport_dial.c \
+	%D%/transport_door.c \
 	%D%/transport_engine.c \
 	%D%/transport_hello.c \
 	%D%/transport_hello.h \

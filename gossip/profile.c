@@ -52,7 +52,7 @@ static const struct profile profiles[] = {
 		.redial_max_ms = 60000,
 		.waiting_max_ms = 1000,
 		.settle_ms = 200, /* where all hosts start at once one comes each 20 to 50 ms */
-		.hold_ms = 2000,  /* an observer that was not dialled misses nobody before silence_ms and a beat */
+		.hold_ms = 3000,  /* who is not dialled is missed after silence_ms and a beat, and a relay finds it */
 		.linger_ms = 30000, /* longer than it takes to find out that it was wanted after all */
 		.silent_ms = 60000,
 	},

@@ -2,9 +2,6 @@
 /*
  * Opening, closing, accepting, whose turn it is, and the deadlines. Deadlines are ours alone: a timeout of nng's ends a
  * TLS stream when it comes while reading, and may not come at all while a handshake waits to write.
- *
- * Peers that have not said hello are bounded in time and in number. When there are as many as may be, no more are
- * accepted (they wait in the kernel, which is bounded too) until one is through or the oldest has had GRACE_MS.
  */
 #include "gossip/transport_priv.h"
 
@@ -15,7 +12,6 @@
 #include "base/log.h"
 #include "base/mem.h"
 
-#define GRACE_MS	1000
 #define ACCEPT_PAUSE_MS 100 /* after an accept that failed for want of descriptors or memory */
 
 /* On a thread of nng's. */
@@ -81,31 +77,6 @@ static void end_accept(struct transport *t, int64_t now_ms)
 	}
 }
 
-/* Of those that were accepted and are not through. */
-static struct transport_link *oldest(const struct transport *t)
-{
-	struct transport_link *best = NULL;
-
-	for (size_t i = 0; i < TRANSPORT_LINKS_MAX; i++) {
-		struct transport_link *k = t->links[i];
-
-		if (k && (k->state == LINK_ENDING || (k->state == LINK_HELLO && !k->dialled)) &&
-			(!best || k->began_ms < best->began_ms))
-			best = k;
-	}
-	return best;
-}
-
-static void make_room(struct transport *t)
-{
-	struct transport_link *k = t->st.pending >= t->limits.pending ? oldest(t) : NULL;
-
-	if (!k || t->now_ms - k->began_ms < GRACE_MS)
-		return;
-	t->st.evicted++;
-	transport_link_over(k, "has not said hello, and others wait");
-}
-
 static int64_t link_deadline(const struct transport_link *k)
 {
 	int64_t at = k->deadline_ms;
@@ -166,7 +137,7 @@ void transport_turn(struct transport *t, int64_t now_ms)
 			transport_link_turn(k, fired, now_ms);
 	}
 	look_at_clock(t);
-	make_room(t);
+	transport_door_turn(t);
 	free_dead(t);
 	accept_next(t);
 	pthread_mutex_lock(&t->lock);
@@ -179,10 +150,8 @@ void transport_turn(struct transport *t, int64_t now_ms)
 int64_t transport_deadline_ms(const struct transport *t)
 {
 	int64_t at = t->listener && !t->accepting && t->accept_at_ms > t->now_ms ? t->accept_at_ms : DEADLINE_NEVER;
-	const struct transport_link *k = t->st.pending >= t->limits.pending ? oldest(t) : NULL;
 
-	if (k)
-		at = MIN(at, k->began_ms + GRACE_MS);
+	at = MIN(at, transport_door_deadline_ms(t));
 	for (size_t i = 0; i < TRANSPORT_LINKS_MAX; i++)
 		if (t->links[i])
 			at = MIN(at, link_deadline(t->links[i]));

@@ -76,6 +76,8 @@ static size_t *counter(struct transport_link *k)
 
 static void move(struct transport_link *k, enum transport_state to)
 {
+	if (k->state == LINK_HELLO)
+		transport_door_left(k, to == LINK_UP);
 	(*counter(k))--;
 	k->state = to;
 	(*counter(k))++;
@@ -243,13 +245,24 @@ void transport_link_take(struct transport_link *k, const void *frame, size_t n, 
 
 void transport_link_begin(struct transport_link *k, nng_stream *stream, int64_t now_ms)
 {
-	struct transport *t = k->t;
+	bool waits = transport_door_waits(k);
 
 	move(k, LINK_HELLO);
 	k->stream = stream;
+	k->deadline_ms = DEADLINE_NEVER; /* those before it have one */
+	transport_dial_name(stream, NNG_OPT_REMADDR, k->remote);
+	if (!waits)
+		transport_link_start(k, now_ms);
+}
+
+void transport_link_start(struct transport_link *k, int64_t now_ms)
+{
+	struct transport *t = k->t;
+
+	if (k->waits)
+		transport_door_left(k, false);
 	k->began_ms = now_ms;
 	k->deadline_ms = now_ms + t->limits.hello_ms;
-	transport_dial_name(stream, NNG_OPT_REMADDR, k->remote);
 	k->hello = t->hello->begin(t->hello_arg, k->dialled, k->token);
 	if (!k->hello) {
 		transport_link_over(k, "out of memory");

@@ -6,6 +6,7 @@
  *
  *	transport.c        opening, closing, accepting, whose turn it is, the deadlines
  *	transport_dial.c   from an address to a stream, or to the reason why there is none
+ *	transport_door.c   who was accepted and has not said hello: how many of them at a time
  *	transport_link.c   one link: its states, the hello, how it ends
  *	transport_io.c     bytes in, frames out of them, and back
  *	transport_reap.c   a thread that ends and frees what is over
@@ -46,6 +47,8 @@ struct transport_link {
 	bool silenced;	       /* no hook is called for it */
 	uint64_t token;
 	void *hello; /* while in LINK_HELLO */
+	bool waits, slow; /* transport_door.c: its hello has not begun; it has had its turn */
+	uint32_t order;	  /* of those that wait */
 	int64_t began_ms, deadline_ms;
 	char remote[TRANSPORT_ADDR_MAX];
 	nng_stream_dialer *dialer;
@@ -80,6 +83,9 @@ struct transport {
 	struct transport_link *links[TRANSPORT_LINKS_MAX];
 	size_t dead; /* of them */
 	uint32_t generation;
+	size_t n_waiting; /* transport_door.c */
+	uint32_t order;
+	int64_t through_ms;   /* when one of the accepted came through */
 	int64_t now_ms;	      /* of this turn */
 	int64_t told_from_ms; /* of this minute's telling of who was turned away */
 	unsigned told, untold;
@@ -100,10 +106,17 @@ struct transport {
 /* transport.c */
 bool transport_is_full(struct transport *t); /* of links, those included that are not free yet */
 
+/* transport_door.c */
+bool transport_door_waits(struct transport_link *k); /* its hello is begun later, by transport_door_turn */
+void transport_door_left(struct transport_link *k, bool through);
+void transport_door_turn(struct transport *t);
+int64_t transport_door_deadline_ms(const struct transport *t);
+
 /* transport_link.c */
 struct transport_link *transport_link_new(struct transport *t);		      /* NULL: full, or out of memory */
 struct transport_link *transport_link_find(struct transport *t, uint32_t id); /* one that is up */
 void transport_link_begin(struct transport_link *k, nng_stream *stream, int64_t now_ms); /* takes stream */
+void transport_link_start(struct transport_link *k, int64_t now_ms);			 /* its hello */
 void transport_link_turn(struct transport_link *k, unsigned fired, int64_t now_ms);
 void transport_link_take(struct transport_link *k, const void *frame, size_t n, int64_t now_ms);
 /* LINK_DEAD, and tells who must know. outcome: of a dial. */
