@@ -16,6 +16,8 @@
 #define SEEDS_PACED   2	    /* under way at a time; one more each SEED_STEP_MS in which none ended */
 #define SEED_STEP_MS  500
 #define NEWS_DIALS    2	    /* handshakes' time in which somebody new is heard of, while they come */
+#define PACE_STEP_MS  250   /* or twice what a dial takes: then another one may begin beside it */
+#define BUILD_MAX_MS  20000 /* for all neighbours to be dialled once */
 #define OTHERS_DIALS  4	    /* the other end of a pair has so many to dial before us, when all begin */
 #define ANSWER_MS     60000 /* by then the edge has answered; a dial that it forgot begins anew */
 
@@ -246,14 +248,16 @@ static bool emit(struct gossip *g, uint32_t *token, int64_t *next_ms, uint64_t i
 	return true;
 }
 
-/* No room for more at the moment: handshakes that all begin at once all end late. */
-static bool is_paced(const struct gossip *g)
+/* When there is room for another one, at the latest: handshakes that all begin at once all end late. */
+static int64_t paced_until(const struct gossip *g)
 {
 	uint32_t n = 0;
 
 	for (uint32_t i = 0; i < DIALS_MAX; i++)
 		n += g->dials[i].token != 0;
-	return n >= PACED_MAX;
+	return n < g->profile->dials ? 0
+	       : n >= PACED_MAX	     ? DEADLINE_NEVER
+				     : g->dial_ms + MAX(PACE_STEP_MS, 2 * g->took_ms);
 }
 
 static bool has_met(const struct gossip *g)
@@ -267,6 +271,20 @@ static bool has_met(const struct gossip *g)
 void dial_first(struct gossip *g)
 {
 	g->first_ms = g->now.mono_ms;
+	g->build_ms = g->now.mono_ms + BUILD_MAX_MS;
+}
+
+static bool is_to_come(const struct dial *d)
+{
+	return d->id != 0 && d->wanted && d->tries == 0 && !d->at_once;
+}
+
+bool dial_is_to_come(const struct gossip *g, uint64_t id)
+{
+	for (uint32_t i = 0; i < DIALS_MAX && g->now.mono_ms < g->build_ms; i++)
+		if (g->dials[i].id == id)
+			return is_to_come(&g->dials[i]);
+	return false;
 }
 
 /* Until when members are not dialled, but for those whose link was lost; 0: they are. */
@@ -285,15 +303,19 @@ static bool run_members(struct gossip *g, bool ours)
 	for (uint32_t i = 0; i < DIALS_MAX; i++) {
 		struct dial *d = &g->dials[i];
 		const struct member *m;
-		bool waits = !d->at_once && d->token == 0 && (g->first_ms != 0 || is_paced(g));
+		bool waits = !d->at_once && d->token == 0 && (g->first_ms != 0 || paced_until(g) > g->now.mono_ms);
 
 		if (d->id == 0 || due_ms(g, d) > g->now.mono_ms || waits)
 			continue;
 		m = members_find(g, d->id);
 		if (!m || !d->wanted || !can_dial(m) || !members_in_ring(m) || m->link != FROM_NONE)
 			*d = (struct dial){0};
-		else if (is_ours_to_dial(g, m->id) == ours && !emit(g, &d->token, &d->next_ms, d->id, address_of(m)))
+		else if (is_ours_to_dial(g, m->id) != ours)
+			continue;
+		else if (!emit(g, &d->token, &d->next_ms, d->id, address_of(m)))
 			return false;
+		else
+			g->dial_ms = g->now.mono_ms;
 	}
 	return true;
 }
@@ -396,12 +418,22 @@ static void let_go(struct gossip *g)
 	}
 }
 
+static bool is_built(const struct gossip *g)
+{
+	for (uint32_t i = 0; i < DIALS_MAX; i++)
+		if (is_to_come(&g->dials[i]))
+			return g->now.mono_ms >= g->build_ms;
+	return true;
+}
+
 void dial_run(struct gossip *g)
 {
 	if (!gossip_active(g))
 		return;
 	if (g->first_ms != 0 && held_until(g) <= g->now.mono_ms)
 		let_go(g);
+	if (g->build_ms != 0 && g->first_ms == 0 && is_built(g))
+		g->build_ms = 0;
 	if (run_members(g, true) && run_members(g, false) && run_seeds(g))
 		run_redial(g);
 }
@@ -409,13 +441,15 @@ void dial_run(struct gossip *g)
 int64_t dial_deadline(const struct gossip *g)
 {
 	int64_t at = g->redial.next_ms, held = held_until(g), seeds = seeds_paced(g);
-	bool paced = is_paced(g);
+	int64_t paced = MAX(paced_until(g), held);
 
 	if (!gossip_active(g))
 		return DEADLINE_NEVER;
 	for (uint32_t i = 0; i < DIALS_MAX; i++)
-		if (g->dials[i].id != 0 && (!paced || g->dials[i].at_once || g->dials[i].token != 0))
-			at = MIN(at, g->dials[i].at_once ? due_ms(g, &g->dials[i]) : MAX(due_ms(g, &g->dials[i]), held));
+		if (g->dials[i].id != 0)
+			at = MIN(at, g->dials[i].at_once || g->dials[i].token != 0
+					     ? due_ms(g, &g->dials[i])
+					     : MAX(due_ms(g, &g->dials[i]), paced));
 	for (uint32_t i = 0; i < g->n_seeds && alone(g); i++)
 		if (g->seeds[i].id != g->id)
 			at = MIN(at, MAX(g->seeds[i].next_ms, seeds));

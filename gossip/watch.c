@@ -16,7 +16,8 @@
  * are by their own observers alone.
  *
  * After Lifeguard: who is late himself, or hears nobody's answers, is slower to accuse, up to four times; who was
- * paused takes the pause off everybody's silence; who hears nobody at all accuses nobody.
+ * paused takes the pause off everybody's silence; who hears nobody at all accuses nobody. Who has just begun misses
+ * nobody whom he has not come to dial yet.
  */
 #include "base/sm.h"
 #include "gossip/gossip_impl.h"
@@ -357,7 +358,11 @@ static void run(struct gossip *g, struct watch *w)
 
 	switch (w->state) {
 	case WATCH_GOOD:
-		if (!w->deputy && now >= w->heard_ms + silence(g))
+		if (w->deputy || now < w->heard_ms + silence(g))
+			break;
+		if (dial_is_to_come(g, w->id))
+			w->heard_ms += g->profile->beat_ms;
+		else
 			probe(g, w, now + g->profile->probe_ms * g->health);
 		break;
 	case WATCH_PROBING:
