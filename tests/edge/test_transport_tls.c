@@ -387,7 +387,7 @@ static int curve_heard(void)
 static void test_slow_curves_are_not_used(void **state)
 {
 	static const mbedtls_ecp_group_id some[] = {
-		MBEDTLS_ECP_DP_SECP521R1, MBEDTLS_ECP_DP_SECP384R1, MBEDTLS_ECP_DP_SECP256R1, MBEDTLS_ECP_DP_NONE};
+		MBEDTLS_ECP_DP_SECP521R1, MBEDTLS_ECP_DP_SECP256R1, MBEDTLS_ECP_DP_CURVE25519, MBEDTLS_ECP_DP_NONE};
 	struct link_end b = {0};
 	int fd;
 
@@ -395,11 +395,11 @@ static void test_slow_curves_are_not_used(void **state)
 	link_open(&b, ANY, &node2, usual);
 	fd = link_raw(&b);
 	assert_int_equal(shake(fd, MBEDTLS_SSL_IS_CLIENT, NULL, &b), 0);
-	assert_int_equal(curve_heard(), 29); /* X25519 */
+	assert_int_equal(curve_heard(), 23); /* P-256: of a long list mbed TLS reads the beginning */
 	(void)close(fd);		     /* the test's own; so below */
 	fd = link_raw(&b);
 	assert_int_equal(shake(fd, MBEDTLS_SSL_IS_CLIENT, some, &b), 0);
-	assert_int_equal(curve_heard(), 23); /* P-256 */
+	assert_int_equal(curve_heard(), 29); /* X25519 */
 	(void)close(fd);
 	link_close(&b);
 }
