@@ -12,8 +12,8 @@
  */
 #include "gossip/gossip_impl.h"
 
-#define SEEDS_AT_ONCE 3	    /* the first ones of a list are the likeliest to be there */
-#define SEEDS_PACED   2	    /* under way at a time; one more each SEED_STEP_MS in which none ended */
+#define SEEDS_AT_ONCE 3 /* the first ones of a list are the likeliest to be there */
+#define SEEDS_PACED   2 /* under way at a time; one more each SEED_STEP_MS in which none ended */
 #define SEED_STEP_MS  500
 #define NEWS_DIALS    2	    /* handshakes' time in which somebody new is heard of, while they come */
 #define PACE_STEP_MS  250   /* or twice what a dial takes: then another one may begin beside it */

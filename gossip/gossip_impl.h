@@ -43,9 +43,9 @@ struct profile {
 	int64_t redial_min_ms, redial_max_ms; /* of the dead, one at a time */
 	int64_t waiting_max_ms;		      /* pauses while we belong to no cluster */
 	uint8_t dials;			      /* of members under way; up to PACED_MAX where they take unusually long */
-	int64_t settle_ms, hold_ms;	      /* first link: until nobody new was heard of for so long, at most so long */
-	int64_t linger_ms;		      /* a link without use */
-	int64_t silent_ms;		      /* a link on which nothing came, to a member that is not alive */
+	int64_t settle_ms, hold_ms; /* first link: until nobody new was heard of for so long, at most so long */
+	int64_t linger_ms;	    /* a link without use */
+	int64_t silent_ms;	    /* a link on which nothing came, to a member that is not alive */
 };
 
 const struct profile *profile_of(enum gossip_profile_id id);
@@ -380,7 +380,7 @@ void dial_seeds_first(struct gossip *g); /* a core begins */
 void dial_soon(struct gossip *g);	 /* after a pause of ours, or alone: all at once */
 void dial_run(struct gossip *g);
 int64_t dial_deadline(const struct gossip *g);
-void dial_first(struct gossip *g); /* there is one link now, where none was */
+void dial_first(struct gossip *g);			   /* there is one link now, where none was */
 bool dial_is_to_come(const struct gossip *g, uint64_t id); /* a neighbour, and it was not its turn yet */
 void dial_died(struct gossip *g);
 

@@ -5,7 +5,8 @@
  *
  * Half of what a signature costs, or its check, is a table of multiples of the curve's base point. mbed TLS 2.28 makes
  * it anew for each when the key is of the type that files have; for keys of its type ECDSA, which are the same but for
- * that, it keeps it with the key. So those that stay are of that type here, and a peer's key borrows a curve that stays.
+ * that, it keeps it with the key. So those that stay are of that type here, and a peer's key borrows a curve that
+ * stays.
  */
 #include "gossip/pki_priv.h"
 

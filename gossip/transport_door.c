@@ -3,11 +3,11 @@
  * Those who were accepted and have not said hello. They are bounded in time and in number: when there are as many as
  * may be, no more are accepted (they wait in the kernel, which is bounded too).
  *
- * Few of them shake hands at a time, so that on a busy host one is through after the other: where all take turns all end
- * late, and are given up by then. The others wait, and cost nothing but their place. Nobody can tell who is slow from
- * who is silent; but where for TURN_MS nobody came through, those that had their turn do not count any more, and the
- * next ones begin; and when the door is full, the oldest is put out once it had GRACE_MS. So silent peers cost others
- * no more than GRACE_MS each limits.pending of them.
+ * Few of them shake hands at a time, so that on a busy host one is through after the other: where all take turns all
+ * end late, and are given up by then. The others wait, and cost nothing but their place. Nobody can tell who is slow
+ * from who is silent; but where for TURN_MS nobody came through, those that had their turn do not count any more, and
+ * the next ones begin; and when the door is full, the oldest is put out once it had GRACE_MS. So silent peers cost
+ * others no more than GRACE_MS each limits.pending of them.
  */
 #include "gossip/transport_priv.h"
 

@@ -145,10 +145,9 @@ static bool conn_verified(nng_tls_engine_conn *k)
 
 static int config_auth(nng_tls_engine_config *c, nng_tls_auth_mode mode)
 {
-	mbedtls_ssl_conf_authmode(&c->ssl,
-		mode == NNG_TLS_AUTH_MODE_REQUIRED   ? MBEDTLS_SSL_VERIFY_REQUIRED
-		: mode == NNG_TLS_AUTH_MODE_OPTIONAL ? MBEDTLS_SSL_VERIFY_OPTIONAL
-						     : MBEDTLS_SSL_VERIFY_NONE);
+	mbedtls_ssl_conf_authmode(&c->ssl, mode == NNG_TLS_AUTH_MODE_REQUIRED	? MBEDTLS_SSL_VERIFY_REQUIRED
+					   : mode == NNG_TLS_AUTH_MODE_OPTIONAL ? MBEDTLS_SSL_VERIFY_OPTIONAL
+										: MBEDTLS_SSL_VERIFY_NONE);
 	return 0;
 }
 
@@ -216,8 +215,8 @@ static int config_own_cert(nng_tls_engine_config *c, const char *cert, const cha
 	int rv = password || mbedtls_pk_get_type(&c->key) != MBEDTLS_PK_NONE ? NNG_ENOTSUP : parse(&c->chain, cert);
 
 	if (rv == 0)
-		rv = nng_of(
-			mbedtls_pk_parse_key(&c->key, (const unsigned char *)key, strlen(key) + 1, NULL, 0)); /* as PEM */
+		rv = nng_of(mbedtls_pk_parse_key(
+			&c->key, (const unsigned char *)key, strlen(key) + 1, NULL, 0)); /* as PEM */
 	if (rv == 0)
 		rv = nng_of(pki_keep_table(&c->key));
 	return rv == 0 ? nng_of(mbedtls_ssl_conf_own_cert(&c->ssl, &c->chain, &c->key)) : rv;
@@ -240,8 +239,8 @@ static bool may_shake(const mbedtls_x509_crt *crt)
 		       crt, MBEDTLS_OID_CLIENT_AUTH, MBEDTLS_OID_SIZE(MBEDTLS_OID_CLIENT_AUTH)) == 0;
 }
 
-static enum transport_judged judge(mbedtls_x509_crt *ca, mbedtls_x509_crt *chain, const mbedtls_pk_context *key,
-	const char *server_name)
+static enum transport_judged judge(
+	mbedtls_x509_crt *ca, mbedtls_x509_crt *chain, const mbedtls_pk_context *key, const char *server_name)
 {
 	uint32_t flags = 0;
 
@@ -274,8 +273,7 @@ enum transport_judged transport_engine_judge(const struct transport_tls *tls)
 	return ret;
 }
 
-/* nng takes them as they may be written to, and does not. */
-static nng_tls_engine_config_ops config_ops = {
+static const nng_tls_engine_config_ops config_ops = {
 	.size = sizeof(nng_tls_engine_config),
 	.init = config_init,
 	.fini = config_fini,
@@ -286,7 +284,7 @@ static nng_tls_engine_config_ops config_ops = {
 	.version = config_version,
 };
 
-static nng_tls_engine_conn_ops conn_ops = {
+static const nng_tls_engine_conn_ops conn_ops = {
 	.size = sizeof(nng_tls_engine_conn),
 	.init = conn_init,
 	.fini = conn_fini,
@@ -297,10 +295,11 @@ static nng_tls_engine_conn_ops conn_ops = {
 	.verified = conn_verified,
 };
 
+/* nng copies the operations, and takes them as if it wrote to them. */
 static const nng_tls_engine engine = {
 	.version = NNG_TLS_ENGINE_VERSION,
-	.config_ops = &config_ops,
-	.conn_ops = &conn_ops,
+	.config_ops = (nng_tls_engine_config_ops *)&config_ops,
+	.conn_ops = (nng_tls_engine_conn_ops *)&conn_ops,
 	.name = "covey",
 	.description = "mbed TLS, as covey wants it",
 };

@@ -13,8 +13,9 @@
  *	transport_tls.c    certificates
  *	transport_engine.c TLS itself
  *
- * All of it runs on the caller's thread but for the callbacks of nng's aios, which note what fired under `lock`, and the
- * reaper. The caller's thread closes, stops and frees nothing of nng's but in transport_close: that may wait for nng.
+ * All of it runs on the caller's thread but for the callbacks of nng's aios, which note what fired under `lock`, and
+ * the reaper. The caller's thread closes, stops and frees nothing of nng's but in transport_close: that may wait for
+ * nng.
  */
 #include <nng/nng.h>
 #include <nng/supplemental/tls/tls.h>
@@ -46,7 +47,7 @@ struct transport_link {
 	bool dialled, by_peer; /* by_peer: ended by the other end */
 	bool silenced;	       /* no hook is called for it */
 	uint64_t token;
-	void *hello; /* while in LINK_HELLO */
+	void *hello;	  /* while in LINK_HELLO */
 	bool waits, slow; /* transport_door.c: its hello has not begun; it has had its turn */
 	uint32_t order;	  /* of those that wait */
 	int64_t began_ms, deadline_ms;

@@ -331,12 +331,11 @@ static int shake(int fd, int endpoint, const mbedtls_ecp_group_id *curves, struc
 	mbedtls_pk_init(&key);
 	assert_int_equal(mbedtls_x509_crt_parse(&ca, (const unsigned char *)certs_ca, strlen(certs_ca) + 1), 0);
 	assert_int_equal(mbedtls_x509_crt_parse(&cert, (const unsigned char *)certs_node, strlen(certs_node) + 1), 0);
-	assert_int_equal(mbedtls_pk_parse_key(
-				 &key, (const unsigned char *)certs_node_key, strlen(certs_node_key) + 1, NULL, 0),
+	assert_int_equal(
+		mbedtls_pk_parse_key(&key, (const unsigned char *)certs_node_key, strlen(certs_node_key) + 1, NULL, 0),
 		0);
-	assert_int_equal(mbedtls_ssl_config_defaults(
-				 &c, endpoint, MBEDTLS_SSL_TRANSPORT_STREAM, MBEDTLS_SSL_PRESET_DEFAULT),
-		0);
+	assert_int_equal(
+		mbedtls_ssl_config_defaults(&c, endpoint, MBEDTLS_SSL_TRANSPORT_STREAM, MBEDTLS_SSL_PRESET_DEFAULT), 0);
 	mbedtls_ssl_conf_authmode(&c, MBEDTLS_SSL_VERIFY_REQUIRED);
 	mbedtls_ssl_conf_ca_chain(&c, &ca, NULL);
 	mbedtls_ssl_conf_rng(&c, kernels, NULL);

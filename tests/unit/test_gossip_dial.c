@@ -47,7 +47,7 @@ static struct gossip_str str(const char *s)
 /* Member i of the others, 1 …; those from 15 on are ours to dial. */
 static struct gossip_record record(int i)
 {
-	(void)snprintf(names[i], sizeof(names[i]), "m%d", i);			/* fits */
+	(void)snprintf(names[i], sizeof(names[i]), "m%d", i);		      /* fits */
 	(void)snprintf(addresses[i], sizeof(addresses[i]), "10.1.0.%d:1", i); /* fits */
 	return (struct gossip_record){.uuid = {[7] = (uint8_t)(i * 4), [15] = 1},
 		.name = str(names[i]),
@@ -127,8 +127,7 @@ static void finds(int i)
 	struct gossip_record r = record(i);
 
 	memmove(under_way, under_way + 1, --n_under_way * sizeof(under_way[0]));
-	step(&(struct gossip_in){
-		.type = GOSSIP_IN_LINK_UP, .link = LINK, .dial = token, .boot = 1, .record = &r});
+	step(&(struct gossip_in){.type = GOSSIP_IN_LINK_UP, .link = LINK, .dial = token, .boot = 1, .record = &r});
 }
 
 /* The first link tells of members from … to. */
