@@ -157,11 +157,12 @@ struct watch {
 	int64_t heard_ms, until_ms;
 	int64_t refused_ms; /* 0: not */
 	int64_t accused_ms;
-	uint64_t inc; /* at the accusation */
+	uint64_t inc; /* at the first probe, at the accusation */
 	int64_t probed_ms;
 	uint32_t nonce, first_nonce;
 	uint8_t asked, answered, rounds;
 	bool deputy;
+	bool short_link; /* the last one that was lost */
 };
 
 struct relay {
@@ -395,6 +396,8 @@ void watch_beat(struct gossip *g);
 void watch_run(struct gossip *g);
 int64_t watch_deadline(const struct gossip *g);
 bool watch_has(const struct gossip *g, uint32_t member);
+/* The link to it is gone: is what a dial says now news of it? Not of one that we do not watch. */
+bool watch_lost(struct gossip *g, uint32_t member, bool short_link);
 
 /* probe.c */
 uint8_t probe_ask(struct gossip *g, const struct watch *w); /* how many were asked */
