@@ -55,7 +55,7 @@ bool watch_has(const struct gossip *g, uint32_t member)
 	return false;
 }
 
-/* A daemon that dies just after it came refuses, as any. But who turns us away each time must not be dialled each time. */
+/* A daemon that dies just after it came refuses, as any. Who turns us away each time must not be dialled each time. */
 bool watch_lost(struct gossip *g, uint32_t member, bool short_link)
 {
 	struct watch *w = find(g, member);
