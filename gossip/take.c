@@ -222,6 +222,8 @@ void take_deltas(struct gossip *g, struct link *l, const struct gossip_msg_delta
 	if (m->asked || l->news)
 		return;
 	g->figures.nothing_new++;
+	if (g->now.mono_ms - l->up_ms < g->profile->settle_ms)
+		return; /* what two say who have just met, both heard of elsewhere: that is no tree yet */
 	l->prune_due = true;
 	spread_prune(g, l);
 	links_ready(l);

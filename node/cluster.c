@@ -49,6 +49,7 @@ static void dial(struct cluster *c, const struct gossip_out *out)
 	if (d && transport_dial(c->t, out->address, out->dial, c->n->now.mono_ms, &e) == 0) {
 		*d = (struct cluster_dial){.token = out->dial, .id = out->id};
 		(void)snprintf(d->address, sizeof(d->address), "%s", out->address); /* cut is fine */
+		log_debug("dials %s", d->address);
 		return;
 	}
 	log_debug("dial %s: %s", out->address, e.text);

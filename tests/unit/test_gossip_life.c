@@ -95,6 +95,33 @@ static void test_daemon_killed(void **state)
 	}
 }
 
+/* It has just come: its links are as good as any. */
+static void test_daemon_killed_as_it_came(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(sizes); i++)
+		for (int64_t lived = 250; lived < 1500; lived += 400) {
+			struct bed *b = bed_new(sizes[i]);
+			int64_t at;
+
+			bed_start_all(b);
+			bed_run(b, 5300);
+			bed_kill(b, 1);
+			bed_run(b, 500);
+			bed_start(b, 1, 0);
+			bed_run(b, lived);
+			bed_mark(b);
+			at = b->now_ms;
+			bed_kill(b, 1);
+			bed_run(b, 5000);
+			if (sizes[i] > 2)
+				assert_in_range(last_said(b, 1, GOSSIP_SUSPECT) - at, 150, 300);
+			assert_in_range(last_said(b, 1, GOSSIP_DEAD) - at, 1000, 2000);
+			assert_only(b, 1, 2);
+			bed_free(b);
+		}
+}
+
 static void test_daemon_restarts_within_a_second(void **state)
 {
 	(void)state;
@@ -389,6 +416,7 @@ int main(void)
 		cmocka_unit_test(test_join),
 		cmocka_unit_test(test_one_is_alone),
 		cmocka_unit_test(test_daemon_killed),
+		cmocka_unit_test(test_daemon_killed_as_it_came),
 		cmocka_unit_test(test_daemon_restarts_within_a_second),
 		cmocka_unit_test(test_host_lost),
 		cmocka_unit_test(test_paused),
