@@ -5,10 +5,20 @@
  * known was found, are dialled one at a time: so halves of a cluster that lost each other meet again by themselves,
  * hours later too, at a cost that does not grow with their number. Of members a few are dialled at a time, those whose
  * link was lost aside: whoever refuses says that it is down.
+ *
+ * Who has no link dials few seeds at a time, and when the first of them is up no member until that one has told who is
+ * there, and no news of that came for a while: where all hosts of a site start at once, handshakes with neighbours take
+ * the processors that the first links of others need, and while the list grows the neighbours are others each time.
  */
 #include "gossip/gossip_impl.h"
 
-#define SEEDS_AT_ONCE 3	    /* the first ones of a list are the likeliest to be there */
+#define SEEDS_AT_ONCE 3 /* the first ones of a list are the likeliest to be there */
+#define SEEDS_PACED   2 /* under way at a time; one more each SEED_STEP_MS in which none ended */
+#define SEED_STEP_MS  500
+#define NEWS_DIALS    2	    /* handshakes' time in which somebody new is heard of, while they come */
+#define PACE_STEP_MS  250   /* or twice what a dial takes: then another one may begin beside it */
+#define BUILD_MAX_MS  20000 /* for all neighbours to be dialled once */
+#define OTHERS_DIALS  4	    /* the other end of a pair has so many to dial before us, when all begin */
 #define ANSWER_MS     60000 /* by then the edge has answered; a dial that it forgot begins anew */
 
 static int64_t pause_of(struct gossip *g, unsigned tries, int64_t min_ms, int64_t max_ms)
@@ -34,15 +44,23 @@ static struct dial *find(struct gossip *g, uint64_t id)
 	return NULL;
 }
 
-static bool is_ours_to_dial(const struct gossip *g, const struct member *m)
+static bool is_ours_to_dial(const struct gossip *g, uint64_t id)
 {
-	return g->id < m->id || !can_dial(members_at(g, g->self));
+	return g->id < id || !can_dial(members_at(g, g->self));
+}
+
+/* Where handshakes take long, the other end of a pair is given longer to dial. */
+static int64_t due_ms(const struct gossip *g, const struct dial *d)
+{
+	bool waits = d->token == 0 && d->tries == 0 && !d->at_once && !is_ours_to_dial(g, d->id);
+
+	return d->next_ms + (waits ? MIN(OTHERS_DIALS * g->took_ms, g->profile->hold_ms) : 0);
 }
 
 void dial_want(struct gossip *g, const struct member *m, int64_t pause_ms)
 {
 	struct dial *d = find(g, m->id);
-	int64_t usual_ms = is_ours_to_dial(g, m) ? 0 : g->profile->dial_other_ms;
+	int64_t usual_ms = is_ours_to_dial(g, m->id) ? 0 : g->profile->dial_other_ms;
 
 	if (!can_dial(m))
 		return;
@@ -77,10 +95,18 @@ static bool alone(const struct gossip *g)
 	return g->waiting || g->n_alive <= 1 || (g->isolated && g->n_links == 0);
 }
 
+static void took(struct gossip *g, int64_t next_ms)
+{
+	int64_t ms = g->now.mono_ms - (next_ms - ANSWER_MS);
+
+	g->took_ms = g->took_ms ? (3 * g->took_ms + ms) / 4 : ms;
+}
+
 static void seed_found(struct gossip *g, uint32_t token, uint64_t id)
 {
 	for (uint32_t i = 0; i < g->n_seeds; i++)
 		if (g->seeds[i].token == token) {
+			took(g, g->seeds[i].next_ms);
 			g->seeds[i].token = 0;
 			g->seeds[i].id = id;
 			g->seeds[i].tries = 0;
@@ -93,8 +119,10 @@ void dial_answered(struct gossip *g, uint32_t token, uint64_t id)
 	if (token == 0)
 		return;
 	for (uint32_t i = 0; i < DIALS_MAX; i++)
-		if (g->dials[i].token == token)
+		if (g->dials[i].token == token) {
+			took(g, g->dials[i].next_ms);
 			g->dials[i] = (struct dial){0};
+		}
 	seed_found(g, token, id);
 	if (g->redial.token == token) {
 		g->redial.token = 0;
@@ -220,31 +248,86 @@ static bool emit(struct gossip *g, uint32_t *token, int64_t *next_ms, uint64_t i
 	return true;
 }
 
-/* No room for more at the moment: handshakes that all begin at once all end late. */
-static bool is_paced(const struct gossip *g)
+/* When there is room for another one, at the latest: handshakes that all begin at once all end late. */
+static int64_t paced_until(const struct gossip *g)
 {
 	uint32_t n = 0;
 
 	for (uint32_t i = 0; i < DIALS_MAX; i++)
 		n += g->dials[i].token != 0;
-	return n >= PACED_MAX;
+	return n < g->profile->dials ? 0
+	       : n >= PACED_MAX	     ? DEADLINE_NEVER
+				     : g->dial_ms + MAX(PACE_STEP_MS, 2 * g->took_ms);
 }
 
-static bool run_members(struct gossip *g)
+static bool has_met(const struct gossip *g)
+{
+	LINKS_FOREACH(g, l)
+	if (l->met)
+		return true;
+	return false;
+}
+
+void dial_first(struct gossip *g)
+{
+	g->first_ms = g->now.mono_ms;
+	g->build_ms = g->now.mono_ms + BUILD_MAX_MS;
+}
+
+static bool is_to_come(const struct dial *d)
+{
+	return d->id != 0 && d->wanted && d->tries == 0 && !d->at_once;
+}
+
+bool dial_is_to_come(const struct gossip *g, uint64_t id)
+{
+	for (uint32_t i = 0; i < DIALS_MAX && g->now.mono_ms < g->build_ms; i++)
+		if (g->dials[i].id == id)
+			return is_to_come(&g->dials[i]);
+	return false;
+}
+
+/* Until when members are not dialled, but for those whose link was lost; 0: they are. */
+static int64_t held_until(const struct gossip *g)
+{
+	int64_t at = g->first_ms + g->profile->hold_ms, settle = MAX(g->profile->settle_ms, NEWS_DIALS * g->took_ms);
+
+	if (g->first_ms == 0 || g->n_links == 0)
+		return 0;
+	return has_met(g) ? MIN(at, MAX(g->first_ms, g->new_ms) + settle) : at;
+}
+
+/* ours: those that are ours to dial; their order is the same everywhere, so that two seldom dial each other. */
+static bool run_members(struct gossip *g, bool ours)
 {
 	for (uint32_t i = 0; i < DIALS_MAX; i++) {
 		struct dial *d = &g->dials[i];
 		const struct member *m;
+		bool waits = !d->at_once && d->token == 0 && (g->first_ms != 0 || paced_until(g) > g->now.mono_ms);
 
-		if (d->id == 0 || d->next_ms > g->now.mono_ms || (!d->at_once && d->token == 0 && is_paced(g)))
+		if (d->id == 0 || due_ms(g, d) > g->now.mono_ms || waits)
 			continue;
 		m = members_find(g, d->id);
 		if (!m || !d->wanted || !can_dial(m) || !members_in_ring(m) || m->link != FROM_NONE)
 			*d = (struct dial){0};
+		else if (is_ours_to_dial(g, m->id) != ours)
+			continue;
 		else if (!emit(g, &d->token, &d->next_ms, d->id, address_of(m)))
 			return false;
+		else
+			g->dial_ms = g->now.mono_ms;
 	}
 	return true;
+}
+
+/* From when on another seed may be dialled. */
+static int64_t seeds_paced(const struct gossip *g)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < g->n_seeds; i++)
+		n += g->seeds[i].token != 0;
+	return n < SEEDS_PACED ? 0 : g->seed_ms + SEED_STEP_MS;
 }
 
 static bool run_seeds(struct gossip *g)
@@ -252,8 +335,11 @@ static bool run_seeds(struct gossip *g)
 	for (uint32_t i = 0; i < g->n_seeds && alone(g); i++) {
 		struct seed *s = &g->seeds[i];
 
-		if (s->id != g->id && s->next_ms <= g->now.mono_ms && !emit(g, &s->token, &s->next_ms, 0, s->address))
+		if (s->id == g->id || s->next_ms > g->now.mono_ms || seeds_paced(g) > g->now.mono_ms)
+			continue;
+		if (!emit(g, &s->token, &s->next_ms, 0, s->address))
 			return false;
+		g->seed_ms = g->now.mono_ms;
 	}
 	return true;
 }
@@ -320,26 +406,52 @@ static void run_redial(struct gossip *g)
 	(void)done; /* without a place it stays due */
 }
 
+/* All begin at about the same time now, and whoever is to dial us has to have his turn first. */
+static void let_go(struct gossip *g)
+{
+	g->first_ms = 0;
+	for (uint32_t i = 0; i < DIALS_MAX; i++) {
+		struct dial *d = &g->dials[i];
+
+		if (d->id != 0 && d->token == 0 && !d->at_once && !is_ours_to_dial(g, d->id))
+			d->next_ms = MAX(d->next_ms, g->now.mono_ms + g->profile->dial_other_ms);
+	}
+}
+
+static bool is_built(const struct gossip *g)
+{
+	for (uint32_t i = 0; i < DIALS_MAX; i++)
+		if (is_to_come(&g->dials[i]))
+			return g->now.mono_ms >= g->build_ms;
+	return true;
+}
+
 void dial_run(struct gossip *g)
 {
 	if (!gossip_active(g))
 		return;
-	if (run_members(g) && run_seeds(g))
+	if (g->first_ms != 0 && held_until(g) <= g->now.mono_ms)
+		let_go(g);
+	if (g->build_ms != 0 && g->first_ms == 0 && is_built(g))
+		g->build_ms = 0;
+	if (run_members(g, true) && run_members(g, false) && run_seeds(g))
 		run_redial(g);
 }
 
 int64_t dial_deadline(const struct gossip *g)
 {
-	int64_t at = g->redial.next_ms;
-	bool paced = is_paced(g);
+	int64_t at = g->redial.next_ms, held = held_until(g), seeds = seeds_paced(g);
+	int64_t paced = MAX(paced_until(g), held);
 
 	if (!gossip_active(g))
 		return DEADLINE_NEVER;
 	for (uint32_t i = 0; i < DIALS_MAX; i++)
-		if (g->dials[i].id != 0 && (!paced || g->dials[i].at_once || g->dials[i].token != 0))
-			at = MIN(at, g->dials[i].next_ms);
+		if (g->dials[i].id != 0)
+			at = MIN(at, g->dials[i].at_once || g->dials[i].token != 0
+					     ? due_ms(g, &g->dials[i])
+					     : MAX(due_ms(g, &g->dials[i]), paced));
 	for (uint32_t i = 0; i < g->n_seeds && alone(g); i++)
 		if (g->seeds[i].id != g->id)
-			at = MIN(at, g->seeds[i].next_ms);
+			at = MIN(at, MAX(g->seeds[i].next_ms, seeds));
 	return at;
 }

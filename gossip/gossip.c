@@ -259,7 +259,9 @@ static void forget(struct gossip *g, uint64_t id)
 {
 	struct member *m = members_find(g, id);
 
-	if (!m || id == g->id)
+	if (id == 0 || id == g->id)
+		return;
+	if (!m && !(m = members_add(g, id, 1ull << 32))) /* said of nobody: the lowest there is */
 		return;
 	state_forget(g, m, FROM_NONE);
 	if (links_of(g, m))

@@ -19,7 +19,7 @@
 #define RELAYS_MAX    32  /* probes that we carry for others at a time */
 #define DIALS_MAX     48  /* 2 * GOSSIP_RINGS neighbours, voters, visits, a few that are no longer wanted */
 #define LINKS_SOFT    100 /* beyond, a newcomer is told all and closed */
-#define PACED_MAX     3	  /* dials under way; a TLS handshake takes 10 ms of either's processor */
+#define PACED_MAX     3	  /* dials of members under way; a TLS handshake takes 10 ms of either's processor */
 #define ASK_MAX	      256 /* ids that we want from one link */
 #define SERVE_MAX     256 /* what one link asked us for */
 #define EVENTS_MAX    256 /* that wait for a place among the outputs */
@@ -42,8 +42,10 @@ struct profile {
 	int64_t dial_min_ms, dial_max_ms;     /* pauses after failed dials */
 	int64_t redial_min_ms, redial_max_ms; /* of the dead, one at a time */
 	int64_t waiting_max_ms;		      /* pauses while we belong to no cluster */
-	int64_t linger_ms;		      /* a link without use */
-	int64_t silent_ms;		      /* a link on which nothing came, to a member that is not alive */
+	uint8_t dials;			      /* of members under way; up to PACED_MAX where they take unusually long */
+	int64_t settle_ms, hold_ms; /* first link: until nobody new was heard of for so long, at most so long */
+	int64_t linger_ms;	    /* a link without use */
+	int64_t silent_ms;	    /* a link on which nothing came, to a member that is not alive */
 };
 
 const struct profile *profile_of(enum gossip_profile_id id);
@@ -131,6 +133,7 @@ struct link {
 	uint8_t differ_beats;
 	enum gossip_close why;
 	uint32_t member;
+	uint64_t contested; /* at this incarnation others call it dead, and it shall answer; 0: none */
 	int64_t up_ms, heard_ms, unused_ms, passing_until_ms, served_ms;
 	uint64_t peer_hash;
 	uint64_t state_cursor, map_cursor, lazy_to;
@@ -155,11 +158,12 @@ struct watch {
 	int64_t heard_ms, until_ms;
 	int64_t refused_ms; /* 0: not */
 	int64_t accused_ms;
-	uint64_t inc; /* at the accusation */
+	uint64_t inc; /* at the first probe, at the accusation */
 	int64_t probed_ms;
 	uint32_t nonce, first_nonce;
 	uint8_t asked, answered, rounds;
 	bool deputy;
+	bool short_link; /* the last one that was lost */
 };
 
 struct relay {
@@ -215,7 +219,8 @@ struct gossip {
 	uint32_t pred[GOSSIP_RINGS], succ[GOSSIP_RINGS];
 	struct accused *accused;
 	bool judge, rewire;
-	bool rebooted; /* the change at hand is another boot's */
+	bool rebooted;		      /* the change at hand is another boot's */
+	uint64_t alone_id, alone_inc; /* state.c: whom we called dead while we heard nobody */
 
 	/* values.c */
 	size_t values_bytes, values_max;
@@ -230,6 +235,12 @@ struct gossip {
 	struct dial dials[DIALS_MAX];
 	struct seed *seeds;
 	uint32_t n_seeds;
+	int64_t seed_ms;  /* when one was dialled last */
+	int64_t first_ms; /* when the first link came up, while others wait for what it tells; 0: none does */
+	int64_t new_ms;	  /* when somebody new was heard of */
+	int64_t took_ms;  /* a dial until its link was up: of late */
+	int64_t dial_ms;  /* when a member was dialled last */
+	int64_t build_ms; /* until then neighbours are dialled for the first time; 0: they have been */
 	uint32_t token;
 	struct seed redial; /* address: borrowed of a seed, or NULL; id: whom */
 	uint32_t redial_seed;
@@ -320,6 +331,7 @@ uint8_t state_join(unsigned flags); /* the highest of them alone, with what belo
 /* Merges what is said of a subject; false: it brought nothing. */
 bool state_merge(struct gossip *g, struct member *m, const struct gossip_msg_state *s, uint8_t from);
 void state_settle(struct gossip *g, struct member *m); /* after flags, incarnation or `suspect` changed */
+void state_take_back(struct gossip *g);
 void state_judge(struct gossip *g);
 void state_clear(struct gossip *g, struct member *m);	 /* nobody accuses it */
 int state_accuser(const struct accused *a, uint64_t id); /* its place, or -1 */
@@ -374,6 +386,8 @@ void dial_seeds_first(struct gossip *g); /* a core begins */
 void dial_soon(struct gossip *g);	 /* after a pause of ours, or alone: all at once */
 void dial_run(struct gossip *g);
 int64_t dial_deadline(const struct gossip *g);
+void dial_first(struct gossip *g);			   /* there is one link now, where none was */
+bool dial_is_to_come(const struct gossip *g, uint64_t id); /* a neighbour, and it was not its turn yet */
 void dial_died(struct gossip *g);
 
 /* watch.c */
@@ -387,6 +401,8 @@ void watch_beat(struct gossip *g);
 void watch_run(struct gossip *g);
 int64_t watch_deadline(const struct gossip *g);
 bool watch_has(const struct gossip *g, uint32_t member);
+/* The link to it is gone: is what a dial says now news of it? Not of one that we do not watch. */
+bool watch_lost(struct gossip *g, uint32_t member, bool short_link);
 
 /* probe.c */
 uint8_t probe_ask(struct gossip *g, const struct watch *w); /* how many were asked */

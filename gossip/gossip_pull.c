@@ -44,6 +44,19 @@ static bool pull_small(struct gossip *g, struct link *l, struct gossip_msg *ret)
 	return true;
 }
 
+/* What others say of it itself. */
+static bool pull_contested(struct gossip *g, struct link *l, struct gossip_msg *ret)
+{
+	if (!l->contested)
+		return false;
+	ret->type = GOSSIP_MSG_STATES;
+	ret->states.n = 1;
+	ret->states.v[0] = (struct gossip_msg_state){
+		.id = members_at(g, l->member)->id, .incarnation = l->contested, .flags = GOSSIP_FLAG_DEAD};
+	l->contested = 0;
+	return true;
+}
+
 bool gossip_pull(struct gossip *g, uint32_t link, struct now now, struct gossip_msg *ret)
 {
 	struct link *l = link < GOSSIP_LINKS_MAX ? g->links[link] : NULL;
@@ -51,9 +64,9 @@ bool gossip_pull(struct gossip *g, uint32_t link, struct now now, struct gossip_
 	if (!l || l->closing)
 		return false;
 	g->now = now;
-	if (pull_small(g, l, ret) || sync_pull_sync(g, l, ret) || spread_states(g, l, ret) ||
-		sync_pull_wants(g, l, ret) || spread_deltas(g, l, ret) || spread_lazy(g, l, ret) ||
-		sync_pull_serve(g, l, ret) || sync_pull_walk(g, l, ret)) {
+	if (pull_small(g, l, ret) || pull_contested(g, l, ret) || sync_pull_sync(g, l, ret) ||
+		spread_states(g, l, ret) || sync_pull_wants(g, l, ret) || spread_deltas(g, l, ret) ||
+		spread_lazy(g, l, ret) || sync_pull_serve(g, l, ret) || sync_pull_walk(g, l, ret)) {
 		g->figures.msgs_out[ret->type]++;
 		return true;
 	}

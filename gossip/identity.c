@@ -7,7 +7,10 @@
 #include <errno.h>
 #include <string.h>
 
-#define ID_BYTES 8 /* of a UUID, that are a node's id on the wire */
+#define ID_BYTES     8 /* of a UUID, that are a node's id on the wire */
+#define YEAR_2020S   1577836800
+#define LATER_STARTS 1000
+#define SANE_S	     (1 << 30) /* to 2054: two in a row must not come near the highest number */
 
 static bool dash_before(size_t i)
 {
@@ -64,6 +67,18 @@ int identity_parse(const char *text, uint8_t uuid[IDENTITY_UUID_BYTES])
 		return -EINVAL;
 	memcpy(uuid, v, sizeof(v));
 	return 0;
+}
+
+uint32_t identity_boot(int64_t counter, int64_t wall_ms)
+{
+	int64_t age_s = wall_ms / 1000 - YEAR_2020S, next = MAX(counter, 0) + 1;
+
+	return (uint32_t)MIN(age_s < SANE_S ? MAX(next, age_s) : next, UINT32_MAX - 1);
+}
+
+uint32_t identity_boot_above(uint32_t heard)
+{
+	return (uint32_t)MIN((uint64_t)heard + LATER_STARTS, UINT32_MAX - 1u);
 }
 
 enum identity_kin identity_kin(const uint8_t own[IDENTITY_UUID_BYTES], uint64_t own_process,

@@ -17,6 +17,18 @@ char *identity_text(const uint8_t uuid[IDENTITY_UUID_BYTES], char out[IDENTITY_U
 /* 36 characters as identity_text writes them, capitals too. -EINVAL: it is none, or one of all zeros. */
 int identity_parse(const char *text, uint8_t uuid[IDENTITY_UUID_BYTES]);
 
+/*
+ * The number of the next start: above counter, that of the last one (0: there was none). Of a disk that was taken back
+ * in time the counter is too low, and a number used twice is two different nodes' to all others; so it is no lower than
+ * the seconds since 2020 by the wall clock. A clock that is wrong costs nothing: the counter alone then says.
+ */
+uint32_t identity_boot(int64_t counter, int64_t wall_ms);
+/*
+ * The one for a node that learns that its number is too low: heard is what others know of it. Some may know of a few
+ * later ones, so it is far above.
+ */
+uint32_t identity_boot_above(uint32_t heard);
+
 /* How a peer stands to us, by its UUID and its process's number (random, made at each start). */
 enum identity_kin {
 	IDENTITY_OTHER,

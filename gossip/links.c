@@ -10,7 +10,7 @@
 #define MANY_LINKS  (LINKS_SOFT / 2) /* beyond, those without use go soon: a seed that all dial */
 #define MANY_MS	    1000
 #define SHORT_MS    10000 /* a link that did not live longer is not dialled again at once */
-#define WATCHED_MS  1000  /* nor one to a member that we watch: it may turn us away each time */
+#define WATCHED_MS  1000  /* nor a second one in a row to a member that we watch: it may turn us away each time */
 #define CROSSED_MS  5000  /* two ends that dial each other do it within that time */
 #define TARGETS_MAX (2 * GOSSIP_RINGS + GOSSIP_VOTERS_MAX + GOSSIP_VISITS_MAX)
 
@@ -202,6 +202,8 @@ void links_up(struct gossip *g, const struct gossip_in *in)
 		turn_away(g, in, a.why);
 		return;
 	}
+	if (g->n_links == 0)
+		dial_first(g);
 	old = links_of(g, m);
 	if (old && in->boot >= state_boot(m->inc)) {
 		if (!a.news && keeps_old(g, old, m, in->dial != 0)) {
@@ -223,7 +225,7 @@ void links_down(struct gossip *g, const struct gossip_in *in)
 		return;
 	m = members_at(g, l->member);
 	was_its = m->link == l->number;
-	now = g->now.mono_ms - l->up_ms >= (watch_has(g, l->member) ? WATCHED_MS : SHORT_MS);
+	now = g->now.mono_ms - l->up_ms >= SHORT_MS || watch_lost(g, l->member, g->now.mono_ms - l->up_ms < WATCHED_MS);
 	links_free(g, l);
 	if (was_its && members_in_ring(m))
 		dial_want(g, m, now ? 0 : gossip_jitter(g, SHORT_MS));

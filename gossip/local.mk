@@ -15,11 +15,14 @@ libgossip_a_SOURCES = \
 	%D%/transport.c \
 	%D%/transport.h \
 	%D%/transport_dial.c \
+	%D%/transport_door.c \
+	%D%/transport_engine.c \
 	%D%/transport_hello.c \
 	%D%/transport_hello.h \
 	%D%/transport_io.c \
 	%D%/transport_link.c \
 	%D%/transport_priv.h \
+	%D%/transport_reap.c \
 	%D%/transport_tls.c \
 	%D%/wire.c \
 	%D%/wire.h

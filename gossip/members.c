@@ -225,6 +225,7 @@ struct member *members_add(struct gossip *g, uint64_t id, uint64_t inc)
 	list_append(g, index);
 	table_put(g, g->table, index, false);
 	g->n_members++;
+	g->new_ms = g->now.mono_ms;
 	g->view_hash ^= members_hash(m);
 	g->buckets[id >> 59] ^= members_hash(m);
 	return m;

@@ -80,7 +80,7 @@ struct pki_proof {
  * Is this `name`, as the CA says? The chain leads to the CA, each of it is valid at wall_ms, the first is for `name`
  * (exactly: a certificate for *.x is nobody's), and its key signed the digest. -EACCES with the sentence why not.
  */
-int pki_check_proof(const struct pki *p, const struct pki_proof *proof, const char *name, const unsigned char *digest,
+int pki_check_proof(struct pki *p, const struct pki_proof *proof, const char *name, const unsigned char *digest,
 	int64_t wall_ms, struct err *e);
 
 void pki_sha256(const void *v, size_t n, unsigned char ret[PKI_DIGEST_BYTES]);

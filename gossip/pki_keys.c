@@ -2,6 +2,11 @@
 /*
  * What a daemon holds: its own chain and key, the CA's certificates, and the judgement of a peer's proof. Whether a
  * certificate is valid now is judged by the clock that is given, not by mbed TLS's own look at the system's.
+ *
+ * Half of what a signature costs, or its check, is a table of multiples of the curve's base point. mbed TLS 2.28 makes
+ * it anew for each when the key is of the type that files have; for keys of its type ECDSA, which are the same but for
+ * that, it keeps it with the key. So those that stay are of that type here, and a peer's key borrows a curve that
+ * stays.
  */
 #include "gossip/pki_priv.h"
 
@@ -9,18 +14,56 @@
 #include <string.h>
 #include <strings.h>
 
+#include <mbedtls/ecdsa.h>
 #include <mbedtls/md.h>
 #include <mbedtls/oid.h>
 
 #include "base/mem.h"
 #include "base/units.h"
 
+enum pki_curve { CURVE_P256, CURVE_P384, PKI_CURVE_MAX };
+
 struct pki {
 	unsigned refs;
 	mbedtls_x509_crt ca, chain;
 	mbedtls_pk_context key;
 	int64_t expires_ms;
+	mbedtls_ecp_group curves[PKI_CURVE_MAX]; /* with their tables once somebody had a key on them */
 };
+
+/* By a use of the curve's base point. 0, or mbed TLS's. */
+static int make_table(mbedtls_ecp_group *g)
+{
+	mbedtls_ecp_point point;
+	mbedtls_mpi two;
+	int rc;
+
+	mbedtls_ecp_point_init(&point);
+	mbedtls_mpi_init(&two);
+	rc = mbedtls_mpi_lset(&two, 2);
+	if (rc == 0)
+		rc = mbedtls_ecp_mul(g, &point, &two, &g->G, pki_random, NULL);
+	mbedtls_ecp_point_free(&point);
+	mbedtls_mpi_free(&two);
+	return rc;
+}
+
+int pki_keep_table(mbedtls_pk_context *pk)
+{
+	if (mbedtls_pk_get_type(pk) != MBEDTLS_PK_ECKEY)
+		return 0;
+	pk->pk_info = mbedtls_pk_info_from_type(MBEDTLS_PK_ECDSA);
+	return make_table(&mbedtls_pk_ec(*pk)->grp);
+}
+
+int pki_keep_tables(mbedtls_x509_crt *crt)
+{
+	int rc = 0;
+
+	for (; crt && rc == 0; crt = crt->next)
+		rc = pki_keep_table(&crt->pk);
+	return rc;
+}
 
 /* ---- judging a chain ---- */
 
@@ -168,13 +211,19 @@ int pki_load(const char *ca, const char *cert, const char *key, const char *node
 	p->refs = 1;
 	mbedtls_x509_crt_init(&p->chain);
 	mbedtls_pk_init(&p->key);
+	for (size_t i = 0; i < PKI_CURVE_MAX; i++)
+		mbedtls_ecp_group_init(&p->curves[i]);
 	rc = pki_read_certs(ca, &p->ca, e);
 	if (rc == 0)
 		rc = pki_read_certs(cert, &p->chain, e);
 	if (rc == 0)
 		rc = pki_read_key(key, &p->key, e);
+	if (rc == 0 && pki_keep_tables(&p->ca) != 0)
+		rc = err_set(e, -ENOMEM, "%s: no memory", ca);
 	if (rc == 0)
 		rc = check_own(p, cert, key, node, wall_ms, e);
+	if (rc == 0 && pki_keep_table(&p->key) != 0) /* only now: what compares the pair wants both of one type */
+		rc = err_set(e, -ENOMEM, "%s: no memory", key);
 	if (rc < 0) {
 		pki_unref(p);
 		return rc;
@@ -196,6 +245,8 @@ void pki_unref(struct pki *p)
 	mbedtls_x509_crt_free(&p->ca);
 	mbedtls_x509_crt_free(&p->chain);
 	mbedtls_pk_free(&p->key); /* which wipes it */
+	for (size_t i = 0; i < PKI_CURVE_MAX; i++)
+		mbedtls_ecp_group_free(&p->curves[i]);
 	free(p);
 }
 
@@ -234,7 +285,34 @@ int pki_sign_digest(const struct pki *p, const unsigned char *digest, unsigned c
 	return rc < 0 ? pki_fault(e, rc, "this node's key", "cannot sign") : 0;
 }
 
-int pki_check_proof(const struct pki *p, const struct pki_proof *proof, const char *name, const unsigned char *digest,
+/* The curve, with its table; NULL: no memory. */
+static const mbedtls_ecp_group *curve_of(struct pki *p, mbedtls_ecp_group_id id)
+{
+	mbedtls_ecp_group *g = &p->curves[id == MBEDTLS_ECP_DP_SECP256R1 ? CURVE_P256 : CURVE_P384];
+
+	if (g->T)
+		return g;
+	if (mbedtls_ecp_group_load(g, id) == 0 && make_table(g) == 0)
+		return g;
+	mbedtls_ecp_group_free(g); /* as it was */
+	return NULL;
+}
+
+/* As mbedtls_pk_verify, which does it with keys that are not on a curve. */
+static bool is_signed_by(
+	struct pki *p, mbedtls_pk_context *pk, const unsigned char *digest, const unsigned char *sig, size_t n)
+{
+	const mbedtls_ecp_group *g =
+		mbedtls_pk_can_do(pk, MBEDTLS_PK_ECDSA) ? curve_of(p, mbedtls_pk_ec(*pk)->grp.id) : NULL;
+	mbedtls_ecdsa_context borrowed;
+
+	if (!g)
+		return mbedtls_pk_verify(pk, MBEDTLS_MD_SHA256, digest, PKI_DIGEST_BYTES, sig, n) == 0;
+	borrowed = (mbedtls_ecdsa_context){.grp = *g, .Q = mbedtls_pk_ec(*pk)->Q}; /* read only, and not freed */
+	return mbedtls_ecdsa_read_signature(&borrowed, digest, PKI_DIGEST_BYTES, sig, n) == 0;
+}
+
+int pki_check_proof(struct pki *p, const struct pki_proof *proof, const char *name, const unsigned char *digest,
 	int64_t wall_ms, struct err *e)
 {
 	mbedtls_x509_crt chain;
@@ -254,8 +332,7 @@ int pki_check_proof(const struct pki *p, const struct pki_proof *proof, const ch
 		rc = judge_name(&chain, name, name, e);
 	if (rc == 0 && !pki_key_is_usable(&chain.pk))
 		rc = err_set(e, -EACCES, "%s: the certificate's key must be " PKI_USABLE_KEYS, name);
-	if (rc == 0 && mbedtls_pk_verify(
-			       &chain.pk, MBEDTLS_MD_SHA256, digest, PKI_DIGEST_BYTES, proof->sig, proof->sig_n) != 0)
+	if (rc == 0 && !is_signed_by(p, &chain.pk, digest, proof->sig, proof->sig_n))
 		rc = err_set(e, -EACCES,
 			"%s: the signature is wrong: replayed, passed on, or not by this certificate's key", name);
 	mbedtls_x509_crt_free(&chain);

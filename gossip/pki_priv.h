@@ -22,6 +22,10 @@ int pki_read_key(const char *path, mbedtls_pk_context *ret, struct err *e);
 
 /* P-256 or P-384, or RSA of 2048 to 4096 bits: what both TLS 1.2 of nng's and a hello's frame can do. */
 bool pki_key_is_usable(const mbedtls_pk_context *pk);
+/* The key, or those of the certificates, have the table of their curve from now on (pki_keys.c), and are only read by
+ * their use. 0, or mbed TLS's. */
+int pki_keep_table(mbedtls_pk_context *pk);
+int pki_keep_tables(mbedtls_x509_crt *crt);
 #define PKI_USABLE_KEYS "P-256, P-384 or RSA of 2048 to 4096 bits"
 
 int64_t pki_time_ms(const mbedtls_x509_time *t); /* since 1970 */

@@ -27,6 +27,9 @@ static const struct profile profiles[] = {
 		.redial_min_ms = 500,
 		.redial_max_ms = 30000,
 		.waiting_max_ms = 500,
+		.dials = 1,
+		.settle_ms = 100,
+		.hold_ms = 1000,
 		.linger_ms = 15000,
 		.silent_ms = 30000,
 	},
@@ -49,6 +52,9 @@ static const struct profile profiles[] = {
 		.redial_min_ms = 1000,
 		.redial_max_ms = 60000,
 		.waiting_max_ms = 1000,
+		.dials = 1, /* one after the other: a processor that all want makes each of many late */
+		.settle_ms = 200, /* where all hosts start at once one comes each 20 to 50 ms */
+		.hold_ms = 3000,  /* who is not dialled is missed after silence_ms and a beat, and a relay finds it */
 		.linger_ms = 30000, /* longer than it takes to find out that it was wanted after all */
 		.silent_ms = 60000,
 	},
@@ -71,6 +77,9 @@ static const struct profile profiles[] = {
 		.redial_min_ms = 5000,
 		.redial_max_ms = 300000,
 		.waiting_max_ms = 1000,
+		.dials = 3, /* it is the path that takes long */
+		.settle_ms = 1000,
+		.hold_ms = 5000,
 		.linger_ms = 120000,
 		.silent_ms = 180000,
 	},

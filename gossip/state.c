@@ -245,6 +245,27 @@ static void judge_dead(struct gossip *g, struct member *m)
 	state_clear(g, m);
 	members_changed(g, m, was, CHANGE_STATE, FROM_NONE);
 	settle(g, m, &by);
+	if (g->isolated) {
+		g->alone_id = m->id;
+		g->alone_inc = m->inc;
+	}
+}
+
+/*
+ * Who hears nobody and knows of one other living member calls that one dead, as two alone must. When he then learns
+ * that the others called him dead, it was he who was cut off: the verdict was his alone, and nobody shall hear of it.
+ */
+void state_take_back(struct gossip *g)
+{
+	struct member *m = members_find(g, g->alone_id);
+	uint64_t was = m ? members_hash(m) : 0;
+
+	g->alone_id = 0;
+	if (!m || m->inc != g->alone_inc || m->state != GOSSIP_DEAD)
+		return;
+	m->flags = 0;
+	members_changed(g, m, was, CHANGE_STATE, FROM_NONE);
+	state_settle(g, m);
 }
 
 /* One more look for each that changes: an observer that stands accused, or is gone, may make the difference. */

@@ -52,11 +52,30 @@ void take_self(struct gossip *g, uint64_t inc, uint8_t flags, const struct gossi
 	e->n_by = s ? s->n_accusers : 0;
 	for (int i = 0; s && i < MIN(s->n_accusers, GOSSIP_BY_MAX); i++)
 		e->by[i] = s->accusers[i].id;
+	if (flags & GOSSIP_FLAG_DEAD)
+		state_take_back(g);
+}
+
+/*
+ * Parts that were cut off from each other call each other dead, and say so when they meet again. Whoever hears a member
+ * just now does not take that: he lets it answer. What else is said of it stands.
+ */
+static bool is_contested(struct gossip *g, const struct member *m, const struct gossip_msg_state *s)
+{
+	struct link *l = links_of(g, m);
+
+	if (s->flags & (GOSSIP_FLAG_LEFT | GOSSIP_FLAG_FORGOTTEN) || !(s->flags & GOSSIP_FLAG_DEAD) || m->flags != 0 ||
+		s->incarnation < m->inc || !l || l->passing || g->now.mono_ms - l->heard_ms >= g->profile->silence_ms)
+		return false;
+	l->contested = s->incarnation;
+	links_ready(l);
+	return true;
 }
 
 static void take_state(struct gossip *g, struct link *l, const struct gossip_msg_state *s)
 {
 	struct member *m = members_find(g, s->id);
+	struct gossip_msg_state lives;
 
 	if (s->id == g->id) {
 		take_self(g, s->incarnation, s->flags, s, 0);
@@ -72,6 +91,11 @@ static void take_state(struct gossip *g, struct link *l, const struct gossip_msg
 		if (!(s->flags & GOSSIP_FLAG_LEFT))
 			sync_ask(g, l, s->id);
 		return;
+	}
+	if (is_contested(g, m, s)) {
+		lives = *s;
+		lives.flags = 0;
+		s = &lives;
 	}
 	if (state_merge(g, m, s, l->number)) {
 		l->news = true;
@@ -198,6 +222,8 @@ void take_deltas(struct gossip *g, struct link *l, const struct gossip_msg_delta
 	if (m->asked || l->news)
 		return;
 	g->figures.nothing_new++;
+	if (g->now.mono_ms - l->up_ms < g->profile->settle_ms)
+		return; /* what two say who have just met, both heard of elsewhere: that is no tree yet */
 	l->prune_due = true;
 	spread_prune(g, l);
 	links_ready(l);

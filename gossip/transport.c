@@ -2,9 +2,6 @@
 /*
  * Opening, closing, accepting, whose turn it is, and the deadlines. Deadlines are ours alone: a timeout of nng's ends a
  * TLS stream when it comes while reading, and may not come at all while a handshake waits to write.
- *
- * Peers that have not said hello are bounded in time and in number. When there are as many as may be, no more are
- * accepted (they wait in the kernel, which is bounded too) until one is through or the oldest has had GRACE_MS.
  */
 #include "gossip/transport_priv.h"
 
@@ -15,7 +12,6 @@
 #include "base/log.h"
 #include "base/mem.h"
 
-#define GRACE_MS	1000
 #define ACCEPT_PAUSE_MS 100 /* after an accept that failed for want of descriptors or memory */
 
 /* On a thread of nng's. */
@@ -40,10 +36,20 @@ static bool take_accepted(struct transport *t)
 	return accepted;
 }
 
+bool transport_is_full(struct transport *t)
+{
+	size_t n = t->st.up + t->st.pending + t->st.dialling + t->dead;
+
+	pthread_mutex_lock(&t->lock);
+	n += t->reaping;
+	pthread_mutex_unlock(&t->lock);
+	return n >= TRANSPORT_LINKS_MAX;
+}
+
 static void accept_next(struct transport *t)
 {
 	if (!t->listener || t->accepting || t->st.pending >= t->limits.pending || t->now_ms < t->accept_at_ms ||
-		t->st.up + t->st.pending + t->st.dialling + t->dead >= TRANSPORT_LINKS_MAX)
+		transport_is_full(t))
 		return;
 	t->accepting = true;
 	nng_stream_listener_accept(t->listener, t->accept);
@@ -69,31 +75,6 @@ static void end_accept(struct transport *t, int64_t now_ms)
 		t->accept_at_ms = now_ms + ACCEPT_PAUSE_MS;
 		log_warn("gossip: cannot accept a connection (%s), trying again", nng_strerror(rv));
 	}
-}
-
-/* Of those that were accepted and are not through. */
-static struct transport_link *oldest(const struct transport *t)
-{
-	struct transport_link *best = NULL;
-
-	for (size_t i = 0; i < TRANSPORT_LINKS_MAX; i++) {
-		struct transport_link *k = t->links[i];
-
-		if (k && (k->state == LINK_ENDING || (k->state == LINK_HELLO && !k->dialled)) &&
-			(!best || k->began_ms < best->began_ms))
-			best = k;
-	}
-	return best;
-}
-
-static void make_room(struct transport *t)
-{
-	struct transport_link *k = t->st.pending >= t->limits.pending ? oldest(t) : NULL;
-
-	if (!k || t->now_ms - k->began_ms < GRACE_MS)
-		return;
-	t->st.evicted++;
-	transport_link_over(k, "has not said hello, and others wait");
 }
 
 static int64_t link_deadline(const struct transport_link *k)
@@ -156,7 +137,7 @@ void transport_turn(struct transport *t, int64_t now_ms)
 			transport_link_turn(k, fired, now_ms);
 	}
 	look_at_clock(t);
-	make_room(t);
+	transport_door_turn(t);
 	free_dead(t);
 	accept_next(t);
 	pthread_mutex_lock(&t->lock);
@@ -169,10 +150,8 @@ void transport_turn(struct transport *t, int64_t now_ms)
 int64_t transport_deadline_ms(const struct transport *t)
 {
 	int64_t at = t->listener && !t->accepting && t->accept_at_ms > t->now_ms ? t->accept_at_ms : DEADLINE_NEVER;
-	const struct transport_link *k = t->st.pending >= t->limits.pending ? oldest(t) : NULL;
 
-	if (k)
-		at = MIN(at, k->began_ms + GRACE_MS);
+	at = MIN(at, transport_door_deadline_ms(t));
 	for (size_t i = 0; i < TRANSPORT_LINKS_MAX; i++)
 		if (t->links[i])
 			at = MIN(at, link_deadline(t->links[i]));
@@ -222,9 +201,12 @@ static struct transport *new_transport(const struct transport_config *c)
 	};
 	t->tls = c->tls;
 	list_init(&t->ready);
-	(void)pthread_mutex_init(&t->lock, NULL); /* cannot fail with default attributes */
+	list_init(&t->dying);
+	(void)pthread_mutex_init(&t->lock, NULL);   /* cannot fail with default attributes */
+	(void)pthread_cond_init(&t->to_reap, NULL); /* likewise */
 	if (nng_aio_alloc(&t->accept, on_accept, t) == 0)
 		return t;
+	(void)pthread_cond_destroy(&t->to_reap);
 	(void)pthread_mutex_destroy(&t->lock);
 	free(t);
 	return NULL;
@@ -233,11 +215,14 @@ static struct transport *new_transport(const struct transport_config *c)
 int transport_open(const struct transport_config *c, struct transport **ret, struct err *e)
 {
 	struct transport *t = new_transport(c);
-	int rc = 0;
+	int rc;
 
 	if (!t)
 		return err_set(e, -ENOMEM, "out of memory for the transport");
-	if (c->tls)
+	rc = transport_reap_begin(t);
+	if (rc < 0)
+		(void)err_set(e, rc, "the transport has no thread: %s", strerror(-rc)); /* rc goes on */
+	if (rc == 0 && c->tls)
 		rc = transport_tls_make(c->tls, &t->server, &t->client, e);
 	if (rc == 0 && c->bind)
 		rc = listen_at(t, c->bind, e);
@@ -262,12 +247,14 @@ void transport_close(struct transport *t)
 	for (size_t i = 0; i < TRANSPORT_LINKS_MAX; i++)
 		if (t->links[i])
 			transport_link_free(t->links[i]);
+	transport_reap_end(t);
 	nng_stream_listener_free(t->listener);
 	nng_aio_free(t->accept);
 	if (t->server)
 		nng_tls_config_free(t->server);
 	if (t->client)
 		nng_tls_config_free(t->client);
+	(void)pthread_cond_destroy(&t->to_reap);
 	(void)pthread_mutex_destroy(&t->lock);
 	free(t);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * From an address to a stream, or to the reason why there is none. Each dial has a dialler of nng's of its own, so that
- * its name is looked up anew.
+ * its name is looked up anew; it stays with its link, since stopping it may wait for nng.
  */
 #include "gossip/transport_priv.h"
 
@@ -93,7 +93,6 @@ void transport_dial_end(struct transport_link *k, int64_t now_ms)
 	if (stream) {
 		nng_aio_set_output(k->dial, 0, NULL); /* taken */
 		transport_link_begin(k, stream, now_ms);
-		transport_dial_free(k);
 	} else if (rv == NNG_ECONNREFUSED) {
 		transport_link_failed(k, TRANSPORT_REFUSED, "connection refused");
 	} else if (rv == NNG_EADDRINVAL) {

@@ -28,7 +28,7 @@ static void on_tx(void *arg)
 
 	pthread_mutex_lock(&t->lock);
 	k->fired |= TRANSPORT_FIRED_TX;
-	wakes = k->wants_tx || nng_aio_result(k->tx) != 0 || nng_aio_count(k->tx) < k->tx_bytes;
+	wakes = !k->gone && (k->wants_tx || nng_aio_result(k->tx) != 0 || nng_aio_count(k->tx) < k->tx_bytes);
 	if (wakes && list_is_empty(&k->ready))
 		list_add_tail(&t->ready, &k->ready);
 	pthread_mutex_unlock(&t->lock);

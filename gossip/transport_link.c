@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One link, from its stream to its end: the hello, then frames for the caller. A link that ended is freed at the end
- * of the turn, so that a hook may end the very link that it was called for.
+ * One link, from its stream to its end: the hello, then frames for the caller. A link that ended goes to the reaper at
+ * the end of the turn, so that a hook may end the very link that it was called for.
  */
 #include "gossip/transport_priv.h"
 
@@ -18,13 +18,16 @@
 void transport_link_fire(struct transport_link *k, unsigned what)
 {
 	struct transport *t = k->t;
+	bool wakes;
 
 	pthread_mutex_lock(&t->lock);
 	k->fired |= what;
-	if (list_is_empty(&k->ready))
+	wakes = !k->gone;
+	if (wakes && list_is_empty(&k->ready))
 		list_add_tail(&t->ready, &k->ready);
 	pthread_mutex_unlock(&t->lock);
-	t->hooks->wake(t->arg);
+	if (wakes)
+		t->hooks->wake(t->arg);
 }
 
 unsigned transport_link_fired(struct transport_link *k, unsigned mask)
@@ -73,6 +76,8 @@ static size_t *counter(struct transport_link *k)
 
 static void move(struct transport_link *k, enum transport_state to)
 {
+	if (k->state == LINK_HELLO)
+		transport_door_left(k, to == LINK_UP);
 	(*counter(k))--;
 	k->state = to;
 	(*counter(k))++;
@@ -102,7 +107,7 @@ static struct transport_link *add(struct transport *t, size_t slot)
 
 struct transport_link *transport_link_new(struct transport *t)
 {
-	for (size_t i = 0; i < TRANSPORT_LINKS_MAX; i++)
+	for (size_t i = 0; i < TRANSPORT_LINKS_MAX && !transport_is_full(t); i++)
 		if (!t->links[i])
 			return add(t, i);
 	return NULL;
@@ -240,13 +245,24 @@ void transport_link_take(struct transport_link *k, const void *frame, size_t n, 
 
 void transport_link_begin(struct transport_link *k, nng_stream *stream, int64_t now_ms)
 {
-	struct transport *t = k->t;
+	bool waits = transport_door_waits(k);
 
 	move(k, LINK_HELLO);
 	k->stream = stream;
+	k->deadline_ms = DEADLINE_NEVER; /* those before it have one */
+	transport_dial_name(stream, NNG_OPT_REMADDR, k->remote);
+	if (!waits)
+		transport_link_start(k, now_ms);
+}
+
+void transport_link_start(struct transport_link *k, int64_t now_ms)
+{
+	struct transport *t = k->t;
+
+	if (k->waits)
+		transport_door_left(k, false);
 	k->began_ms = now_ms;
 	k->deadline_ms = now_ms + t->limits.hello_ms;
-	transport_dial_name(stream, NNG_OPT_REMADDR, k->remote);
 	k->hello = t->hello->begin(t->hello_arg, k->dialled, k->token);
 	if (!k->hello) {
 		transport_link_over(k, "out of memory");
@@ -310,13 +326,8 @@ void transport_link_free(struct transport_link *k)
 {
 	struct transport *t = k->t;
 
-	transport_dial_free(k);
-	transport_io_free(k);
 	end_hello(k);
-	pthread_mutex_lock(&t->lock);
-	list_del(&k->ready);
-	pthread_mutex_unlock(&t->lock);
 	(*counter(k))--;
 	t->links[k->id % TRANSPORT_LINKS_MAX] = NULL;
-	free(k);
+	transport_reap_add(k);
 }

@@ -6,11 +6,16 @@
  *
  *	transport.c        opening, closing, accepting, whose turn it is, the deadlines
  *	transport_dial.c   from an address to a stream, or to the reason why there is none
+ *	transport_door.c   who was accepted and has not said hello: how many of them at a time
  *	transport_link.c   one link: its states, the hello, how it ends
  *	transport_io.c     bytes in, frames out of them, and back
+ *	transport_reap.c   a thread that ends and frees what is over
  *	transport_tls.c    certificates
+ *	transport_engine.c TLS itself
  *
- * All of it runs on the caller's thread but for the callbacks of nng's aios, which note what fired under `lock`.
+ * All of it runs on the caller's thread but for the callbacks of nng's aios, which note what fired under `lock`, and
+ * the reaper. The caller's thread closes, stops and frees nothing of nng's but in transport_close: that may wait for
+ * nng.
  */
 #include <nng/nng.h>
 #include <nng/supplemental/tls/tls.h>
@@ -42,7 +47,9 @@ struct transport_link {
 	bool dialled, by_peer; /* by_peer: ended by the other end */
 	bool silenced;	       /* no hook is called for it */
 	uint64_t token;
-	void *hello; /* while in LINK_HELLO */
+	void *hello;	  /* while in LINK_HELLO */
+	bool waits, slow; /* transport_door.c: its hello has not begun; it has had its turn */
+	uint32_t order;	  /* of those that wait */
 	int64_t began_ms, deadline_ms;
 	char remote[TRANSPORT_ADDR_MAX];
 	nng_stream_dialer *dialer;
@@ -57,7 +64,8 @@ struct transport_link {
 	struct bytes out[LINK_IN_FLIGHT_MAX]; /* [0] is on its way, from out_at on; each with its length */
 	size_t n_out, out_at;
 
-	struct list ready; /* the rest: under t->lock */
+	struct list ready; /* the rest: under t->lock; once `gone`, of t->dying */
+	bool gone;	   /* the reaper's: what fires is nobody's any more */
 	unsigned fired;
 	bool wants_tx; /* a frame that has left is to be noticed at once */
 };
@@ -76,20 +84,40 @@ struct transport {
 	struct transport_link *links[TRANSPORT_LINKS_MAX];
 	size_t dead; /* of them */
 	uint32_t generation;
+	size_t n_waiting; /* transport_door.c */
+	uint32_t order;
+	int64_t through_ms;   /* when one of the accepted came through */
 	int64_t now_ms;	      /* of this turn */
 	int64_t told_from_ms; /* of this minute's telling of who was turned away */
 	unsigned told, untold;
 	struct transport_stats st;
 
+	pthread_t reaper;
+	bool has_reaper;
+
 	pthread_mutex_t lock;
 	struct list ready; /* of struct transport_link */
 	bool accepted;
+	struct list dying;	/* likewise: to be freed */
+	size_t reaping;		/* handed over and not free yet */
+	bool closing;		/* the reaper ends when nothing is left */
+	pthread_cond_t to_reap; /* there is something in dying, or closing is set */
 };
+
+/* transport.c */
+bool transport_is_full(struct transport *t); /* of links, those included that are not free yet */
+
+/* transport_door.c */
+bool transport_door_waits(struct transport_link *k); /* its hello is begun later, by transport_door_turn */
+void transport_door_left(struct transport_link *k, bool through);
+void transport_door_turn(struct transport *t);
+int64_t transport_door_deadline_ms(const struct transport *t);
 
 /* transport_link.c */
 struct transport_link *transport_link_new(struct transport *t);		      /* NULL: full, or out of memory */
 struct transport_link *transport_link_find(struct transport *t, uint32_t id); /* one that is up */
 void transport_link_begin(struct transport_link *k, nng_stream *stream, int64_t now_ms); /* takes stream */
+void transport_link_start(struct transport_link *k, int64_t now_ms);			 /* its hello */
 void transport_link_turn(struct transport_link *k, unsigned fired, int64_t now_ms);
 void transport_link_take(struct transport_link *k, const void *frame, size_t n, int64_t now_ms);
 /* LINK_DEAD, and tells who must know. outcome: of a dial. */
@@ -112,11 +140,26 @@ void transport_io_end_tx(struct transport_link *k, int64_t now_ms);
 bool transport_io_frames(struct transport_link *k, int64_t now_ms); /* takes those that are there; true: not all */
 int transport_io_add(struct transport_link *k, const void *frame, size_t n, int64_t now_ms);
 
+/* transport_reap.c */
+int transport_reap_begin(struct transport *t);	   /* 0, or -EAGAIN: no thread */
+void transport_reap_add(struct transport_link *k); /* its, from now on */
+void transport_reap_end(struct transport *t);	   /* all that was added is free then */
+
 /* transport_dial.c */
 void transport_dial_end(struct transport_link *k, int64_t now_ms); /* its aio has fired */
 void transport_dial_free(struct transport_link *k);
 void transport_dial_name(nng_stream *s, const char *option, char ret[TRANSPORT_ADDR_MAX]);
 bool transport_dial_url(bool tls, const char *address, char *ret, size_t n);
+
+/* transport_engine.c */
+int transport_engine_use(void); /* for configurations of TLS made from now on; 0, or nng's */
+enum transport_judged {
+	TRANSPORT_JUDGED_GOOD, /* it passes where this very file is what judges it */
+	TRANSPORT_JUDGED_BAD,
+	TRANSPORT_JUDGED_TRY, /* of RSA, or not read: a handshake tells */
+	TRANSPORT_JUDGED_MAX
+};
+enum transport_judged transport_engine_judge(const struct transport_tls *tls);
 
 /* transport_tls.c */
 int transport_tls_make(

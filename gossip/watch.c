@@ -16,7 +16,8 @@
  * are by their own observers alone.
  *
  * After Lifeguard: who is late himself, or hears nobody's answers, is slower to accuse, up to four times; who was
- * paused takes the pause off everybody's silence; who hears nobody at all accuses nobody.
+ * paused takes the pause off everybody's silence; who hears nobody at all accuses nobody. Who has just begun misses
+ * nobody whom he has not come to dial yet.
  */
 #include "base/sm.h"
 #include "gossip/gossip_impl.h"
@@ -52,6 +53,17 @@ bool watch_has(const struct gossip *g, uint32_t member)
 		if (g->watches[i].member == member)
 			return true;
 	return false;
+}
+
+/* A daemon that dies just after it came refuses, as any. Who turns us away each time must not be dialled each time. */
+bool watch_lost(struct gossip *g, uint32_t member, bool short_link)
+{
+	struct watch *w = find(g, member);
+	bool again = w && w->short_link && short_link;
+
+	if (w)
+		w->short_link = short_link;
+	return w && !again;
 }
 
 static int64_t silence(const struct gossip *g)
@@ -159,6 +171,7 @@ static void accuse(struct gossip *g, struct watch *w)
 static void probe(struct gossip *g, struct watch *w, int64_t until_ms)
 {
 	move(w, WATCH_PROBING);
+	w->inc = members_at(g, w->member)->inc;
 	w->until_ms = until_ms;
 	w->probed_ms = g->now.mono_ms;
 	w->nonce = w->first_nonce = ++g->nonce;
@@ -345,19 +358,33 @@ static void time_is_up(struct gossip *g, struct watch *w)
 		w->until_ms = g->now.mono_ms + g->profile->beat_ms;
 	else if (!alone && !members_at(g, w->member)->accused && nobody_agrees(g))
 		w->until_ms = g->now.mono_ms + g->profile->beat_ms;
-	else if (!alone && w->asked > 0 && w->answered == 0 && w->rounds < ROUNDS_MAX)
+	else if (!alone && w->answered == 0 && w->rounds < ROUNDS_MAX) /* or there was nobody to ask: now there is */
 		probe_again(g, w);
 	else
 		accuse(g, w);
+}
+
+/* It was heard of as one that lives, by others: what we hold against it is against one that was before. */
+static void begin_again(struct gossip *g, struct watch *w)
+{
+	move(w, WATCH_GOOD);
+	w->heard_ms = MAX(w->heard_ms, g->now.mono_ms);
+	w->refused_ms = 0;
 }
 
 static void run(struct gossip *g, struct watch *w)
 {
 	int64_t now = g->now.mono_ms;
 
+	if (w->state != WATCH_GOOD && members_at(g, w->member)->inc != w->inc)
+		begin_again(g, w);
 	switch (w->state) {
 	case WATCH_GOOD:
-		if (!w->deputy && now >= w->heard_ms + silence(g))
+		if (w->deputy || now < w->heard_ms + silence(g))
+			break;
+		if (dial_is_to_come(g, w->id))
+			w->heard_ms += g->profile->beat_ms;
+		else
 			probe(g, w, now + g->profile->probe_ms * g->health);
 		break;
 	case WATCH_PROBING:
@@ -367,11 +394,6 @@ static void run(struct gossip *g, struct watch *w)
 		time_is_up(g, w);
 		break;
 	default:
-		if (members_at(g, w->member)->inc == w->inc)
-			break;
-		move(w, WATCH_GOOD);
-		w->heard_ms = MAX(w->heard_ms, now);
-		w->refused_ms = 0;
 		break;
 	}
 }

@@ -13,6 +13,7 @@
 
 #include "base/mem.h"
 #include "covey/version.h"
+#include "node/cluster_address.h"
 #include "node/cluster_fetch.h"
 #include "node/cluster_priv.h"
 #include "node/cluster_share.h"
@@ -50,6 +51,7 @@ static void dial(struct cluster *c, const struct gossip_out *out)
 	if (d && transport_dial(c->t, out->address, out->dial, c->n->now.mono_ms, &e) == 0) {
 		*d = (struct cluster_dial){.token = out->dial, .id = out->id};
 		(void)snprintf(d->address, sizeof(d->address), "%s", out->address); /* cut is fine */
+		log_debug("dials %s", d->address);
 		return;
 	}
 	log_debug("dial %s: %s", out->address, e.text);
@@ -180,6 +182,11 @@ static void on_wake(struct ev_loop *loop, ev_async *w, int revents)
 
 /* ---- core and transport ---- */
 
+static struct gossip_str str(const char *s)
+{
+	return (struct gossip_str){s, (uint16_t)strlen(s)};
+}
+
 static char *address_text(const struct config_addr *a, char *out, size_t n)
 {
 	(void)snprintf(out, n, "%s%s%s:%u", a->ipv6 ? "[" : "", a->host, a->ipv6 ? "]" : "", a->port); /* fits */
@@ -252,6 +259,24 @@ static int core_new(struct cluster *c, struct err *e)
 	return 0;
 }
 
+/* Not known before the network is up: looked for whenever gossip begins. */
+static int find_address(struct cluster *c, struct err *e)
+{
+	const struct config_gossip *g = &c->n->cfg->gossip;
+	char host[CLUSTER_ADDRESS_HOST_MAX];
+	int rc;
+
+	if (!g->finds_address)
+		return 0;
+	rc = cluster_address_find(g, host, e);
+	if (rc < 0)
+		return err_wrap(e, "gossip");
+	(void)address_text(&(struct config_addr){host, g->bind.port, g->bind.ipv6}, c->address, sizeof(c->address));
+	c->record.address = str(c->address);
+	log_info("others dial %s", c->address);
+	return 0;
+}
+
 static int listen_at(struct cluster *c, struct err *e)
 {
 	CLEANUP(cluster_pems_done) struct cluster_pems pems = {0};
@@ -281,7 +306,9 @@ int cluster_run(struct cluster *c, struct err *e)
 	int rc;
 
 	assert(!c->t && !c->g);
-	rc = listen_at(c, e);
+	rc = find_address(c, e);
+	if (rc == 0)
+		rc = listen_at(c, e);
 	if (rc == 0)
 		rc = core_new(c, e);
 	if (rc < 0) {
@@ -290,6 +317,7 @@ int cluster_run(struct cluster *c, struct err *e)
 	}
 	c->cursor = 0;
 	c->armed_ms = DEADLINE_NEVER;
+	cluster_forget_tell(c);
 	cluster_share_all(c);
 	cluster_arm(c);
 	return 0;
@@ -313,11 +341,6 @@ void cluster_halt(struct cluster *c)
 }
 
 /* ---- beginning and end ---- */
-
-static struct gossip_str str(const char *s)
-{
-	return (struct gossip_str){s, (uint16_t)strlen(s)};
-}
 
 static void make_record(struct cluster *c)
 {
@@ -365,6 +388,7 @@ int cluster_open(struct node *n, struct cluster **ret, struct err *e)
 	cluster_life_init(c);
 	cluster_share_init(c);
 	cluster_seen_init(c);
+	cluster_forget_init(c);
 	*ret = c;
 	return 0;
 }

@@ -9,6 +9,7 @@
  *	cluster_link.c   the transport's hooks: a link from its hello to its end
  *	cluster_life.c   waiting, founding, being let in, leaving, beginning again
  *	cluster_event.c  the core's events as sentences
+ *	cluster_forget.c who will not come back, as operators said, over restarts
  *	cluster_seen.c   since when members are as they are; whom to dial after a restart
  *	cluster_tls.c    certificates
  *	cluster_fetch.c  questions to other members and theirs to us (fetch.h)

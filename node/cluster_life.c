@@ -385,7 +385,7 @@ static void fell_back(struct cluster *c, uint64_t number)
 	if (number <= c->boot || number >= UINT32_MAX || c->raised)
 		return;
 	c->raised = true;
-	c->next_boot = (uint32_t)number;
+	c->next_boot = identity_boot_above((uint32_t)number) - 1;
 	later(c, CLUSTER_RAISE, 0.);
 }
 

@@ -150,6 +150,7 @@ static void on_up(void *arg, uint32_t at, bool dialled, uint64_t token, void *he
 		refuse_up(c, at, (uint32_t)token);
 		return;
 	}
+	log_debug("link to %.*s is up, %s", (int)p->record.name.n, p->record.name.v, dialled ? "dialled" : "accepted");
 	if (d)
 		*d = (struct cluster_dial){0};
 	if (c->links[i].held)

@@ -102,6 +102,9 @@ struct cluster {
 	uint64_t cursor; /* of gossip_change_next */
 	bool changed;
 	ev_timer keep; /* known members are stored a while after a change */
+	/* cluster_forget.c */
+	uint64_t forgotten[GOSSIP_GONE_MAX];
+	size_t n_forgotten;
 	/* cluster_share.c */
 	uint64_t cores_made;
 	struct enough_use use, capacity; /* as others know them */
@@ -155,6 +158,12 @@ void cluster_event_paced(struct cluster *c, enum replica_severity severity, cons
 /* ---- cluster_event_data.c ---- */
 
 void cluster_event_data(const struct cluster *c, const struct gossip_out *out, struct bytes *ret);
+
+/* ---- cluster_forget.c ---- */
+
+void cluster_forget_init(struct cluster *c);
+void cluster_forget_tell(struct cluster *c);
+void cluster_forget_heard(struct cluster *c, uint64_t id);
 
 /* ---- cluster_seen.c ---- */
 

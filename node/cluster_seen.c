@@ -86,6 +86,8 @@ void cluster_seen_change(struct cluster *c)
 		if (s->state == m.state)
 			continue;
 		s->state = (uint8_t)m.state;
+		if (m.state == GOSSIP_FORGOTTEN)
+			cluster_forget_heard(c, m.id);
 		s->since_wall_ms = c->n->now.wall_ms;
 		moved = true;
 	}
@@ -133,14 +135,14 @@ static void on_keep(struct ev_loop *loop, ev_timer *w, int revents)
 	c->known = bytes_take(&text);
 	if (!c->known)
 		return;
-	(void)store_put_known(c->n->store, c->known, on_kept, c->n); /* full: at the next change */
+	(void)store_put_note(c->n->store, STORE_NOTE_KNOWN, c->known, on_kept, c->n); /* full: at the next change */
 }
 
 void cluster_seen_init(struct cluster *c)
 {
 	ev_timer_init(&c->keep, on_keep, 0., 0.);
 	c->keep.data = c;
-	c->known = store_known(c->n->store);
+	c->known = store_note(c->n->store, STORE_NOTE_KNOWN);
 }
 
 void cluster_seen_done(struct cluster *c)

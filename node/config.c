@@ -200,7 +200,8 @@ static const struct yaml_key gossip_rows[] = {
 	{YAML_NUM("bind", OTHER, CONFIG(gossip.bind), 0, CONFIG_GOSSIP_PORT), .required = true,
 		.kind = "ADDRESS or ADDRESS:PORT, an IPv6 one in []", .set = set_bind},
 	{YAML_NUM("advertise", OTHER, CONFIG(gossip.advertise), 0, CONFIG_GOSSIP_PORT),
-		.kind = "HOST or HOST:PORT that others dial, or none", .set = set_advertise, .fallback_is = "bind"},
+		.kind = "HOST or HOST:PORT that others dial, or none", .set = set_advertise,
+		.fallback_is = "bind, or found at start"},
 	{YAML_ROW("join", OTHER, CONFIG(gossip.join)), .kind = "a list of HOST:PORT", .set = set_join,
 		.fallback_is = "[]"},
 	{YAML_ROW("profile", ENUM, CONFIG(gossip.profile)), .names = profile_names, .fallback = "lan"},
@@ -263,10 +264,9 @@ static void settle(struct yaml_doc *d, struct config *c)
 	if (!g->on)
 		return;
 	if (g->bind.host && !yaml_get(gossip, "advertise")) {
-		if (is_any(&g->bind))
-			yaml_fault_at(d, gossip, "advertise",
-				"missing: bind is every address, and others need one to dial (or none)");
-		g->advertise = g->bind;
+		g->finds_address = is_any(&g->bind);
+		if (!g->finds_address)
+			g->advertise = g->bind;
 	}
 	if (!g->insecure && !yaml_get(d->root, "tls") && !d->partial)
 		yaml_fault_at(

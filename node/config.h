@@ -24,6 +24,7 @@ struct config_addr {
 struct config_gossip {
 	bool on;			    /* the file has the section */
 	struct config_addr bind, advertise; /* advertise.host NULL: cannot be dialled */
+	bool finds_address;		    /* or: it is found at start, since bind is every one and none is named */
 	size_t n_join;
 	struct config_addr *join;
 	enum config_profile profile;

@@ -12,12 +12,15 @@ libnode_a_SOURCES = \
 	%D%/change.h \
 	%D%/cluster.c \
 	%D%/cluster.h \
+	%D%/cluster_address.c \
+	%D%/cluster_address.h \
 	%D%/cluster_event.c \
 	%D%/cluster_event_data.c \
 	%D%/cluster_fetch.c \
 	%D%/cluster_fetch.h \
 	%D%/cluster_figures.c \
 	%D%/cluster_figures.h \
+	%D%/cluster_forget.c \
 	%D%/cluster_life.c \
 	%D%/cluster_link.c \
 	%D%/cluster_priv.h \
@@ -25,7 +28,6 @@ libnode_a_SOURCES = \
 	%D%/cluster_share.c \
 	%D%/cluster_share.h \
 	%D%/cluster_tls.c \
-	%D%/cluster_verb.c \
 	%D%/config.c \
 	%D%/config.h \
 	%D%/config_addr.c \

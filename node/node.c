@@ -15,6 +15,7 @@
 
 #include "base/io.h"
 #include "base/mem.h"
+#include "gossip/identity.h"
 #include "node/adopt.h"
 #include "node/cluster.h"
 #include "node/cluster_fetch.h"
@@ -445,7 +446,7 @@ static void on_boot_counted(void *arg, int rc, const char *error)
 
 static int count_boot(struct node *n, struct err *e)
 {
-	int64_t boot = store_meta(n->store, "boot", 0) + 1;
+	uint32_t boot = identity_boot(store_meta(n->store, "boot", 0), n->now.wall_ms);
 	int done = 0;
 
 	/* A count that a full disk did not take is told again: runs numbered with it were seen by runner_saw. */

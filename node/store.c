@@ -367,16 +367,23 @@ int store_put_cluster(struct store *s, const char *id, store_done *done, void *a
 
 	assert(strlen(id) == sizeof(s->cluster_id) - 1);
 	if (j)
-		j->u.text = keep_text(j, id);
+		j->u.cluster_id = keep_text(j, id);
 	return submit(s, j);
 }
 
-int store_put_known(struct store *s, const char *text, store_done *done, void *arg)
-{
-	struct store_job *j = job_new(STORE_PUT_KNOWN, text_size(text), done, arg);
+const char *const store_note_keys[STORE_NOTE_MAX] = {
+	[STORE_NOTE_KNOWN] = "known_members",
+	[STORE_NOTE_FORGOTTEN] = "forgotten_members",
+};
 
-	if (j)
-		j->u.text = keep_text(j, text);
+int store_put_note(struct store *s, enum store_note note, const char *text, store_done *done, void *arg)
+{
+	struct store_job *j = job_new(STORE_PUT_NOTE, text_size(text), done, arg);
+
+	if (j) {
+		j->u.note.key = store_note_keys[note];
+		j->u.note.text = keep_text(j, text);
+	}
 	return submit(s, j);
 }
 

@@ -77,7 +77,16 @@ int64_t store_meta(struct store *s, const char *key, int64_t fallback); /* at st
 const char *store_node_id(const struct store *s);
 /* The cluster's, that the node founded or was let into, as it was at open; "" for none. */
 const char *store_cluster_id(const struct store *s);
-char *store_known(struct store *s); /* at start: what store_put_known put last; the caller frees, NULL for none */
+
+/* Texts for the next start, opaque here. */
+enum store_note {
+	STORE_NOTE_KNOWN,     /* addresses of other members */
+	STORE_NOTE_FORGOTTEN, /* members that will not come back */
+	STORE_NOTE_MAX
+};
+
+/* At start: what store_put_note put last; the caller frees, NULL for none. */
+char *store_note(struct store *s, enum store_note note);
 
 /* Jobs. All content is copied. done may be NULL. -ENOSPC when the queue is full: nothing was queued. */
 int store_put_agent(struct store *s, const struct store_agent *a, store_done *done, void *arg);
@@ -89,8 +98,7 @@ int store_put_event(struct store *s, const struct store_event *ev, store_done *d
 int store_put_meta(struct store *s, const char *key, int64_t value, store_done *done, void *arg);
 /* A UUID of 36 characters. A data_dir belongs to one cluster for ever: the caller puts it once. */
 int store_put_cluster(struct store *s, const char *id, store_done *done, void *arg);
-/* Addresses of other members, for the next start; opaque here. */
-int store_put_known(struct store *s, const char *text, store_done *done, void *arg);
+int store_put_note(struct store *s, enum store_note note, const char *text, store_done *done, void *arg);
 int store_backup(struct store *s, const char *path, store_done *done, void *arg); /* a consistent copy */
 
 struct store_events_query {

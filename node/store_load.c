@@ -197,17 +197,17 @@ int64_t store_meta(struct store *s, const char *key, int64_t fallback)
 	return v;
 }
 
-char *store_known(struct store *s)
+char *store_note(struct store *s, enum store_note note)
 {
 	sqlite3_stmt *st = NULL;
 	char *v = NULL;
 
 	pthread_mutex_lock(&s->db_lock);
-	if (sqlite3_prepare_v2(s->db, "SELECT value FROM identity WHERE key='known_members'", -1, &st, NULL) ==
-			SQLITE_OK &&
+	if (sqlite3_prepare_v2(s->db, "SELECT value FROM identity WHERE key=?", -1, &st, NULL) == SQLITE_OK &&
+		sqlite3_bind_text(st, 1, store_note_keys[note], -1, SQLITE_STATIC) == SQLITE_OK &&
 		sqlite3_step(st) == SQLITE_ROW && sqlite3_column_text(st, 0))
 		v = mem_strdup((const char *)sqlite3_column_text(st, 0));
-	(void)sqlite3_finalize(st); /* none stands for a failed read too: `join` is there */
+	(void)sqlite3_finalize(st); /* none stands for a failed read too */
 	pthread_mutex_unlock(&s->db_lock);
 	return v;
 }

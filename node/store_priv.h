@@ -28,7 +28,7 @@ enum store_kind {
 	STORE_PUT_EVENT,
 	STORE_PUT_META,
 	STORE_PUT_CLUSTER,
-	STORE_PUT_KNOWN,
+	STORE_PUT_NOTE,
 	STORE_BACKUP, /* the first that is no row */
 	STORE_READ_EVENTS,
 	STORE_SYNC,
@@ -55,7 +55,10 @@ struct store_job {
 			const char *key;
 			int64_t value;
 		} meta;
-		const char *text; /* of identity: the cluster's id, addresses */
+		const char *cluster_id;
+		struct {
+			const char *key, *text;
+		} note;
 		const char *path;
 		struct {
 			struct store_events_query q;
@@ -67,7 +70,7 @@ struct store_job {
 };
 
 enum store_stmt {
-	STORE_STMT_KIND_LAST = STORE_PUT_KNOWN, /* one each of the kinds that are rows, and: */
+	STORE_STMT_KIND_LAST = STORE_PUT_NOTE, /* one each of the kinds that are rows, and: */
 	STORE_STMT_BEGIN,
 	STORE_STMT_COMMIT,
 	STORE_STMT_ROLLBACK,
@@ -75,6 +78,8 @@ enum store_stmt {
 	STORE_STMT_TRIM_OPS,
 	STORE_STMT_MAX
 };
+
+extern const char *const store_note_keys[STORE_NOTE_MAX]; /* of identity */
 
 struct store {
 	struct ev_loop *loop;

@@ -99,8 +99,11 @@ static void bind_job(sqlite3_stmt *st, const struct store_job *j)
 		bind_int(st, 2, j->u.meta.value);
 		break;
 	case STORE_PUT_CLUSTER:
-	case STORE_PUT_KNOWN:
-		bind_text(st, 1, j->u.text);
+		bind_text(st, 1, j->u.cluster_id);
+		break;
+	case STORE_PUT_NOTE:
+		bind_text(st, 1, j->u.note.key);
+		bind_text(st, 2, j->u.note.text);
 		break;
 	case STORE_BACKUP:
 	case STORE_READ_EVENTS:

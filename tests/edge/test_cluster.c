@@ -173,7 +173,12 @@ static void one_that_is_forgotten_stays_away(void)
 	WAIT_UNTIL(cluster_bed_all_see(&bed, "alive dead alive"), WAIT_BOUND_S);
 	has(cluster_bed_does(&bed, 0, "forget", "node=n2"), "n2 is forgotten");
 	WAIT_UNTIL(cluster_bed_all_see(&bed, "alive - alive"), WAIT_BOUND_S);
+	daemon_kill(&bed.v[0], SIGKILL); /* at once: what was answered is on its disk */
 	WAIT_UNTIL(cluster_bed_told(&bed, 2, "forgotten", "n2 is forgotten", ""), WAIT_BOUND_S);
+	daemon_kill(&bed.v[2], SIGKILL);
+	daemon_start(&bed.v[0]);
+	daemon_start(&bed.v[2]);
+	WAIT_UNTIL(cluster_bed_all_see(&bed, "alive - alive"), WAIT_BOUND_S);
 	cluster_bed_configure(&bed, 1, NULL, NULL);
 	daemon_start(&bed.v[1]);
 	WAIT_UNTIL(strstr(cluster_text(1, "text"), "forgotten by cluster "), WAIT_BOUND_S);

@@ -4,6 +4,7 @@
  * refusal is told on the node that refuses and on the one that is refused; nothing else changes.
  */
 #include <signal.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -119,27 +120,63 @@ static void test_a_copied_data_directory(void **state)
 	assert_int_equal(cluster_bed_members(&bed, 0), 2);
 }
 
-/* A disk that was taken back in time: the others know a later start of it. It comes back above that one. */
-static void test_an_older_data_directory(void **state)
+static void begin_again(void)
+{
+	daemon_start(&bed.v[1]);
+	WAIT_UNTIL(cluster_bed_all_see(&bed, "alive alive"), WAIT_BOUND_S);
+}
+
+static void end_it(void)
+{
+	daemon_kill(&bed.v[1], SIGTERM);
+	WAIT_UNTIL(cluster_bed_all_see(&bed, "alive dead"), WAIT_BOUND_S);
+}
+
+/* n2 with its data directory as it is now, after this: as it was then. */
+static void put_back_in_time(void (*meanwhile)(void))
 {
 	char command[512];
 
-	(void)state;
-	begin("n3", false);
-	daemon_kill(&bed.v[1], SIGTERM);
 	(void)snprintf(command, sizeof(command), "cp -r %s/data %s/older", bed.v[1].dir.path, bed.v[1].dir.path);
 	assert_int_equal(system(command), 0);
-	for (int i = 0; i < 2; i++) {
-		daemon_start(&bed.v[1]);
-		WAIT_UNTIL(cluster_bed_all_see(&bed, "alive alive"), WAIT_BOUND_S);
-		daemon_kill(&bed.v[1], SIGTERM);
-		WAIT_UNTIL(cluster_bed_all_see(&bed, "alive dead"), WAIT_BOUND_S);
-	}
+	meanwhile();
 	(void)snprintf(command, sizeof(command), "rm -r %s/data && mv %s/older %s/data", bed.v[1].dir.path,
 		bed.v[1].dir.path, bed.v[1].dir.path);
 	assert_int_equal(system(command), 0);
-	daemon_start(&bed.v[1]);
-	WAIT_UNTIL(cluster_bed_all_see(&bed, "alive alive"), WAIT_BOUND_S);
+	begin_again();
+}
+
+static void two_starts(void)
+{
+	for (int i = 0; i < 2; i++) {
+		begin_again();
+		end_it();
+	}
+}
+
+/* As after a start under a clock that was decades ahead: no clock gives a number above this one. */
+static void a_start_far_ahead(void)
+{
+	sqlite3 *db;
+
+	assert_int_equal(sqlite3_open(tmpdir_path(&bed.v[1].dir, "data/covey.db"), &db), SQLITE_OK);
+	assert_int_equal(
+		sqlite3_exec(db, "UPDATE meta SET value = 2000000000 WHERE key = 'boot'", NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_close(db), SQLITE_OK);
+	begin_again();
+	end_it();
+}
+
+/* A disk that was taken back in time: its next start has a number that no start before had. */
+static void test_an_older_data_directory(void **state)
+{
+	(void)state;
+	begin("n3", false);
+	end_it();
+	put_back_in_time(two_starts);
+	assert_false(cluster_bed_told(&bed, 1, "cloned", "n2", ""));
+	end_it();
+	put_back_in_time(a_start_far_ahead);
 	WAIT_UNTIL(cluster_bed_told(&bed, 1, "cloned", "n2", "taken back in time"), WAIT_BOUND_S);
 }
 

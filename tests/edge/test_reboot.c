@@ -49,9 +49,9 @@ static int files_in(struct daemon_bed *d, const char *name)
 	return n;
 }
 
-#define AGENT(name, trap)                                                                                           \
+#define AGENT(name, trap, timeout)                                                                                  \
 	"name: " name "\ncommand: [/bin/sh, -c, \"" trap "; echo up; while :; do sleep 0.05; done\"]\nuser: root\n" \
-	"stop: {signal: INT, timeout: 500ms}\nhealth: {readiness: {exec: {command: [/bin/true]}}}\n"
+	"stop: {signal: INT, timeout: " timeout "}\nhealth: {readiness: {exec: {command: [/bin/true]}}}\n"
 
 static bool has_said(struct daemon_bed *d, const char *id)
 {
@@ -77,9 +77,9 @@ static void test_how_agents_ended_in_order_is_known(void **state)
 	(void)state;
 	daemon_init(&d);
 	daemon_start(&d);
-	daemon_run(&d, AGENT("good", "trap 'exit 0' INT"));
-	daemon_run(&d, AGENT("code", "trap 'exit 7' INT"));
-	daemon_run(&d, AGENT("deaf", "trap '' INT"));
+	daemon_run(&d, AGENT("good", "trap 'exit 0' INT", "60s"));
+	daemon_run(&d, AGENT("code", "trap 'exit 7' INT", "60s"));
+	daemon_run(&d, AGENT("deaf", "trap '' INT", "500ms"));
 	for (size_t i = 0; i < ARRAY_LEN(ends); i++) {
 		WAIT_UNTIL(has_said(&d, ends[i].id), WAIT_BOUND_S);
 		assert_true(daemon_replica(&d, ends[i].id, &before[i]));

@@ -59,6 +59,53 @@ static void test_silent_peers_are_bounded_and_a_good_one_comes_through(void **st
 	link_close(&a);
 }
 
+/* So many at once, and so many more each time that nobody came through; and none of them is forgotten. */
+static void test_few_shake_hands_at_a_time(void **state)
+{
+	struct link_end a = {0};
+	int fds[PENDING / 2];
+	int64_t began;
+
+	(void)state;
+	link_open(&a, ANY, NULL, (struct transport_limits){.hello_ms = 60000});
+	began = wait_mono_ms();
+	for (size_t i = 0; i < ARRAY_LEN(fds); i++)
+		fds[i] = link_raw(&a);
+	while (a.hellos < ARRAY_LEN(fds)) {
+		link_turn((struct link_end *[]){&a}, 1);
+		assert_true(a.hellos <= 8 * (1 + (size_t)(wait_mono_ms() - began) / 125));
+		assert_true(wait_mono_ms() - began < WAIT_BOUND_S * 1000);
+	}
+	assert_int_equal(link_stats(&a).pending, ARRAY_LEN(fds));
+	for (size_t i = ARRAY_LEN(fds); i-- > 0;) { /* the last ones first: they are heard too */
+		link_raw_frame(fds[i], "hello", 5);
+		LINK_UNTIL(a.up == ARRAY_LEN(fds) - i, &a);
+	}
+	close_all(fds, ARRAY_LEN(fds));
+	assert_int_equal(link_stats(&a).evicted + a.turned_away, 0);
+	link_close(&a);
+}
+
+/* One that waits and goes away again takes no other's turn. */
+static void test_who_waited_in_vain_costs_nobody(void **state)
+{
+	struct link_end a = {0};
+	int fds[PENDING / 2];
+
+	(void)state;
+	link_open(&a, ANY, NULL, usual);
+	for (size_t i = 0; i < ARRAY_LEN(fds); i++)
+		fds[i] = link_raw(&a);
+	LINK_UNTIL(link_stats(&a).accepted == ARRAY_LEN(fds), &a);
+	close_all(fds, ARRAY_LEN(fds) - 1);
+	link_raw_frame(fds[ARRAY_LEN(fds) - 1], "hello", 5);
+	LINK_UNTIL(a.up == 1, &a);
+	LINK_UNTIL(link_stats(&a).pending == 0, &a);
+	assert_int_equal(a.turned_away, MIN(ARRAY_LEN(fds) - 1, (size_t)20));
+	close_all(&fds[ARRAY_LEN(fds) - 1], 1);
+	link_close(&a);
+}
+
 static void test_a_silent_peer_has_its_time(void **state)
 {
 	struct link_end a = {0};
@@ -271,6 +318,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_silent_peers_are_bounded_and_a_good_one_comes_through),
+		cmocka_unit_test(test_few_shake_hands_at_a_time),
+		cmocka_unit_test(test_who_waited_in_vain_costs_nobody),
 		cmocka_unit_test(test_a_silent_peer_has_its_time),
 		cmocka_unit_test(test_what_is_no_hello_is_named),
 		cmocka_unit_test(test_a_bad_frame_ends_its_link_alone),

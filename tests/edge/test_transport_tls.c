@@ -4,9 +4,11 @@
  * bad certificate of our own is found before anybody meets it; new certificates are for new links.
  */
 #include <errno.h>
+#include <mbedtls/ssl.h>
 #include <nng/nng.h>
 #include <nng/supplemental/tls/tls.h>
 #include <stdatomic.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 
 #include "tests/lib/certs.h"
@@ -278,6 +280,129 @@ static void test_many_dials_leave_nothing(void **state)
 	link_close(&b);
 }
 
+/* ---- mbed TLS as it is by itself: what nodes before ours are made of ---- */
+
+static int raw_send(void *arg, const unsigned char *v, size_t n)
+{
+	ssize_t rc = send(*(int *)arg, v, n, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+	return rc >= 0 ? (int)rc : errno == EAGAIN ? MBEDTLS_ERR_SSL_WANT_WRITE : MBEDTLS_ERR_SSL_CONN_EOF;
+}
+
+static unsigned char heard[16384]; /* of the last shake(), as it came */
+static size_t n_heard;
+
+static int raw_recv(void *arg, unsigned char *v, size_t n)
+{
+	ssize_t rc = recv(*(int *)arg, v, n, MSG_DONTWAIT);
+
+	if (rc > 0 && n_heard + (size_t)rc <= sizeof(heard)) {
+		memcpy(heard + n_heard, v, (size_t)rc);
+		n_heard += (size_t)rc;
+	}
+	return rc > 0 ? (int)rc : rc < 0 && errno == EAGAIN ? MBEDTLS_ERR_SSL_WANT_READ : MBEDTLS_ERR_SSL_CONN_EOF;
+}
+
+static int kernels(void *arg, unsigned char *v, size_t n)
+{
+	(void)arg;
+	return getrandom(v, n, 0) == (ssize_t)n ? 0 : -1;
+}
+
+static bool is_over(int rc)
+{
+	return rc != MBEDTLS_ERR_SSL_WANT_READ && rc != MBEDTLS_ERR_SSL_WANT_WRITE;
+}
+
+/* Over fd, with x at its other end. curves: NULL: all, the first of them P-521. Returns what mbed TLS says. */
+static int shake(int fd, int endpoint, const mbedtls_ecp_group_id *curves, struct link_end *x)
+{
+	mbedtls_ssl_config c;
+	mbedtls_ssl_context ssl;
+	mbedtls_x509_crt ca, cert;
+	mbedtls_pk_context key;
+	int rc;
+
+	n_heard = 0;
+	mbedtls_ssl_config_init(&c);
+	mbedtls_ssl_init(&ssl);
+	mbedtls_x509_crt_init(&ca);
+	mbedtls_x509_crt_init(&cert);
+	mbedtls_pk_init(&key);
+	assert_int_equal(mbedtls_x509_crt_parse(&ca, (const unsigned char *)certs_ca, strlen(certs_ca) + 1), 0);
+	assert_int_equal(mbedtls_x509_crt_parse(&cert, (const unsigned char *)certs_node, strlen(certs_node) + 1), 0);
+	assert_int_equal(
+		mbedtls_pk_parse_key(&key, (const unsigned char *)certs_node_key, strlen(certs_node_key) + 1, NULL, 0),
+		0);
+	assert_int_equal(
+		mbedtls_ssl_config_defaults(&c, endpoint, MBEDTLS_SSL_TRANSPORT_STREAM, MBEDTLS_SSL_PRESET_DEFAULT), 0);
+	mbedtls_ssl_conf_authmode(&c, MBEDTLS_SSL_VERIFY_REQUIRED);
+	mbedtls_ssl_conf_ca_chain(&c, &ca, NULL);
+	mbedtls_ssl_conf_rng(&c, kernels, NULL);
+	assert_int_equal(mbedtls_ssl_conf_own_cert(&c, &cert, &key), 0);
+	if (curves)
+		mbedtls_ssl_conf_curves(&c, curves);
+	assert_int_equal(mbedtls_ssl_setup(&ssl, &c), 0);
+	if (endpoint == MBEDTLS_SSL_IS_CLIENT)
+		assert_int_equal(mbedtls_ssl_set_hostname(&ssl, CERTS_NAME), 0);
+	mbedtls_ssl_set_bio(&ssl, &fd, raw_send, raw_recv, NULL);
+	LINK_UNTIL(is_over(rc = mbedtls_ssl_handshake(&ssl)), x);
+	mbedtls_ssl_free(&ssl);
+	mbedtls_ssl_config_free(&c);
+	mbedtls_x509_crt_free(&ca);
+	mbedtls_x509_crt_free(&cert);
+	mbedtls_pk_free(&key);
+	return rc;
+}
+
+static void test_nodes_of_before_are_met(void **state)
+{
+	struct link_end b = {0};
+	char address[TRANSPORT_ADDR_MAX];
+	int fd, at = link_raw_listen(1, address);
+
+	(void)state;
+	link_open(&b, ANY, &node2, usual);
+	fd = link_raw(&b);
+	assert_int_equal(shake(fd, MBEDTLS_SSL_IS_CLIENT, NULL, &b), 0);
+	(void)close(fd); /* the test's own; so below */
+	link_dial(&b, address, 1);
+	LINK_UNTIL((fd = accept(at, NULL, NULL)) >= 0, &b);
+	assert_int_equal(shake(fd, MBEDTLS_SSL_IS_SERVER, NULL, &b), 0);
+	(void)close(fd);
+	(void)close(at);
+	link_close(&b);
+}
+
+/* That the other end, which listens, chose: in its ServerKeyExchange (RFC 8422, 5.4). -1: there was none. */
+static int curve_heard(void)
+{
+	for (size_t at = 0; at + 12 <= n_heard; at += 5 + ((size_t)heard[at + 3] << 8 | heard[at + 4]))
+		if (heard[at] == 22 && heard[at + 5] == 12 && heard[at + 9] == 3)
+			return heard[at + 10] << 8 | heard[at + 11];
+	return -1;
+}
+
+static void test_slow_curves_are_not_used(void **state)
+{
+	static const mbedtls_ecp_group_id some[] = {
+		MBEDTLS_ECP_DP_SECP521R1, MBEDTLS_ECP_DP_SECP256R1, MBEDTLS_ECP_DP_CURVE25519, MBEDTLS_ECP_DP_NONE};
+	struct link_end b = {0};
+	int fd;
+
+	(void)state;
+	link_open(&b, ANY, &node2, usual);
+	fd = link_raw(&b);
+	assert_int_equal(shake(fd, MBEDTLS_SSL_IS_CLIENT, NULL, &b), 0);
+	assert_int_equal(curve_heard(), 23); /* P-256: of a long list mbed TLS reads the beginning */
+	(void)close(fd);		     /* the test's own; so below */
+	fd = link_raw(&b);
+	assert_int_equal(shake(fd, MBEDTLS_SSL_IS_CLIENT, some, &b), 0);
+	assert_int_equal(curve_heard(), 29); /* X25519 */
+	(void)close(fd);
+	link_close(&b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -290,6 +415,8 @@ int main(void)
 		cmocka_unit_test(test_new_certificates_are_for_new_links),
 		cmocka_unit_test(test_silent_and_half_open_peers_are_bounded),
 		cmocka_unit_test(test_many_dials_leave_nothing),
+		cmocka_unit_test(test_nodes_of_before_are_met),
+		cmocka_unit_test(test_slow_curves_are_not_used),
 	};
 
 	return cmocka_run_group_tests(tests, link_setup, link_teardown);

@@ -79,15 +79,21 @@ static bool lose_for_ever(struct sim *s, struct fault *f)
 static void restore(struct sim *s, struct fault *f)
 {
 	struct sim_node *n = &s->nodes[f->a];
+	struct gossip_member m;
+	uint32_t least = n->boot;
 
-	/* Nobody can tell a boot from the last one of the same number: that there is none is the edge's affair. */
 	if (n->life != SIM_DOWN || n->boot < 2) {
 		start_again(s, f);
 		return;
 	}
-	n->boot = (uint32_t)below(s, n->boot - 1);
-	story_tell(
-		&s->story, s->now_us, f->a, UINT32_MAX, "an old copy of its disk is put back: boot %" PRIu32, n->boot);
+	/* Half of them without a clock: but nobody can tell a boot from another one of the same number. */
+	for (uint32_t i = 0; i < s->o.room; i++)
+		if (s->nodes[i].g && gossip_member_get(s->nodes[i].g, n->id, &m))
+			least = MIN(least, (uint32_t)(m.incarnation >> 32));
+	n->boot = n->boot_was[below(s, SIM_COPIES_MAX)];
+	n->no_clock = n->boot + 1 < least && below(s, 2);
+	story_tell(&s->story, s->now_us, f->a, UINT32_MAX, "an old copy of its disk is put back: boot %" PRIu32 "%s",
+		n->boot, n->no_clock ? ", and it has no clock" : "");
 	start_again(s, f);
 }
 
@@ -247,10 +253,9 @@ static bool join(struct sim *s, struct fault *f)
 static bool forget(struct sim *s, struct fault *f)
 {
 	struct sim_node *n = pick(s, f, below(s, 2) ? SIM_LOST : SIM_DOWN, SEEDS);
-	struct fault here = {.a = UINT32_MAX};
-	struct sim_node *at = pick(s, &here, SIM_RUNS, 0);
+	struct sim_node *at = &s->nodes[below(s, MIN(SEEDS, s->o.room))]; /* whose disk is not lost */
 
-	if (!n || !at || !n->boot)
+	if (!n || at->life != SIM_RUNS || at->leaving || !n->boot)
 		return false;
 	n->forgotten = true;
 	oracle_parts(n);

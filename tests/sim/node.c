@@ -8,9 +8,11 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "gossip/identity.h"
 #include "tests/sim/oracle.h"
 
 #define CHORE_LATER_US 1000000
+#define SINCE_MS       1577836800000 /* of wall clocks: 2020, so that boots are small numbers */
 
 /* Each allocation costs malloc's header too, and is rounded up. */
 static size_t cost(size_t n)
@@ -89,7 +91,7 @@ struct now node_now(const struct sim_node *n)
 
 	return (struct now){.mono_ms = (n->mono_us + d) / 1000,
 		.boot_ms = (n->boot_us + d) / 1000,
-		.wall_ms = 1700000000000 + (n->boot_us + d) / 1000};
+		.wall_ms = SINCE_MS + (n->boot_us + d) / 1000};
 }
 
 static void read_clocks(struct sim_node *n, bool asleep)
@@ -153,16 +155,19 @@ bool node_start(struct sim_node *n, bool founds)
 {
 	struct sim *s = n->sim;
 	const char *seeds[3];
-	struct gossip_config c = {
-		.boot = ++n->boot, .profile = s->o.profile, .seeds = seeds, .n_seeds = seeds_of(s, seeds)};
+	struct gossip_config c = {.boot = identity_boot(n->boot, n->no_clock ? 0 : SINCE_MS + s->now_us / 1000),
+		.profile = s->o.profile,
+		.seeds = seeds,
+		.n_seeds = seeds_of(s, seeds)};
 	struct gossip_mem mem = {.alloc = alloc, .release = release, .ctx = n};
 	uint32_t fails_ppm = n->memory_fails_ppm;
 	int rc;
 
-	if (node_has_process(n) || n->life == SIM_LOST) {
-		n->boot--;
+	if (node_has_process(n) || n->life == SIM_LOST)
 		return false;
-	}
+	memmove(n->boot_was + 1, n->boot_was, (SIM_COPIES_MAX - 1) * sizeof(n->boot_was[0]));
+	n->boot_was[0] = n->boot;
+	n->boot = c.boot;
 	n->member |= founds;
 	node_record(n, &c.record);
 	c.waiting = !n->member;
@@ -185,6 +190,8 @@ bool node_start(struct sim_node *n, bool founds)
 		n->keys[i].set &= !n->keys[i].removed;
 		n->keys[i].unsure = true;
 	}
+	for (unsigned i = 0; i < MIN(n->n_forgot, SIM_FORGOT_MAX); i++)
+		node_forget_again(n, n->forgot[i]);
 	node_tell_unsure(n);
 	node_set_timer(n);
 	oracle_stepped(n);
@@ -229,7 +236,7 @@ void node_chore(struct sim_node *n)
 	net_process_killed(&n->sim->net, n->number);
 	process_over(n, n->leaving ? SIM_LEFT : SIM_DOWN, n->leaving ? "ends" : "begins again");
 	if (heard) {
-		n->boot = MAX(n->boot, heard);
+		n->boot = MAX(n->boot, identity_boot_above(heard) - 1);
 		(void)node_start(n, false); /* was just ended */
 	}
 }

@@ -27,6 +27,8 @@ bool node_sleep(struct sim_node *n);
 bool node_wake(struct sim_node *n);
 bool node_leave(struct sim_node *n);
 bool node_set(struct sim_node *n, unsigned key, const char *value, size_t len); /* NULL: removed */
+void node_keep_forgotten(struct sim_node *n, uint64_t id);			/* on its disk */
+void node_forget_again(struct sim_node *n, uint64_t id);
 bool node_forget(struct sim_node *n, uint64_t id);
 bool node_voters(struct sim_node *n, const uint64_t *ids, size_t n_ids);
 void node_tell_unsure(struct sim_node *n);	  /* keys for which there was no memory */

@@ -155,6 +155,8 @@ static void event(struct sim_node *n, const struct gossip_out *e)
 		n->told_left = true;
 		heap_set(&s->heap, &n->chore, s->now_us + 1);
 	}
+	if (e->event == GOSSIP_EVENT_FORGOTTEN)
+		node_keep_forgotten(n, e->id);
 	/* Its disk is an older copy: it goes above what was heard, and begins again. */
 	if (e->event == GOSSIP_EVENT_CLONED && e->id == n->id && e->number >= n->boot) {
 		n->boot_heard = (uint32_t)e->number;
@@ -375,6 +377,19 @@ bool node_set(struct sim_node *n, unsigned key, const char *value, size_t len)
 	return true;
 }
 
+void node_keep_forgotten(struct sim_node *n, uint64_t id)
+{
+	for (uint32_t i = 0; i < MIN(n->n_forgot, SIM_FORGOT_MAX); i++)
+		if (n->forgot[i] == id)
+			return;
+	n->forgot[n->n_forgot++ % SIM_FORGOT_MAX] = id;
+}
+
+void node_forget_again(struct sim_node *n, uint64_t id)
+{
+	step(n, &(struct gossip_in){.type = GOSSIP_IN_FORGET, .id = id});
+}
+
 bool node_forget(struct sim_node *n, uint64_t id)
 {
 	struct gossip_in in = {.type = GOSSIP_IN_FORGET, .id = id};
@@ -383,6 +398,7 @@ bool node_forget(struct sim_node *n, uint64_t id)
 		return false;
 	story_tell(&n->sim->story, n->sim->now_us, n->number, sim_number_of(id), "is told to forget n%" PRIu32,
 		sim_number_of(id));
+	node_keep_forgotten(n, id);
 	step(n, &in);
 	return true;
 }

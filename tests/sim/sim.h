@@ -9,10 +9,12 @@
 #include "tests/sim/net.h"
 #include "tests/sim/story.h"
 
-#define SIM_KEYS_MAX 12 /* of a node's map, as far as the simulator sets it */
-#define SIM_NAME_MAX 32
-#define SIM_LOOK_US  1000    /* how often a condition is looked at */
-#define SIM_SWEEP_US 2500000 /* keepalive */
+#define SIM_COPIES_MAX 4
+#define SIM_FORGOT_MAX 16
+#define SIM_KEYS_MAX   12 /* of a node's map, as far as the simulator sets it */
+#define SIM_NAME_MAX   32
+#define SIM_LOOK_US    1000    /* how often a condition is looked at */
+#define SIM_SWEEP_US   2500000 /* keepalive */
 
 enum sim_item {
 	SIM_ITEM_WAKE = NET_ITEM_MAX,
@@ -56,8 +58,12 @@ struct sim_node {
 	uint8_t uuid[GOSSIP_UUID_LEN];
 	uint64_t id;
 	char name[SIM_NAME_MAX], address[SIM_NAME_MAX];
-	uint32_t boot;	     /* on its disk */
-	bool member;	     /* it has a cluster id */
+	uint32_t boot_was[SIM_COPIES_MAX]; /* those before it, of which there are copies */
+	uint32_t boot;			   /* on its disk */
+	bool member;			   /* it has a cluster id */
+	uint64_t forgot[SIM_FORGOT_MAX];   /* on its disk: who will not come back, the last ones */
+	uint32_t n_forgot;
+	bool no_clock;	     /* its wall clock says 1970 */
 	uint32_t boot_heard; /* above that on its disk, which must be an older copy */
 	bool leaving, told_left;
 	bool forgotten; /* by an operator, for ever */

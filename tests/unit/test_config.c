@@ -123,8 +123,13 @@ static void other_forms_are_read(void **state)
 	assert_true(c->gossip.insecure && c->gossip.profile == CONFIG_LAN && c->gossip.n_join == 0);
 	assert_null(c->http.host);
 	config_free(c);
+	c = good("gossip: {bind: 0.0.0.0, insecure: yes}\n");
+	assert_null(c->gossip.advertise.host);
+	assert_true(c->gossip.finds_address);
+	config_free(c);
 	c = good("gossip: {bind: 0.0.0.0, advertise: none, insecure: yes}\nhttp: {bind: localhost:0}\n");
 	assert_null(c->gossip.advertise.host);
+	assert_false(c->gossip.finds_address);
 	assert_string_equal(c->http.host, "127.0.0.1");
 	assert_int_equal(c->http.port, 0);
 	config_free(c);
@@ -178,7 +183,6 @@ static void keys_must_agree(void **state)
 {
 	(void)state;
 	bad("gossip: {bind: 0.0.0.0}\n",
-		"1: gossip.advertise: missing: bind is every address, and others need one to dial (or none)\n"
 		"1: tls: missing: gossip needs ca, cert and key (`covey pki`), or insecure: yes\n");
 	bad("gossip: {insecure: yes}\n",
 		"1: gossip.bind: missing; it must be ADDRESS or ADDRESS:PORT, an IPv6 one in []\n");

@@ -95,6 +95,33 @@ static void test_daemon_killed(void **state)
 	}
 }
 
+/* It has just come: its links are as good as any. */
+static void test_daemon_killed_as_it_came(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(sizes); i++)
+		for (int64_t lived = 250; lived < 1500; lived += 400) {
+			struct bed *b = bed_new(sizes[i]);
+			int64_t at;
+
+			bed_start_all(b);
+			bed_run(b, 5300);
+			bed_kill(b, 1);
+			bed_run(b, 500);
+			bed_start(b, 1, 0);
+			bed_run(b, lived);
+			bed_mark(b);
+			at = b->now_ms;
+			bed_kill(b, 1);
+			bed_run(b, 5000);
+			if (sizes[i] > 2)
+				assert_in_range(last_said(b, 1, GOSSIP_SUSPECT) - at, 150, 300);
+			assert_in_range(last_said(b, 1, GOSSIP_DEAD) - at, 1000, 2000);
+			assert_only(b, 1, 2);
+			bed_free(b);
+		}
+}
+
 static void test_daemon_restarts_within_a_second(void **state)
 {
 	(void)state;
@@ -307,6 +334,63 @@ static void test_isolated(void **state)
 	bed_free(b);
 }
 
+static void cut_off(struct bed *b, int node, int other, bool cut)
+{
+	bed_cut(b, node, other, cut);
+	bed_cut(b, other, node, cut);
+}
+
+/* n0 missed that n2 returned, and calls n1 dead while it hears nobody. Nobody hears of that. */
+static void test_a_verdict_alone_is_taken_back(void **state)
+{
+	struct bed *b = bed_new(3);
+
+	(void)state;
+	bed_start_all(b);
+	bed_lose(b, 2);
+	bed_run(b, 5000);
+	assert_int_equal(bed_state(b, 2, 0), GOSSIP_DEAD);
+	cut_off(b, 0, 1, true);
+	cut_off(b, 0, 2, true);
+	bed_start(b, 2, 1);
+	bed_run(b, 10000);
+	assert_int_equal(bed_state(b, 1, 0), GOSSIP_DEAD);
+	assert_int_equal(bed_state(b, 0, 2), GOSSIP_DEAD);
+	assert_int_equal(bed_state(b, 1, 2), GOSSIP_ALIVE);
+	bed_mark(b);
+	cut_off(b, 0, 2, false);
+	bed_run(b, 30000);
+	assert_int_equal(bed_state(b, 2, 0), GOSSIP_ALIVE);
+	assert_int_equal(bed_state(b, 0, 2), GOSSIP_ALIVE);
+	assert_int_equal(b->v[2].said_ms[1][GOSSIP_DEAD], -1);
+	bed_free(b);
+}
+
+/* Two halves called each other dead. When they meet again nobody calls one dead whom it hears. */
+static void test_halves_meet_again(void **state)
+{
+	struct bed *b = bed_new(8);
+
+	(void)state;
+	bed_start_all(b);
+	for (int i = 0; i < 4; i++)
+		for (int k = 4; k < 8; k++)
+			cut_off(b, i, k, true);
+	bed_run(b, 20000);
+	for (int i = 0; i < 4; i++)
+		for (int k = 4; k < 8; k++)
+			assert_true(bed_state(b, i, k) == GOSSIP_DEAD && bed_state(b, k, i) == GOSSIP_DEAD);
+	bed_mark(b);
+	for (int i = 0; i < 4; i++)
+		for (int k = 4; k < 8; k++)
+			cut_off(b, i, k, false);
+	(void)bed_until(b, 120000, bed_agreed);
+	for (int i = 0; i < 8; i++)
+		for (int k = 0; k < 8; k++)
+			assert_true(i / 4 != k / 4 || b->v[i].said_ms[k][GOSSIP_DEAD] < 0);
+	bed_free(b);
+}
+
 /* A loop that stands still for three seconds, again and again, accuses nobody because of it. */
 static void test_slow_observer(void **state)
 {
@@ -397,6 +481,7 @@ int main(void)
 		cmocka_unit_test(test_join),
 		cmocka_unit_test(test_one_is_alone),
 		cmocka_unit_test(test_daemon_killed),
+		cmocka_unit_test(test_daemon_killed_as_it_came),
 		cmocka_unit_test(test_daemon_restarts_within_a_second),
 		cmocka_unit_test(test_host_lost),
 		cmocka_unit_test(test_paused),
@@ -406,6 +491,8 @@ int main(void)
 		cmocka_unit_test(test_partition_heals),
 		cmocka_unit_test(test_one_way_cut_of_a_pair),
 		cmocka_unit_test(test_isolated),
+		cmocka_unit_test(test_a_verdict_alone_is_taken_back),
+		cmocka_unit_test(test_halves_meet_again),
 		cmocka_unit_test(test_slow_observer),
 		cmocka_unit_test(test_visits),
 	};

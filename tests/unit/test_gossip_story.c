@@ -18,7 +18,7 @@ static void test_three_nodes(void **state)
 			"[  1000] n2: n0 joined\n"
 			"[  1000] n0: n2 joined\n"
 			"[  1000] n2: n1 joined\n"
-			"[  1000] n1: n2 joined\n");
+			"[  1005] n1: n2 joined\n");
 	bed_kill(b, 1);
 	bed_run(b, 3000);
 	TRACE_IS(&b->t, "[  6150] n0: n1 accused (host up)\n"

@@ -65,12 +65,33 @@ static void who_is_who(void **state)
 	assert_int_equal(identity_kin(own, 5, other, 5), IDENTITY_OTHER);
 }
 
+/* A disk of three starts ago is put back: its next number must be none of those three. */
+static void a_start_has_a_number_above_all_before(void **state)
+{
+	const int64_t s2026_ms = 1796000000000, y2100_ms = 4102444800000;
+	uint32_t first = identity_boot(0, s2026_ms);
+
+	(void)state;
+	assert_int_equal(first, 1796000000 - 1577836800);
+	assert_int_equal(identity_boot(first, s2026_ms + 400), first + 1); /* within one second */
+	assert_int_equal(identity_boot(first + 1, s2026_ms + 2000), first + 2);
+	assert_int_equal(identity_boot(first, s2026_ms + 3000), first + 3); /* an old copy */
+	assert_int_equal(identity_boot(first, 0), first + 1);		    /* no clock: 1970 */
+	assert_int_equal(identity_boot(first, y2100_ms), first + 1);	    /* nor a sane one */
+	assert_int_equal(identity_boot(0, 0), 1);
+	assert_int_equal(identity_boot(-3, -5000), 1); /* a store that is none of ours */
+	assert_int_equal(identity_boot(INT64_MAX - 1, s2026_ms), UINT32_MAX - 1);
+	assert_int_equal(identity_boot_above(7), 1007);
+	assert_int_equal(identity_boot_above(UINT32_MAX - 3), UINT32_MAX - 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_written_is_read_back),
 		cmocka_unit_test(what_is_none_is_refused),
 		cmocka_unit_test(who_is_who),
+		cmocka_unit_test(a_start_has_a_number_above_all_before),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * `forget`: an operator says that a node will not come back. Each node keeps on disk who was forgotten, the one that
+ * was asked before it answers, so that no restart, of all nodes at once neither, lets such a one in again.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "node/cluster_priv.h"
+#include "node/ops.h"
+#include "node/verbs.h"
+
+#define NAMES_MAX 10 /* that a refusal tells */
+
+/* By its name, or its UUID. */
+static bool find(const struct cluster *c, const char *name, struct gossip_member *ret)
+{
+	char uuid[IDENTITY_UUID_TEXT];
+
+	for (uint32_t at = 0; gossip_member_next(c->g, &at, ret);)
+		if (ret->has_record && (strcmp(ret->record.name.v, name) == 0 ||
+					       strcmp(identity_text(ret->record.uuid, uuid), name) == 0))
+			return true;
+	return false;
+}
+
+static const char *names(const struct cluster *c, char *out, size_t n)
+{
+	struct gossip_member m;
+	size_t at = 0, shown = 0;
+
+	*out = '\0';
+	for (uint32_t i = 0; at < n && shown < NAMES_MAX && gossip_member_next(c->g, &i, &m);)
+		if (m.has_record && !m.self)
+			at += (size_t)snprintf(out + at, n - at, "%s%s", shown++ ? ", " : "", m.record.name.v);
+	if (shown == NAMES_MAX && at < n)
+		(void)snprintf(out + at, n - at, ", …"); /* cut is fine */
+	return shown ? out : "no other";
+}
+
+/* ---- on disk: an id a line, the oldest first ---- */
+
+void cluster_forget_init(struct cluster *c)
+{
+	AUTO_FREE char *text = store_note(c->n->store, STORE_NOTE_FORGOTTEN);
+	int n = 0;
+
+	for (const char *p = text; p && c->n_forgotten < GOSSIP_GONE_MAX; p += n)
+		if (sscanf(p, "%16" SCNx64 "\n%n", &c->forgotten[c->n_forgotten], &n) == 1)
+			c->n_forgotten++;
+		else
+			break;
+}
+
+/* The core begins anew, and knows nobody yet. */
+void cluster_forget_tell(struct cluster *c)
+{
+	for (size_t i = 0; i < c->n_forgotten; i++)
+		cluster_in(c, &(struct gossip_in){.type = GOSSIP_IN_FORGET, .id = c->forgotten[i]});
+}
+
+static size_t at_of(const struct cluster *c, uint64_t id)
+{
+	size_t i = 0;
+
+	while (i < c->n_forgotten && c->forgotten[i] != id)
+		i++;
+	return i;
+}
+
+static void drop(struct cluster *c, size_t at)
+{
+	memmove(&c->forgotten[at], &c->forgotten[at + 1], (--c->n_forgotten - at) * sizeof(c->forgotten[0]));
+}
+
+static int keep(struct cluster *c, uint64_t id, store_done *done, void *arg)
+{
+	CLEANUP(bytes_done) struct bytes text = {.max = (size_t)GOSSIP_GONE_MAX * 17 + 1};
+
+	if (at_of(c, id) == c->n_forgotten) {
+		if (c->n_forgotten == GOSSIP_GONE_MAX)
+			drop(c, 0);
+		c->forgotten[c->n_forgotten++] = id;
+	}
+	for (size_t i = 0; i < c->n_forgotten; i++)
+		(void)bytes_fmt(&text, "%016" PRIx64 "\n", c->forgotten[i]); /* `failed` tells */
+	return text.failed ? -ENOMEM : store_put_note(c->n->store, STORE_NOTE_FORGOTTEN, text.v, done, arg);
+}
+
+void cluster_forget_heard(struct cluster *c, uint64_t id)
+{
+	if (at_of(c, id) == c->n_forgotten)
+		(void)keep(c, id, node_stored, c->n); /* full: with the next one */
+}
+
+/* ---- the verb ---- */
+
+struct asked {
+	struct cluster *c;
+	struct control_request *rq;
+	struct op *op;
+	uint64_t id;
+	char text[NAME_MAX_LEN + 32];
+};
+
+static void on_kept(void *arg, int rc, const char *error)
+{
+	CLEANUP(bytes_done) struct bytes out = {.max = 4096};
+	struct asked *a = arg;
+	struct node *n = a->c->n;
+	struct mp_writer w;
+
+	node_now(n);
+	node_stored(n, rc, error);
+	mp_writer_init(&w, &out);
+	mp_map(&w, 2);
+	mp_key_str(&w, "op", ops_id(a->op));
+	mp_key_str(&w, "text", a->text);
+	if (rc == 0 && !out.failed) {
+		cluster_in(a->c, &(struct gossip_in){.type = GOSSIP_IN_FORGET, .id = a->id});
+		cluster_arm(a->c);
+		ops_set_result(n, a->op, &out);
+		control_reply(a->rq, &out);
+	} else {
+		drop(a->c, at_of(a->c, a->id));
+		ops_forget(n, a->op);
+		control_refuse(
+			a->rq, "refused", "nothing was changed: %s", error ? error : strerror(rc ? -rc : ENOMEM));
+	}
+	free(a);
+	verbs_next(n);
+}
+
+static void forget(struct cluster *c, struct control_request *rq, const char *op, const struct gossip_member *m)
+{
+	struct asked *a = mem_zalloc(1, sizeof(*a));
+	int rc;
+
+	if (!a || !(a->op = ops_new(c->n, op, OP_RUNNING))) {
+		control_refuse(rq, "refused", "out of memory");
+		free(a);
+		return;
+	}
+	a->c = c;
+	a->rq = rq;
+	a->id = m->id;
+	(void)snprintf(
+		a->text, sizeof(a->text), "%.*s is forgotten", (int)m->record.name.n, m->record.name.v); /* fits */
+	verbs_begin(c->n);
+	rc = keep(c, m->id, on_kept, a);
+	if (rc < 0)
+		on_kept(a, rc, rc == -ENOSPC ? "the store's queue is full" : NULL);
+}
+void cluster_verb_forget(struct node *n, struct control_request *rq, const msgpack_object *args)
+{
+	struct cluster *c = n->cluster;
+	char name[IDENTITY_UUID_TEXT + NAME_MAX_LEN], id[OP_ID_MAX], known[NAMES_MAX * (NAME_MAX_LEN + 2) + 8];
+	struct gossip_member m;
+	struct err e;
+
+	if (mp_get_strz(args, "node", name, sizeof(name), &e) < 0 || mp_get_strz(args, "op", id, sizeof(id), &e) < 0) {
+		control_refuse(rq, "usage", "%s", e.text);
+	} else if (!c->g || c->stand != CLUSTER_MEMBER) {
+		control_refuse(rq, "refused", "%s is in no cluster: it knows no other nodes", n->cfg->name);
+	} else if (!find(c, name, &m)) {
+		control_refuse(rq, "refused", "there is no node '%s'; this one knows %s", name,
+			names(c, known, sizeof(known)));
+	} else if (m.self) {
+		control_refuse(rq, "refused", "%s is this node: 'covey leave' takes it out", name);
+	} else if (m.state == GOSSIP_ALIVE || m.state == GOSSIP_SUSPECT) {
+		control_refuse(rq, "refused", "%s is %s: 'covey leave' there takes it out, or stop its daemon first",
+			name, gossip_state_name(m.state));
+	} else {
+		forget(c, rq, id, &m);
+	}
+}

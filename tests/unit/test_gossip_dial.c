@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A node begins: few seeds at a time, no neighbour until the first link has told who is there, then neighbours one
+ * after the other; and nobody is missed meanwhile.
+ */
+#include "gossip/gossip.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "tests/lib/test.h"
+
+#define SEEDS	 16
+#define OTHERS	 30
+#define LINK	 3
+#define SETTLE	 200 /* of the profile, as those below */
+#define HOLD	 3000
+#define STEP	 250
+#define SILENCE	 1900
+#define SEED_GAP 500
+
+static struct gossip *g;
+static struct now now;
+static char names[OTHERS + 1][8], addresses[OTHERS + 1][24];
+static uint32_t under_way[256];
+static size_t n_under_way, n_seeds, n_members, most, asks;
+
+static void *give(void *ctx, size_t n)
+{
+	(void)ctx;
+	return mem_alloc(n);
+}
+
+static void take_back(void *ctx, void *p, size_t n)
+{
+	(void)ctx;
+	(void)n;
+	free(p);
+}
+
+static struct gossip_str str(const char *s)
+{
+	return (struct gossip_str){s, (uint16_t)strlen(s)};
+}
+
+/* Member i of the others, 1 …; those from 15 on are ours to dial. */
+static struct gossip_record record(int i)
+{
+	(void)snprintf(names[i], sizeof(names[i]), "m%d", i);		      /* fits */
+	(void)snprintf(addresses[i], sizeof(addresses[i]), "10.1.0.%d:1", i); /* fits */
+	return (struct gossip_record){.uuid = {[7] = (uint8_t)(i * 4), [15] = 1},
+		.name = str(names[i]),
+		.address = str(addresses[i]),
+		.build = str("1"),
+		.version = 1,
+		.wire_min = 1,
+		.wire_max = 1,
+		.watch_rings = 5,
+		.beat_ms = 1000};
+}
+
+static void step(const struct gossip_in *in)
+{
+	static struct gossip_msg msg;
+	struct gossip_outs outs;
+
+	gossip_step(g, in, now, &outs);
+	for (size_t i = 0; i < outs.n; i++)
+		if (outs.v[i].type == GOSSIP_OUT_DIAL) {
+			assert_true(n_under_way < ARRAY_LEN(under_way));
+			under_way[n_under_way++] = outs.v[i].dial;
+			n_seeds += outs.v[i].id == 0;
+			n_members += outs.v[i].id != 0;
+		}
+	most = n_under_way > most ? n_under_way : most;
+	while (gossip_pull(g, LINK, now, &msg))
+		asks += msg.type == GOSSIP_MSG_PROBE_ASK;
+}
+
+static void begin(int64_t at_ms)
+{
+	static char text[SEEDS][24];
+	const char *seeds[SEEDS];
+	const struct gossip_mem mem = {.alloc = give, .release = take_back};
+	struct gossip_config c = {
+		.record = record(OTHERS / 2), .boot = 1, .profile = GOSSIP_PROFILE_LAN, .seeds = seeds, .seed = 7};
+
+	c.record.uuid[7] += 2; /* half of the others are above */
+	c.n_seeds = SEEDS;
+	for (int i = 0; i < SEEDS; i++) {
+		(void)snprintf(text[i], sizeof(text[i]), "10.0.0.%d:1", i); /* fits */
+		seeds[i] = text[i];
+	}
+	n_under_way = n_seeds = n_members = most = asks = 0;
+	now = (struct now){at_ms, at_ms, at_ms};
+	assert_int_equal(gossip_new(&c, &mem, now, &g), 0);
+}
+
+static void run(int64_t ms)
+{
+	int64_t until = now.mono_ms + ms;
+
+	while (gossip_deadline_ms(g) <= until) {
+		int64_t at = gossip_deadline_ms(g);
+
+		now.mono_ms = now.boot_ms = now.wall_ms = at > now.mono_ms ? at : now.mono_ms;
+		step(&(struct gossip_in){.type = GOSSIP_IN_TICK});
+	}
+	now.mono_ms = now.boot_ms = now.wall_ms = until;
+}
+
+/* The oldest dial ends. */
+static void ends(enum gossip_dial_end how)
+{
+	uint32_t token = under_way[0];
+
+	assert_true(n_under_way > 0);
+	memmove(under_way, under_way + 1, --n_under_way * sizeof(under_way[0]));
+	step(&(struct gossip_in){.type = GOSSIP_IN_DIAL_FAILED, .dial = token, .how = how});
+}
+
+/* The oldest dial finds member i, which has just begun too. */
+static void finds(int i)
+{
+	uint32_t token = under_way[0];
+	struct gossip_record r = record(i);
+
+	memmove(under_way, under_way + 1, --n_under_way * sizeof(under_way[0]));
+	step(&(struct gossip_in){.type = GOSSIP_IN_LINK_UP, .link = LINK, .dial = token, .boot = 1, .record = &r});
+}
+
+/* The first link tells of members from … to. */
+static void tells(int from, int to)
+{
+	static struct gossip_msg msg;
+
+	memset(&msg, 0, sizeof(msg));
+	msg.type = GOSSIP_MSG_DELTAS;
+	for (int i = from; i <= to; i++) {
+		struct gossip_part *p = &msg.deltas.parts[msg.deltas.n_parts++];
+
+		*p = (struct gossip_part){.incarnation = 1ull << 32, .to = 1, .has_record = true, .record = record(i)};
+		p->id = gossip_id_of(p->record.uuid);
+	}
+	step(&(struct gossip_in){.type = GOSSIP_IN_MSG, .link = LINK, .msg = &msg});
+}
+
+/* It has told all: its view is as ours. */
+static void tells_all(void)
+{
+	struct gossip_msg msg = {.type = GOSSIP_MSG_GREET,
+		.greet = {.incarnation = 1ull << 32, .view_hash = gossip_view_hash(g), .wanted = true}};
+
+	step(&(struct gossip_in){.type = GOSSIP_IN_MSG, .link = LINK, .msg = &msg});
+}
+
+static void test_two_seeds_at_a_time(void **state)
+{
+	(void)state;
+	begin(1000);
+	run(SEED_GAP - 10);
+	assert_int_equal(n_seeds, 2);
+	ends(GOSSIP_DIAL_REFUSED); /* the next one takes its place at once */
+	assert_int_equal(n_seeds, 3);
+	ends(GOSSIP_DIAL_REFUSED);
+	assert_int_equal(n_seeds, 4);
+	run(SEED_GAP - 10);
+	assert_int_equal(n_seeds, 4);
+	run(SEED_GAP * 4); /* those that say nothing hold nobody up for long */
+	assert_in_range(n_seeds, 7, 9);
+	gossip_free(g);
+}
+
+static void test_neighbours_wait_for_what_the_first_link_tells(void **state)
+{
+	(void)state;
+	begin(1000);
+	run(10);
+	finds(1);
+	tells(16, 28);
+	run(SETTLE + 50);
+	assert_int_equal(n_members, 0); /* it has not told all */
+	tells_all();
+	assert_int_equal(n_members, 1); /* and had nothing new to tell for a while */
+	gossip_free(g);
+}
+
+static void test_neighbours_wait_while_the_list_grows(void **state)
+{
+	(void)state;
+	begin(1000);
+	run(10);
+	finds(1);
+	for (int i = 16; i < 26; i++) {
+		tells(i, i);
+		tells_all();
+		run(SETTLE - 20);
+		assert_int_equal(n_members, 0);
+	}
+	run(30);
+	assert_int_equal(n_members, 1);
+	gossip_free(g);
+}
+
+static void test_the_wait_has_an_end(void **state)
+{
+	int64_t began;
+
+	(void)state;
+	begin(1000);
+	run(10);
+	finds(1);
+	began = now.mono_ms;
+	for (int i = 2; n_members == 0 && i <= OTHERS; i++) {
+		tells(i, i);
+		run(SETTLE - 20);
+	}
+	assert_in_range(now.mono_ms - began, HOLD, HOLD + SETTLE);
+	gossip_free(g);
+}
+
+static void test_neighbours_one_after_the_other(void **state)
+{
+	(void)state;
+	begin(1000);
+	run(10);
+	finds(1);
+	ends(GOSSIP_DIAL_UNREACHABLE); /* the other seed */
+	tells(2, 25);
+	tells_all();
+	most = 0;
+	run(SETTLE + 10);
+	for (int i = 0; i < 5; i++) {
+		assert_int_equal(n_members, 1 + i);
+		run(STEP / 4);
+		assert_int_equal(n_members, 1 + i);
+		ends(GOSSIP_DIAL_TURNED_AWAY);
+	}
+	assert_int_equal(most, 1);
+	run(10000); /* of those that do not answer there are some, not many */
+	assert_in_range(most, 2, 3 + 1);
+	gossip_free(g);
+}
+
+/* Its beats cannot come: we have not dialled it. */
+static void test_nobody_is_missed_before_it_was_dialled(void **state)
+{
+	(void)state;
+	begin(1000);
+	run(10);
+	finds(1);
+	tells(2, 25);
+	for (int i = 0; i < 8; i++) {
+		tells_all();
+		run(SILENCE / 4);
+	}
+	assert_int_equal(asks, 0);
+	for (int i = 0; i < 60; i++) { /* but not for ever: all were dialled by then, or should have been */
+		tells_all();
+		run(SILENCE / 4);
+	}
+	assert_true(asks > 0);
+	gossip_free(g);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_two_seeds_at_a_time),
+		cmocka_unit_test(test_neighbours_wait_for_what_the_first_link_tells),
+		cmocka_unit_test(test_neighbours_wait_while_the_list_grows),
+		cmocka_unit_test(test_the_wait_has_an_end),
+		cmocka_unit_test(test_neighbours_one_after_the_other),
+		cmocka_unit_test(test_nobody_is_missed_before_it_was_dialled),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
