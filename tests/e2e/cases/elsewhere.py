@@ -35,7 +35,8 @@ def refused(node, *args):
 
 
 def knows(node, replica):
-    return any(r["id"] == replica for a in (node.status() or {"agents": []})["agents"] for r in a["replicas"])
+    """How many there are of that name."""
+    return sum(r["id"] == replica for a in (node.status() or {"agents": []})["agents"] for r in a["replicas"])
 
 
 def waiting(node):
@@ -98,7 +99,8 @@ def ambiguous(fleet):
     for i in (2, 3):
         apply(fleet.node(i), "twin", TWIN % f"n{i}")
     for node in (fleet.node(1), fleet.node(5)):
-        wait_for(lambda: "n2/twin.0, n3/twin.0" in refused(node, "logs", "twin.0"), "the choices to be told")
+        wait_for(lambda: knows(node, "twin.0") == 2, f"{node.name} to know of both")
+        assert "n2/twin.0, n3/twin.0" in refused(node, "logs", "twin.0")
         wait_for(lambda: "I am of n3" in node.covey("logs", "n3/twin.0").stdout, "n3's word")
         assert "I am of n2" in node.covey("logs", "n2/twin.0").stdout
         both = node.covey("logs", "twin").stdout
