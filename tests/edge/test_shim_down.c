@@ -62,7 +62,7 @@ static void asked_again_it_changes_nothing(void **state)
 	struct kit_plan p;
 
 	kit_plan(k, &p,
-		"trap 'echo heard; n=$((n+1))' TERM; trap 'exit $n' USR1; n=0; echo up; while :; do sleep 0.01; done");
+		"trap 'n=$((n+1)); echo heard' TERM; trap 'exit $n' USR1; n=0; echo up; while :; do sleep 0.01; done");
 	p.p.stop_signal = SIGTERM;
 	p.p.stop_timeout_ms = 60000;
 	kit_run(k, &p);

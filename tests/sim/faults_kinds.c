@@ -90,7 +90,7 @@ static void restore(struct sim *s, struct fault *f)
 	for (uint32_t i = 0; i < s->o.room; i++)
 		if (s->nodes[i].g && gossip_member_get(s->nodes[i].g, n->id, &m))
 			least = MIN(least, (uint32_t)(m.incarnation >> 32));
-	n->boot = n->boot_was[below(s, SIM_COPIES_MAX)];
+	n->boot = n->boot_was[1 + below(s, SIM_COPIES_MAX - 1)];
 	n->no_clock = n->boot + 1 < least && below(s, 2);
 	story_tell(&s->story, s->now_us, f->a, UINT32_MAX, "an old copy of its disk is put back: boot %" PRIu32 "%s",
 		n->boot, n->no_clock ? ", and it has no clock" : "");

@@ -166,8 +166,7 @@ bool node_start(struct sim_node *n, bool founds)
 	if (node_has_process(n) || n->life == SIM_LOST)
 		return false;
 	memmove(n->boot_was + 1, n->boot_was, (SIM_COPIES_MAX - 1) * sizeof(n->boot_was[0]));
-	n->boot_was[0] = n->boot;
-	n->boot = c.boot;
+	n->boot_was[0] = n->boot = c.boot;
 	n->member |= founds;
 	node_record(n, &c.record);
 	c.waiting = !n->member;

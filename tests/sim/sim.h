@@ -58,7 +58,7 @@ struct sim_node {
 	uint8_t uuid[GOSSIP_UUID_LEN];
 	uint64_t id;
 	char name[SIM_NAME_MAX], address[SIM_NAME_MAX];
-	uint32_t boot_was[SIM_COPIES_MAX]; /* those before it, of which there are copies */
+	uint32_t boot_was[SIM_COPIES_MAX]; /* the last ones: there are copies of all but the first */
 	uint32_t boot;			   /* on its disk */
 	bool member;			   /* it has a cluster id */
 	uint64_t forgot[SIM_FORGOT_MAX];   /* on its disk: who will not come back, the last ones */
