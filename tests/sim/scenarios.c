@@ -164,10 +164,36 @@ static void go_half_lost(struct sim *s, struct run *r)
 	go_many(s, r, s->o.nodes / 2, true, 30000);
 }
 
+/* Suspect or dead to most. */
+static bool is_marked(struct sim *s, uint32_t i)
+{
+	return oracle_count(s, i, ORACLE_DEAD) + oracle_count(s, i, ORACLE_SUSPECT) > oracle_living(s) / 2;
+}
+
+/* A look each second: how many of those with a fault were marked once, and in how many looks, all of them together. */
+static void watch_bad(struct sim *s, int64_t us, uint32_t *ret_once, uint32_t *ret_looks)
+{
+	bool *once = calloc(s->o.nodes, sizeof(*once));
+
+	assert(once);
+	*ret_once = *ret_looks = 0;
+	for (; us > 0; us -= S_US) {
+		pass(s, S_US);
+		for (uint32_t i = 0; i < s->o.nodes; i++) {
+			if (!s->nodes[i].faults || !is_marked(s, i))
+				continue;
+			(*ret_looks)++;
+			*ret_once += !once[i];
+			once[i] = true;
+		}
+	}
+	free(once);
+}
+
 /* One in a hundred has this fault all the time: no other may be called dead. */
 static void go_bad(struct sim *s, struct run *r, const char *kind)
 {
-	uint32_t n = MAX(s->o.nodes / 100, 1u), bad = 0, marked = 0;
+	uint32_t n = MAX(s->o.nodes / 100, 1u), bad = 0, once, looks;
 	int64_t us = (int64_t)(r->minutes * 60 * S_US);
 
 	if (!ready(s))
@@ -179,12 +205,10 @@ static void go_bad(struct sim *s, struct run *r, const char *kind)
 		if (!s->nodes[a].faults)
 			bad += faults_one(s, kind, a, us);
 	}
-	pass(s, us - S_US);
-	for (uint32_t i = 0; i < s->o.nodes; i++)
-		marked += s->nodes[i].faults &&
-			  oracle_count(s, i, ORACLE_DEAD) + oracle_count(s, i, ORACLE_SUSPECT) > oracle_living(s) / 2;
+	watch_bad(s, us - S_US, &once, &looks);
 	figures_add(&r->figures, "", -1, bad, "bad_nodes");
-	figures_add(&r->figures, "", -1, marked, "of_them_marked_in_the_end");
+	figures_add(&r->figures, "", -1, once, "of_them_marked_once");
+	figures_add(&r->figures, "%", -1, 100.0 * looks * S_US / bad / (double)us, "marked_of_their_time");
 	add_counts(s, r);
 	faults_heal(s);
 	figures_add(&r->figures, "ms", -1, ms(runs_wait(s, WITHIN_US, oracle_converged, NULL, "healed, all agree")),
