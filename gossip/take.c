@@ -251,7 +251,8 @@ static void take_digest(struct gossip *g, struct link *l, const struct gossip_di
 	if (boot < state_boot(m->inc))
 		return;
 	if (boot > state_boot(m->inc) || d->version > m->version || d->incarnation > m->inc ||
-		(d->incarnation == m->inc && d->sum != 0 && d->sum != members_sum(m) && m->flags == 0))
+		(d->incarnation == m->inc && d->sum != 0 && d->sum != members_sum(m) &&
+			!(m->flags & GOSSIP_FLAG_HOST_UP))) /* above which there is nothing at this incarnation */
 		sync_ask(g, l, d->id);
 }
 

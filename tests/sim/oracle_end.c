@@ -88,7 +88,7 @@ static void tell_difference(struct sim *s, uint32_t a, uint32_t b, char *out, si
 		if (is_gone(has_x, &x) && is_gone(has_y, &y))
 			continue;
 		if (has_x == has_y && x.incarnation == y.incarnation && x.version == y.version && x.state == y.state &&
-			x.n_accusers == y.n_accusers)
+			x.n_accusers == y.n_accusers && x.host_up == y.host_up)
 			continue;
 		(void)snprintf(out, n,
 			"of n%" PRIu32 " n%" PRIu32 " has %s %" PRIx64 " version %" PRIu32 " (%u accusers), n%" PRIu32
