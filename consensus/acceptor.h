@@ -2,23 +2,24 @@
 #ifndef CONSENSUS_ACCEPTOR_H
 #define CONSENSUS_ACCEPTOR_H
 /*
- * One voter: what it has promised and accepted of each register, which configuration it is in, which leases it guards.
- * It decides what to answer and what must be on disk before. CASPaxos (Rystsov 2018) with two phases, without a leader.
+ * One voter: what it has promised and accepted of each register, which configuration it is in, which leases it
+ * guards. It decides what to answer and what must be on disk before. CASPaxos (Rystsov 2018) with two phases,
+ * without a leader.
  *
  *	acceptor_step(a, &in, now, &outs);
  *	for (size_t i = 0; i < outs.n; i++)
  *		route(&outs.v[i]);		PERSIST to the storage thread, in order; SEND to the link
  *	wake_at(acceptor_deadline_ms(a));
  *
- * A register changes in memory when its write is handed over; the answer waits until that write, and every other that it
- * rests on, is durable. Writes are numbered, rising over restarts; STORED tells the number up to which all are durable.
- * FULL says that the disk took none of those that it was not told of: all of them are undone, and their askers refused.
- * Refusals acknowledge nothing and go at once.
+ * A register changes in memory when its write is handed over; the answer waits until that write, and every other
+ * that it rests on, is durable. Writes are numbered, rising over restarts; STORED tells the number up to which all
+ * are durable. FULL says that the disk took none of those that it was not told of: all of them are undone, and
+ * their askers refused. Refusals acknowledge nothing and go at once.
  *
- * What the edge sees to: after an fsync error no acceptor is stepped any more. An acceptor is made from what was durable,
- * with a boot number that is durable and higher than before; it is stepped with messages only after the node heard what
- * its peers remember of it (SEEN), since a disk that went back in time has forgotten votes. `now` is read after the
- * messages were taken from their queue, so that no guard starts before its RENEW was sent.
+ * What the edge sees to: after an fsync error no acceptor is stepped any more. An acceptor is made from what was
+ * durable, with a boot number that is durable and higher than before; it is stepped with messages only after the
+ * node heard what its peers remember of it (SEEN), since a disk that went back in time has forgotten votes. `now`
+ * is read after the messages were taken from their queue, so that no guard starts before its RENEW was sent.
  */
 #include "base/clock.h"
 #include "consensus/value.h"

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Leases as a voter sees them. A guard of (slot, owner, epoch) is a promise not to accept a value that moves the slot
- * before the guard has ended by this clock: longer than the holder's fuse by its own clock, whatever both rates are within
- * ρ. Guards are in memory: after a restart the voter waits for as long as it may have granted. A grant that is longer
- * than the lease times of the cluster say (a planned stop) is written to disk instead.
+ * Leases as a voter sees them. A guard of (slot, owner, epoch) is a promise not to accept a value that moves the
+ * slot before the guard has ended by this clock: longer than the holder's fuse by its own clock, whatever both
+ * rates are within ρ. Guards are in memory: after a restart the voter waits for as long as it may have granted. A
+ * grant that is longer than the lease times of the cluster say (a planned stop) is written to disk instead.
  */
 #include <errno.h>
 #include <string.h>

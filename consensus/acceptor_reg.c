@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The table of registers, sorted by key, so that it can be listed page by page while it grows; and the guards of one,
- * sorted by slot. Nothing is ever erased: a removed agent's register says what the next one of that name goes on from.
+ * The table of registers, sorted by key, so that it can be listed page by page while it grows; and the guards of
+ * one, sorted by slot. Nothing is ever erased: a removed agent's register says what the next one of that name goes
+ * on from.
  */
 #include <string.h>
 

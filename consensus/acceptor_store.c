@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Durable before answered. Each write that is handed over lies in the queue with what it changes on disk; an answer lies
- * there with the number that it needs: that of the newest write of its register or of the configuration, whichever is
- * later, so that it rests on nothing that a crash could take back. An answer is completed when it goes: guards and lists
- * of keys are as they are then.
+ * Durable before answered. Each write that is handed over lies in the queue with what it changes on disk; an answer
+ * lies there with the number that it needs: that of the newest write of its register or of the configuration,
+ * whichever is later, so that it rests on nothing that a crash could take back. An answer is completed when it
+ * goes: guards and lists of keys are as they are then.
  */
 #include <string.h>
 

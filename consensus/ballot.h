@@ -2,9 +2,10 @@
 #ifndef CONSENSUS_BALLOT_H
 #define CONSENSUS_BALLOT_H
 /*
- * Ballots: (counter, node, nonce of the node's boot), ordered in that way. The nonce is random and new with each boot,
- * so that two boots of one node never make the same ballot, and the counter needs no disk. All proposals of a node take
- * their ballots from one source, which never makes one twice: a ballot is burned at the first Accept sent.
+ * Ballots: (counter, node, nonce of the node's boot), ordered in that way. The nonce is random and new with each
+ * boot, so that two boots of one node never make the same ballot, and the counter needs no disk. All proposals of a
+ * node take their ballots from one source, which never makes one twice: a ballot is burned at the first Accept
+ * sent.
  */
 #include "base/util.h"
 

@@ -19,7 +19,9 @@ libconsensus_core_a_SOURCES = \
 	%D%/quorum.h \
 	%D%/rules.h \
 	%D%/value.c \
-	%D%/value.h
+	%D%/value.h \
+	%D%/voters.c \
+	%D%/voters.h
 # The same with its rules as switches (consensus/rules.h): for the tests that leave one out, and for nothing else.
 check_LIBRARIES += libconsensus_mutants.a
 libconsensus_mutants_a_SOURCES = $(libconsensus_core_a_SOURCES)

@@ -2,10 +2,10 @@
 #ifndef CONSENSUS_MSG_H
 #define CONSENSUS_MSG_H
 /*
- * What nodes say to each other about registers, as structs; an edge writes them as bytes, several in a frame where it
- * likes. A request carries the configuration under which it was made; an answer repeats the epoch at which it is given,
- * and the round, by which its asker finds what it belongs to. Only chosen configurations travel. The requests that change
- * something are safe when they come twice, late, or in another order.
+ * What nodes say to each other about registers, as structs; an edge writes them as bytes, several in a frame where
+ * it likes. A request carries the configuration under which it was made; an answer repeats the epoch at which it is
+ * given, and the round, by which its asker finds what it belongs to. Only chosen configurations travel. The
+ * requests that change something are safe when they come twice, late, or in another order.
  *
  *	PREPARE, ACCEPT	  → PROMISE, ACCEPTED	a change, in two phases
  *	READ		  → VALUE		what is accepted there, without a promise

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The course of a proposal. A phase ends with a quorum, or when too many have refused for one: then the try is over, and
- * the next one comes after a pause drawn from a window that doubles (so that duels end), with a ballot above all that
- * was heard of. What was lost on the way is sent again, the same, to those who did not answer.
+ * The course of a proposal. A phase ends with a quorum, or when too many have refused for one: then the try is
+ * over, and the next one comes after a pause drawn from a window that doubles (so that duels end), with a ballot
+ * above all that was heard of. What was lost on the way is sent again, the same, to those who did not answer.
  */
 #include "consensus/proposer.h"
 
@@ -220,7 +220,7 @@ static void promised(struct proposer *p, struct now now, struct proposer_outs *o
 		back_off(p, now);
 		return;
 	}
-	/* A quorum that accepted nothing says so as well as a read does: a name that nobody wrote is not written now. */
+	/* A quorum that accepted nothing says so as well as a read does: a name that nobody wrote stays so. */
 	if (!p->changed && (!p->base || !RULE(M4))) {
 		finish(p, p->refuses ? PROPOSER_REFUSED : PROPOSER_CHOSEN, outs);
 		return;

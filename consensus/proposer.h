@@ -3,17 +3,17 @@
 #define CONSENSUS_PROPOSER_H
 /*
  * One change of one register, from the wait for one's turn to the outcome: Prepare at all voters, the value of the
- * highest accepted ballot from a quorum of promises, the caller's change function, Accept at all voters, chosen with a
- * quorum of accepts. It keeps one configuration from its start to its end. A read asks once what is accepted; where a
- * quorum says the same ballot that is the answer, else the value is carried through both phases.
+ * highest accepted ballot from a quorum of promises, the caller's change function, Accept at all voters, chosen
+ * with a quorum of accepts. It keeps one configuration from its start to its end. A read asks once what is
+ * accepted; where a quorum says the same ballot that is the answer, else the value is carried through both phases.
  *
  *	proposer_init(&p, &config, now);
  *	proposer_step(&p, &in, now, &outs);	outs.msg goes to each of outs.to; once outs.done, proposer_outcome
  *	wake_at(proposer_deadline_ms(&p));
  *	proposer_done(&p);
  *
- * The caller gives each proposal of a node the same source of ballots, puts messages of several proposals into one frame
- * where it likes, and begins again under the newer configuration after PROPOSER_EPOCH.
+ * The caller gives each proposal of a node the same source of ballots, puts messages of several proposals into one
+ * frame where it likes, and begins again under the newer configuration after PROPOSER_EPOCH.
  */
 #include "base/clock.h"
 #include "base/rng.h"
@@ -33,9 +33,6 @@ struct proposer_base {
 	struct ballot accepted;
 };
 
-/* Pure: the same base, the same verdict and value. *ret stays until the next call or proposer_done. */
-typedef enum proposer_verdict proposer_change(void *ctx, const struct proposer_base *base, struct msg_bytes *ret);
-
 struct proposer_config {
 	struct ballot_source *source; /* borrowed until done */
 	const struct value_reader *reader;
@@ -44,7 +41,8 @@ struct proposer_config {
 	struct msg_key key;
 	uint64_t round; /* unlike that of any other proposal of this node; count from the nonce of its boot */
 	bool read;	/* change and ctx are not used */
-	proposer_change *change;
+	/* Pure: the same base, the same verdict and value. *ret stays until the next call or proposer_done. */
+	enum proposer_verdict (*change)(void *ctx, const struct proposer_base *base, struct msg_bytes *ret);
 	void *ctx;
 	uint32_t rank;	   /* of this node for this register among the living: 0 starts at once */
 	uint32_t round_ms; /* a round trip and an fsync, as measured */

@@ -2,9 +2,9 @@
 #ifndef CONSENSUS_QUORUM_H
 #define CONSENSUS_QUORUM_H
 /*
- * Who votes, and when enough have. A configuration is (epoch, old, next): a majority of old decides, and of next too
- * while there is one (JOINT). Voters are numbered, old ones first and each once, so that answers are bits of a mask: who
- * answers twice, or stands in both sets, counts once in each.
+ * Who votes, and when enough have. A configuration is (epoch, old, next): a majority of old decides, and of next
+ * too while there is one (JOINT). Voters are numbered, old ones first and each once, so that answers are bits of a
+ * mask: who answers twice, or stands in both sets, counts once in each.
  */
 #include "consensus/ballot.h"
 

@@ -2,10 +2,10 @@
 #ifndef CONSENSUS_RULES_H
 #define CONSENSUS_RULES_H
 /*
- * Each rule without which data is lost, a leased slot runs twice or all stops for ever has a mutant: the same core with
- * that rule left out, which the tests must catch. The rule's condition in the code is written RULE(M1). In the core of
- * the daemon that is the constant true, and nothing of it is left; only a library of the tests is built with
- * CONSENSUS_MUTANTS, and its test says in rules_left_out which rule is missing.
+ * Each rule without which data is lost, a leased slot runs twice or all stops for ever has a mutant: the same core
+ * with that rule left out, which the tests must catch. The rule's condition in the code is written RULE(M1). In the
+ * core of the daemon that is the constant true, and nothing of it is left; only a library of the tests is built
+ * with CONSENSUS_MUTANTS, and its test says in rules_left_out which rule is missing.
  */
 #include "base/util.h"
 

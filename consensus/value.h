@@ -2,9 +2,9 @@
 #ifndef CONSENSUS_VALUE_H
 #define CONSENSUS_VALUE_H
 /*
- * Values are bytes to the core. What it must read of them (who owns which slot; of the root register the voters and the
- * times of leases) it asks of the reader that its caller gives, pure functions of the bytes. Values and the memory of
- * the core's tables come from an allocator that is given, too: tests fail each allocation.
+ * Values are bytes to the core. What it must read of them (who owns which slot; of the root register the voters and
+ * the times of leases) it asks of the reader that its caller gives, pure functions of the bytes. Values and the
+ * memory of the core's tables come from an allocator that is given, too: tests fail each allocation.
  */
 #include "consensus/msg.h"
 

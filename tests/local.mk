@@ -162,19 +162,25 @@ libconsensus_bed_a_SOURCES = \
 	%D%/lib/consensus_bed.h \
 	%D%/lib/consensus_bed_ops.c \
 	%D%/lib/consensus_bed_true.c \
-	%D%/lib/consensus_story.h
+	%D%/lib/consensus_bed_voters.c \
+	%D%/lib/consensus_story.h \
+	%D%/lib/proposer_story.h
 test_programs += %D%/unit/test_consensus_acceptor
 test_programs += %D%/unit/test_consensus_ballot
 test_programs += %D%/unit/test_consensus_mutants
 test_programs += %D%/unit/test_consensus_proposer
+test_programs += %D%/unit/test_consensus_proposer_lease
 test_programs += %D%/unit/test_consensus_quorum
 test_programs += %D%/unit/test_consensus_swarm
+test_programs += %D%/unit/test_consensus_voters
 tests_unit_test_consensus_acceptor_LDADD = libconsensus_core.a libbase.a $(CMOCKA_LIBS)
 tests_unit_test_consensus_ballot_LDADD = libconsensus_core.a libbase.a $(CMOCKA_LIBS)
 tests_unit_test_consensus_mutants_LDADD = libconsensus_bed.a libconsensus_mutants.a libsim.a libbase.a $(CMOCKA_LIBS)
 tests_unit_test_consensus_proposer_LDADD = libconsensus_core.a libbase.a $(CMOCKA_LIBS)
+tests_unit_test_consensus_proposer_lease_LDADD = libconsensus_core.a libbase.a $(CMOCKA_LIBS)
 tests_unit_test_consensus_quorum_LDADD = libconsensus_core.a libbase.a $(CMOCKA_LIBS)
 tests_unit_test_consensus_swarm_LDADD = libconsensus_bed.a libconsensus_core.a libsim.a libbase.a $(CMOCKA_LIBS)
+tests_unit_test_consensus_voters_LDADD = libconsensus_core.a libbase.a $(CMOCKA_LIBS)
 
 include tests/sim/local.mk
 

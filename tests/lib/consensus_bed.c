@@ -8,7 +8,7 @@
 #include "tests/lib/consensus_bed.h"
 #include "tests/lib/test.h"
 
-enum { EV_MSG, EV_OP, EV_DISK, EV_LIFE, EV_LOAD, EV_CUT };
+enum { EV_MSG, EV_OP, EV_DISK, EV_LIFE, EV_LOAD, EV_VOTERS, EV_VOTE, EV_CUT };
 
 #define LIFE_DOWN_MS 3000 /* how long a crashed host is away, at most */
 
@@ -227,7 +227,10 @@ static void deliver(struct cbed *b, const struct cmsg *c)
 		step(b, c->to, &(struct acceptor_in){.type = ACCEPTOR_IN_MSG, .msg = &c->m});
 		break;
 	default:
+		if (c->m.type == MSG_REFUSED && c->m.why == MSG_WHY_EPOCH)
+			cbed_learn(b, c->to, &c->m.cfg);
 		cbed_op_msg(b, c->to, &c->m);
+		cbed_voters_msg(b, c->to, &c->m);
 	}
 }
 
@@ -298,6 +301,7 @@ void cbed_crash(struct cbed *b, int host)
 
 	b->crashes++;
 	cbed_ops_drop(b, host);
+	cbed_voters_drop(b, host);
 	disk_apply(h, rng_below(&b->rng, h->n_queue + 1));
 	h->n_queue = 0;
 	heap_del(&b->heap, &h->disk_timer);
@@ -358,7 +362,7 @@ static void load(struct cbed *b, int host)
 	if (b->calm)
 		return;
 	if (h->up && h->cfg.epoch > 0)
-		(void)cbed_begin(b, host, key, (enum cbed_kind)rng_below(&b->rng, CBED_KIND_MAX),
+		(void)cbed_begin(b, host, key, (enum cbed_kind)rng_below(&b->rng, CBED_VOTERS),
 			between(b, 200, 6000)); /* when all places are taken, not now */
 	heap_set(&b->heap, &h->load_timer, b->now_ms + between(b, 1, 2 * b->config.load_ms));
 }
@@ -400,6 +404,8 @@ struct cbed *cbed_new(const struct cbed_config *config)
 		h->disk_timer.kind = EV_DISK;
 		h->life_timer.kind = EV_LIFE;
 		h->load_timer.kind = EV_LOAD;
+		h->voters_timer.kind = EV_VOTERS;
+		h->vote_timer.kind = EV_VOTE;
 		for (int k = 0; k < CBED_OPS_MAX; k++)
 			h->ops[k].timer.kind = EV_OP;
 		if (i < config->voters)
@@ -421,6 +427,8 @@ struct cbed *cbed_new(const struct cbed_config *config)
 		cbed_boot(b, i);
 		if (config->load_ms > 0)
 			heap_set(&b->heap, &h->load_timer, between(b, 0, config->load_ms));
+		if (config->vote_s > 0)
+			heap_set(&b->heap, &h->vote_timer, between(b, 0, config->vote_s * 1000));
 		if (config->crash_s > 0 || config->pause_s > 0)
 			heap_set(&b->heap, &h->life_timer, between(b, 500, 8000));
 	}
@@ -446,6 +454,7 @@ void cbed_free(struct cbed *b)
 	}
 	for (int i = 0; i < b->config.hosts; i++) {
 		cbed_ops_drop(b, i);
+		cbed_voters_drop(b, i);
 		acceptor_free(b->hosts[i].a);
 	}
 	assert_int_equal(b->bytes, 0);
@@ -460,7 +469,8 @@ static int host_of(const struct cbed *b, struct heap_item *item)
 	for (int i = 0; i < b->config.hosts; i++) {
 		const struct chost *h = &b->hosts[i];
 
-		if (item == &h->disk_timer || item == &h->life_timer || item == &h->load_timer)
+		if (item == &h->disk_timer || item == &h->life_timer || item == &h->load_timer ||
+			item == &h->voters_timer || item == &h->vote_timer)
 			return i;
 	}
 	if (item->kind == EV_OP)
@@ -492,7 +502,12 @@ static void event(struct cbed *b, struct heap_item *item)
 		life(b, host);
 	else if (kind == EV_LOAD)
 		load(b, host);
-	else
+	else if (kind == EV_VOTERS)
+		cbed_voters_tick(b, host);
+	else if (kind == EV_VOTE) {
+		cbed_vote(b, host);
+		heap_set(&b->heap, item, b->now_ms + between(b, 500, 2000 * b->config.vote_s));
+	} else
 		cuts(b);
 }
 
@@ -510,10 +525,13 @@ void cbed_run(struct cbed *b, int64_t ms)
 
 static bool is_busy(const struct cbed *b)
 {
-	for (int i = 0; i < b->config.hosts; i++)
+	for (int i = 0; i < b->config.hosts; i++) {
+		if (b->hosts[i].runs_voters || (b->config.vote_s > 0 && quorum_is_joint(&b->hosts[i].cfg)))
+			return true;
 		for (int k = 0; k < CBED_OPS_MAX; k++)
 			if (b->hosts[i].ops[k].used)
 				return true;
+	}
 	return false;
 }
 

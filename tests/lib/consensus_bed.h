@@ -2,10 +2,10 @@
 #ifndef TESTS_LIB_CONSENSUS_BED_H
 #define TESTS_LIB_CONSENSUS_BED_H
 /*
- * Hosts with the real consensus core in virtual time: each has an acceptor on a disk of its own, proposals, a clock with
- * a rate of its own. One seed decides what the network loses, delays, doubles and puts in another order, which writes a
- * crash takes back, and who is paused. What is false is written into `wrong`, once, and the run ends: a test of the core
- * wants it empty, a test of a mutant wants it full.
+ * Hosts with the real consensus core in virtual time: each has an acceptor on a disk of its own, proposals, a clock
+ * with a rate of its own. One seed decides what the network loses, delays, doubles and puts in another order, which
+ * writes a crash takes back, and who is paused. What is false is written into `wrong`, once, and the run ends: a
+ * test of the core wants it empty, a test of a mutant wants it full.
  *
  *	struct cbed *b = cbed_new(&(struct cbed_config){.seed = 7, .hosts = 5, .voters = 3, …});
  *	cbed_run(b, 30000);
@@ -16,6 +16,7 @@
 #include "consensus/acceptor.h"
 #include "consensus/proposer.h"
 #include "consensus/rules.h"
+#include "consensus/voters.h"
 #include "tests/sim/heap.h"
 
 #define CBED_HOSTS_MAX	 9
@@ -41,16 +42,16 @@ enum cbed_kind {
 	CBED_READ,
 	CBED_APPEND,  /* a change that leaves the slots as they are */
 	CBED_NOTHING, /* a change that turns out to be none */
+	CBED_VOTERS,  /* of a change of voters */
 	CBED_KIND_MAX
 };
 
 struct cbed;
-struct cop;
-typedef void cbed_then(struct cbed *b, struct cop *op);
 
 struct cop {
 	struct heap_item timer;
 	bool used;
+	struct cbed *b;
 	int host;
 	enum cbed_kind kind;
 	uint64_t id; /* stays over retries, so that what was done is recognised */
@@ -61,7 +62,8 @@ struct cop {
 	enum proposer_outcome outcome;
 	struct cval got;  /* of CHOSEN, REFUSED */
 	int64_t until_ms; /* real time */
-	cbed_then *then;
+	bool own_cfg;	  /* it keeps `cfg`, and ends with a newer one */
+	struct quorum_cfg cfg;
 };
 
 struct cwrite {
@@ -85,7 +87,7 @@ struct cdisk {
 };
 
 struct chost {
-	struct heap_item disk_timer, life_timer, load_timer;
+	struct heap_item disk_timer, life_timer, load_timer, voters_timer, vote_timer;
 	struct uuid uuid;
 	bool up;
 	int64_t paused_until;
@@ -100,6 +102,9 @@ struct chost {
 	uint64_t round;	       /* begins at the nonce: no answer to an earlier boot fits */
 	struct cop ops[CBED_OPS_MAX];
 	uint64_t seen_boot, seen_write; /* what peers remember of it */
+	struct voters voters;
+	bool runs_voters;
+	struct cval cfg_next;
 	struct ballot told_promised[CBED_KEYS_MAX], told_accepted[CBED_KEYS_MAX];
 };
 
@@ -111,6 +116,7 @@ struct cbed_config {
 	int pause_s;
 	int load_ms;	    /* from one operation of a host to the next; 0: none */
 	int full_pct;	    /* of writes: the disk takes none */
+	int vote_s;	    /* seconds from one change of voters that a host begins to the next; 0: none */
 	int nomem_pm;	    /* of allocations, thousandths */
 	bool same_clock;    /* all rates 1 */
 	bool cuts;	    /* pairs are cut for a while */
@@ -134,7 +140,7 @@ struct cbed {
 	uint32_t n_values;
 	uint64_t chain[CBED_KEYS_MAX][CBED_VALUES_MAX / CBED_KEYS_MAX]; /* id chosen at each depth; 0: not known */
 	uint32_t tip[CBED_KEYS_MAX];					/* the deepest chosen */
-	uint64_t ops_chosen, ops_unknown, ops_begun, crashes, msgs;
+	uint64_t ops_chosen, ops_unknown, ops_begun, crashes, msgs, voters_changed;
 	char wrong[256];
 };
 
@@ -161,6 +167,9 @@ struct now cbed_now(const struct cbed *b, int host);
 struct value_mem cbed_mem(struct cbed *b);
 
 /* By hand. */
+/* NULL: too many at a time. cfg NULL: the host's newest, and again under each newer one. */
+struct cop *cbed_begin_at(
+	struct cbed *b, int host, int key, enum cbed_kind kind, int64_t for_ms, const struct quorum_cfg *cfg);
 struct cop *cbed_begin(struct cbed *b, int host, int key, enum cbed_kind kind, int64_t for_ms);
 void cbed_crash(struct cbed *b, int host);
 void cbed_boot(struct cbed *b, int host);
@@ -179,6 +188,15 @@ bool cbed_read(struct msg_bytes bytes, struct cval *ret);
 void cbed_op_msg(struct cbed *b, int host, const struct msg *m);
 void cbed_op_tick(struct cbed *b, struct cop *op);
 void cbed_ops_drop(struct cbed *b, int host);
+
+/* consensus_bed_voters.c */
+void cbed_voters_begin(struct cbed *b, int host, const struct quorum_set *target); /* JOINT: takes it up */
+void cbed_voters_msg(struct cbed *b, int host, const struct msg *m);
+void cbed_voters_tick(struct cbed *b, int host);
+void cbed_voters_proposed(struct cbed *b, const struct cop *op);
+void cbed_voters_drop(struct cbed *b, int host);
+void cbed_vote(struct cbed *b, int host);			     /* begins a change, or takes one up, by chance */
+struct quorum_set cbed_set(const struct cbed *b, const char *hosts); /* "023" */
 
 /* consensus_bed.c, for the other files of the bed */
 void cbed_send(struct cbed *b, int from, int to, const struct msg *m);

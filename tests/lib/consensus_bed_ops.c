@@ -94,6 +94,13 @@ static enum proposer_verdict change(void *ctx, const struct proposer_base *base,
 	if (op->kind == CBED_NOTHING || is_done(&was, op->id))
 		return PROPOSER_SAME;
 	*v = was;
+	if (op->kind == CBED_VOTERS) {
+		enum proposer_verdict verdict = voters_change(&op->b->hosts[op->host].voters, base, ret);
+
+		if (verdict != PROPOSER_CHANGE)
+			return verdict;
+		(void)cbed_read(*ret, v); /* just put there */
+	}
 	v->id = mix(op->id ^ mix(was.id + 1)) | 1;
 	v->parent = was.id;
 	v->depth = was.depth + 1;
@@ -110,7 +117,7 @@ static void propose(struct cbed *b, struct cop *op)
 	struct proposer_config config = {.source = &h->source,
 		.reader = &cbed_reader,
 		.mem = cbed_mem(b),
-		.cfg = h->cfg,
+		.cfg = op->own_cfg ? op->cfg : h->cfg,
 		.key = cbed_key(op->key),
 		.round = ++h->round,
 		.read = op->kind == CBED_READ,
@@ -124,7 +131,8 @@ static void propose(struct cbed *b, struct cop *op)
 	heap_set(&b->heap, &op->timer, b->now_ms);
 }
 
-struct cop *cbed_begin(struct cbed *b, int host, int key, enum cbed_kind kind, int64_t for_ms)
+struct cop *cbed_begin_at(
+	struct cbed *b, int host, int key, enum cbed_kind kind, int64_t for_ms, const struct quorum_cfg *cfg)
 {
 	struct chost *h = &b->hosts[host];
 
@@ -135,17 +143,26 @@ struct cop *cbed_begin(struct cbed *b, int host, int key, enum cbed_kind kind, i
 			continue;
 		*op = (struct cop){.used = true,
 			.timer.kind = op->timer.kind,
+			.b = b,
+			.own_cfg = cfg != NULL,
 			.host = host,
 			.kind = kind,
 			.id = rng_u64(&b->rng) | 1,
 			.key = key,
 			.depth = b->tip[key],
 			.until_ms = b->now_ms + for_ms};
+		if (cfg)
+			op->cfg = *cfg;
 		b->ops_begun++;
 		propose(b, op);
 		return op;
 	}
 	return NULL;
+}
+
+struct cop *cbed_begin(struct cbed *b, int host, int key, enum cbed_kind kind, int64_t for_ms)
+{
+	return cbed_begin_at(b, host, key, kind, for_ms, NULL);
 }
 
 static void ended(struct cbed *b, struct cop *op)
@@ -166,7 +183,7 @@ static void ended(struct cbed *b, struct cop *op)
 	}
 	proposer_done(&op->p);
 	op->p = (struct proposer){0};
-	if (op->outcome == PROPOSER_EPOCH && b->now_ms < op->until_ms) {
+	if (op->outcome == PROPOSER_EPOCH && b->now_ms < op->until_ms && !op->own_cfg) {
 		cbed_learn(b, op->host, &newer);
 		propose(b, op);
 		return;
@@ -174,8 +191,8 @@ static void ended(struct cbed *b, struct cop *op)
 	b->ops_unknown += op->outcome == PROPOSER_UNKNOWN || op->outcome == PROPOSER_EPOCH;
 	heap_del(&b->heap, &op->timer);
 	op->used = false;
-	if (op->then)
-		op->then(b, op);
+	if (op->kind == CBED_VOTERS)
+		cbed_voters_proposed(b, op);
 }
 
 static void step(struct cbed *b, struct cop *op, const struct proposer_in *in)

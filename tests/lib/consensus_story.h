@@ -2,8 +2,8 @@
 #ifndef TESTS_LIB_CONSENSUS_STORY_H
 #define TESTS_LIB_CONSENSUS_STORY_H
 /*
- * Golden traces of the consensus core: nodes named by a byte, agents by a word, values that are short texts. A text is a
- * list of leased slots, "0a1" = slot 0 is node a's at epoch 1; whatever is no such list has no slots.
+ * Golden traces of the consensus core: nodes named by a byte, agents by a word, values that are short texts. A text
+ * is a list of leased slots, "0a1" = slot 0 is node a's at epoch 1; whatever is no such list has no slots.
  */
 #include "consensus/acceptor.h"
 #include "consensus/proposer.h"

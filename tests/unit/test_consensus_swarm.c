@@ -29,6 +29,7 @@ static struct cbed_config config_of(uint64_t seed)
 	c.full_pct = rng_below(&r, 3) ? 0 : 1 + (int)rng_below(&r, 5);
 	c.nomem_pm = rng_below(&r, 3) ? 0 : 1 + (int)rng_below(&r, 20);
 	c.cuts = rng_below(&r, 2);
+	c.vote_s = rng_below(&r, 3) ? 1 + (int)rng_below(&r, 4) : 0;
 	return c;
 }
 
