@@ -11,6 +11,8 @@ libconsensus_core_a_SOURCES = \
 	%D%/acceptor_store.c \
 	%D%/ballot.c \
 	%D%/ballot.h \
+	%D%/lease.c \
+	%D%/lease.h \
 	%D%/msg.c \
 	%D%/msg.h \
 	%D%/proposer.c \

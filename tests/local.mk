@@ -160,6 +160,7 @@ check_LIBRARIES += libconsensus_bed.a
 libconsensus_bed_a_SOURCES = \
 	%D%/lib/consensus_bed.c \
 	%D%/lib/consensus_bed.h \
+	%D%/lib/consensus_bed_lease.c \
 	%D%/lib/consensus_bed_ops.c \
 	%D%/lib/consensus_bed_true.c \
 	%D%/lib/consensus_bed_voters.c \

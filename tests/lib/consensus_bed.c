@@ -8,7 +8,7 @@
 #include "tests/lib/consensus_bed.h"
 #include "tests/lib/test.h"
 
-enum { EV_MSG, EV_OP, EV_DISK, EV_LIFE, EV_LOAD, EV_VOTERS, EV_VOTE, EV_CUT };
+enum { EV_MSG, EV_OP, EV_DISK, EV_LIFE, EV_LOAD, EV_VOTERS, EV_VOTE, EV_LEASE, EV_PROC, EV_NEWS, EV_CUT };
 
 #define LIFE_DOWN_MS 3000 /* how long a crashed host is away, at most */
 
@@ -44,7 +44,7 @@ static bool chance(struct cbed *b, int pct)
 	return !b->calm && pct > 0 && rng_below(&b->rng, 100) < (uint64_t)pct;
 }
 
-static int64_t between(struct cbed *b, int64_t low, int64_t high)
+int64_t cbed_between(struct cbed *b, int64_t low, int64_t high)
 {
 	return low + (int64_t)rng_below(&b->rng, (uint64_t)(high - low + 1));
 }
@@ -77,8 +77,24 @@ int cbed_host_of(const struct cbed *b, const struct uuid *node)
 
 void cbed_learn(struct cbed *b, int host, const struct quorum_cfg *cfg)
 {
-	if (cfg->epoch > b->hosts[host].cfg.epoch)
-		b->hosts[host].cfg = *cfg;
+	if (cfg->epoch <= b->hosts[host].cfg.epoch)
+		return;
+	b->hosts[host].cfg = *cfg;
+	cbed_lease_cfg(b, host);
+}
+
+void cbed_publish(struct cbed *b, int key, const struct cval *v)
+{
+	for (int i = 0; b->config.leases && i < b->config.hosts; i++) {
+		struct cnews *n;
+
+		if (chance(b, b->config.lose_pct))
+			continue;
+		n = calloc(1, sizeof(*n));
+		assert_non_null(n);
+		*n = (struct cnews){.timer.kind = EV_NEWS, .host = i, .key = key, .value = *v};
+		heap_set(&b->heap, &n->timer, b->now_ms + cbed_between(b, 1, chance(b, 10) ? 2000 : 60));
+	}
 }
 
 static struct cmsg *msg_copy(int from, int to, const struct msg *m)
@@ -103,10 +119,10 @@ static struct cmsg *msg_copy(int from, int to, const struct msg *m)
 static void post(struct cbed *b, int from, int to, const struct msg *m)
 {
 	struct cmsg *c = msg_copy(from, to, m), **last = &b->held;
-	int64_t late = chance(b, b->config.late_pct) ? between(b, 50, 3000) : 0;
+	int64_t late = chance(b, b->config.late_pct) ? cbed_between(b, 50, 3000) : 0;
 
 	if (!b->by_hand) {
-		heap_set(&b->heap, &c->timer, b->now_ms + (from == to ? 0 : between(b, 1, 12) + late));
+		heap_set(&b->heap, &c->timer, b->now_ms + (from == to ? 0 : cbed_between(b, 1, 12) + late));
 		return;
 	}
 	while (*last)
@@ -135,6 +151,13 @@ static void disk_apply(struct chost *h, size_t n)
 		h->disk.write = w->number;
 		if (w->what == ACCEPTOR_OUT_HEADER)
 			h->disk.header = w->header;
+		for (uint32_t k = 0; k < w->n_leases; k++)
+			if (w->leases[k].why == MSG_WHY_NONE)
+				h->disk.longs[cbed_key_of(&w->leases[k].key)][w->leases[k].slot] = (struct clong){
+					.slot = {.slot = w->leases[k].slot,
+						.owner = w->holder,
+						.epoch = w->leases[k].epoch},
+					.long_ms = w->long_ms};
 		if (w->what != ACCEPTOR_OUT_REGISTER)
 			continue;
 		h->disk.regs[w->key].there = true;
@@ -157,6 +180,12 @@ static void persist(struct cbed *b, int host, const struct acceptor_out *out)
 	assert_true(h->n_queue < CBED_QUEUE_MAX);
 	w = &h->queue[h->n_queue++];
 	*w = (struct cwrite){.number = out->write, .what = out->type, .header = out->header};
+	if (out->type == ACCEPTOR_OUT_LONG) {
+		w->holder = out->holder;
+		w->long_ms = out->long_ms;
+		w->n_leases = out->n_leases;
+		memcpy(w->leases, out->leases, out->n_leases * sizeof(w->leases[0]));
+	}
 	if (out->type == ACCEPTOR_OUT_REGISTER) {
 		w->key = cbed_key_of(out->key);
 		w->promised = out->image.promised;
@@ -168,7 +197,7 @@ static void persist(struct cbed *b, int host, const struct acceptor_out *out)
 	}
 	if (!heap_has(&h->disk_timer))
 		heap_set(
-			&b->heap, &h->disk_timer, b->now_ms + (b->by_hand ? 0 : between(b, 0, chance(b, 2) ? 400 : 6)));
+			&b->heap, &h->disk_timer, b->now_ms + (b->by_hand ? 0 : cbed_between(b, 0, chance(b, 2) ? 400 : 6)));
 }
 
 static void step(struct cbed *b, int host, const struct acceptor_in *in)
@@ -231,6 +260,7 @@ static void deliver(struct cbed *b, const struct cmsg *c)
 			cbed_learn(b, c->to, &c->m.cfg);
 		cbed_op_msg(b, c->to, &c->m);
 		cbed_voters_msg(b, c->to, &c->m);
+		cbed_lease_msg(b, c->to, &c->m);
 	}
 }
 
@@ -289,7 +319,16 @@ void cbed_boot(struct cbed *b, int host)
 						 &h->disk.regs[key].accepted, cbed_bytes(&h->disk.regs[key].value)),
 				0);
 	}
+	for (int key = 1; key < b->config.keys; key++)
+		for (int i = 0; i < CBED_SLOTS_MAX; i++) {
+			struct msg_key k = cbed_key(key);
+			const struct clong *l = &h->disk.longs[key][i];
+
+			if (l->long_ms > 0)
+				assert_int_equal(acceptor_load_long(h->a, &k, &l->slot, l->long_ms), 0);
+		}
 	h->up = true;
+	cbed_lease_boot(b, host);
 	cbed_learn(b, host, &h->disk.header.cfg);
 	step(b, host, &(struct acceptor_in){.type = ACCEPTOR_IN_SEEN, .boot = h->seen_boot, .write = h->seen_write});
 	b->calm = calm;
@@ -302,6 +341,7 @@ void cbed_crash(struct cbed *b, int host)
 	b->crashes++;
 	cbed_ops_drop(b, host);
 	cbed_voters_drop(b, host);
+	cbed_lease_drop(b, host);
 	disk_apply(h, rng_below(&b->rng, h->n_queue + 1));
 	h->n_queue = 0;
 	heap_del(&b->heap, &h->disk_timer);
@@ -339,17 +379,17 @@ static void life(struct cbed *b, int host)
 {
 	struct chost *h = &b->hosts[host];
 	bool pauses = b->config.pause_s > 0 && (b->config.crash_s == 0 || rng_below(&b->rng, 2));
-	int64_t mean = (pauses ? b->config.pause_s : b->config.crash_s) * 1000, next = between(b, mean / 4, mean * 2);
+	int64_t mean = (pauses ? b->config.pause_s : b->config.crash_s) * 1000, next = cbed_between(b, mean / 4, mean * 2);
 
 	if (!h->up) {
 		cbed_boot(b, host);
 	} else if (b->calm) {
 		return;
 	} else if (pauses) {
-		h->paused_until = b->now_ms + between(b, 100, 4000);
+		h->paused_until = b->now_ms + cbed_between(b, 100, 4000);
 	} else {
 		cbed_crash(b, host);
-		next = between(b, 10, LIFE_DOWN_MS);
+		next = cbed_between(b, 10, LIFE_DOWN_MS);
 	}
 	heap_set(&b->heap, &h->life_timer, b->now_ms + next);
 }
@@ -357,14 +397,20 @@ static void life(struct cbed *b, int host)
 static void load(struct cbed *b, int host)
 {
 	struct chost *h = &b->hosts[host];
-	int key = (int)rng_below(&b->rng, (uint64_t)b->config.keys);
+	int key = (int)rng_below(&b->rng, (uint64_t)b->config.keys), to;
+	uint32_t slot = (uint32_t)rng_below(&b->rng, CBED_SLOTS_MAX);
 
 	if (b->calm)
 		return;
 	if (h->up && h->cfg.epoch > 0)
-		(void)cbed_begin(b, host, key, (enum cbed_kind)rng_below(&b->rng, CBED_VOTERS),
-			between(b, 200, 6000)); /* when all places are taken, not now */
-	heap_set(&b->heap, &h->load_timer, b->now_ms + between(b, 1, 2 * b->config.load_ms));
+		(void)cbed_begin(b, host, key, (enum cbed_kind)rng_below(&b->rng, CBED_MOVE),
+			cbed_between(b, 200, 6000)); /* when all places are taken, not now */
+	to = (int)rng_below(&b->rng, (uint64_t)b->config.hosts);
+	if (b->config.leases && h->up && key > 0 && rng_below(&b->rng, 3) == 0)
+		(void)cbed_move(b, host, key, slot, to, cbed_between(b, 2000, 12000)); /* as above */
+	if (b->config.leases && h->up && key > 0 && rng_below(&b->rng, 40) == 0)
+		cbed_give_up(b, host, key, slot);
+	heap_set(&b->heap, &h->load_timer, b->now_ms + cbed_between(b, 1, 2 * b->config.load_ms));
 }
 
 static void cuts(struct cbed *b)
@@ -379,7 +425,7 @@ static void cuts(struct cbed *b)
 	if (rng_below(&b->rng, 3) == 0)
 		for (uint64_t i = 0, one = rng_below(&b->rng, n); i < n; i++)
 			b->cut[i][one] = b->cut[one][i] = true;
-	heap_set(&b->heap, &b->cut_timer, b->now_ms + between(b, 200, 5000));
+	heap_set(&b->heap, &b->cut_timer, b->now_ms + cbed_between(b, 200, 5000));
 }
 
 struct cbed *cbed_new(const struct cbed_config *config)
@@ -399,12 +445,17 @@ struct cbed *cbed_new(const struct cbed_config *config)
 		struct chost *h = &b->hosts[i];
 
 		h->uuid = uuid_new(b, i);
-		h->rate_pm = config->same_clock ? 1000 : (int)between(b, 900, 1100);
-		h->offset_ms = between(b, 0, 1000000);
+		h->rate_pm = config->same_clock ? 1000 : (int)cbed_between(b, 900, 1100);
+		h->offset_ms = cbed_between(b, 0, 1000000);
 		h->disk_timer.kind = EV_DISK;
 		h->life_timer.kind = EV_LIFE;
 		h->load_timer.kind = EV_LOAD;
 		h->voters_timer.kind = EV_VOTERS;
+		h->lease_timer.kind = EV_LEASE;
+		for (int key = 0; key < CBED_KEYS_MAX; key++)
+			for (uint32_t s = 0; s < CBED_SLOTS_MAX; s++)
+				h->procs[key][s] =
+					(struct cproc){.timer.kind = EV_PROC, .host = i, .key = key, .slot = s};
 		h->vote_timer.kind = EV_VOTE;
 		for (int k = 0; k < CBED_OPS_MAX; k++)
 			h->ops[k].timer.kind = EV_OP;
@@ -419,6 +470,7 @@ struct cbed *cbed_new(const struct cbed_config *config)
 
 		if (i < config->voters) {
 			h->disk.header.cfg = genesis.cfg;
+			h->disk.header.lv_max_ms = 0; /* nothing was ever granted */
 			h->disk.regs[0].there = h->disk.regs[0].has_value = true;
 			h->disk.regs[0].promised = h->disk.regs[0].accepted = first;
 			h->disk.regs[0].value = genesis;
@@ -426,14 +478,14 @@ struct cbed *cbed_new(const struct cbed_config *config)
 		h->cfg = genesis.cfg;
 		cbed_boot(b, i);
 		if (config->load_ms > 0)
-			heap_set(&b->heap, &h->load_timer, between(b, 0, config->load_ms));
+			heap_set(&b->heap, &h->load_timer, cbed_between(b, 0, config->load_ms));
 		if (config->vote_s > 0)
-			heap_set(&b->heap, &h->vote_timer, between(b, 0, config->vote_s * 1000));
+			heap_set(&b->heap, &h->vote_timer, cbed_between(b, 0, config->vote_s * 1000));
 		if (config->crash_s > 0 || config->pause_s > 0)
-			heap_set(&b->heap, &h->life_timer, between(b, 500, 8000));
+			heap_set(&b->heap, &h->life_timer, cbed_between(b, 500, 8000));
 	}
 	if (config->cuts)
-		heap_set(&b->heap, &b->cut_timer, between(b, 0, 3000));
+		heap_set(&b->heap, &b->cut_timer, cbed_between(b, 0, 3000));
 	return b;
 }
 
@@ -451,10 +503,13 @@ void cbed_free(struct cbed *b)
 		heap_del(&b->heap, item);
 		if (item->kind == EV_MSG)
 			free(CONTAINER_OF(item, struct cmsg, timer));
+		else if (item->kind == EV_NEWS)
+			free(CONTAINER_OF(item, struct cnews, timer));
 	}
 	for (int i = 0; i < b->config.hosts; i++) {
 		cbed_ops_drop(b, i);
 		cbed_voters_drop(b, i);
+		cbed_lease_drop(b, i);
 		acceptor_free(b->hosts[i].a);
 	}
 	assert_int_equal(b->bytes, 0);
@@ -470,9 +525,11 @@ static int host_of(const struct cbed *b, struct heap_item *item)
 		const struct chost *h = &b->hosts[i];
 
 		if (item == &h->disk_timer || item == &h->life_timer || item == &h->load_timer ||
-			item == &h->voters_timer || item == &h->vote_timer)
+			item == &h->voters_timer || item == &h->vote_timer || item == &h->lease_timer)
 			return i;
 	}
+	if (item->kind == EV_NEWS)
+		return CONTAINER_OF(item, struct cnews, timer)->host;
 	if (item->kind == EV_OP)
 		return CONTAINER_OF(item, struct cop, timer)->host;
 	return item->kind == EV_MSG ? CONTAINER_OF(item, struct cmsg, timer)->to : -1;
@@ -502,11 +559,21 @@ static void event(struct cbed *b, struct heap_item *item)
 		life(b, host);
 	else if (kind == EV_LOAD)
 		load(b, host);
-	else if (kind == EV_VOTERS)
+	else if (kind == EV_LEASE)
+		cbed_lease_tick(b, host);
+	else if (kind == EV_PROC)
+		cbed_proc_timer(b, CONTAINER_OF(item, struct cproc, timer));
+	else if (kind == EV_NEWS) {
+		struct cnews *n = CONTAINER_OF(item, struct cnews, timer);
+
+		if (b->hosts[n->host].up)
+			cbed_news(b, n->host, n->key, &n->value);
+		free(n);
+	} else if (kind == EV_VOTERS)
 		cbed_voters_tick(b, host);
 	else if (kind == EV_VOTE) {
 		cbed_vote(b, host);
-		heap_set(&b->heap, item, b->now_ms + between(b, 500, 2000 * b->config.vote_s));
+		heap_set(&b->heap, item, b->now_ms + cbed_between(b, 500, 2000 * b->config.vote_s));
 	} else
 		cuts(b);
 }
@@ -553,8 +620,12 @@ void cbed_heal(struct cbed *b, int64_t ms)
 	for (int i = 0; i < b->config.hosts && !b->wrong[0]; i++)
 		for (int key = 0; key < b->config.keys; key++)
 			(void)cbed_begin(b, i, key, key ? CBED_APPEND : CBED_READ, until - b->now_ms);
+	for (int key = 1; b->config.leases && key < b->config.keys && !b->wrong[0]; key++)
+		(void)cbed_move(b, 0, key, 0, 1, MIN(20000, until - b->now_ms)); /* or held */
 	while (!b->wrong[0] && is_busy(b) && b->now_ms < until)
 		cbed_run(b, 100);
 	if (is_busy(b) || b->ops_unknown > unknown)
 		cbed_wrong(b, "healed, and yet not all is decided");
+	cbed_run(b, 5000);
+	cbed_all_run(b);
 }

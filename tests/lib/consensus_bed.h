@@ -15,6 +15,7 @@
 #include "base/rng.h"
 #include "consensus/acceptor.h"
 #include "consensus/proposer.h"
+#include "consensus/lease.h"
 #include "consensus/rules.h"
 #include "consensus/voters.h"
 #include "tests/sim/heap.h"
@@ -24,6 +25,7 @@
 #define CBED_OPS_MAX	 24 /* proposals of one host at a time */
 #define CBED_SLOTS_MAX	 2
 #define CBED_QUEUE_MAX	 512
+#define CBED_LEASES_MAX	 (CBED_KEYS_MAX * CBED_SLOTS_MAX)
 #define CBED_VALUES_MAX	 65536
 #define CBED_HISTORY_MAX 32
 
@@ -42,6 +44,7 @@ enum cbed_kind {
 	CBED_READ,
 	CBED_APPEND,  /* a change that leaves the slots as they are */
 	CBED_NOTHING, /* a change that turns out to be none */
+	CBED_MOVE,    /* a slot to another host */
 	CBED_VOTERS,  /* of a change of voters */
 	CBED_KIND_MAX
 };
@@ -56,6 +59,8 @@ struct cop {
 	enum cbed_kind kind;
 	uint64_t id; /* stays over retries, so that what was done is recognised */
 	int key;
+	uint32_t slot;
+	int to;		/* MOVE: whereto */
 	uint32_t depth; /* of what was chosen when it began */
 	struct proposer p;
 	struct cval next; /* what the change function made */
@@ -66,6 +71,23 @@ struct cop {
 	struct quorum_cfg cfg;
 };
 
+/* What a shim runs: it goes on without its daemon, until its fuse. */
+struct cproc {
+	struct heap_item timer;
+	int host, key;
+	uint32_t slot;
+	bool running, dying;
+	uint64_t epoch;
+	int64_t until_ms; /* the host's CLOCK_BOOTTIME */
+};
+
+/* A chosen value on its way to a host. */
+struct cnews {
+	struct heap_item timer;
+	int host, key;
+	struct cval value;
+};
+
 struct cwrite {
 	uint64_t number;
 	enum acceptor_out_type what;
@@ -74,6 +96,9 @@ struct cwrite {
 	struct ballot promised, accepted;
 	bool new_value, has_value;
 	struct cval value;
+	struct uuid holder;
+	struct msg_lease leases[CBED_LEASES_MAX];
+	uint32_t n_leases, long_ms;
 };
 
 struct cdisk {
@@ -84,6 +109,11 @@ struct cdisk {
 		struct ballot promised, accepted;
 		struct cval value;
 	} regs[CBED_KEYS_MAX];
+	struct clong {
+		struct msg_slot slot;
+		uint32_t long_ms; /* 0: none */
+	} longs[CBED_KEYS_MAX][CBED_SLOTS_MAX];
+	uint64_t released[CBED_KEYS_MAX][CBED_SLOTS_MAX]; /* the highest epoch */
 };
 
 struct chost {
@@ -105,6 +135,10 @@ struct chost {
 	struct voters voters;
 	bool runs_voters;
 	struct cval cfg_next;
+	struct lease lease;
+	struct heap_item lease_timer;
+	struct cval newest[CBED_KEYS_MAX]; /* chosen, as far as it knows */
+	struct cproc procs[CBED_KEYS_MAX][CBED_SLOTS_MAX];
 	struct ballot told_promised[CBED_KEYS_MAX], told_accepted[CBED_KEYS_MAX];
 };
 
@@ -116,6 +150,7 @@ struct cbed_config {
 	int pause_s;
 	int load_ms;	    /* from one operation of a host to the next; 0: none */
 	int full_pct;	    /* of writes: the disk takes none */
+	bool leases; /* registers but the root have slots, which hosts run */
 	int vote_s;	    /* seconds from one change of voters that a host begins to the next; 0: none */
 	int nomem_pm;	    /* of allocations, thousandths */
 	bool same_clock;    /* all rates 1 */
@@ -140,7 +175,7 @@ struct cbed {
 	uint32_t n_values;
 	uint64_t chain[CBED_KEYS_MAX][CBED_VALUES_MAX / CBED_KEYS_MAX]; /* id chosen at each depth; 0: not known */
 	uint32_t tip[CBED_KEYS_MAX];					/* the deepest chosen */
-	uint64_t ops_chosen, ops_unknown, ops_begun, crashes, msgs, voters_changed;
+	uint64_t ops_chosen, ops_unknown, ops_begun, crashes, msgs, voters_changed, starts, fenced;
 	char wrong[256];
 };
 
@@ -198,9 +233,24 @@ void cbed_voters_drop(struct cbed *b, int host);
 void cbed_vote(struct cbed *b, int host);			     /* begins a change, or takes one up, by chance */
 struct quorum_set cbed_set(const struct cbed *b, const char *hosts); /* "023" */
 
+/* consensus_bed_lease.c */
+void cbed_lease_boot(struct cbed *b, int host);
+void cbed_lease_drop(struct cbed *b, int host);
+void cbed_lease_tick(struct cbed *b, int host);
+void cbed_lease_msg(struct cbed *b, int host, const struct msg *m);
+void cbed_lease_cfg(struct cbed *b, int host);
+void cbed_news(struct cbed *b, int host, int key, const struct cval *v);
+void cbed_proc_timer(struct cbed *b, struct cproc *p);
+void cbed_give_up(struct cbed *b, int host, int key, uint32_t slot); /* stops it and releases the lease */
+void cbed_long(struct cbed *b, int host, uint32_t tf_ms);
+void cbed_all_run(struct cbed *b); /* each slot, where its owner has not given it up */
+struct cop *cbed_move(struct cbed *b, int host, int key, uint32_t slot, int to, int64_t for_ms);
+
 /* consensus_bed.c, for the other files of the bed */
 void cbed_send(struct cbed *b, int from, int to, const struct msg *m);
 void cbed_learn(struct cbed *b, int host, const struct quorum_cfg *cfg);
+void cbed_publish(struct cbed *b, int key, const struct cval *v); /* to all hosts, in a while */
+int64_t cbed_between(struct cbed *b, int64_t low, int64_t high);
 int64_t cbed_real_ms(const struct cbed *b, int host, int64_t mono_ms);
 
 /* consensus_bed_true.c */

@@ -94,6 +94,13 @@ static enum proposer_verdict change(void *ctx, const struct proposer_base *base,
 	if (op->kind == CBED_NOTHING || is_done(&was, op->id))
 		return PROPOSER_SAME;
 	*v = was;
+	if (op->kind == CBED_MOVE) {
+		v->n_slots = CBED_SLOTS_MAX;
+		for (uint32_t i = 0; i < v->n_slots; i++)
+			if (was.n_slots == 0 || i == op->slot)
+				v->slots[i] = (struct msg_slot){
+					.slot = i, .owner = op->b->hosts[op->to].uuid, .epoch = ++v->next_epoch};
+	}
 	if (op->kind == CBED_VOTERS) {
 		enum proposer_verdict verdict = voters_change(&op->b->hosts[op->host].voters, base, ret);
 
@@ -165,6 +172,17 @@ struct cop *cbed_begin(struct cbed *b, int host, int key, enum cbed_kind kind, i
 	return cbed_begin_at(b, host, key, kind, for_ms, NULL);
 }
 
+struct cop *cbed_move(struct cbed *b, int host, int key, uint32_t slot, int to, int64_t for_ms)
+{
+	struct cop *op = cbed_begin_at(b, host, key, CBED_MOVE, for_ms, NULL);
+
+	if (op) {
+		op->slot = slot;
+		op->to = to;
+	}
+	return op;
+}
+
 static void ended(struct cbed *b, struct cop *op)
 {
 	struct msg_bytes bytes = proposer_value(&op->p);
@@ -175,9 +193,11 @@ static void ended(struct cbed *b, struct cop *op)
 		op->got = (struct cval){0};
 		(void)cbed_read(bytes, &op->got); /* zeroes: never written */
 		cbed_chosen(b, op->key, &op->got, op->depth);
-		if (op->kind == CBED_APPEND && !is_done(&op->got, op->id))
+		if ((op->kind == CBED_APPEND || op->kind == CBED_MOVE) && !is_done(&op->got, op->id))
 			cbed_wrong(b, "key %d: a change is told as chosen that is not in the value", op->key);
 		b->ops_chosen++;
+		cbed_news(b, op->host, op->key, &op->got);
+		cbed_publish(b, op->key, &op->got);
 		if (op->key == 0 && cfg_get(NULL, cbed_bytes(&op->got), &cfg))
 			cbed_learn(b, op->host, &cfg);
 	}
