@@ -33,9 +33,9 @@ struct lease_slot {
 	uint32_t slot;
 	uint64_t epoch;
 	int state;
-	int64_t until_ms;  /* CLOCK_BOOTTIME; 0: never granted. Of RELEASED: until voters are told */
-	bool unknown;	   /* a voter does not have the value that gives it to us */
-	bool changed;	   /* not told by lease_changed yet */
+	int64_t until_ms; /* CLOCK_BOOTTIME; 0: never granted. Of RELEASED: until voters are told */
+	bool unknown;	  /* a voter does not have the value that gives it to us */
+	bool changed;	  /* not told by lease_changed yet */
 	uint16_t grants[LEASE_FLYING_MAX];
 };
 
@@ -63,17 +63,17 @@ struct lease {
 	struct msg_lease *asked; /* owned, cap_slots: the RENEW or RELEASE at hand */
 	struct lease_flying flying[LEASE_FLYING_MAX];
 	uint32_t n_flown, told; /* lease_changed: up to which slot, in this step */
-	int64_t renew_at_ms; /* CLOCK_MONOTONIC */
+	int64_t renew_at_ms;	/* CLOCK_MONOTONIC */
 	bool release_due;
 };
 
 enum lease_in_type {
 	LEASE_IN_TICK,
-	LEASE_IN_MSG,	   /* msg: GRANT, or REFUSED with a newer configuration */
-	LEASE_IN_CFG,	   /* cfg: a newer chosen one */
-	LEASE_IN_TIMES,	   /* times, of a newer chosen value of the root register */
-	LEASE_IN_HOLD,	   /* slot: a chosen value gives it to this node; until_ms of one that a shim runs already, or 0 */
-	LEASE_IN_EMPTY,	   /* slot: it is not this node's any more, or stops, and nothing of it runs */
+	LEASE_IN_MSG,	/* msg: GRANT, or REFUSED with a newer configuration */
+	LEASE_IN_CFG,	/* cfg: a newer chosen one */
+	LEASE_IN_TIMES, /* times, of a newer chosen value of the root register */
+	LEASE_IN_HOLD,	/* slot: a chosen value gives it to this node; until_ms of one that a shim runs already, or 0 */
+	LEASE_IN_EMPTY, /* slot: it is not this node's any more, or stops, and nothing of it runs */
 	LEASE_IN_RELEASED, /* slot: its release is on disk */
 	LEASE_IN_LONG,	   /* tf_ms: a planned stop; renews once, for up to MSG_TF_MAX_MS */
 	LEASE_IN_MAX

@@ -161,6 +161,7 @@ libconsensus_bed_a_SOURCES = \
 	%D%/lib/consensus_bed.c \
 	%D%/lib/consensus_bed.h \
 	%D%/lib/consensus_bed_lease.c \
+	%D%/lib/consensus_bed_net.c \
 	%D%/lib/consensus_bed_ops.c \
 	%D%/lib/consensus_bed_true.c \
 	%D%/lib/consensus_bed_voters.c \
@@ -169,6 +170,7 @@ libconsensus_bed_a_SOURCES = \
 test_programs += %D%/unit/test_consensus_acceptor
 test_programs += %D%/unit/test_consensus_ballot
 test_programs += %D%/unit/test_consensus_mutants
+test_programs += %D%/unit/test_consensus_mutants_lease
 test_programs += %D%/unit/test_consensus_proposer
 test_programs += %D%/unit/test_consensus_proposer_lease
 test_programs += %D%/unit/test_consensus_quorum
@@ -177,6 +179,8 @@ test_programs += %D%/unit/test_consensus_voters
 tests_unit_test_consensus_acceptor_LDADD = libconsensus_core.a libbase.a $(CMOCKA_LIBS)
 tests_unit_test_consensus_ballot_LDADD = libconsensus_core.a libbase.a $(CMOCKA_LIBS)
 tests_unit_test_consensus_mutants_LDADD = libconsensus_bed.a libconsensus_mutants.a libsim.a libbase.a $(CMOCKA_LIBS)
+tests_unit_test_consensus_mutants_lease_LDADD = libconsensus_bed.a libconsensus_mutants.a libsim.a libbase.a \
+	$(CMOCKA_LIBS)
 tests_unit_test_consensus_proposer_LDADD = libconsensus_core.a libbase.a $(CMOCKA_LIBS)
 tests_unit_test_consensus_proposer_lease_LDADD = libconsensus_core.a libbase.a $(CMOCKA_LIBS)
 tests_unit_test_consensus_quorum_LDADD = libconsensus_core.a libbase.a $(CMOCKA_LIBS)

@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The bed's network, disks, clocks and lives of hosts. One heap of events stands for time, which counts in ms.
+ * The bed's clocks and lives of hosts. One heap of events stands for time, which counts in ms.
  */
 #include <inttypes.h>
 #include <string.h>
 
 #include "tests/lib/consensus_bed.h"
 #include "tests/lib/test.h"
-
-enum { EV_MSG, EV_OP, EV_DISK, EV_LIFE, EV_LOAD, EV_VOTERS, EV_VOTE, EV_LEASE, EV_PROC, EV_NEWS, EV_CUT };
 
 #define LIFE_DOWN_MS 3000 /* how long a crashed host is away, at most */
 
@@ -39,7 +37,7 @@ struct value_mem cbed_mem(struct cbed *b)
 	return (struct value_mem){.alloc = bed_alloc, .release = bed_release, .ctx = b};
 }
 
-static bool chance(struct cbed *b, int pct)
+bool cbed_chance(struct cbed *b, int pct)
 {
 	return !b->calm && pct > 0 && rng_below(&b->rng, 100) < (uint64_t)pct;
 }
@@ -83,214 +81,18 @@ void cbed_learn(struct cbed *b, int host, const struct quorum_cfg *cfg)
 	cbed_lease_cfg(b, host);
 }
 
-void cbed_publish(struct cbed *b, int key, const struct cval *v)
+void cbed_publish(struct cbed *b, int from, int key, const struct cval *v)
 {
 	for (int i = 0; b->config.leases && i < b->config.hosts; i++) {
 		struct cnews *n;
 
-		if (chance(b, b->config.lose_pct))
+		if (b->cut[from][i] || cbed_chance(b, b->config.lose_pct))
 			continue;
 		n = calloc(1, sizeof(*n));
 		assert_non_null(n);
 		*n = (struct cnews){.timer.kind = EV_NEWS, .host = i, .key = key, .value = *v};
-		heap_set(&b->heap, &n->timer, b->now_ms + cbed_between(b, 1, chance(b, 10) ? 2000 : 60));
-	}
-}
-
-static struct cmsg *msg_copy(int from, int to, const struct msg *m)
-{
-	size_t keys = m->n_keys * sizeof(*m->keys), guards = m->n_guards * sizeof(*m->guards),
-	       leases = m->n_leases * sizeof(*m->leases);
-	struct cmsg *c = calloc(1, sizeof(*c) + keys + guards + leases + m->value.n);
-	uint8_t *at = (uint8_t *)(c + 1);
-
-	assert_non_null(c);
-	c->from = from;
-	c->to = to;
-	c->timer.kind = EV_MSG;
-	c->m = *m;
-	c->m.guards = guards ? memcpy(at, m->guards, guards) : NULL;
-	c->m.leases = leases ? memcpy(at + guards, m->leases, leases) : NULL;
-	c->m.keys = keys ? memcpy(at + guards + leases, m->keys, keys) : NULL;
-	c->m.value.v = m->value.n ? memcpy(at + guards + leases + keys, m->value.v, m->value.n) : NULL;
-	return c;
-}
-
-static void post(struct cbed *b, int from, int to, const struct msg *m)
-{
-	struct cmsg *c = msg_copy(from, to, m), **last = &b->held;
-	int64_t late = chance(b, b->config.late_pct) ? cbed_between(b, 50, 3000) : 0;
-
-	if (!b->by_hand) {
-		heap_set(&b->heap, &c->timer, b->now_ms + (from == to ? 0 : cbed_between(b, 1, 12) + late));
-		return;
-	}
-	while (*last)
-		last = &(*last)->next;
-	*last = c;
-}
-
-void cbed_send(struct cbed *b, int from, int to, const struct msg *m)
-{
-	b->msgs++;
-	if (!b->config.outcomes_only && msg_fault(m))
-		cbed_wrong(b, "host %d sends a %s that is faulty: %s", from, msg_name(m->type), msg_fault(m));
-	if (to < 0 || (from != to && (b->cut[from][to] || chance(b, b->config.lose_pct))))
-		return;
-	post(b, from, to, m);
-	if (chance(b, b->config.double_pct))
-		post(b, from, to, m);
-}
-
-/* What of the queue reached the disk before now, or by luck before a crash. */
-static void disk_apply(struct chost *h, size_t n)
-{
-	for (size_t i = 0; i < n; i++) {
-		const struct cwrite *w = &h->queue[i];
-
-		h->disk.write = w->number;
-		if (w->what == ACCEPTOR_OUT_HEADER)
-			h->disk.header = w->header;
-		for (uint32_t k = 0; k < w->n_leases; k++)
-			if (w->leases[k].why == MSG_WHY_NONE)
-				h->disk.longs[cbed_key_of(&w->leases[k].key)][w->leases[k].slot] = (struct clong){
-					.slot = {.slot = w->leases[k].slot,
-						.owner = w->holder,
-						.epoch = w->leases[k].epoch},
-					.long_ms = w->long_ms};
-		if (w->what != ACCEPTOR_OUT_REGISTER)
-			continue;
-		h->disk.regs[w->key].there = true;
-		h->disk.regs[w->key].promised = w->promised;
-		h->disk.regs[w->key].accepted = w->accepted;
-		if (!w->new_value)
-			continue;
-		h->disk.regs[w->key].has_value = w->has_value;
-		h->disk.regs[w->key].value = w->value;
-	}
-	memmove(h->queue, h->queue + n, (h->n_queue - n) * sizeof(h->queue[0]));
-	h->n_queue -= n;
-}
-
-static void persist(struct cbed *b, int host, const struct acceptor_out *out)
-{
-	struct chost *h = &b->hosts[host];
-	struct cwrite *w;
-
-	assert_true(h->n_queue < CBED_QUEUE_MAX);
-	w = &h->queue[h->n_queue++];
-	*w = (struct cwrite){.number = out->write, .what = out->type, .header = out->header};
-	if (out->type == ACCEPTOR_OUT_LONG) {
-		w->holder = out->holder;
-		w->long_ms = out->long_ms;
-		w->n_leases = out->n_leases;
-		memcpy(w->leases, out->leases, out->n_leases * sizeof(w->leases[0]));
-	}
-	if (out->type == ACCEPTOR_OUT_REGISTER) {
-		w->key = cbed_key_of(out->key);
-		w->promised = out->image.promised;
-		w->accepted = out->image.accepted;
-		w->new_value = out->new_value;
-		w->has_value = out->new_value;
-		if (out->new_value)
-			(void)cbed_read(value_bytes(out->image.value), &w->value); /* zeroes: an empty value */
-	}
-	if (!heap_has(&h->disk_timer))
-		heap_set(
-			&b->heap, &h->disk_timer, b->now_ms + (b->by_hand ? 0 : cbed_between(b, 0, chance(b, 2) ? 400 : 6)));
-}
-
-static void step(struct cbed *b, int host, const struct acceptor_in *in)
-{
-	static struct acceptor_outs outs;
-	static const struct acceptor_in tick = {.type = ACCEPTOR_IN_TICK};
-	struct chost *h = &b->hosts[host];
-
-	do {
-		acceptor_step(h->a, in, cbed_now(b, host), &outs);
-		for (size_t i = 0; i < outs.n; i++) {
-			const struct acceptor_out *out = &outs.v[i];
-
-			if (out->type == ACCEPTOR_OUT_SEND) {
-				cbed_answered(b, host, &out->msg);
-				cbed_send(b, host, cbed_host_of(b, &out->to), &out->msg);
-			} else if (out->type != ACCEPTOR_OUT_ROLLED_BACK)
-				persist(b, host, out);
-		}
-		cbed_after_step(b, host);
-		cbed_learn(b, host, acceptor_cfg(h->a));
-		in = &tick;
-	} while (acceptor_deadline_ms(h->a) != DEADLINE_NEVER);
-}
-
-static void disk_done(struct cbed *b, int host)
-{
-	struct chost *h = &b->hosts[host];
-
-	if (chance(b, b->config.full_pct)) {
-		h->n_queue = 0;
-		step(b, host, &(struct acceptor_in){.type = ACCEPTOR_IN_FULL});
-		return;
-	}
-	disk_apply(h, h->n_queue);
-	step(b, host, &(struct acceptor_in){.type = ACCEPTOR_IN_STORED, .write = h->disk.write});
-}
-
-static void deliver(struct cbed *b, const struct cmsg *c)
-{
-	struct chost *h = &b->hosts[c->to], *from = &b->hosts[c->from];
-
-	if (!h->up)
-		return;
-	if (c->m.boot > 0 && c->m.boot >= from->seen_boot) {
-		from->seen_boot = c->m.boot;
-		from->seen_write = MAX(from->seen_write, c->m.write);
-	}
-	switch (c->m.type) {
-	case MSG_PREPARE:
-	case MSG_ACCEPT:
-	case MSG_READ:
-	case MSG_SEAL:
-	case MSG_RENEW:
-	case MSG_RELEASE:
-		step(b, c->to, &(struct acceptor_in){.type = ACCEPTOR_IN_MSG, .msg = &c->m});
-		break;
-	default:
-		if (c->m.type == MSG_REFUSED && c->m.why == MSG_WHY_EPOCH)
-			cbed_learn(b, c->to, &c->m.cfg);
-		cbed_op_msg(b, c->to, &c->m);
-		cbed_voters_msg(b, c->to, &c->m);
-		cbed_lease_msg(b, c->to, &c->m);
-	}
-}
-
-bool cbed_hand(struct cbed *b, int from, int to, enum msg_type type)
-{
-	for (struct cmsg **at = &b->held; *at; at = &(*at)->next) {
-		struct cmsg *c = *at;
-
-		if ((from >= 0 && c->from != from) || (to >= 0 && c->to != to) || c->m.type != type)
-			continue;
-		*at = c->next;
-		deliver(b, c);
-		free(c);
-		cbed_run(b, 0);
-		return true;
-	}
-	return false;
-}
-
-void cbed_lose(struct cbed *b, int from, int to, enum msg_type type)
-{
-	for (struct cmsg **at = &b->held; *at;) {
-		struct cmsg *c = *at;
-
-		if ((from >= 0 && c->from != from) || (to >= 0 && c->to != to) || c->m.type != type) {
-			at = &c->next;
-			continue;
-		}
-		*at = c->next;
-		free(c);
+		heap_set(&b->heap, &n->timer,
+			b->now_ms + cbed_between(b, 1, cbed_chance(b, b->config.late_pct) ? 2000 : 60));
 	}
 }
 
@@ -330,7 +132,8 @@ void cbed_boot(struct cbed *b, int host)
 	h->up = true;
 	cbed_lease_boot(b, host);
 	cbed_learn(b, host, &h->disk.header.cfg);
-	step(b, host, &(struct acceptor_in){.type = ACCEPTOR_IN_SEEN, .boot = h->seen_boot, .write = h->seen_write});
+	cbed_acceptor_step(
+		b, host, &(struct acceptor_in){.type = ACCEPTOR_IN_SEEN, .boot = h->seen_boot, .write = h->seen_write});
 	b->calm = calm;
 }
 
@@ -342,7 +145,7 @@ void cbed_crash(struct cbed *b, int host)
 	cbed_ops_drop(b, host);
 	cbed_voters_drop(b, host);
 	cbed_lease_drop(b, host);
-	disk_apply(h, rng_below(&b->rng, h->n_queue + 1));
+	cbed_disk_apply(h, rng_below(&b->rng, h->n_queue + 1));
 	h->n_queue = 0;
 	heap_del(&b->heap, &h->disk_timer);
 	acceptor_free(h->a);
@@ -379,7 +182,8 @@ static void life(struct cbed *b, int host)
 {
 	struct chost *h = &b->hosts[host];
 	bool pauses = b->config.pause_s > 0 && (b->config.crash_s == 0 || rng_below(&b->rng, 2));
-	int64_t mean = (pauses ? b->config.pause_s : b->config.crash_s) * 1000, next = cbed_between(b, mean / 4, mean * 2);
+	int64_t mean = (pauses ? b->config.pause_s : b->config.crash_s) * 1000,
+		next = cbed_between(b, mean / 4, mean * 2);
 
 	if (!h->up) {
 		cbed_boot(b, host);
@@ -549,12 +353,12 @@ static void event(struct cbed *b, struct heap_item *item)
 	if (kind == EV_MSG) {
 		struct cmsg *c = CONTAINER_OF(item, struct cmsg, timer);
 
-		deliver(b, c);
+		cbed_deliver(b, c);
 		free(c);
 	} else if (kind == EV_OP)
 		cbed_op_tick(b, CONTAINER_OF(item, struct cop, timer));
 	else if (kind == EV_DISK)
-		disk_done(b, host);
+		cbed_disk_done(b, host);
 	else if (kind == EV_LIFE)
 		life(b, host);
 	else if (kind == EV_LOAD)

@@ -142,6 +142,21 @@ struct chost {
 	struct ballot told_promised[CBED_KEYS_MAX], told_accepted[CBED_KEYS_MAX];
 };
 
+enum cbed_event {
+	EV_MSG,
+	EV_OP,
+	EV_DISK,
+	EV_LIFE,
+	EV_LOAD,
+	EV_VOTERS,
+	EV_VOTE,
+	EV_LEASE,
+	EV_PROC,
+	EV_NEWS,
+	EV_CUT,
+	EV_MAX
+};
+
 struct cbed_config {
 	uint64_t seed;
 	int hosts, voters, keys;
@@ -150,7 +165,7 @@ struct cbed_config {
 	int pause_s;
 	int load_ms;	    /* from one operation of a host to the next; 0: none */
 	int full_pct;	    /* of writes: the disk takes none */
-	bool leases; /* registers but the root have slots, which hosts run */
+	bool leases;	    /* registers but the root have slots, which hosts run */
 	int vote_s;	    /* seconds from one change of voters that a host begins to the next; 0: none */
 	int nomem_pm;	    /* of allocations, thousandths */
 	bool same_clock;    /* all rates 1 */
@@ -168,6 +183,8 @@ struct cbed {
 	bool cut[CBED_HOSTS_MAX][CBED_HOSTS_MAX];
 	struct heap_item cut_timer;
 	bool calm;		  /* no more faults */
+	int disk_ms;		  /* how long each write takes; 0: as it comes */
+	int stale_ms;		  /* M15: how old the clock is by which a RENEW is judged */
 	bool by_hand;		  /* messages stay in `held` until a test hands them on */
 	struct cmsg *held;	  /* owned */
 	size_t bytes;		  /* that the cores hold */
@@ -246,10 +263,17 @@ void cbed_long(struct cbed *b, int host, uint32_t tf_ms);
 void cbed_all_run(struct cbed *b); /* each slot, where its owner has not given it up */
 struct cop *cbed_move(struct cbed *b, int host, int key, uint32_t slot, int to, int64_t for_ms);
 
+/* consensus_bed_net.c */
+void cbed_acceptor_step(struct cbed *b, int host, const struct acceptor_in *in);
+void cbed_deliver(struct cbed *b, const struct cmsg *c);
+void cbed_disk_apply(struct chost *h, size_t n); /* the first n writes that are under way */
+void cbed_disk_done(struct cbed *b, int host);
+
 /* consensus_bed.c, for the other files of the bed */
+bool cbed_chance(struct cbed *b, int pct);
 void cbed_send(struct cbed *b, int from, int to, const struct msg *m);
 void cbed_learn(struct cbed *b, int host, const struct quorum_cfg *cfg);
-void cbed_publish(struct cbed *b, int key, const struct cval *v); /* to all hosts, in a while */
+void cbed_publish(struct cbed *b, int from, int key, const struct cval *v); /* to all hosts, in a while */
 int64_t cbed_between(struct cbed *b, int64_t low, int64_t high);
 int64_t cbed_real_ms(const struct cbed *b, int host, int64_t mono_ms);
 

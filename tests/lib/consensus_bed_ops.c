@@ -197,7 +197,7 @@ static void ended(struct cbed *b, struct cop *op)
 			cbed_wrong(b, "key %d: a change is told as chosen that is not in the value", op->key);
 		b->ops_chosen++;
 		cbed_news(b, op->host, op->key, &op->got);
-		cbed_publish(b, op->key, &op->got);
+		cbed_publish(b, op->host, op->key, &op->got);
 		if (op->key == 0 && cfg_get(NULL, cbed_bytes(&op->got), &cfg))
 			cbed_learn(b, op->host, &cfg);
 	}
@@ -208,7 +208,8 @@ static void ended(struct cbed *b, struct cop *op)
 		propose(b, op);
 		return;
 	}
-	b->ops_unknown += op->outcome == PROPOSER_UNKNOWN || op->outcome == PROPOSER_EPOCH;
+	if (op->outcome == PROPOSER_UNKNOWN || op->outcome == PROPOSER_EPOCH)
+		b->ops_unknown += op->kind != CBED_MOVE; /* a healthy holder keeps what it has */
 	heap_del(&b->heap, &op->timer);
 	op->used = false;
 	if (op->kind == CBED_VOTERS)
