@@ -93,10 +93,10 @@ static int room(struct lease *l)
 	struct lease_slot *slots;
 	struct msg_lease *asked;
 
-	if (l->n_slots < l->cap_slots)
-		return 0;
 	if (l->n_slots >= MSG_LEASES_MAX)
 		return -ENOSPC;
+	if (l->n_slots < l->cap_slots)
+		return 0;
 	slots = mem->alloc(mem->ctx, cap * sizeof(*slots));
 	if (!slots)
 		return -ENOMEM;

@@ -8,8 +8,9 @@
  * only what is written into its page. How long voters guard is in value.h, what they do in acceptor_lease.c.
  *
  *	lease_step(&l, &in, now, &outs);	outs.msg goes to each of outs.to
- *	while (lease_changed(&l, &slot))	write its deadline; start it when it may run; write its release to disk
- *		…				(then RELEASED); run an identity change where voters do not know its value
+ *	while (lease_changed(&l, &slot))	write its deadline; start it when it may run;
+ *		…				write its release to disk (then RELEASED);
+ *						run an identity change where voters do not know its value
  *	wake_at(lease_deadline_ms(&l));
  *
  * A slot whose group is empty is released: written to disk first, then told, and never renewed again.
@@ -69,11 +70,11 @@ struct lease {
 
 enum lease_in_type {
 	LEASE_IN_TICK,
-	LEASE_IN_MSG,	/* msg: GRANT, or REFUSED with a newer configuration */
-	LEASE_IN_CFG,	/* cfg: a newer chosen one */
-	LEASE_IN_TIMES, /* times, of a newer chosen value of the root register */
-	LEASE_IN_HOLD,	/* slot: a chosen value gives it to this node; until_ms of one that a shim runs already, or 0 */
-	LEASE_IN_EMPTY, /* slot: it is not this node's any more, or stops, and nothing of it runs */
+	LEASE_IN_MSG,	   /* msg: GRANT, or REFUSED with a newer configuration */
+	LEASE_IN_CFG,	   /* cfg: a newer chosen one */
+	LEASE_IN_TIMES,	   /* times, of a newer chosen value of the root register */
+	LEASE_IN_HOLD,	   /* slot: a chosen value gives it to us; until_ms of one that runs already, or 0 */
+	LEASE_IN_EMPTY,	   /* slot: it is not this node's any more, or stops, and nothing of it runs */
 	LEASE_IN_RELEASED, /* slot: its release is on disk */
 	LEASE_IN_LONG,	   /* tf_ms: a planned stop; renews once, for up to MSG_TF_MAX_MS */
 	LEASE_IN_MAX

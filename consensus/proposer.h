@@ -63,7 +63,7 @@ enum proposer_outcome {
 	PROPOSER_NONE,	  /* still at it */
 	PROPOSER_CHOSEN,  /* the value, at the ballot */
 	PROPOSER_REFUSED, /* by the change function; the value that it refused is chosen */
-	PROPOSER_EPOCH,	  /* the voters have changed, to proposer_cfg; what was sent may have been chosen or not */
+	PROPOSER_EPOCH,	  /* the voters have changed, to `newer`; what was sent may be chosen or not */
 	PROPOSER_HELD,	  /* a live lease stood in its way all the time, and nothing was sent */
 	PROPOSER_UNKNOWN, /* no quorum answered: it may have been chosen, or may be yet */
 	PROPOSER_OUTCOME_MAX

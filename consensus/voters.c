@@ -202,7 +202,7 @@ static bool keys_room(struct voters *v)
 	uint32_t cap = v->cap_keys ? v->cap_keys * 2 : CAP_FIRST;
 	struct msg_key *keys;
 
-	if (v->n_keys < v->cap_keys)
+	if (v->n_keys < MIN(v->cap_keys, VOTERS_KEYS_MAX))
 		return true;
 	if (v->n_keys >= VOTERS_KEYS_MAX || !(keys = mem->alloc(mem->ctx, cap * sizeof(*keys))))
 		return false;

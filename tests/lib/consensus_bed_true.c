@@ -101,6 +101,13 @@ void cbed_answered(struct cbed *b, int host, const struct msg *m)
 		h->told_accepted[key] = *ballot_max(&h->told_accepted[key], &m->ballot);
 	} else if (m->type == MSG_VALUE && ballot_cmp(&h->disk.regs[key].accepted, &m->accepted) < 0)
 		said_before_durable(b, host, "a value");
+	for (uint32_t i = 0; m->type == MSG_GRANT && i < m->n_leases; i++) {
+		const struct msg_lease *l = &m->leases[i];
+		const struct cval *v = &h->disk.regs[cbed_key_of(&l->key)].value;
+
+		if (l->why == MSG_WHY_NONE && (l->slot >= v->n_slots || v->slots[l->slot].epoch != l->epoch))
+			said_before_durable(b, host, "a grant");
+	}
 }
 
 void cbed_after_step(struct cbed *b, int host)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Seeds: hosts that propose, crash, pause and lose what was not durable, on a network that loses, doubles and delays;
- * then all is healed and must be decided. COVEY_SEEDS="FROM TO" runs others than the usual ones, each told.
+ * Seeds: hosts that propose, change voters, run leased slots, crash, pause and lose what was not durable, by clocks
+ * that go wrong by a tenth, on a network that loses, doubles and delays; then all is healed and must be decided.
+ * COVEY_SEEDS="FROM TO" runs others than the usual ones.
  */
 #include <inttypes.h>
 
@@ -29,6 +30,7 @@ static struct cbed_config config_of(uint64_t seed)
 	c.full_pct = rng_below(&r, 3) ? 0 : 1 + (int)rng_below(&r, 5);
 	c.nomem_pm = rng_below(&r, 3) ? 0 : 1 + (int)rng_below(&r, 20);
 	c.cuts = rng_below(&r, 2);
+	c.leases = rng_below(&r, 4) > 0;
 	c.vote_s = rng_below(&r, 3) ? 1 + (int)rng_below(&r, 4) : 0;
 	return c;
 }
