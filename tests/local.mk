@@ -160,6 +160,41 @@ test_programs += %D%/unit/test_pki
 test_programs += %D%/unit/test_pki_chains
 test_programs += %D%/unit/test_yaml
 
+# The consensus core: alone, in a bed of hosts in virtual time, and with each of its rules left out.
+check_LIBRARIES += libconsensus_bed.a
+libconsensus_bed_a_SOURCES = \
+	%D%/lib/acceptor_story.h \
+	%D%/lib/consensus_bed.c \
+	%D%/lib/consensus_bed.h \
+	%D%/lib/consensus_bed_lease.c \
+	%D%/lib/consensus_bed_net.c \
+	%D%/lib/consensus_bed_ops.c \
+	%D%/lib/consensus_bed_true.c \
+	%D%/lib/consensus_bed_voters.c \
+	%D%/lib/consensus_story.h \
+	%D%/lib/proposer_story.h
+test_programs += %D%/unit/test_consensus_acceptor
+test_programs += %D%/unit/test_consensus_ballot
+test_programs += %D%/unit/test_consensus_lease
+test_programs += %D%/unit/test_consensus_mutants
+test_programs += %D%/unit/test_consensus_mutants_lease
+test_programs += %D%/unit/test_consensus_proposer
+test_programs += %D%/unit/test_consensus_proposer_lease
+test_programs += %D%/unit/test_consensus_quorum
+test_programs += %D%/unit/test_consensus_swarm
+test_programs += %D%/unit/test_consensus_voters
+tests_unit_test_consensus_acceptor_LDADD = libconsensus_core.a libbase.a $(CMOCKA_LIBS)
+tests_unit_test_consensus_ballot_LDADD = libconsensus_core.a libbase.a $(CMOCKA_LIBS)
+tests_unit_test_consensus_lease_LDADD = libconsensus_core.a libbase.a $(CMOCKA_LIBS)
+tests_unit_test_consensus_mutants_LDADD = libconsensus_bed.a libconsensus_mutants.a libsim.a libbase.a $(CMOCKA_LIBS)
+tests_unit_test_consensus_mutants_lease_LDADD = libconsensus_bed.a libconsensus_mutants.a libsim.a libbase.a \
+	$(CMOCKA_LIBS)
+tests_unit_test_consensus_proposer_LDADD = libconsensus_core.a libbase.a $(CMOCKA_LIBS)
+tests_unit_test_consensus_proposer_lease_LDADD = libconsensus_core.a libbase.a $(CMOCKA_LIBS)
+tests_unit_test_consensus_quorum_LDADD = libconsensus_core.a libbase.a $(CMOCKA_LIBS)
+tests_unit_test_consensus_swarm_LDADD = libconsensus_bed.a libconsensus_core.a libsim.a libbase.a $(CMOCKA_LIBS)
+tests_unit_test_consensus_voters_LDADD = libconsensus_core.a libbase.a $(CMOCKA_LIBS)
+
 include tests/sim/local.mk
 
 # Those with threads, for the thread sanitizer.

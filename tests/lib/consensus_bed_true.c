@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What must be true whatever happens: the chosen values of a register form one chain, nobody who asks later sees less
+ * than was chosen before, what a voter said it keeps, and nothing is said before it is on its disk.
+ */
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "tests/lib/consensus_bed.h"
+
+void cbed_wrong(struct cbed *b, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (b->wrong[0])
+		return;
+	va_start(ap, fmt);
+	(void)vsnprintf(b->wrong, sizeof(b->wrong), fmt, ap);
+	va_end(ap);
+}
+
+static const struct cval_line *line_of(const struct cbed *b, uint64_t id)
+{
+	for (uint32_t i = (uint32_t)id % CBED_VALUES_MAX; b->values[i].id; i = (i + 1) % CBED_VALUES_MAX)
+		if (b->values[i].id == id)
+			return &b->values[i];
+	return NULL;
+}
+
+void cbed_made(struct cbed *b, int key, const struct cval *v)
+{
+	uint32_t i = (uint32_t)v->id % CBED_VALUES_MAX;
+
+	if (line_of(b, v->id))
+		return;
+	if (++b->n_values > CBED_VALUES_MAX / 2) {
+		cbed_wrong(b, "the bed is full: more values than it holds");
+		return;
+	}
+	while (b->values[i].id)
+		i = (i + 1) % CBED_VALUES_MAX;
+	b->values[i] = (struct cval_line){.id = v->id, .parent = v->parent, .depth = v->depth, .key = key};
+}
+
+/* It and all before it must be what was chosen at their depths. */
+void cbed_chosen(struct cbed *b, int key, const struct cval *v, uint32_t at_least)
+{
+	uint64_t id = v->id;
+
+	if (v->depth < at_least)
+		cbed_wrong(b, "key %d: %" PRIu32 " changes are seen, %" PRIu32 " were chosen before", key, v->depth,
+			at_least);
+	while (id) {
+		const struct cval_line *line = line_of(b, id);
+
+		if (!line || line->key != key) {
+			cbed_wrong(b, "key %d: a value that nobody made", key);
+			return;
+		}
+		if (line->depth >= ARRAY_LEN(b->chain[0])) {
+			cbed_wrong(b, "the bed is full: a chain that is too long");
+			return;
+		}
+		if (b->chain[key][line->depth] == id)
+			break;
+		if (b->chain[key][line->depth]) {
+			cbed_wrong(b, "key %d: two values are chosen at depth %" PRIu32, key, line->depth);
+			return;
+		}
+		b->chain[key][line->depth] = id;
+		id = line->parent;
+	}
+	b->tip[key] = MAX(b->tip[key], v->depth);
+}
+
+static void said_before_durable(struct cbed *b, int host, const char *what)
+{
+	cbed_wrong(b, "host %d says %s before it is on its disk", host, what);
+}
+
+void cbed_answered(struct cbed *b, int host, const struct msg *m)
+{
+	struct chost *h = &b->hosts[host];
+	int key = cbed_key_of(&m->key);
+
+	if (b->config.outcomes_only || m->type == MSG_REFUSED)
+		return;
+	if (msg_fault(m))
+		cbed_wrong(b, "host %d says %s: %s", host, msg_name(m->type), msg_fault(m));
+	if (h->disk.header.cfg.epoch < m->cfg.epoch)
+		said_before_durable(b, host, "an epoch");
+	if (m->type == MSG_PROMISE) {
+		if (ballot_cmp(&h->disk.regs[key].promised, &m->ballot) < 0)
+			said_before_durable(b, host, "a promise");
+		h->told_promised[key] = *ballot_max(&h->told_promised[key], &m->ballot);
+	} else if (m->type == MSG_ACCEPTED) {
+		if (ballot_cmp(&h->disk.regs[key].accepted, &m->ballot) < 0)
+			said_before_durable(b, host, "an accept");
+		h->told_accepted[key] = *ballot_max(&h->told_accepted[key], &m->ballot);
+	} else if (m->type == MSG_VALUE && ballot_cmp(&h->disk.regs[key].accepted, &m->accepted) < 0)
+		said_before_durable(b, host, "a value");
+	for (uint32_t i = 0; m->type == MSG_GRANT && i < m->n_leases; i++) {
+		const struct msg_lease *l = &m->leases[i];
+		const struct cval *v = &h->disk.regs[cbed_key_of(&l->key)].value;
+
+		if (l->why == MSG_WHY_NONE && (l->slot >= v->n_slots || v->slots[l->slot].epoch != l->epoch))
+			said_before_durable(b, host, "a grant");
+	}
+}
+
+void cbed_after_step(struct cbed *b, int host)
+{
+	const struct chost *h = &b->hosts[host];
+
+	acceptor_check(h->a);
+	if (b->config.outcomes_only)
+		return;
+	for (int key = 0; key < b->config.keys; key++) {
+		struct msg_key k = cbed_key(key);
+		struct acceptor_image image = {0};
+
+		(void)acceptor_get(h->a, &k, &image); /* zeroes when it is not there */
+		if (ballot_cmp(&image.promised, &h->told_promised[key]) < 0)
+			cbed_wrong(b, "host %d: a promise has fallen", host);
+		if (ballot_cmp(&image.accepted, &h->told_accepted[key]) < 0)
+			cbed_wrong(b, "host %d: an accept has fallen", host);
+	}
+}

@@ -1,0 +1,350 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A proposal's story, told to voters a, b and c by node p: both phases, whose value is carried, conflicts, what is
+ * lost, and how each ends.
+ */
+#include "tests/lib/proposer_story.h"
+
+static void test_a_change_is_chosen(void **state)
+{
+	struct world w;
+
+	(void)state;
+	setup(&w);
+	begin(&w);
+	promise(&w, 'a', 0, "");
+	promise(&w, 'a', 0, ""); /* doubled on the way: still one voter */
+	promise(&w, 'c', 0, "");
+	accepted(&w, 'b');
+	accepted(&w, 'b');
+	accepted(&w, 'c');
+	TRACE_IS(&w.t, "[     0] tick\n"
+		       "         -> abc: prepare e1 web 1.af00\n"
+		       "         = preparing 1.af00 on 0 answered 0 refused 0 tries 0\n"
+		       "[     0] a: promise e1 web 1.af00 on 0\n"
+		       "         = preparing 1.af00 on 0 answered 1 refused 0 tries 0\n"
+		       "[     0] a: promise e1 web 1.af00 on 0\n"
+		       "[     0] c: promise e1 web 1.af00 on 0\n"
+		       "         -> abc: accept e1 web 1.af00 'new'\n"
+		       "         = accepting 1.af00 on 0 answered 0 refused 0 tries 0\n"
+		       "[     0] b: accepted e1 web 1.af00\n"
+		       "         = accepting 1.af00 on 0 answered 2 refused 0 tries 0\n"
+		       "[     0] b: accepted e1 web 1.af00\n"
+		       "[     0] c: accepted e1 web 1.af00\n"
+		       "         -> chosen 'new'\n"
+		       "         = done 1.af00 on 0 answered 6 refused 0 tries 0: chosen\n");
+	assert_int_equal(w.calls, 1);
+	done(&w);
+}
+
+static void test_the_highest_accepted_value_is_the_base(void **state)
+{
+	struct world w;
+
+	(void)state;
+	setup(&w);
+	w.source.counter = 9;
+	w.quiet = true;
+	begin(&w);
+	promise(&w, 'a', 3, "three");
+	promise(&w, 'b', 2, "two");
+	assert_string_equal(w.saw, "three");
+	assert_int_equal(w.p.state, PROPOSER_ACCEPTING);
+	done(&w);
+}
+
+/* A change that is none carries the value through, so that it is chosen when it is told. */
+static void test_nothing_to_change_is_carried_through(void **state)
+{
+	static const enum proposer_verdict verdicts[] = {PROPOSER_SAME, PROPOSER_REFUSE};
+	struct world w;
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		setup(&w);
+		w.to = NULL;
+		w.verdict = verdicts[i];
+		w.source.counter = 9;
+		w.quiet = true;
+		begin(&w);
+		promise(&w, 'a', 3, "three");
+		promise(&w, 'b', 0, "");
+		assert_int_equal(w.outs.msg.type, MSG_ACCEPT);
+		assert_int_equal(w.outs.n_to, 3);
+		accepted(&w, 'a');
+		accepted(&w, 'b');
+		assert_int_equal(w.p.outcome, i ? PROPOSER_REFUSED : PROPOSER_CHOSEN);
+		assert_memory_equal(proposer_value(&w.p).v, "three", 5);
+		done(&w);
+		/* A name that nobody wrote stays so. */
+		begin(&w);
+		promise(&w, 'a', 0, "");
+		promise(&w, 'b', 0, "");
+		assert_int_equal(w.p.outcome, i ? PROPOSER_REFUSED : PROPOSER_CHOSEN);
+		done(&w);
+	}
+}
+
+static void test_a_conflict_backs_off_and_goes_above(void **state)
+{
+	struct world w;
+
+	(void)state;
+	setup(&w);
+	begin(&w);
+	refused(&w, 'a', 7);
+	promise(&w, 'c', 0, "");
+	refused(&w, 'b', 9);
+	tick(&w, proposer_deadline_ms(&w.p));
+	promise(&w, 'c', 9, "nine");
+	promise(&w, 'a', 0, "");
+	accepted(&w, 'c');
+	refused(&w, 'a', 12);
+	accepted(&w, 'b');
+	TRACE_IS(&w.t, "[     0] tick\n"
+		       "         -> abc: prepare e1 web 1.af00\n"
+		       "         = preparing 1.af00 on 0 answered 0 refused 0 tries 0\n"
+		       "[     0] a: refused e1 web 7.b900: a higher ballot was promised\n"
+		       "         = preparing 1.af00 on 0 answered 0 refused 1 tries 0\n"
+		       "[     0] c: promise e1 web 1.af00 on 0\n"
+		       "         = preparing 1.af00 on 0 answered 4 refused 1 tries 0\n"
+		       "[     0] b: refused e1 web 9.b900: a higher ballot was promised\n"
+		       "         = waiting 1.af00 on 0 answered 4 refused 3 tries 1\n"
+		       "[     6] tick\n"
+		       "         -> abc: prepare e1 web 10.af00\n"
+		       "         = preparing 10.af00 on 0 answered 0 refused 0 tries 1\n"
+		       "[     6] c: promise e1 web 10.af00 on 9.b900 'nine'\n"
+		       "         = preparing 10.af00 on 9.b900 answered 4 refused 0 tries 1\n"
+		       "[     6] a: promise e1 web 10.af00 on 0\n"
+		       "         -> abc: accept e1 web 10.af00 'new'\n"
+		       "         = accepting 10.af00 on 9.b900 answered 0 refused 0 tries 1\n"
+		       "[     6] c: accepted e1 web 10.af00\n"
+		       "         = accepting 10.af00 on 9.b900 answered 4 refused 0 tries 1\n"
+		       "[     6] a: refused e1 web 12.b900: a higher ballot was promised\n"
+		       "         = accepting 10.af00 on 9.b900 answered 4 refused 1 tries 1\n"
+		       "[     6] b: accepted e1 web 10.af00\n"
+		       "         -> chosen 'new'\n"
+		       "         = done 10.af00 on 9.b900 answered 6 refused 1 tries 1: chosen\n");
+	assert_int_equal(w.calls, 1);
+	done(&w);
+}
+
+/* The window doubles six times, and no pause is longer than it. */
+static void test_the_pauses(void **state)
+{
+	struct world w;
+	int64_t longest[9] = {0};
+
+	(void)state;
+	for (uint64_t seed = 1; seed <= 200; seed++) {
+		setup(&w);
+		w.quiet = true;
+		w.config.seed = seed;
+		w.config.for_ms = 1000000;
+		begin(&w);
+		for (int i = 0; i < 9; i++) {
+			refused(&w, 'a', w.p.ballot.counter + 5);
+			refused(&w, 'b', w.p.ballot.counter + 5);
+			assert_int_equal(w.p.state, PROPOSER_WAITING);
+			longest[i] = MAX(longest[i], proposer_deadline_ms(&w.p) - w.now_ms);
+			tick(&w, proposer_deadline_ms(&w.p));
+		}
+		done(&w);
+	}
+	for (int i = 0; i < 9; i++)
+		assert_in_range(longest[i], (20 << MIN(i, 6)) * 9 / 10, 20 << MIN(i, 6));
+}
+
+static void test_ranks_wait_for_their_turn(void **state)
+{
+	struct world w;
+
+	(void)state;
+	for (uint32_t rank = 0; rank < 3; rank++) {
+		setup(&w);
+		w.quiet = true;
+		w.config.rank = rank;
+		begin(&w);
+		assert_int_equal(w.outs.n_to, rank ? 0 : 3);
+		assert_int_equal(proposer_deadline_ms(&w.p), 40 * (rank ? rank : 1));
+		tick(&w, 40 * rank);
+		assert_int_equal(w.p.state, PROPOSER_PREPARING);
+		done(&w);
+		w.config.read = true; /* disturbs nobody */
+		begin(&w);
+		assert_int_equal(w.outs.msg.type, MSG_READ);
+		done(&w);
+	}
+}
+
+static void test_what_is_lost_is_sent_again(void **state)
+{
+	struct world w;
+
+	(void)state;
+	setup(&w);
+	begin(&w);
+	promise(&w, 'b', 0, "");
+	tick(&w, 40);
+	promise(&w, 'a', 0, "");
+	accepted(&w, 'a');
+	tick(&w, 80);
+	tick(&w, 5000);
+	TRACE_IS(&w.t, "[     0] tick\n"
+		       "         -> abc: prepare e1 web 1.af00\n"
+		       "         = preparing 1.af00 on 0 answered 0 refused 0 tries 0\n"
+		       "[     0] b: promise e1 web 1.af00 on 0\n"
+		       "         = preparing 1.af00 on 0 answered 2 refused 0 tries 0\n"
+		       "[    40] tick\n"
+		       "         -> ac: prepare e1 web 1.af00\n"
+		       "[    40] a: promise e1 web 1.af00 on 0\n"
+		       "         -> abc: accept e1 web 1.af00 'new'\n"
+		       "         = accepting 1.af00 on 0 answered 0 refused 0 tries 0\n"
+		       "[    40] a: accepted e1 web 1.af00\n"
+		       "         = accepting 1.af00 on 0 answered 1 refused 0 tries 0\n"
+		       "[    80] tick\n"
+		       "         -> bc: accept e1 web 1.af00 'new'\n"
+		       "[  5000] tick\n"
+		       "         -> unknown 'new'\n"
+		       "         = done 1.af00 on 0 answered 1 refused 0 tries 0: not chosen\n");
+	done(&w);
+}
+
+static void test_newer_voters_end_it(void **state)
+{
+	struct world w;
+
+	(void)state;
+	setup(&w);
+	w.quiet = true;
+	begin(&w);
+	hear(&w, 'a', (struct msg){.type = MSG_REFUSED, .why = MSG_WHY_EPOCH, .cfg = story_cfg(1, "xyz", "")});
+	assert_int_equal(w.p.outcome, PROPOSER_NONE); /* not newer */
+	promise(&w, 'a', 0, "");
+	hear(&w, 'b', (struct msg){.type = MSG_PROMISE, .ballot = w.p.ballot, .cfg.epoch = 2});
+	assert_int_equal(w.p.state, PROPOSER_PREPARING); /* given at another epoch: does not count */
+	hear(&w, 'x', (struct msg){.type = MSG_PROMISE, .ballot = w.p.ballot});
+	assert_int_equal(w.p.state, PROPOSER_PREPARING); /* no voter */
+	hear(&w, 'b', (struct msg){.type = MSG_REFUSED, .why = MSG_WHY_EPOCH, .cfg = story_cfg(2, "abc", "abd")});
+	assert_int_equal(w.p.outcome, PROPOSER_EPOCH);
+	assert_int_equal(w.p.newer.epoch, 2);
+	assert_int_equal(proposer_deadline_ms(&w.p), DEADLINE_NEVER);
+	done(&w);
+}
+
+static void test_a_read_in_one_round(void **state)
+{
+	struct world w;
+
+	(void)state;
+	setup(&w);
+	w.config.read = true;
+	begin(&w);
+	value(&w, 'a', 3, "three");
+	value(&w, 'b', 3, "three");
+	TRACE_IS(&w.t, "[     0] tick\n"
+		       "         -> abc: read e1 web\n"
+		       "         = reading 0 on 0 answered 0 refused 0 tries 0\n"
+		       "[     0] a: value e1 web on 3.b900 'three'\n"
+		       "         = reading 0 on 3.b900 answered 1 refused 0 tries 0\n"
+		       "[     0] b: value e1 web on 3.b900 'three'\n"
+		       "         -> chosen 'three'\n"
+		       "         = done 3.b900 on 3.b900 answered 3 refused 0 tries 0: chosen\n");
+	done(&w);
+	w.quiet = true;
+	begin(&w);
+	value(&w, 'a', 0, "");
+	value(&w, 'c', 0, "");
+	assert_int_equal(w.p.outcome, PROPOSER_CHOSEN); /* nobody ever wrote it */
+	assert_int_equal(proposer_value(&w.p).n, 0);
+	done(&w);
+}
+
+/* Voters who do not agree: the newest value may be chosen or not, so that the read sees to it. */
+static void test_a_read_that_finishes_what_it_sees(void **state)
+{
+	struct world w;
+
+	(void)state;
+	setup(&w);
+	w.config.read = true;
+	w.quiet = true;
+	begin(&w);
+	value(&w, 'a', 2, "two");
+	value(&w, 'b', 3, "three");
+	assert_int_equal(w.p.state, PROPOSER_READING); /* c may have three as well */
+	value(&w, 'c', 1, "one");
+	assert_int_equal(w.p.state, PROPOSER_PREPARING);
+	promise(&w, 'a', 2, "two");
+	promise(&w, 'b', 3, "three");
+	assert_int_equal(w.p.state, PROPOSER_ACCEPTING);
+	assert_memory_equal(w.outs.msg.value.v, "three", 5);
+	assert_int_equal(w.calls, 0);
+	done(&w);
+}
+
+static void test_a_read_does_not_wait_for_who_keeps_silent(void **state)
+{
+	struct world w;
+
+	(void)state;
+	setup(&w);
+	w.config.read = true;
+	w.quiet = true;
+	begin(&w);
+	value(&w, 'a', 2, "two");
+	value(&w, 'b', 3, "three");
+	tick(&w, 40);
+	assert_int_equal(w.p.state, PROPOSER_PREPARING);
+	assert_int_equal(w.p.ballot.counter, 4);
+	done(&w);
+}
+
+/* Each allocation fails once: what was not kept is asked for again, and in the end it is chosen. */
+static void test_no_memory(void **state)
+{
+	bool more = true;
+
+	(void)state;
+	for (long n = 1; more; n++) {
+		struct world w;
+
+		setup(&w);
+		w.to = "0a1new";
+		w.source.counter = 3;
+		w.quiet = true;
+		w.mem.fail_in = n;
+		begin(&w);
+		while (w.p.outcome == PROPOSER_NONE) {
+			for (char v = 'a'; v <= 'c' && w.p.state == PROPOSER_PREPARING; v++)
+				guarded(&w, v, "0a1", "0a1", 100); /* the change keeps it */
+			for (char v = 'a'; v <= 'c' && w.p.state == PROPOSER_ACCEPTING; v++)
+				accepted(&w, v);
+			if (w.p.outcome == PROPOSER_NONE)
+				tick(&w, proposer_deadline_ms(&w.p));
+		}
+		assert_int_equal(w.p.outcome, PROPOSER_CHOSEN);
+		more = w.mem.failed;
+		done(&w);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_a_change_is_chosen),
+		cmocka_unit_test(test_the_highest_accepted_value_is_the_base),
+		cmocka_unit_test(test_nothing_to_change_is_carried_through),
+		cmocka_unit_test(test_a_conflict_backs_off_and_goes_above),
+		cmocka_unit_test(test_the_pauses),
+		cmocka_unit_test(test_ranks_wait_for_their_turn),
+		cmocka_unit_test(test_what_is_lost_is_sent_again),
+		cmocka_unit_test(test_newer_voters_end_it),
+		cmocka_unit_test(test_a_read_in_one_round),
+		cmocka_unit_test(test_a_read_that_finishes_what_it_sees),
+		cmocka_unit_test(test_a_read_does_not_wait_for_who_keeps_silent),
+		cmocka_unit_test(test_no_memory),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
