@@ -310,6 +310,25 @@ static void test_a_release_is_final(void **state)
 	done(&w);
 }
 
+/* Who was about to lose a slot and keeps it after all is granted again. */
+static void test_a_value_that_keeps_the_owner(void **state)
+{
+	struct world w;
+
+	(void)state;
+	with(&w, "0x1");
+	w.quiet = true;
+	renew(&w, 'x', 1, 0, 1, 2000);
+	accept_value(&w, 'b', "web", 2, "0y2");
+	renew(&w, 'x', 2, 0, 1, 2000);
+	assert_int_equal(w.outs.v[0].msg.leases[0].why, MSG_WHY_MOVING);
+	accept_value(&w, 'c', "web", 3, "0x1new");
+	stored(&w, w.write);
+	renew(&w, 'x', 3, 0, 1, 2000);
+	assert_int_equal(w.outs.v[0].msg.leases[0].why, MSG_WHY_NONE);
+	done(&w);
+}
+
 static void test_how_long(void **state)
 {
 	(void)state;
@@ -495,6 +514,26 @@ static void test_both_majorities_grant(void **state)
 	lease_done(&h.l);
 }
 
+/* Grants of a long renewal that come after the release. */
+static void test_what_was_released_is_not_held_again(void **state)
+{
+	struct lease_slot s;
+	struct msg_key web = story_key("web");
+	struct holder h;
+
+	(void)state;
+	holder_setup(&h);
+	h.quiet = true;
+	(void)slot_in(&h, LEASE_IN_HOLD, 0, 4);
+	(void)holder_step(&h, &(struct lease_in){.type = LEASE_IN_LONG, .tf_ms = 60000});
+	(void)slot_in(&h, LEASE_IN_EMPTY, 0, 4);
+	(void)slot_in(&h, LEASE_IN_RELEASED, 0, 4);
+	grant(&h, 'a', 101, 0, MSG_WHY_NONE);
+	grant(&h, 'b', 101, 0, MSG_WHY_NONE);
+	assert_true(lease_get(&h.l, &web, 0, &s) && s.state == LEASE_RELEASED && s.until_ms == 3100);
+	lease_done(&h.l);
+}
+
 /* Each state × each input that is of one slot. */
 static void test_each_state_and_each_input(void **state)
 {
@@ -568,9 +607,11 @@ int main(void)
 		cmocka_unit_test(test_a_resume_waits_too),
 		cmocka_unit_test(test_a_long_grant_is_on_disk),
 		cmocka_unit_test(test_a_release_is_final),
+		cmocka_unit_test(test_a_value_that_keeps_the_owner),
 		cmocka_unit_test(test_how_long),
 		cmocka_unit_test(test_a_holder),
 		cmocka_unit_test(test_both_majorities_grant),
+		cmocka_unit_test(test_what_was_released_is_not_held_again),
 		cmocka_unit_test(test_each_state_and_each_input),
 		cmocka_unit_test(test_the_last_slot),
 	};
