@@ -179,7 +179,6 @@ void acceptor_renew(struct acceptor *a, const struct msg *m, struct acceptor_out
 	need = MAX(need, a->header_write);
 	p = some && is_long && RULE(M22) ? acceptor_write_long(a, leases, m->n_leases, &m->from, ms, outs)
 					 : acceptor_wait(a, need);
-	p->need = MAX(p->need, need);
 	p->leases = leases;
 	p->n_leases = m->n_leases;
 	acceptor_answer(a, p, m, MSG_GRANT);

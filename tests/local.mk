@@ -174,6 +174,7 @@ libconsensus_bed_a_SOURCES = \
 	%D%/lib/consensus_story.h \
 	%D%/lib/proposer_story.h
 test_programs += %D%/unit/test_consensus_acceptor
+test_programs += %D%/unit/test_consensus_acceptor_lease
 test_programs += %D%/unit/test_consensus_ballot
 test_programs += %D%/unit/test_consensus_lease
 test_programs += %D%/unit/test_consensus_mutants
@@ -184,6 +185,7 @@ test_programs += %D%/unit/test_consensus_quorum
 test_programs += %D%/unit/test_consensus_swarm
 test_programs += %D%/unit/test_consensus_voters
 tests_unit_test_consensus_acceptor_LDADD = libconsensus_core.a libbase.a $(CMOCKA_LIBS)
+tests_unit_test_consensus_acceptor_lease_LDADD = libconsensus_core.a libbase.a $(CMOCKA_LIBS)
 tests_unit_test_consensus_ballot_LDADD = libconsensus_core.a libbase.a $(CMOCKA_LIBS)
 tests_unit_test_consensus_lease_LDADD = libconsensus_core.a libbase.a $(CMOCKA_LIBS)
 tests_unit_test_consensus_mutants_LDADD = libconsensus_bed.a libconsensus_mutants.a libsim.a libbase.a $(CMOCKA_LIBS)

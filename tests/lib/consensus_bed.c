@@ -408,7 +408,6 @@ static bool is_busy(const struct cbed *b)
 
 void cbed_heal(struct cbed *b, int64_t ms)
 {
-	uint64_t unknown;
 	int64_t until = b->now_ms + ms;
 
 	b->calm = true;
@@ -420,15 +419,18 @@ void cbed_heal(struct cbed *b, int64_t ms)
 	}
 	while (!b->wrong[0] && is_busy(b) && b->now_ms < until)
 		cbed_run(b, 100);
-	unknown = b->ops_unknown;
 	for (int i = 0; i < b->config.hosts && !b->wrong[0]; i++)
-		for (int key = 0; key < b->config.keys; key++)
-			(void)cbed_begin(b, i, key, key ? CBED_APPEND : CBED_READ, until - b->now_ms);
+		for (int key = 0; key < b->config.keys; key++) {
+			struct cop *op = cbed_begin(b, i, key, key ? CBED_APPEND : CBED_READ, until - b->now_ms);
+
+			if (op)
+				op->must = true;
+		}
 	for (int key = 1; b->config.leases && key < b->config.keys && !b->wrong[0]; key++)
 		(void)cbed_move(b, 0, key, 0, 1, MIN(20000, until - b->now_ms)); /* or held */
 	while (!b->wrong[0] && is_busy(b) && b->now_ms < until)
 		cbed_run(b, 100);
-	if (is_busy(b) || b->ops_unknown > unknown)
+	if (is_busy(b))
 		cbed_wrong(b, "healed, and yet not all is decided");
 	cbed_run(b, 5000);
 	cbed_all_run(b);

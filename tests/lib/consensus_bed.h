@@ -67,6 +67,7 @@ struct cop {
 	enum proposer_outcome outcome;
 	struct cval got;  /* of CHOSEN, REFUSED */
 	int64_t until_ms; /* real time */
+	bool must;	  /* be decided */
 	bool own_cfg;	  /* it keeps `cfg`, and ends with a newer one */
 	struct quorum_cfg cfg;
 };

@@ -208,8 +208,9 @@ static void ended(struct cbed *b, struct cop *op)
 		propose(b, op);
 		return;
 	}
-	if (op->outcome == PROPOSER_UNKNOWN || op->outcome == PROPOSER_EPOCH)
-		b->ops_unknown += op->kind != CBED_MOVE; /* a healthy holder keeps what it has */
+	b->ops_unknown += op->outcome == PROPOSER_UNKNOWN || op->outcome == PROPOSER_EPOCH;
+	if (op->must && op->outcome != PROPOSER_CHOSEN)
+		cbed_wrong(b, "healed, and yet what host %d asks of key %d is not decided", op->host, op->key);
 	heap_del(&b->heap, &op->timer);
 	op->used = false;
 	if (op->kind == CBED_VOTERS)

@@ -105,7 +105,8 @@ void cbed_answered(struct cbed *b, int host, const struct msg *m)
 		const struct msg_lease *l = &m->leases[i];
 		const struct cval *v = &h->disk.regs[cbed_key_of(&l->key)].value;
 
-		if (l->why == MSG_WHY_NONE && (l->slot >= v->n_slots || v->slots[l->slot].epoch != l->epoch))
+		/* A later one: the voter slept until the guard was over, and the answer is of no use to anybody. */
+		if (l->why == MSG_WHY_NONE && (l->slot >= v->n_slots || v->slots[l->slot].epoch < l->epoch))
 			said_before_durable(b, host, "a grant");
 	}
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A voter's story: nothing is answered before it is durable, promises and accepts never fall, the configuration comes
- * first, and what the disk or memory does not take is undone and told. Its leases are in test_consensus_lease.c.
+ * first, and what the disk or memory does not take is undone and told. Leases: test_consensus_acceptor_lease.c.
  */
 #include <errno.h>
 
