@@ -252,6 +252,7 @@ struct gossip {
 	struct relay relays[RELAYS_MAX];
 	uint32_t nonce, health, good_beats;
 	int64_t heard_ms;    /* anybody */
+	int64_t asked_ms;    /* all of them, since nobody was heard */
 	bool isolated, died; /* died: somebody did, since the rings were looked at */
 
 	/* gossip.c */

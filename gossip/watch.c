@@ -22,10 +22,11 @@
 #include "base/sm.h"
 #include "gossip/gossip_impl.h"
 
-#define HEALTH_MAX   4
-#define GOOD_BEATS   10 /* without a fault: health is a step better */
-#define LATE_TELL_MS 1000
-#define ROUNDS_MAX   3 /* of asking relays of whom none answers */
+#define HEALTH_MAX     4
+#define GOOD_BEATS     10 /* without a fault: health is a step better */
+#define LATE_TELL_MS   1000
+#define ALONE_SILENCES 3 /* of a member, until its observer accuses it though nobody agrees with him in others */
+#define ROUNDS_MAX     3 /* of asking relays of whom none answers */
 
 static const struct sm_state states[] = {
 	[WATCH_GOOD] = {"good", SM_TO(WATCH_PROBING)},
@@ -258,9 +259,24 @@ static bool hears_nobody(const struct gossip *g)
 	return g->n_alive > 1 && g->now.mono_ms - g->heard_ms > silence(g);
 }
 
+/* Those who live may have had no reason to speak to us: they are asked before we say that we hear nobody. */
+static void ask_all(struct gossip *g)
+{
+	struct gossip_msg_probe p = {.nonce = ++g->nonce};
+
+	g->asked_ms = g->now.mono_ms;
+	LINKS_FOREACH(g, l)
+	if (links_usable(l) && !l->passing)
+		links_urgent(l, GOSSIP_MSG_PROBE, &p);
+}
+
 static void check_isolated(struct gossip *g)
 {
 	if (g->isolated || !hears_nobody(g))
+		return;
+	if (g->asked_ms <= g->heard_ms)
+		ask_all(g);
+	if (g->n_links > 0 && g->now.mono_ms - g->asked_ms < g->profile->probe_ms)
 		return;
 	g->isolated = true;
 	gossip_event(g, GOSSIP_EVENT_ISOLATED, g->id)->number = (uint64_t)(g->now.mono_ms - g->heard_ms);
@@ -347,8 +363,9 @@ static bool nobody_agrees(const struct gossip *g)
  * other, each of them would count for nothing in his view (state.c), his word alone would be enough to make them dead,
  * and that is what he would tell all, once he is heard again. So somebody must have been heard since relays were last
  * asked, and they are asked more than once before their saying nothing means nothing. And whoever accuses half of those
- * whom he watches, and nobody agrees in one of them, waits with the others; but he agrees with whoever spoke first, or
- * the few on one side of a cut would all wait for each other. Two alone have no witness.
+ * whom he watches, and nobody agrees in one of them, waits with the others; but he agrees with whoever spoke first, and
+ * does not wait for ever: the few on one side of a cut, each of whom accused another one, would all wait for each
+ * other. Two alone have no witness.
  */
 static void time_is_up(struct gossip *g, struct watch *w)
 {
@@ -356,7 +373,8 @@ static void time_is_up(struct gossip *g, struct watch *w)
 
 	if (!alone && (g->isolated || g->heard_ms <= w->probed_ms))
 		w->until_ms = g->now.mono_ms + g->profile->beat_ms;
-	else if (!alone && !members_at(g, w->member)->accused && nobody_agrees(g))
+	else if (!alone && !members_at(g, w->member)->accused && nobody_agrees(g) &&
+		 g->now.mono_ms - w->heard_ms < ALONE_SILENCES * silence(g))
 		w->until_ms = g->now.mono_ms + g->profile->beat_ms;
 	else if (!alone && w->answered == 0 && w->rounds < ROUNDS_MAX) /* or there was nobody to ask: now there is */
 		probe_again(g, w);

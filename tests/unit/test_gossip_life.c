@@ -391,6 +391,29 @@ static void test_halves_meet_again(void **state)
 	bed_free(b);
 }
 
+/*
+ * The few on one side of a cut call all of the other side dead too, whoever observes whom: two of them may each have
+ * accused another one, and wait for the other to agree.
+ */
+static void test_the_few_agree(void **state)
+{
+	(void)state;
+	for (unsigned salt = 1; salt <= 60; salt++) {
+		struct bed *b = bed_new(5);
+
+		b->salt = salt;
+		bed_start_all(b);
+		for (int i = 0; i < 2; i++)
+			for (int k = 2; k < 5; k++)
+				cut_off(b, i, k, true);
+		bed_run(b, 15000);
+		for (int i = 0; i < 2; i++)
+			for (int k = 2; k < 5; k++)
+				assert_true(bed_state(b, k, i) == GOSSIP_DEAD && bed_state(b, i, k) == GOSSIP_DEAD);
+		bed_free(b);
+	}
+}
+
 /* A loop that stands still for three seconds, again and again, accuses nobody because of it. */
 static void test_slow_observer(void **state)
 {
@@ -493,6 +516,7 @@ int main(void)
 		cmocka_unit_test(test_isolated),
 		cmocka_unit_test(test_a_verdict_alone_is_taken_back),
 		cmocka_unit_test(test_halves_meet_again),
+		cmocka_unit_test(test_the_few_agree),
 		cmocka_unit_test(test_slow_observer),
 		cmocka_unit_test(test_visits),
 	};
