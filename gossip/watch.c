@@ -317,6 +317,15 @@ static void look_again(struct gossip *g, const struct watch *w)
 	}
 }
 
+/* We accused it, and had no memory to say so. */
+static bool is_unsaid(const struct gossip *g, const struct watch *w)
+{
+	const struct member *m = members_at(g, w->member);
+
+	return w->state == WATCH_ACCUSED && m->inc == w->inc && m->flags == 0 &&
+	       (!m->accused || (m->accused->n < ACCUSERS_ALL && state_accuser(m->accused, g->id) < 0));
+}
+
 /* Accused for so long that all its observers must have noticed, and still not dead. */
 static void second_looks(struct gossip *g)
 {
@@ -325,6 +334,8 @@ static void second_looks(struct gossip *g)
 	for (uint32_t i = 0; i < n; i++) {
 		const struct watch *w = &g->watches[i];
 
+		if (is_unsaid(g, w))
+			say(g, w);
 		if (w->deputy && w->state == WATCH_GOOD)
 			g->rewire = true; /* it is dropped */
 		else if (w->state == WATCH_ACCUSED && members_at(g, w->member)->inc == w->inc &&

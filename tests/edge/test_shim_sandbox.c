@@ -145,13 +145,14 @@ static void a_private_tmp(void **state)
 	kit_mount(&p, SHIM_MOUNT_TMPFS, "/tmp", "mode=1777,size=1m");
 	kit_mount(&p, SHIM_MOUNT_WRITABLE, file, NULL); /* below the tmpfs: its place is made again */
 	(void)snprintf(script, sizeof(script),
-		"find /tmp -type f; cat %s; echo x >/tmp/mine && cat /tmp/mine; head -c 2000000 /dev/zero >/tmp/big "
+		"find /tmp -type f; cat %s; echo x >/tmp/covey-mine && cat /tmp/covey-mine; head -c 2000000 /dev/zero "
+		">/tmp/big "
 		"2>/dev/null ||"
 		" echo full; umount /tmp 2>/dev/null || echo stays",
 		file);
 	(void)snprintf(k->dir.joined, sizeof(k->dir.joined), "%s\nkept\nx\nfull\nstays\n", file);
 	assert_string_equal(run(k, &p, script), k->dir.joined);
-	assert_int_not_equal(access("/tmp/mine", F_OK), 0);
+	assert_int_not_equal(access("/tmp/covey-mine", F_OK), 0);
 }
 
 static void mounts_that_fail_are_named(void **state)
