@@ -33,9 +33,7 @@ static bool is_there(const struct sched_value *v)
 static int64_t desired_of(const struct decider *d, const struct sched_spec *spec, int64_t asked)
 {
 	if (spec->kind == SCHED_EVERY_NODE)
-		return 0;
-	if (spec->kind == SCHED_SINGLETON)
-		return 1;
+		return d->v->desired; /* it has none; should it go back to what has, that is it */
 	return asked < 0 ? d->v->desired : asked;
 }
 
@@ -68,8 +66,10 @@ static void change_definition(struct decider *d, const struct decide_event *ev)
 	v->now = (struct sched_def){.version = v->next_version++, .spec = ev->spec};
 	if (ev->same_run && was.spec->leased == ev->spec->leased) {
 		for (size_t i = 0; i < v->n_slots; i++)
-			if (v->slots[i].version == was.version)
+			if (v->slots[i].version == was.version) {
 				v->slots[i].version = v->now.version;
+				v->slots[i].reserve = ev->spec->reserve;
+			}
 		if (state != SCHED_ROLLOUT_IDLE)
 			v->rollout.to = v->now.version;
 		return;
@@ -85,14 +85,12 @@ static void change_definition(struct decider *d, const struct decide_event *ev)
 
 static int apply(struct decider *d, const struct decide_event *ev, struct err *e)
 {
-	int64_t desired = is_there(d->v) || ev->desired >= 0 ? desired_of(d, ev->spec, ev->desired) : -1;
+	int64_t desired = desired_of(d, ev->spec, is_there(d->v) || ev->desired >= 0 ? ev->desired : 1);
 	int rc;
 
 	if (ev->if_version && (!is_there(d->v) || d->v->now.version != ev->if_version))
 		return err_set(e, -ESTALE, "%s is at version %" PRIu32 ", not %" PRIu32, d->in->agent,
 			is_there(d->v) ? d->v->now.version : 0, ev->if_version);
-	if (desired < 0)
-		desired = desired_of(d, ev->spec, 1);
 	rc = check_desired(d, desired, e);
 	if (rc < 0)
 		return rc;
@@ -242,12 +240,11 @@ static bool look(struct decider *d, struct decide_out *out)
 	find_reports(d, out->reports, out->cap_reports);
 	for (size_t i = 0; i < v->n_slots; i++) {
 		const struct sched_slot *s = &v->slots[i];
-		const struct sched_spec *spec = decide_spec_of(d, s->version);
 
 		if (s->state != SCHED_PENDING)
-			place_count(&d->map, spec, s->node, 1);
+			place_count(&d->map, &s->reserve, s->node, 1);
 		if (sched_is_node(s->from))
-			place_count(&d->map, spec, s->from, 1);
+			place_count(&d->map, &s->reserve, s->from, 1);
 	}
 	return true;
 }

@@ -72,6 +72,8 @@ struct decide_out {
 };
 
 void decide_remember(struct decide_memory *m, const struct sched_value *v, struct now now);
+/* How many slots there are to be: every-node has none, a singleton at most one. */
+int64_t decide_wanted(const struct sched_value *v);
 void decide_value(const struct decide_in *in, struct now now, struct decide_out *out);
 /*
  * Why the slot does not run, as it is known now: no node for it, or who may still run it. "" when nothing is in its

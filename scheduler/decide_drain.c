@@ -31,9 +31,9 @@ static void move_away(struct decider *d, struct sched_slot *s)
 	}
 	if (decide_is_idle(d, s))
 		(void)decide_assign(d, s, r->host->id, false, SCHED_WHY_DRAIN); /* else next time */
-	else if (d->surge > 0 && decide_joining(d) < d->surge)
+	else if (d->surge > 0 && decide_is_known(d, s->version) && decide_joining(d) < d->surge)
 		(void)decide_assign(d, s, r->host->id, true, SCHED_WHY_DRAIN);
-	else if (d->surge == 0 && decide_may_take(d, s))
+	else if ((d->surge == 0 || !decide_is_known(d, s->version)) && decide_may_take(d, s))
 		(void)decide_assign(d, s, r->host->id, false, SCHED_WHY_DRAIN);
 }
 

@@ -27,6 +27,9 @@ enum decide_fate { DECIDE_WELL, DECIDE_UNSURE, DECIDE_LOST, DECIDE_FATE_MAX };
 
 /* decide_slot.c */
 void decide_again_at(struct decider *d, int64_t mono_ms);
+/* Whether the value has the definition of that version; of others only nodes that run it do. */
+bool decide_is_known(const struct decider *d, uint32_t version);
+/* Of one that is not known, what is to run now. */
 const struct sched_spec *decide_spec_of(const struct decider *d, uint32_t version);
 enum decide_fate decide_fate_of(struct decider *d, struct sched_node node, bool leased, enum sched_why *ret_why);
 /* Ready for min_healthy, at its old place or its new one. */

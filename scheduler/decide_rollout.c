@@ -78,21 +78,27 @@ void decide_timeout(struct decider *d)
 	d->changed = true;
 }
 
+/* Elsewhere, by the new definition. */
+static struct place_room *room_for_new(struct decider *d, const struct sched_slot *s)
+{
+	struct sched_slot new = *s;
+
+	new.version = d->v->now.version;
+	return decide_room_for(d, &new, (struct sched_node){0});
+}
+
 /* In place if it may be there; else where it may, and first it stops. */
 static void change(struct decider *d, struct sched_slot *s)
 {
-	const struct sched_spec *spec = d->v->now.spec, *was = decide_spec_of(d, s->version);
+	const struct sched_spec *spec = d->v->now.spec;
 	const struct place_room *at = place_room_of(&d->map, s->node);
 	struct place_room *to = NULL;
-	uint32_t version_was = s->version;
 	enum place_fault fault;
 
-	fault = at ? place_fault(at, spec, was, NULL) : PLACE_AWAY;
+	fault = at ? place_fault(at, spec, &s->reserve, NULL) : PLACE_AWAY;
 	if (s->leased != spec->leased) {
-		if (!decide_may_take(d, s))
-			return;
-		decide_set_version(d, s, d->v->now.version);
-		decide_stop(d, s, SCHED_WHY_LEASE);
+		if ((fault == PLACE_FITS || room_for_new(d, s)) && decide_may_take(d, s))
+			decide_stop(d, s, SCHED_WHY_LEASE); /* where it goes next it is of the new version */
 		return;
 	}
 	if (fault == PLACE_FITS || fault == PLACE_DRAINING || fault == PLACE_AWAY) {
@@ -100,16 +106,15 @@ static void change(struct decider *d, struct sched_slot *s)
 			decide_update(d, s, d->v->now.version);
 		return;
 	}
-	s->version = d->v->now.version;
-	to = decide_room_for(d, s, (struct sched_node){0});
-	s->version = version_was;
+	to = room_for_new(d, s);
 	if (!to || !decide_may_take(d, s))
 		return;
-	decide_set_version(d, s, d->v->now.version);
-	if (s->leased)
+	if (s->leased) {
 		decide_stop(d, s, SCHED_WHY_UNFIT);
-	else
-		(void)decide_assign(d, s, to->host->id, false, SCHED_WHY_UNFIT); /* else with what it has */
+		return;
+	}
+	decide_set_version(d, s, d->v->now.version);
+	(void)decide_assign(d, s, to->host->id, false, SCHED_WHY_UNFIT); /* else it is changed where it is */
 }
 
 static int64_t outdated(const struct decider *d)

@@ -20,8 +20,6 @@ static void leave_lost(struct decider *d, struct sched_slot *s, enum sched_why w
 
 	if (d->v->stopped || !is_wanted(d, s))
 		return; /* what is surplus goes in any case, what is stopped may stay there */
-	if (s->version != d->v->before.version)
-		s->version = d->v->now.version; /* of others nobody has the definition */
 	r = decide_room_for(d, s, (struct sched_node){0});
 	if (r && decide_spec_of(d, s->version)->leased == s->leased && decide_assign(d, s, r->host->id, false, why))
 		return;
@@ -194,7 +192,7 @@ static void count_bounds(struct decider *d)
 	const struct sched_spec *spec = d->v->now.spec;
 	int64_t room = (int64_t)d->v->cap_slots - d->v->desired;
 
-	d->wanted = spec->kind == SCHED_EVERY_NODE || d->v->removed ? 0 : d->v->desired;
+	d->wanted = decide_wanted(d->v);
 	d->surge = spec->leased ? 0 : MIN(MAX(sched_share_of(spec->surge, d->wanted, true), (int64_t)0), room);
 	d->unavailable = MAX(sched_share_of(spec->unavailable, d->wanted, false), (int64_t)0);
 	if (d->surge == 0 && d->unavailable == 0)

@@ -4,6 +4,13 @@
  */
 #include "scheduler/decide_impl.h"
 
+int64_t decide_wanted(const struct sched_value *v)
+{
+	if (v->removed || v->now.spec->kind == SCHED_EVERY_NODE)
+		return 0;
+	return v->now.spec->kind == SCHED_SINGLETON ? MIN(v->desired, (int64_t)1) : v->desired;
+}
+
 void decide_again_at(struct decider *d, int64_t mono_ms)
 {
 	d->again_ms = MIN(d->again_ms, mono_ms);
@@ -12,6 +19,11 @@ void decide_again_at(struct decider *d, int64_t mono_ms)
 const struct sched_spec *decide_spec_of(const struct decider *d, uint32_t version)
 {
 	return version == d->v->before.version && d->v->before.spec ? d->v->before.spec : d->v->now.spec;
+}
+
+bool decide_is_known(const struct decider *d, uint32_t version)
+{
+	return version == d->v->now.version || version == d->v->before.version;
 }
 
 /* Its daemon is down and its host is up: the shims still run the work, and with a lease that ends by itself. */
@@ -205,11 +217,11 @@ bool decide_assign(struct decider *d, struct sched_slot *s, struct sched_node no
 	struct sched_node was = s->node;
 	bool had = s->state != SCHED_PENDING;
 
-	assert(!join || (had && !s->leased && !sched_is_node(s->from)));
+	assert(!join || (had && !s->leased && !sched_is_node(s->from) && decide_is_known(d, s->version)));
 	if (had && !join) {
 		if (!hold(d, s, was, s->epoch))
 			return false;
-		place_count(&d->map, spec, was, -1);
+		place_count(&d->map, &s->reserve, was, -1);
 	}
 	if (join) {
 		s->from = was;
@@ -217,6 +229,8 @@ bool decide_assign(struct decider *d, struct sched_slot *s, struct sched_node no
 	}
 	if (!had)
 		was = s->last;
+	if (!decide_is_known(d, s->version))
+		s->version = d->v->now.version;
 	s->state = SCHED_RUN;
 	s->why = why;
 	s->leased = spec->leased;
@@ -224,7 +238,9 @@ bool decide_assign(struct decider *d, struct sched_slot *s, struct sched_node no
 	s->last = (struct sched_node){0};
 	s->epoch = d->v->next_epoch++;
 	s->decision = d->d.number;
-	place_count(&d->map, spec, node, 1);
+	if (!join)
+		s->reserve = spec->reserve;
+	place_count(&d->map, &s->reserve, node, 1);
 	decide_step_add(d, join ? SCHED_STEP_JOIN : had ? SCHED_STEP_MOVE : SCHED_STEP_PLACE, why, s, was);
 	return true;
 }
@@ -235,7 +251,7 @@ void decide_release(struct decider *d, struct sched_slot *s, enum sched_why why)
 
 	if (!hold(d, s, from, s->from_epoch))
 		return; /* it goes on, until there is room to remember it */
-	place_count(&d->map, decide_spec_of(d, s->version), from, -1);
+	place_count(&d->map, &s->reserve, from, -1);
 	s->from = (struct sched_node){0};
 	s->from_epoch = 0;
 	decide_step_add(d, SCHED_STEP_RELEASE, why, s, from);
@@ -260,7 +276,7 @@ void decide_pend(struct decider *d, struct sched_slot *s, enum sched_why why)
 	/* One that was not told to stop may be about to start. */
 	if (!(s->state == SCHED_STOP && decide_has_stopped(d, s)) && !hold(d, s, was, s->epoch))
 		return;
-	place_count(&d->map, decide_spec_of(d, s->version), was, -1);
+	place_count(&d->map, &s->reserve, was, -1);
 	s->state = SCHED_PENDING;
 	s->why = why;
 	s->last = was;
@@ -288,9 +304,10 @@ void decide_drop(struct decider *d, struct sched_slot *s, enum sched_why why)
 
 void decide_set_version(struct decider *d, struct sched_slot *s, uint32_t version)
 {
-	place_count(&d->map, decide_spec_of(d, s->version), s->node, -1);
+	place_count(&d->map, &s->reserve, s->node, -1);
 	s->version = version;
-	place_count(&d->map, decide_spec_of(d, version), s->node, 1);
+	s->reserve = decide_spec_of(d, version)->reserve;
+	place_count(&d->map, &s->reserve, s->node, 1);
 	d->changed = d->rolled = true;
 }
 

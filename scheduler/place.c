@@ -90,7 +90,7 @@ struct place_room *place_room_of(const struct place_map *m, struct sched_node id
 	return lo < m->n && sched_same_node(m->rooms[lo].host->id, id) ? &m->rooms[lo] : NULL;
 }
 
-void place_count(struct place_map *m, const struct sched_spec *spec, struct sched_node node, int sign)
+void place_count(struct place_map *m, const struct sched_reserve *what, struct sched_node node, int sign)
 {
 	struct place_room *r = place_room_of(m, node);
 
@@ -98,8 +98,8 @@ void place_count(struct place_map *m, const struct sched_spec *spec, struct sche
 		return;
 	assert(sign > 0 || r->mine > 0);
 	r->mine += (uint32_t)sign;
-	r->cpu_milli += sign * spec->reserve_cpu_milli;
-	r->memory_bytes += sign * spec->reserve_memory_bytes;
+	r->cpu_milli += sign * what->cpu_milli;
+	r->memory_bytes += sign * what->memory_bytes;
 	m->rooms[r->domain].domain_mine += (uint32_t)sign;
 }
 
@@ -126,11 +126,11 @@ static int64_t unused_memory(const struct place_room *r)
 }
 
 enum place_fault place_fault(
-	const struct place_room *r, const struct sched_spec *spec, const struct sched_spec *was, size_t *ret_unmet)
+	const struct place_room *r, const struct sched_spec *spec, const struct sched_reserve *was, size_t *ret_unmet)
 {
 	const struct sched_host *h = r->host;
-	int64_t cpu = spec->reserve_cpu_milli - (was ? was->reserve_cpu_milli : 0);
-	int64_t memory = spec->reserve_memory_bytes - (was ? was->reserve_memory_bytes : 0);
+	int64_t cpu = spec->reserve.cpu_milli - (was ? was->cpu_milli : 0);
+	int64_t memory = spec->reserve.memory_bytes - (was ? was->memory_bytes : 0);
 
 	if (h->state != SCHED_ALIVE)
 		return PLACE_AWAY;
@@ -170,11 +170,11 @@ static int64_t load(const struct place_room *r, const struct sched_spec *spec)
 	int64_t cpu = 0, used = 0, memory = 0;
 
 	if (h->cpu_milli > 0) {
-		cpu = (h->cpu_milli - free_cpu(r) + spec->reserve_cpu_milli) * 10 / h->cpu_milli;
+		cpu = (h->cpu_milli - free_cpu(r) + spec->reserve.cpu_milli) * 10 / h->cpu_milli;
 		used = h->used_cpu_milli * 10 / h->cpu_milli;
 	}
 	if (h->memory_bytes >= 16)
-		memory = (h->memory_bytes - free_memory(r) + spec->reserve_memory_bytes) / (h->memory_bytes / 16 + 1) *
+		memory = (h->memory_bytes - free_memory(r) + spec->reserve.memory_bytes) / (h->memory_bytes / 16 + 1) *
 			 10 / 16;
 	return MAX(MAX(cpu, used), memory);
 }

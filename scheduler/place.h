@@ -49,14 +49,14 @@ struct place_ask {
 /* false: more hosts than rooms. spread may be NULL. */
 bool place_begin(struct place_map *m, const char *agent, const struct sched_view *view, const char *spread) MUST_CHECK;
 struct place_room *place_room_of(const struct place_map *m, struct sched_node id); /* NULL: not known */
-/* One more replica of that definition on the node, or one less (sign -1). An unknown node is none of our rooms. */
-void place_count(struct place_map *m, const struct sched_spec *spec, struct sched_node node, int sign);
+/* One more replica with that on the node, or one less (sign -1). An unknown node is none of our rooms. */
+void place_count(struct place_map *m, const struct sched_reserve *what, struct sched_node node, int sign);
 /*
- * Whether it fits there. `was` (NULL: none): a replica of that definition makes room for it, or is changed into it.
+ * Whether it fits there. `was` (NULL: none): what the replica has that is changed into it.
  * ret_unmet (may be NULL): which `require`.
  */
 enum place_fault place_fault(
-	const struct place_room *r, const struct sched_spec *spec, const struct sched_spec *was, size_t *ret_unmet);
+	const struct place_room *r, const struct sched_spec *spec, const struct sched_reserve *was, size_t *ret_unmet);
 /* Kind every-node, which has no slots: whether that node runs a replica. */
 bool place_matches(const struct sched_spec *spec, const struct sched_host *h);
 struct place_room *place_pick(const struct place_map *m, const struct place_ask *ask); /* NULL: none */

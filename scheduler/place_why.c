@@ -79,10 +79,10 @@ static void lack(struct sentence *s, const struct place_map *m, const struct pla
 	if (!best)
 		return;
 	if (f == PLACE_NO_CPU)
-		say(s, " (%s is asked for, %s has %s)", cpu_text(want, ask->spec->reserve_cpu_milli), best->host->name,
+		say(s, " (%s is asked for, %s has %s)", cpu_text(want, ask->spec->reserve.cpu_milli), best->host->name,
 			cpu_text(there, MAX(has(best, f), (int64_t)0)));
 	else
-		say(s, " (%s is asked for, %s has %s)", units_size_short(want, ask->spec->reserve_memory_bytes),
+		say(s, " (%s is asked for, %s has %s)", units_size_short(want, ask->spec->reserve.memory_bytes),
 			best->host->name, units_size_short(there, MAX(has(best, f), (int64_t)0)));
 }
 

@@ -48,6 +48,11 @@ struct sched_share {
 	int64_t n;
 };
 
+/* What a replica may count on having. */
+struct sched_reserve {
+	int64_t cpu_milli, memory_bytes;
+};
+
 /* What of a definition counts here. Borrowed, and never changed. */
 struct sched_spec {
 	enum sched_kind kind;
@@ -55,7 +60,7 @@ struct sched_spec {
 	const struct sched_expr *require, *prefer;
 	size_t n_require, n_prefer; /* at most SCHED_EXPRS_MAX each */
 	const char *spread;	    /* a label; NULL: none */
-	int64_t reserve_cpu_milli, reserve_memory_bytes;
+	struct sched_reserve reserve;
 	int64_t failover_grace_ms;
 	struct sched_share surge, unavailable;
 	int64_t min_healthy_ms, timeout_ms;
@@ -103,6 +108,7 @@ struct sched_slot {
 	uint64_t from_epoch;
 	struct sched_node last; /* who had it before, as long as it is nobody's */
 	uint64_t decision;	/* that assigned it, or told it to stop */
+	struct sched_reserve reserve; /* of its version: of older ones nobody has the definition */
 };
 
 /* An earlier owner that was not seen to have stopped. */

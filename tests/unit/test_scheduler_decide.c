@@ -9,7 +9,7 @@
 
 #define SPEC                                                                                                        \
 	.failover_grace_ms = 60000, .surge = {.is_percent = true, .n = 25}, .timeout_ms = 600000, .rollback = true, \
-	.reserve_cpu_milli = 1000, .reserve_memory_bytes = INT64_C(1) << 30
+	.reserve = {.cpu_milli = 1000, .memory_bytes = INT64_C(1) << 30}
 
 static const struct sched_spec keep = {SPEC};
 static const struct sched_spec leased = {SPEC, .leased = true};

@@ -7,7 +7,7 @@
 
 #define SPEC                                                                                       \
 	.failover_grace_ms = 60000, .timeout_ms = 20000, .rollback = true, .min_healthy_ms = 1000, \
-	.reserve_cpu_milli = 1000, .reserve_memory_bytes = INT64_C(1) << 30
+	.reserve = {.cpu_milli = 1000, .memory_bytes = INT64_C(1) << 30}
 
 static const struct sched_expr zone_a = {.label = "zone", .value = "a", .equal = true};
 static const struct sched_spec surging = {SPEC, .surge = {.is_percent = true, .n = 25}};
