@@ -106,8 +106,8 @@ struct sched_slot {
 	uint64_t epoch;		/* of node; each assignment has its own, rising */
 	struct sched_node from; /* runs it until node is ready */
 	uint64_t from_epoch;
-	struct sched_node last; /* who had it before, as long as it is nobody's */
-	uint64_t decision;	/* that assigned it, or told it to stop */
+	struct sched_node last;	      /* who had it before, as long as it is nobody's */
+	uint64_t decision;	      /* that assigned it, or told it to stop */
 	struct sched_reserve reserve; /* of its version: of older ones nobody has the definition */
 };
 

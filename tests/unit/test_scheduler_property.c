@@ -31,12 +31,12 @@ static struct sched_value other_value;
 static struct sched_slot other_slots[BED_SLOTS];
 static struct sched_held other_held[SCHED_HELD_MAX];
 
-#define MUST(cond)                                                                               \
-	do {                                                                                     \
-		if (!(cond)) {                                                                   \
-			print_story();                                                           \
-			_fail(__FILE__, __LINE__);                                               \
-		}                                                                                \
+#define MUST(cond)                                 \
+	do {                                       \
+		if (!(cond)) {                     \
+			print_story();             \
+			_fail(__FILE__, __LINE__); \
+		}                                  \
 	} while (0)
 
 static void print_line(void *ctx, const struct sched_decision *of, const char *text)
@@ -74,7 +74,9 @@ static const struct sched_spec *new_spec(void)
 {
 	struct sched_spec *s = &specs[n_specs++ % BED_SPECS];
 
-	*s = (struct sched_spec){.kind = one_in(12) ? SCHED_EVERY_NODE : one_in(5) ? SCHED_SINGLETON : SCHED_REPLICATED,
+	*s = (struct sched_spec){.kind = one_in(12)  ? SCHED_EVERY_NODE
+					 : one_in(5) ? SCHED_SINGLETON
+						     : SCHED_REPLICATED,
 		.leased = one_in(3),
 		.require = exprs + below(2),
 		.n_require = one_in(3),
@@ -162,7 +164,8 @@ static void check_bounds(const struct sched_value *was, const struct sched_value
 	const struct sched_spec *spec = v->now.spec;
 	int64_t surge, unavailable, least, before = serving(was, v), wanted = decide_wanted(v);
 
-	if (!was->now.version || v->stopped || v->removed || was->removed || was->stopped || event == SCHED_EVENT_SCALE || wanted < decide_wanted(was))
+	if (!was->now.version || v->stopped || v->removed || was->removed || was->stopped ||
+		event == SCHED_EVENT_SCALE || wanted < decide_wanted(was))
 		return; /* people may take down what they like */
 	surge = spec->leased ? 0 : MIN(sched_share_of(spec->surge, wanted, true), BED_SLOTS - v->desired);
 	unavailable = sched_share_of(spec->unavailable, wanted, false);
@@ -230,13 +233,12 @@ static void check_room(const struct sched_value *v, const struct sched_host *h)
 		const struct sched_slot *s = &v->slots[i];
 		const struct sched_reserve *what = &s->reserve;
 		int64_t n = (s->state != SCHED_PENDING && sched_same_node(s->node, h->id)) +
-			(sched_is_node(s->from) && sched_same_node(s->from, h->id));
+			    (sched_is_node(s->from) && sched_same_node(s->from, h->id));
 
 		cpu += n * what->cpu_milli;
 		memory += n * what->memory_bytes;
 		asks_cpu |= s->decision == v->number && sched_same_node(s->node, h->id) && what->cpu_milli > 0;
-		asks_memory |= s->decision == v->number && sched_same_node(s->node, h->id) &&
-			what->memory_bytes > 0;
+		asks_memory |= s->decision == v->number && sched_same_node(s->node, h->id) && what->memory_bytes > 0;
 	}
 	MUST(!asks_cpu || cpu <= h->cpu_milli);
 	MUST(!asks_memory || memory <= h->memory_bytes);
@@ -445,7 +447,7 @@ static bool is_stuck(const struct sched_value *v)
 
 	for (size_t i = 0; i < v->n_slots; i++)
 		old |= v->slots[i].state == SCHED_RUN &&
-			(v->slots[i].version != v->now.version || v->slots[i].leased != v->now.spec->leased);
+		       (v->slots[i].version != v->now.version || v->slots[i].leased != v->now.spec->leased);
 	return old && v->rollout.state >= SCHED_ROLLOUT_FAILED;
 }
 
