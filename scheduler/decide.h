@@ -52,7 +52,7 @@ struct decide_in {
 	const struct sched_value *was;
 	const struct sched_view *view;
 	const struct decide_event *event;
-	const struct decide_memory *memory;
+	const struct decide_memory *memory; /* never NULL */
 	struct sched_node self;
 	uint64_t ballot; /* for the record; 0: not known */
 };

@@ -244,7 +244,8 @@ struct sched_host {
 	int64_t cpu_milli, memory_bytes;		   /* its capacity */
 	int64_t reserved_cpu_milli, reserved_memory_bytes; /* by all agents but this one */
 	int64_t used_cpu_milli, used_memory_bytes;	   /* measured, all together */
-	uint64_t knows; /* the newest decision of this agent that it acts on, by its own word */
+	/* The newest decision of this agent that it acts on, by its own word; never ahead of what it says of replicas. */
+	uint64_t knows;
 };
 
 /* What a node says of a replica of this agent. One that has nothing to run says nothing. */
