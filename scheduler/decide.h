@@ -18,8 +18,8 @@
  * one they get another owner and epoch at once: what enforces the wait are the voters and the shim (consensus/). A slot
  * with a lease that is to move stops first: its owner releases it, and only then is it given away.
  *
- * Never more than `unavailable` replicas are down by what is decided here, counted over all that serve. With both bounds
- * 0, and with leases, where surge counts as 0, it is one.
+ * Never more than `unavailable` replicas are down by what is decided here, counted over all that serve. With both
+ * bounds 0, and with leases, where surge counts as 0, it is one.
  */
 #include "base/err.h"
 #include "scheduler/place.h"

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The change to another definition. Slots are changed where they are, one after the other, as long as enough others
- * serve; with surge, slots beyond the desired number run the new one first and carry the load meanwhile. What gets
- * nowhere for `timeout` goes back to the last definition that ran everywhere. A slot that cannot be what it was, for its
- * lease or its node, stops first.
+ * serve; with surge, slots beyond the desired number run the new one first and carry the load meanwhile. What
+ * gets nowhere for `timeout` goes back to the last definition that ran everywhere. A slot that cannot be what it was,
+ * for its lease or its node, stops first.
  */
 #include <stdio.h>
 

@@ -7,8 +7,8 @@
  * node/: the value from the register's bytes, the view from gossip. Plain structs; their arrays are the caller's.
  *
  * A slot has one owner. A slot that runs without a lease may have an earlier one beside it (`from`) while it moves; one
- * with a lease never. What an earlier owner of a slot without a lease was not seen to stop is remembered in `held`, over
- * the removal of the agent too: where the name is used with leases, the slot waits for it.
+ * with a lease never. What an earlier owner of a slot without a lease was not seen to stop is remembered in `held`,
+ * over the removal of the agent too: where the name is used with leases, the slot waits for it.
  *
  * Times are no part of a value but wall_ms, which is for people: what lasts is counted by each node from when it first
  * saw the decision (struct decide_memory).
@@ -244,7 +244,7 @@ struct sched_host {
 	int64_t cpu_milli, memory_bytes;		   /* its capacity */
 	int64_t reserved_cpu_milli, reserved_memory_bytes; /* by all agents but this one */
 	int64_t used_cpu_milli, used_memory_bytes;	   /* measured, all together */
-	/* The newest decision of this agent that it acts on, by its own word; never ahead of what it says of replicas. */
+	/* The newest decision of this agent that it acts on, by its word; never ahead of what it says of replicas. */
 	uint64_t knows;
 };
 

@@ -322,6 +322,26 @@ static void test_a_name_used_again_with_leases_waits(void **state)
 			 "         = #4 v2 ×1 0:n2@2v2L\n");
 }
 
+/* It was given the slot, has not said that it knows that it lost it, and runs nothing: it may be about to start it. */
+static void test_who_may_be_about_to_start_is_waited_for(void **state)
+{
+	struct bed *b = &bed;
+
+	(void)state;
+	bed_init(b, "web");
+	(void)bed_host(b, NULL);
+	assert_true(bed_apply(b, &keep, 1));
+	assert_true(bed_do(b, SCHED_EVENT_REMOVE));
+	assert_true(bed_apply(b, &leased, 1));
+	assert_int_equal(b->value->slots[0].state, SCHED_PENDING);
+	b->hosts[0].knows = 1; /* of what gave it the slot, not of what took it */
+	assert_false(bed_do(b, SCHED_EVENT_TICK));
+	b->hosts[0].knows = 2;
+	assert_true(bed_do(b, SCHED_EVENT_TICK));
+	assert_int_equal(b->value->slots[0].state, SCHED_RUN);
+	assert_int_equal(b->value->slots[0].epoch, 2);
+}
+
 static void test_every_node_has_no_slots(void **state)
 {
 	struct bed *b = running(&every, -1, 3);
@@ -417,6 +437,7 @@ int main(void)
 		cmocka_unit_test(test_scaled_stopped_started_removed),
 		cmocka_unit_test(test_the_same_with_leases),
 		cmocka_unit_test(test_a_name_used_again_with_leases_waits),
+		cmocka_unit_test(test_who_may_be_about_to_start_is_waited_for),
 		cmocka_unit_test(test_every_node_has_no_slots),
 		cmocka_unit_test(test_load_is_evened_out_one_by_one),
 		cmocka_unit_test(test_refused_and_repeated),

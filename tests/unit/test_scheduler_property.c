@@ -159,6 +159,15 @@ static int64_t still_serving(const struct sched_value *was, const struct sched_v
 	return n;
 }
 
+static int64_t doubled(const struct sched_value *v)
+{
+	int64_t n = 0;
+
+	for (size_t i = 0; i < v->n_slots; i++)
+		n += v->slots[i].extra || sched_is_node(v->slots[i].from);
+	return n;
+}
+
 static void check_bounds(const struct sched_value *was, const struct sched_value *v, enum sched_event_type event)
 {
 	const struct sched_spec *spec = v->now.spec;
@@ -173,6 +182,7 @@ static void check_bounds(const struct sched_value *was, const struct sched_value
 		unavailable = 1;
 	least = MIN(before, wanted - unavailable);
 	MUST(still_serving(was, v) >= least);
+	MUST(doubled(v) <= MAX(surge, doubled(was)));
 }
 
 /* Each owner's epoch is an old one of the same owner, or a new one, and no two are the same. */

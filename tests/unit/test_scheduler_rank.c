@@ -39,6 +39,9 @@ static void test_ranks_and_nodes_agree(void **state)
 			seen |= sched_same_node(node, bed_id(i)) ? 1u << i : 0;
 	}
 	assert_int_equal(seen, 0x7f);
+	assert_true(rank_node("web", &b->view, 0, &node));
+	for (size_t i = 0; i < 7; i++)
+		assert_true(rank_hash("web", bed_id(i)) <= rank_hash("web", node)); /* the highest, in every version */
 	assert_false(rank_node("web", &b->view, 7, &node));
 	assert_int_equal(rank_of("web", &b->view, bed_id(9)), RANK_NONE);
 }
