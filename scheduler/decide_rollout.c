@@ -95,13 +95,14 @@ static void change(struct decider *d, struct sched_slot *s)
 	struct place_room *to = NULL;
 	enum place_fault fault;
 
-	fault = at ? place_fault(at, spec, &s->reserve, NULL) : PLACE_AWAY;
+	fault = at ? place_lacks(at, spec, &s->reserve, NULL) : PLACE_AWAY;
 	if (s->leased != spec->leased) {
-		if ((fault == PLACE_FITS || room_for_new(d, s)) && decide_may_take(d, s))
+		if (((at && place_fault(at, spec, &s->reserve, NULL) == PLACE_FITS) || room_for_new(d, s)) &&
+			decide_may_take(d, s))
 			decide_stop(d, s, SCHED_WHY_LEASE); /* where it goes next it is of the new version */
 		return;
 	}
-	if (fault == PLACE_FITS || fault == PLACE_DRAINING || fault == PLACE_AWAY) {
+	if (fault == PLACE_FITS) {
 		if (decide_may_take(d, s))
 			decide_update(d, s, d->v->now.version);
 		return;
@@ -115,6 +116,18 @@ static void change(struct decider *d, struct sched_slot *s)
 	}
 	decide_set_version(d, s, d->v->now.version);
 	(void)decide_assign(d, s, to->host->id, false, SCHED_WHY_UNFIT); /* else it is changed where it is */
+}
+
+static void change_outdated(struct decider *d, struct sched_slot *s)
+{
+	enum sched_why why;
+
+	if (!is_outdated(d, s) || (s->extra && d->v->now.spec->leased))
+		return;
+	if (!sched_is_node(s->from))
+		change(d, s);
+	else if (decide_fate_of(d, s->node, false, &why) == DECIDE_LOST && decide_may_take(d, s))
+		decide_stop(d, s, SCHED_WHY_VERSION); /* it will never have moved: it begins anew */
 }
 
 static int64_t outdated(const struct decider *d)
@@ -207,12 +220,8 @@ void decide_roll(struct decider *d)
 	if (r->state != SCHED_ROLLOUT_IDLE) {
 		add_extras(d, old);
 		drop_extras(d, old); /* rather than change them */
-		for (size_t i = 0; i < d->v->n_slots; i++) {
-			struct sched_slot *s = &d->v->slots[i];
-
-			if (is_outdated(d, s) && !sched_is_node(s->from) && !(s->extra && d->v->now.spec->leased))
-				change(d, s);
-		}
+		for (size_t i = 0; i < d->v->n_slots; i++)
+			change_outdated(d, &d->v->slots[i]);
 		old = outdated(d);
 	}
 	drop_extras(d, old);

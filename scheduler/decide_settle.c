@@ -48,6 +48,9 @@ static void settle_moving(struct decider *d, struct sched_slot *s)
 			return;
 		why = SCHED_WHY_DRAIN;
 	}
+	/* As something else it cannot join who has it: decide_roll sees to that. */
+	if (!decide_is_known(d, s->version) || decide_spec_of(d, s->version)->leased)
+		return;
 	other = decide_room_for(d, s, (struct sched_node){0});
 	if (other)
 		(void)decide_assign(d, s, other->host->id, false, why); /* no room to remember: it stays as it is */

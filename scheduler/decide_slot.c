@@ -103,9 +103,11 @@ bool decide_is_idle(struct decider *d, const struct sched_slot *s)
 
 	if (s->state != SCHED_RUN)
 		return true;
+	if (sched_is_node(s->from) && decide_serves(d, s))
+		return false;
 	if (decide_fate_of(d, s->node, s->leased, &why) == DECIDE_LOST)
 		return true;
-	return r && !r->ready && !(sched_is_node(s->from) && decide_serves(d, s));
+	return r && !r->ready;
 }
 
 /* It knows the decision, and has nothing of that epoch. */

@@ -125,21 +125,14 @@ static int64_t unused_memory(const struct place_room *r)
 	return r->host->memory_bytes - r->host->used_memory_bytes;
 }
 
-enum place_fault place_fault(
+enum place_fault place_lacks(
 	const struct place_room *r, const struct sched_spec *spec, const struct sched_reserve *was, size_t *ret_unmet)
 {
-	const struct sched_host *h = r->host;
 	int64_t cpu = spec->reserve.cpu_milli - (was ? was->cpu_milli : 0);
 	int64_t memory = spec->reserve.memory_bytes - (was ? was->memory_bytes : 0);
 
-	if (h->state != SCHED_ALIVE)
-		return PLACE_AWAY;
-	if (!h->schedulable)
-		return PLACE_CLOSED;
-	if (h->draining)
-		return PLACE_DRAINING;
 	for (size_t i = 0; i < spec->n_require; i++) {
-		if (holds(&spec->require[i], h))
+		if (holds(&spec->require[i], r->host))
 			continue;
 		if (ret_unmet)
 			*ret_unmet = i;
@@ -153,6 +146,18 @@ enum place_fault place_fault(
 	if (!was && memory > unused_memory(r))
 		return PLACE_FULL_MEMORY;
 	return PLACE_FITS;
+}
+
+enum place_fault place_fault(
+	const struct place_room *r, const struct sched_spec *spec, const struct sched_reserve *was, size_t *ret_unmet)
+{
+	if (r->host->state != SCHED_ALIVE)
+		return PLACE_AWAY;
+	if (!r->host->schedulable)
+		return PLACE_CLOSED;
+	if (r->host->draining)
+		return PLACE_DRAINING;
+	return place_lacks(r, spec, was, ret_unmet);
 }
 
 bool place_matches(const struct sched_spec *spec, const struct sched_host *h)

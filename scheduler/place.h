@@ -57,6 +57,9 @@ void place_count(struct place_map *m, const struct sched_reserve *what, struct s
  */
 enum place_fault place_fault(
 	const struct place_room *r, const struct sched_spec *spec, const struct sched_reserve *was, size_t *ret_unmet);
+/* The same, whatever state the node is in: for what is there already. */
+enum place_fault place_lacks(
+	const struct place_room *r, const struct sched_spec *spec, const struct sched_reserve *was, size_t *ret_unmet);
 /* Kind every-node, which has no slots: whether that node runs a replica. */
 bool place_matches(const struct sched_spec *spec, const struct sched_host *h);
 struct place_room *place_pick(const struct place_map *m, const struct place_ask *ask); /* NULL: none */

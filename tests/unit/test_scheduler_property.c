@@ -234,21 +234,24 @@ static bool meets(const struct sched_spec *spec, const struct sched_host *h)
 	return true;
 }
 
-static void check_room(const struct sched_value *v, const struct sched_host *h)
+static void check_room(const struct sched_value *was, const struct sched_value *v, const struct sched_host *h)
 {
 	int64_t cpu = h->reserved_cpu_milli, memory = h->reserved_memory_bytes;
 	bool asks_cpu = false, asks_memory = false;
 
 	for (size_t i = 0; i < v->n_slots; i++) {
-		const struct sched_slot *s = &v->slots[i];
+		const struct sched_slot *s = &v->slots[i], *a;
 		const struct sched_reserve *what = &s->reserve;
 		int64_t n = (s->state != SCHED_PENDING && sched_same_node(s->node, h->id)) +
 			    (sched_is_node(s->from) && sched_same_node(s->from, h->id));
 
 		cpu += n * what->cpu_milli;
 		memory += n * what->memory_bytes;
-		asks_cpu |= s->decision == v->number && sched_same_node(s->node, h->id) && what->cpu_milli > 0;
-		asks_memory |= s->decision == v->number && sched_same_node(s->node, h->id) && what->memory_bytes > 0;
+		if (!sched_same_node(s->node, h->id))
+			continue;
+		a = s->epoch < was->next_epoch ? sched_slot_of(was, s->number) : NULL;
+		asks_cpu |= what->cpu_milli > (a ? a->reserve.cpu_milli : 0);
+		asks_memory |= what->memory_bytes > (a ? a->reserve.memory_bytes : 0);
 	}
 	MUST(!asks_cpu || cpu <= h->cpu_milli);
 	MUST(!asks_memory || memory <= h->memory_bytes);
@@ -268,12 +271,13 @@ static void check_decision(const struct sched_value *was, const struct sched_val
 		MUST(s->version != v->now.version || s->reserve.cpu_milli == v->now.spec->reserve.cpu_milli);
 		if (sched_is_node(s->from))
 			check_epoch(was, v, s, s->from, s->from_epoch);
+		if (h)
+			check_room(was, v, h);
 		if (s->epoch < was->next_epoch)
 			continue;
-		MUST(h->state == SCHED_ALIVE && h->schedulable && !h->draining);
+		MUST(h && h->state == SCHED_ALIVE && h->schedulable && !h->draining);
 		MUST(meets(spec_of(v, s->version), h));
 		MUST(s->version == v->now.version || s->version == v->before.version);
-		check_room(v, h);
 		if (s->leased)
 			check_lease(was, s);
 	}
@@ -461,6 +465,15 @@ static bool is_stuck(const struct sched_value *v)
 	return old && v->rollout.state >= SCHED_ROLLOUT_FAILED;
 }
 
+/* What a surge began then serves in its place, and stays. */
+static bool has_pending(const struct sched_value *v)
+{
+	for (size_t i = 0; i < v->n_slots; i++)
+		if (v->slots[i].state == SCHED_PENDING)
+			return true;
+	return false;
+}
+
 static void check_settled(void)
 {
 	const struct sched_value *v = bed.value;
@@ -474,18 +487,18 @@ static void check_settled(void)
 	MUST(v->rollout.state != SCHED_ROLLOUT_RUNNING || v->stopped);
 	if (is_stuck(v))
 		return;
-	MUST(v->n_slots == (size_t)desired);
+	MUST(v->n_slots == (size_t)desired || (has_pending(v) && v->n_slots == (size_t)(desired + doubled(v))));
 	for (size_t i = 0; i < v->n_slots; i++) {
 		const struct sched_slot *s = &v->slots[i];
 		char why[SCHED_TEXT_MAX];
 
-		MUST(s->number == i && !sched_is_node(s->from));
+		MUST((s->number == i || s->extra) && !sched_is_node(s->from));
 		(void)decide_pending(&in, s->number, &out, why, sizeof(why));
 		MUST((s->state == SCHED_PENDING) == (why[0] != '\0'));
 		if (s->state == SCHED_PENDING)
 			continue;
 		runs++;
-		MUST(s->state == SCHED_RUN && serves(v, s));
+		MUST(s->state == SCHED_RUN && (s->extra || serves(v, s)));
 		MUST(sched_host_of(&bed.view, s->node)->state == SCHED_ALIVE);
 	}
 	MUST(bed.n_runs == runs);
