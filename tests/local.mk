@@ -2,9 +2,9 @@
 # A test program is one line: tests/unit/NAME (pure or cheap) or tests/edge/NAME (real cgroups, processes, sockets),
 # made of the .c file of that name with cmocka and linked with every floor. Exit status 77: this host lacks what it
 # names.
-TEST_LIBS = libtest.a libcli.a libnode.a libgossip.a libgossip_core.a libsupervisor.a libsupervisor_core.a libbase.a \
-	$(EV_LIBS) $(NNG_LIBS) $(MSGPACK_LIBS) $(CGROUP_LIBS) $(SECCOMP_LIBS) $(SQLITE_LIBS) $(YAML_LIBS) $(TLS_LIBS) \
-	$(CMOCKA_LIBS) -lpthread -lm
+TEST_LIBS = libtest.a libcli.a libnode.a libgossip.a libgossip_core.a libscheduler_core.a libsupervisor.a \
+	libsupervisor_core.a libbase.a $(EV_LIBS) $(NNG_LIBS) $(MSGPACK_LIBS) $(CGROUP_LIBS) $(SECCOMP_LIBS) \
+	$(SQLITE_LIBS) $(YAML_LIBS) $(TLS_LIBS) $(CMOCKA_LIBS) -lpthread -lm
 LDADD = $(TEST_LIBS)
 
 # What test programs share and is more than a header.
@@ -134,6 +134,12 @@ test_programs += %D%/unit/test_restart
 test_programs += %D%/unit/test_rng
 test_programs += %D%/unit/test_runner_found
 test_programs += %D%/unit/test_runner_ids
+test_programs += %D%/unit/test_scheduler_decide
+test_programs += %D%/unit/test_scheduler_explain
+test_programs += %D%/unit/test_scheduler_place
+test_programs += %D%/unit/test_scheduler_property
+test_programs += %D%/unit/test_scheduler_rank
+test_programs += %D%/unit/test_scheduler_rollout
 test_programs += %D%/unit/test_seccomp_profile
 test_programs += %D%/unit/test_seccomp_program
 test_programs += %D%/unit/test_shim_logline
@@ -238,6 +244,7 @@ EXTRA_DIST += %D%/lib/lsan.supp
 EXTRA_DIST += %D%/lib/oom.h
 EXTRA_DIST += %D%/lib/pki_bed.h
 EXTRA_DIST += %D%/lib/store_bed.h
+EXTRA_DIST += %D%/lib/sched_bed.h
 EXTRA_DIST += %D%/lib/proc.h
 EXTRA_DIST += %D%/lib/replica_story.h
 EXTRA_DIST += %D%/lib/talk.h
