@@ -247,7 +247,7 @@ static void in_the_agents_pid_namespace(void **state)
 	kit_plan(k, &p, "exec sleep 1000");
 	p.p.flags |= SHIM_FLAG_NEW_PIDNS;
 	kit_run(k, &p);
-	kit_plan(k, &p, "cat /proc/2/comm");
+	kit_plan(k, &p, "until [ \"$(cat /proc/2/comm)\" != sh ]; do sleep 0.01; done; cat /proc/2/comm");
 	p.p.flags |= SHIM_FLAG_NEW_PIDNS;
 	kit_exec(k, &p);
 	kit_until(k, SHIM_EXEC_DONE);
