@@ -25,7 +25,7 @@
 #define HEALTH_MAX     4
 #define GOOD_BEATS     10 /* without a fault: health is a step better */
 #define LATE_TELL_MS   1000
-#define ALONE_SILENCES 3 /* of a member, until its observer accuses it though nobody agrees with him in others */
+#define ALONE_SILENCES 6 /* of a member, until its observer accuses it though nobody agrees with him in others */
 #define ROUNDS_MAX     3 /* of asking relays of whom none answers */
 
 static const struct sm_state states[] = {

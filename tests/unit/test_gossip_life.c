@@ -406,7 +406,7 @@ static void test_the_few_agree(void **state)
 		for (int i = 0; i < 2; i++)
 			for (int k = 2; k < 5; k++)
 				cut_off(b, i, k, true);
-		bed_run(b, 15000);
+		bed_run(b, 30000);
 		for (int i = 0; i < 2; i++)
 			for (int k = 2; k < 5; k++)
 				assert_true(bed_state(b, k, i) == GOSSIP_DEAD && bed_state(b, i, k) == GOSSIP_DEAD);

@@ -51,8 +51,10 @@ class Following:
 
     def __init__(self, node, *args):
         argv = [os.path.join(node.fleet.build, "covey"), "--socket", node.socket, "logs", *args, "-f"]
+        was = signal.signal(signal.SIGINT, signal.default_int_handler)  # who runs us in the background ignores it
         self.child = subprocess.Popen(node.fleet.net.enter(node.i, argv), stdout=subprocess.PIPE,
                                       stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True)
+        signal.signal(signal.SIGINT, was)
 
     def lines(self, n):
         return [self.child.stdout.readline() for _ in range(n)]
