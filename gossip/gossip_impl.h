@@ -133,6 +133,8 @@ struct link {
 	uint8_t differ_beats;
 	enum gossip_close why;
 	uint32_t member;
+	uint64_t unknown; /* of whom it told a value and no record: asked for, since unknown_ms */
+	int64_t unknown_ms;
 	uint64_t contested; /* at this incarnation others call it dead, and it shall answer; 0: none */
 	int64_t up_ms, heard_ms, unused_ms, passing_until_ms, served_ms;
 	uint64_t peer_hash;

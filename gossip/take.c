@@ -156,6 +156,19 @@ static void take_map(
 	l->news = true;
 }
 
+/*
+ * A value of somebody unknown is of one of the many whom a new link has yet to tell us of, or its record went as a
+ * digest before the link was eager: it is asked for. What then comes again without a record, nobody may say.
+ */
+static bool is_nobodys(struct gossip *g, struct link *l, uint64_t id)
+{
+	if (l->unknown == id)
+		return l->met && g->now.mono_ms - l->unknown_ms >= g->profile->probe_ms;
+	l->unknown = id;
+	l->unknown_ms = g->now.mono_ms;
+	return false;
+}
+
 /* The member whose map it is; NULL: nothing more is to be done with the part. */
 static struct member *part_member(struct gossip *g, struct link *l, const struct gossip_part *p)
 {
@@ -173,7 +186,7 @@ static struct member *part_member(struct gossip *g, struct link *l, const struct
 		return NULL;
 	}
 	if ((!m || boot > state_boot(m->inc)) && (!p->has_record || p->from != 0)) {
-		if (m || l->met) /* else it is of the many whom a new link has yet to tell us of */
+		if (m || is_nobodys(g, l, p->id))
 			gossip_refuse(g, p->id, peer, m ? GOSSIP_REFUSE_BOOT : GOSSIP_REFUSE_NO_MEMBER);
 		sync_ask(g, l, p->id);
 		return NULL;

@@ -272,7 +272,11 @@ static void test_values_that_are_refused(void **state)
 	assert_int_equal(b->v[0].last[GOSSIP_EVENT_REFUSED].number, GOSSIP_REFUSE_OWN);
 	bed_run(b, 2000);
 	p->id = 0x123456789;
-	bed_step(b, 0, &in); /* of nobody */
+	bed_step(b, 0, &in); /* of nobody: it is asked for who that is */
+	gossip_figures(b->v[0].g, &f);
+	assert_int_equal(f.refused, 1);
+	bed_run(b, 2000);
+	bed_step(b, 0, &in); /* and again, without a record */
 	assert_int_equal(b->v[0].last[GOSSIP_EVENT_REFUSED].number, GOSSIP_REFUSE_NO_MEMBER);
 	bed_run(b, 2000);
 	p->id = b->v[2].id;
