@@ -6,13 +6,8 @@
 #include "scheduler/explain.h"
 
 #include <inttypes.h>
-#include <stdarg.h>
-#include <stdio.h>
 
-struct sentence {
-	char *out;
-	size_t n, at;
-};
+#include "scheduler/sentence.h"
 
 /* %s is the node that it is about */
 static const char *const events[] = {
@@ -53,19 +48,6 @@ static const char *const whys[] = {
 	[SCHED_WHY_EVEN] = "%s had more of them than others",
 };
 _Static_assert(ARRAY_LEN(whys) == SCHED_WHY_MAX, "words for each reason");
-
-/* Appends; what does not fit is cut. */
-static void PRINTF_LIKE(2, 3) say(struct sentence *s, const char *fmt, ...)
-{
-	va_list ap;
-	int more;
-
-	va_start(ap, fmt);
-	more = s->at < s->n ? vsnprintf(s->out + s->at, s->n - s->at, fmt, ap) : 0;
-	va_end(ap);
-	if (more > 0)
-		s->at += (size_t)more;
-}
 
 /* One of the tables' texts, with the node's name where it has a place for it. */
 static void say_of(struct sentence *s, const char *text, const char *name)

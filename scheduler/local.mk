@@ -17,4 +17,5 @@ libscheduler_core_a_SOURCES = \
 	%D%/rank.c \
 	%D%/rank.h \
 	%D%/sched.c \
-	%D%/sched.h
+	%D%/sched.h \
+	%D%/sentence.h

@@ -4,29 +4,10 @@
  * the best of those that only lack room would have.
  */
 #include <inttypes.h>
-#include <stdarg.h>
-#include <stdio.h>
 
 #include "base/units.h"
 #include "scheduler/place.h"
-
-struct sentence {
-	char *out;
-	size_t n, at;
-};
-
-/* Appends; what does not fit is cut. */
-static void PRINTF_LIKE(2, 3) say(struct sentence *s, const char *fmt, ...)
-{
-	va_list ap;
-	int more;
-
-	va_start(ap, fmt);
-	more = s->at < s->n ? vsnprintf(s->out + s->at, s->n - s->at, fmt, ap) : 0;
-	va_end(ap);
-	if (more > 0)
-		s->at += (size_t)more;
-}
+#include "scheduler/sentence.h"
 
 /* "2 are draining", behind a comma */
 static void part(struct sentence *s, size_t n, const char *one, const char *many)

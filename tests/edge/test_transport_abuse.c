@@ -280,18 +280,6 @@ static void test_accepting_goes_on_after_descriptors_ran_out(void **state)
 	link_close(&a);
 }
 
-static void dial_and_close(struct link_end *a, struct link_end *b, size_t rounds)
-{
-	for (size_t i = 0; i < rounds; i++) {
-		size_t up = a->up;
-
-		link_dial_end(a, b, 1);
-		LINK_UNTIL(a->up == up + 1, a, b);
-		transport_hang_up(a->t, a->last, false, wait_mono_ms());
-	}
-	LINK_UNTIL(link_stats(a).up == 0 && link_stats(b).up == 0 && link_stats(b).pending == 0, a, b);
-}
-
 static void test_a_thousand_dials_leave_nothing(void **state)
 {
 	struct link_end a = {0}, b = {0};
@@ -300,10 +288,10 @@ static void test_a_thousand_dials_leave_nothing(void **state)
 	(void)state;
 	link_open(&a, ANY, NULL, usual);
 	link_open(&b, ANY, NULL, usual);
-	dial_and_close(&a, &b, ROUNDS / 5); /* the allocator has its size */
+	link_dial_and_close(&a, &b, ROUNDS / 5); /* the allocator has its size */
 	fds = link_fds();
 	kb = link_rss_kb();
-	dial_and_close(&a, &b, ROUNDS);
+	link_dial_and_close(&a, &b, ROUNDS);
 	LINK_UNTIL(link_fds() <= fds, &a, &b);
 #ifndef COVEY_SANITIZED /* which keep what was freed for a while */
 	assert_true(link_rss_kb() <= kb + 256);

@@ -247,18 +247,6 @@ static void test_silent_and_half_open_peers_are_bounded(void **state)
 	WAIT_UNTIL(link_fds() <= before, WAIT_BOUND_S);
 }
 
-static void dial_and_close(struct link_end *a, struct link_end *b, size_t rounds)
-{
-	for (size_t i = 0; i < rounds; i++) {
-		size_t up = a->up;
-
-		link_dial_end(a, b, 1);
-		LINK_UNTIL(a->up == up + 1, a, b);
-		transport_hang_up(a->t, a->last, false, wait_mono_ms());
-	}
-	LINK_UNTIL(link_stats(a).up == 0 && link_stats(b).up == 0 && link_stats(b).pending == 0, a, b);
-}
-
 static void test_many_dials_leave_nothing(void **state)
 {
 	struct link_end a = {0}, b = {0};
@@ -267,10 +255,10 @@ static void test_many_dials_leave_nothing(void **state)
 	(void)state;
 	link_open(&a, ANY, &node, usual);
 	link_open(&b, ANY, &node2, usual);
-	dial_and_close(&a, &b, ROUNDS / 2); /* the allocator has its size */
+	link_dial_and_close(&a, &b, ROUNDS / 2); /* the allocator has its size */
 	fds = link_fds();
 	kb = link_rss_kb();
-	dial_and_close(&a, &b, ROUNDS);
+	link_dial_and_close(&a, &b, ROUNDS);
 	LINK_UNTIL(link_fds() <= fds, &a, &b);
 #ifndef COVEY_SANITIZED /* which keep what was freed for a while */
 	assert_true(link_rss_kb() <= kb + 512);

@@ -355,3 +355,15 @@ int link_teardown(void **state)
 	nng_teardown();
 	return 0;
 }
+
+void link_dial_and_close(struct link_end *a, struct link_end *b, size_t rounds)
+{
+	for (size_t i = 0; i < rounds; i++) {
+		size_t up = a->up;
+
+		link_dial_end(a, b, 1);
+		LINK_UNTIL(a->up == up + 1, a, b);
+		transport_hang_up(a->t, a->last, false, wait_mono_ms());
+	}
+	LINK_UNTIL(link_stats(a).up == 0 && link_stats(b).up == 0 && link_stats(b).pending == 0, a, b);
+}

@@ -43,6 +43,8 @@ int link_try_open(struct link_end *x, const char *bind, const struct transport_t
 void link_close(struct link_end *x);
 void link_dial(struct link_end *x, const char *address, uint64_t token);
 void link_dial_end(struct link_end *x, const struct link_end *to, uint64_t token);
+/* So often a link from a to b that is closed once it is up; returns when both ends have none. */
+void link_dial_and_close(struct link_end *a, struct link_end *b, size_t rounds);
 void link_address(const struct link_end *x, char ret[TRANSPORT_ADDR_MAX]);
 struct transport_stats link_stats(const struct link_end *x);
 
