@@ -219,18 +219,18 @@ class Serf(Flock):
 class Covey(Flock):
     """Profile lan, no encryption, as serf. The first member founds as soon as it answers; what it takes is in the
     figure. A text is a change of how many replicas an agent is to have that is stopped, made durable by its node and
-    then told; others are asked for it, each LOOK_S after its last answer.
+    then told; others are asked for it and answer when they know.
     """
 
     name = "covey"
     profile, security = "lan", "insecure: yes"
-    LOOK_S = 0.005
+    LOOK_MS = 2000
 
     def __init__(self, env, n):
         super().__init__(env, n)
         self.run_dir = os.path.join(env.shm, f"flock.{env.sessions}")  # tmpfs, as /run is on Debian
         self.group = f"{env.group}.{env.sessions}"
-        self.control, self.asked, self.due = [None] * n, [None] * n, {}
+        self.control, self.asked, self.idle = [None] * n, [None] * n, set()
         self.teller, self.text, self.version = 0, None, 0
         for i in range(n):
             for d in (self.of(i, "data"), self.of(i, "agents.d"), os.path.join(self.run_dir, str(i))):
@@ -283,25 +283,27 @@ class Covey(Flock):
     def listen(self, i):
         if not self.asked[i]:
             self.asked[i] = Control(os.path.join(self.run_dir, str(i), "covey.sock"), ANSWER_S)
-            self.due[i] = 0
+            self.idle.add(i)
         return self.asked[i].sock
 
     def look(self):
-        now = time.monotonic()
-        for i in [i for i, at in self.due.items() if at <= now]:
-            self.asked[i].ask("status", agent=f"bench{self.teller}")
-            del self.due[i]
-        return max(0, min(self.due.values(), default=now + 0.1) - now)
+        asked = self.idle - {self.teller}
+        for i in asked:
+            self.asked[i].ask("status", agent=f"bench{self.teller}", brief=True, newer_than=self.version - 1,
+                              wait_ms=self.LOOK_MS)
+        self.idle -= asked
+        return super().look()
 
     def heard(self, i):
         agents = self.asked[i].answer()["agents"]
-        self.due[i] = time.monotonic() + self.LOOK_S
+        self.idle.add(i)
         is_there = agents and agents[0]["name"] == f"bench{self.teller}" and agents[0]["version"] == self.version
         return [self.text] if is_there else []
 
     def tell(self, i, text):
         was = self.control[i].call("status", agent=f"bench{i}")["agents"][0]["version"]
         self.teller, self.text, self.version = i, text, was + 1
+        self.look()
         t0 = time.monotonic()
         self.control[i].ask("scale", agent=f"bench{i}", n=1 + was % 2)
         return t0

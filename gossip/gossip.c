@@ -403,7 +403,13 @@ static int64_t deadline(const struct gossip *g)
 	return earlier(at, earlier(dial_deadline(g), sync_deadline(g)));
 }
 
-static void run(struct gossip *g)
+/* What a node says of itself comes by the value: those of one turn of the loop are one piece of news. */
+static bool is_said(const struct gossip_in *in)
+{
+	return in->type == GOSSIP_IN_SET;
+}
+
+static void run(struct gossip *g, bool said)
 {
 	beat(g);
 	repair(g);
@@ -414,7 +420,8 @@ static void run(struct gossip *g)
 		links_rewire(g);
 	dial_run(g);
 	sync_run(g);
-	spread_run(g);
+	if (!said)
+		spread_run(g);
 	check_left(g);
 }
 
@@ -428,7 +435,7 @@ void gossip_step(struct gossip *g, const struct gossip_in *in, struct now now, s
 	if (late > g->profile->beat_ms / 2)
 		watch_late(g, late);
 	dispatch(g, in);
-	run(g);
+	run(g, is_said(in));
 	links_out(g);
 	gossip_events_out(g);
 	if (g->app_changed && gossip_emit(g, GOSSIP_OUT_CHANGED))

@@ -260,7 +260,7 @@ struct gossip {
 	/* gossip.c */
 	int64_t sync_moved_ms; /* the last word of the sync under way */
 	int64_t beat_at, flush_at, flushed_ms, lazy_at, repair_at, sync_at, sync_pause_ms, changed_ms, deadline_ms;
-	uint64_t lazy_mark;
+	uint64_t lazy_mark, lazy_told; /* what the next lazy flush tells, what the last one told */
 	uint32_t syncing; /* number of the link, or GOSSIP_NO_LINK */
 	int64_t refused_told_ms, memory_told_ms, many_told_ms, clash_told_ms;
 	struct event *events; /* owned, EVENTS_MAX; NULL until the first */
@@ -420,6 +420,9 @@ uint32_t spread_after(const struct gossip *g, uint64_t seq); /* oldest change af
 bool spread_states(struct gossip *g, struct link *l, struct gossip_msg *ret);
 bool spread_deltas(struct gossip *g, struct link *l, struct gossip_msg *ret);
 bool spread_lazy(struct gossip *g, struct link *l, struct gossip_msg *ret);
+/* The other end has as much of that member's map as we have. */
+void spread_known(const struct gossip *g, struct link *l, const struct member *known);
+bool spread_stays(const struct gossip *g, const struct link *l); /* eager, come what may */
 void spread_prune(struct gossip *g, struct link *l); /* the other end had it */
 void spread_graft(struct gossip *g, struct link *l);
 

@@ -281,10 +281,13 @@ void links_rewire(struct gossip *g)
 		const struct member *m = members_at(g, targets[i]);
 		struct link *l = links_of(g, m);
 
-		if (l)
+		if (l) {
 			l->wanted = true;
-		else
+			if (!l->eager && spread_stays(g, l))
+				spread_graft(g, l);
+		} else {
 			dial_want(g, m, -1);
+		}
 	}
 	dial_wanted_end(g);
 	watch_rewire(g);

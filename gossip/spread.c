@@ -3,12 +3,18 @@
  * How news travels. What changed since a link's cursor is what the link has to say: so news merges by itself while it
  * waits, and none is queued. States (life and death) go on every link at once. Maps go on eager links, which form a
  * tree since whoever is told twice turns the second teller lazy (Plumtree); on lazy links digests follow a little
- * later, for whoever missed it on the tree to ask, which makes the link part of the tree.
+ * later, for whoever missed it on the tree to ask, which makes the link part of the tree. One end of a lazy link says
+ * it first, and the other, who waits once more, mostly need not: it has been told that it is known.
+ *
+ * Of a cycle of links several may turn lazy at once, when several have news: so trees are cut. The neighbours on the
+ * first two rings stay eager, whatever is told twice: two rings hang together, and from anywhere it is few steps.
  *
  * The first change after a pause goes at once; further ones wait for the rest of flush_ms, so that a burst is one
  * message a link.
  */
 #include "gossip/gossip_impl.h"
+
+#define SKELETON_RINGS 2
 
 void spread_changed(struct gossip *g)
 {
@@ -37,17 +43,28 @@ static void flush(struct gossip *g)
 		links_ready(l);
 }
 
+/* Of the two ends of a link one; of a node's links about half. */
+static bool speaks_first(const struct gossip *g, const struct link *l)
+{
+	uint64_t id = members_at(g, l->member)->id;
+
+	return (g->id < id) == ((g->id ^ id) & 1);
+}
+
 /* Only what was there when the pause began: it had the whole of it to come by the tree. */
 static void flush_lazy(struct gossip *g)
 {
+	bool behind = g->lazy_mark > g->lazy_told;
+
 	LINKS_FOREACH(g, l)
 	{
-		l->lazy_to = g->lazy_mark;
+		l->lazy_to = speaks_first(g, l) ? g->lazy_mark : g->lazy_told;
 		if (!l->eager && l->map_cursor < l->lazy_to)
 			links_ready(l);
 	}
+	g->lazy_told = g->lazy_mark;
 	g->lazy_at = DEADLINE_NEVER;
-	if (g->seq > g->lazy_mark) {
+	if (g->seq > g->lazy_mark || behind) {
 		g->lazy_at = g->now.mono_ms + g->profile->lazy_ms;
 		g->lazy_mark = g->seq;
 	}
@@ -177,6 +194,28 @@ bool spread_lazy(struct gossip *g, struct link *l, struct gossip_msg *ret)
 	}
 	l->map_cursor = MAX(l->map_cursor, l->lazy_to);
 	return ret->digests.n > 0;
+}
+
+void spread_known(const struct gossip *g, struct link *l, const struct member *known)
+{
+	uint32_t i = l->eager ? MEMBER_NONE : spread_after(g, l->map_cursor), from;
+	bool record;
+
+	for (; i != MEMBER_NONE; i = members_at(g, i)->next) {
+		const struct member *m = members_at(g, i);
+
+		if (m != known && map_is_news(m, l, &from, &record))
+			return;
+		l->map_cursor = m->seq;
+	}
+}
+
+bool spread_stays(const struct gossip *g, const struct link *l)
+{
+	for (int r = 0; r < SKELETON_RINGS; r++)
+		if (g->pred[r] == l->member || g->succ[r] == l->member)
+			return true;
+	return false;
 }
 
 void spread_prune(struct gossip *g, struct link *l)

@@ -235,7 +235,7 @@ void take_deltas(struct gossip *g, struct link *l, const struct gossip_msg_delta
 	if (m->asked || l->news)
 		return;
 	g->figures.nothing_new++;
-	if (g->now.mono_ms - l->up_ms < g->profile->settle_ms)
+	if (spread_stays(g, l) || g->now.mono_ms - l->up_ms < g->profile->settle_ms)
 		return; /* what two say who have just met, both heard of elsewhere: that is no tree yet */
 	l->prune_due = true;
 	spread_prune(g, l);
@@ -247,6 +247,8 @@ static void take_digest(struct gossip *g, struct link *l, const struct gossip_di
 	const struct member *m = members_find(g, d->id);
 	uint64_t boot = state_boot(d->incarnation);
 
+	if (m && boot == state_boot(m->inc) && d->version == m->version)
+		spread_known(g, l, m);
 	if (d->id == g->id) {
 		take_self(g, d->incarnation, d->sum != 0 && !(members_at(g, g->self)->flags) ? GOSSIP_FLAG_DEAD : 0,
 			NULL, d->version);

@@ -135,8 +135,10 @@ void cluster_arm(struct cluster *c)
 	int64_t at = DEADLINE_NEVER;
 	struct timespec t;
 
-	if (c->changed)
+	if (c->changed) {
 		cluster_seen_change(c);
+		c->n->heard = true;
+	}
 	if (c->g)
 		at = MIN(gossip_deadline_ms(c->g), transport_deadline_ms(c->t));
 	if (at == c->armed_ms && ev_is_active(&c->timer))

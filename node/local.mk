@@ -87,6 +87,7 @@ libnode_a_SOURCES = \
 	%D%/poll.c \
 	%D%/poll.h \
 	%D%/poll_events.c \
+	%D%/poll_status.c \
 	%D%/poll_logs.c \
 	%D%/poll_logs.h \
 	%D%/poll_logs_far.c \

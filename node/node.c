@@ -209,8 +209,11 @@ static void on_settle(struct ev_loop *loop, ev_prepare *w, int revents)
 	serve_if_ready(n, false);
 	if (!list_is_empty(&n->roster.starting))
 		roster_start_next(n); /* those that were held until all shims had answered */
-	if (poll_is_waiting(n) && changed)
+	if (poll_is_waiting(n) && (changed || n->heard)) {
+		node_now(n);
 		poll_look(n);
+	}
+	n->heard = false;
 	if (!list_is_empty(&n->roster.dirty)) { /* a turn has its bound: the next comes at once */
 		ev_timer_set(&n->again_timer, 0., 0.);
 		ev_timer_start(n->loop, &n->again_timer);

@@ -92,6 +92,7 @@ struct node {
 	uint64_t spawns;
 	struct launch_user user;
 	struct sample_rate host_rate, self_rate;
+	bool heard;	     /* other nodes told something since the loop waited last */
 	bool changing;	     /* a change is being stored */
 	struct list changes; /* that wait for it (verbs.c) */
 	size_t n_changes;

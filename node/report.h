@@ -10,7 +10,8 @@ struct agent;
 struct node;
 struct roster_count;
 
-void report_status(struct node *n, struct control_request *rq, const msgpack_object *args);
+/* The agent of that name; "": all. brief: no other node is asked for more. */
+void report_status(struct node *n, struct control_request *rq, const char *only, bool brief);
 void report_nodes(struct node *n, struct control_request *rq, const msgpack_object *args);
 void report_top(struct node *n, struct control_request *rq, const msgpack_object *args);
 void report_explain(struct node *n, struct control_request *rq, const msgpack_object *args);

@@ -420,17 +420,11 @@ static void ask_others(struct node *n, struct report_far *far, const char *only)
 				report_far_ask(far, p.replicas[i].member, p.name);
 }
 
-void report_status(struct node *n, struct control_request *rq, const msgpack_object *args)
+void report_status(struct node *n, struct control_request *rq, const char *only, bool brief)
 {
-	char only[REPLICA_ID_MAX] = "";
 	struct report_far *far;
-	struct err e;
 
-	if (mp_get_strz(args, "agent", only, sizeof(only), &e) < 0) {
-		control_refuse(rq, "usage", "%s", e.text);
-		return;
-	}
-	if (!*only) {
+	if (!*only || brief) {
 		report_status_answer(n, rq, only, NULL);
 		return;
 	}

@@ -5,6 +5,7 @@
 #include "node/told.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -227,6 +228,23 @@ const struct told_item *told_of(const struct told_item *v, size_t n, struct goss
 		;
 	*ret_n = end - low;
 	return v + low;
+}
+
+int64_t told_version(const struct cluster *c, const char *agent)
+{
+	const struct gossip *g = c ? cluster_core(c) : NULL;
+	char key[sizeof(TOLD_AGENT) + REPLICA_ID_MAX];
+	struct gossip_member m;
+	int64_t newest = -1;
+
+	(void)snprintf(key, sizeof(key), TOLD_AGENT "%s", agent); /* one that is cut is nobody's */
+	for (uint32_t i = 0; g && gossip_member_next(g, &i, &m);) {
+		CLEANUP(mp_done) struct mp_tree t = {0};
+
+		if (is_shown(&m))
+			newest = MAX(newest, told_int(told_get(c, m.id, key, &t), TOLD_AGENT_VERSION, -1));
+	}
+	return newest;
 }
 
 const char *told_where(const struct cluster *c, const char *name, char *out)

@@ -90,6 +90,8 @@ void told_done(struct told *t);
 /* Those of `v` that are of that agent: *ret_n of them from the one returned on. */
 const struct told_item *told_of(const struct told_item *v, size_t n, struct gossip_str agent, size_t *ret_n);
 
+/* The newest version of a cluster's agent that another member tells; -1: none tells of it, or c is NULL. */
+int64_t told_version(const struct cluster *c, const char *agent);
 /* The name of another member that has an agent or a replica of that name, into out, of GOSSIP_NAME_MAX + 1; NULL: none,
  * or c is. */
 const char *told_where(const struct cluster *c, const char *name, char *out);

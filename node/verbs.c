@@ -41,7 +41,7 @@ static void maintain_voters(struct node *n, struct control_request *rq, const ms
 static void maintain_backup(struct node *n, struct control_request *rq, const msgpack_object *args);
 
 static const struct verb verbs[] = {
-	{"status", VERB_READ, report_status, NULL},
+	{"status", VERB_READ, poll_status, NULL},
 	{"nodes", VERB_READ, report_nodes, NULL},
 	{"top", VERB_READ, report_top, NULL},
 	{"events", VERB_READ, poll_events, NULL},
