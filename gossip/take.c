@@ -58,20 +58,19 @@ void take_self(struct gossip *g, uint64_t inc, uint8_t flags, const struct gossi
 
 /*
  * Parts that were cut off from each other call each other dead, and say so when they meet again. Whoever hears a member
- * just now does not take that: he lets it answer; from one who comes just now, he does not even when he would only
- * begin to ask where it is. What else is said of it stands.
+ * just now does not take that: he lets it answer. Of one who comes just now he does not while there is a link: not
+ * everybody is beaten to. What else is said of it stands.
  */
 static bool is_contested(
 	struct gossip *g, const struct link *by, const struct member *m, const struct gossip_msg_state *s)
 {
-	int64_t now = g->now.mono_ms, bound = g->profile->silence_ms;
+	int64_t now = g->now.mono_ms, silence = g->profile->silence_ms;
 	struct link *l = links_of(g, m);
 
-	if (now - by->up_ms < bound)
-		bound += g->profile->probe_ms;
 
 	if (s->flags & (GOSSIP_FLAG_LEFT | GOSSIP_FLAG_FORGOTTEN) || !(s->flags & GOSSIP_FLAG_DEAD) || m->flags != 0 ||
-		s->incarnation < m->inc || !l || l->passing || now - l->heard_ms >= bound)
+		s->incarnation < m->inc || !l || l->passing ||
+		(now - l->heard_ms >= silence && now - by->up_ms >= silence))
 		return false;
 	l->contested = s->incarnation;
 	links_ready(l);
