@@ -57,6 +57,9 @@ class Flock:
     def before_texts(self):
         """What must be there before tell()."""
 
+    def before_text(self, i):
+        """The next one will be from member i."""
+
     def listen(self, i):
         """A socket that becomes readable when something that tell() said arrives at member i."""
         raise NotImplementedError
@@ -300,12 +303,14 @@ class Covey(Flock):
         is_there = agents and agents[0]["name"] == f"bench{self.teller}" and agents[0]["version"] == self.version
         return [self.text] if is_there else []
 
-    def tell(self, i, text):
-        was = self.control[i].call("status", agent=f"bench{i}")["agents"][0]["version"]
-        self.teller, self.text, self.version = i, text, was + 1
+    def before_text(self, i):
+        self.teller, self.version = i, self.control[i].call("status", agent=f"bench{i}")["agents"][0]["version"] + 1
         self.look()
+
+    def tell(self, i, text):
+        self.text = text
         t0 = time.monotonic()
-        self.control[i].ask("scale", agent=f"bench{i}", n=1 + was % 2)
+        self.control[i].ask("scale", agent=f"bench{i}", n=1 + self.version % 2)
         return t0
 
     def end(self):

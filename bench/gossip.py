@@ -22,6 +22,7 @@ CLONE_NEWNET = 0x40000000
 JOIN_S, FAILED_S, HEARD_S = 120, 60, 10
 SETTLE_S = 5
 PAUSED_S = 5
+BETWEEN_S = 0.3
 
 
 def own_network():
@@ -131,9 +132,12 @@ class Runner:
         f.before_texts()
         for i in range(f.n):
             f.listen(i)
+        time.sleep(SETTLE_S)
         for k in range(self.plan.texts):
             teller, text = self.rng.randrange(f.n), f"text-{k}"
             others = [i for i in range(f.n) if i != teller]
+            f.before_text(teller)
+            time.sleep(BETWEEN_S)
             t0 = f.tell(teller, text)
             found = until_heard(f, others, text, HEARD_S)
             self.add("text", f, *((at - t0) * 1000 for at in found.values()))
@@ -308,6 +312,7 @@ def smoke(env, tell):
             f.before_texts()
             for i in range(3):
                 f.listen(i)
+            f.before_text(1)
             f.tell(1, "text")
             heard = until_heard(f, (0, 2), "text", JOIN_S)
             if len(heard) < 2 or not procs.pss(f.pids()) or not procs.cpu_ns(f.pids()) or not sent():

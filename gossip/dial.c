@@ -124,6 +124,7 @@ void dial_answered(struct gossip *g, uint32_t token, uint64_t id)
 			g->dials[i] = (struct dial){0};
 		}
 	seed_found(g, token, id);
+	guests_answered(g, token);
 	if (g->redial.token == token) {
 		g->redial.token = 0;
 		if (g->redial_seed < g->n_seeds)
@@ -180,17 +181,25 @@ void dial_failed(struct gossip *g, const struct gossip_in *in)
 			failed_member(g, &g->dials[i], in->how);
 	for (uint32_t i = 0; in->dial && i < g->n_seeds; i++) {
 		struct seed *s = &g->seeds[i];
+		int64_t pause;
 
 		if (s->token != in->dial)
 			continue;
 		s->token = 0;
 		if (in->how == GOSSIP_DIAL_SELF)
 			s->id = g->id;
-		s->next_ms = g->now.mono_ms +
-			     (g->waiting ? waiting_pause(g) : pause_of(g, s->tries, p->dial_min_ms, p->dial_max_ms));
+		if (!g->waiting)
+			pause = pause_of(g, s->tries, p->dial_min_ms, p->dial_max_ms);
+		else if (in->how == GOSSIP_DIAL_REFUSED) /* it begins, as we do: that costs next to nothing */
+			pause = pause_of(g, s->tries, p->dial_min_ms, p->waiting_max_ms);
+		else
+			pause = waiting_pause(g);
+		s->next_ms = g->now.mono_ms + pause;
 		if (s->tries < UINT8_MAX)
 			s->tries++;
 	}
+	if (in->dial)
+		guests_answered(g, in->dial);
 	if (in->dial && g->redial.token == in->dial) {
 		g->redial.token = 0;
 		if (in->how == GOSSIP_DIAL_SELF && g->redial_seed < g->n_seeds)
@@ -231,7 +240,7 @@ void dial_died(struct gossip *g)
 }
 
 /* False: no place among the outputs. */
-static bool emit(struct gossip *g, uint32_t *token, int64_t *next_ms, uint64_t id, const char *address)
+bool dial_emit(struct gossip *g, uint32_t *token, int64_t *next_ms, uint64_t id, const char *address)
 {
 	struct gossip_out *out = gossip_emit(g, GOSSIP_OUT_DIAL);
 
@@ -312,7 +321,7 @@ static bool run_members(struct gossip *g, bool ours)
 			*d = (struct dial){0};
 		else if (is_ours_to_dial(g, m->id) != ours)
 			continue;
-		else if (!emit(g, &d->token, &d->next_ms, d->id, address_of(m)))
+		else if (!dial_emit(g, &d->token, &d->next_ms, d->id, address_of(m)))
 			return false;
 		else
 			g->dial_ms = g->now.mono_ms;
@@ -337,7 +346,7 @@ static bool run_seeds(struct gossip *g)
 
 		if (s->id == g->id || s->next_ms > g->now.mono_ms || seeds_paced(g) > g->now.mono_ms)
 			continue;
-		if (!emit(g, &s->token, &s->next_ms, 0, s->address))
+		if (!dial_emit(g, &s->token, &s->next_ms, 0, s->address))
 			return false;
 		g->seed_ms = g->now.mono_ms;
 	}
@@ -359,7 +368,7 @@ static const struct member *some_dead(struct gossip *g)
 }
 
 /* Somebody whom we know is there, under that very address. */
-static bool is_known(const struct gossip *g, const char *address)
+bool dial_knows(const struct gossip *g, const char *address)
 {
 	MEMBERS_FOREACH(g, m)
 	if (m->state <= GOSSIP_DEAD && can_dial(m) && strcmp(address_of(m), address) == 0)
@@ -377,7 +386,7 @@ static struct seed *some_seed(struct gossip *g)
 		const struct member *m = s->id ? members_find(g, s->id) : NULL;
 
 		if (s->token == 0 && s->id != g->id && !(m && (members_in_ring(m) || m->state == GOSSIP_DEAD)) &&
-			!is_known(g, s->address))
+			!dial_knows(g, s->address))
 			return s;
 	}
 	return NULL;
@@ -396,9 +405,9 @@ static void run_redial(struct gossip *g)
 	g->redial_seed = UINT32_MAX;
 	if (s) {
 		g->redial_seed = (uint32_t)(s - g->seeds);
-		done = emit(g, &g->redial.token, &g->redial.next_ms, 0, s->address);
+		done = dial_emit(g, &g->redial.token, &g->redial.next_ms, 0, s->address);
 	} else if (m) {
-		done = emit(g, &g->redial.token, &g->redial.next_ms, m->id, address_of(m));
+		done = dial_emit(g, &g->redial.token, &g->redial.next_ms, m->id, address_of(m));
 	} else {
 		done = true;
 		g->redial.next_ms = g->now.mono_ms + gossip_jitter(g, g->profile->redial_max_ms);
@@ -434,13 +443,13 @@ void dial_run(struct gossip *g)
 		let_go(g);
 	if (g->build_ms != 0 && g->first_ms == 0 && is_built(g))
 		g->build_ms = 0;
-	if (run_members(g, true) && run_members(g, false) && run_seeds(g))
+	if (run_members(g, true) && run_members(g, false) && run_seeds(g) && guests_run(g))
 		run_redial(g);
 }
 
 int64_t dial_deadline(const struct gossip *g)
 {
-	int64_t at = g->redial.next_ms, held = held_until(g), seeds = seeds_paced(g);
+	int64_t at = MIN(g->redial.next_ms, guests_deadline(g)), held = held_until(g), seeds = seeds_paced(g);
 	int64_t paced = MAX(paced_until(g), held);
 
 	if (!gossip_active(g))

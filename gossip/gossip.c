@@ -154,6 +154,7 @@ void gossip_free(struct gossip *g)
 	for (uint32_t i = 0; i < g->n_seeds; i++)
 		if (g->seeds[i].address)
 			gossip_release(g, g->seeds[i].address, strlen(g->seeds[i].address) + 1);
+	guests_free(g);
 	if (g->seeds)
 		gossip_release(g, g->seeds, g->n_seeds * sizeof(*g->seeds));
 	if (g->events)
@@ -324,6 +325,9 @@ static void dispatch(struct gossip *g, const struct gossip_in *in)
 		break;
 	case GOSSIP_IN_VOTERS:
 		take_voters(g, in);
+		break;
+	case GOSSIP_IN_KNOCK:
+		guests_knocked(g, in->address);
 		break;
 	case GOSSIP_IN_VISIT:
 		take_visits(g, in);

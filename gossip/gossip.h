@@ -68,6 +68,7 @@ enum gossip_in_type {
 	GOSSIP_IN_LEAVE,       /* tell all; answered by the event LEFT_TOLD */
 	GOSSIP_IN_FORGET,      /* id, of a member or of nobody: an operator says that it will not come back */
 	GOSSIP_IN_VOTERS,      /* ids: direct links to these too */
+	GOSSIP_IN_KNOCK,       /* address: one called that waits to be let in, as we do */
 	GOSSIP_IN_VISIT,       /* ids: and to these, at once, until the next such input: they are asked something */
 	GOSSIP_IN_MAX
 };
@@ -91,6 +92,7 @@ struct gossip_in {
 	const struct gossip_msg *msg;	    /* MSG; borrowed for the call; gossip_msg_fault was asked by the decoder */
 	struct gossip_str key, value;	    /* SET; borrowed for the call */
 	bool removed;
+	struct gossip_str address; /* KNOCK; borrowed for the call */
 	uint64_t id;	     /* FORGET */
 	const uint64_t *ids; /* VOTERS, VISIT; borrowed for the call */
 	size_t n_ids;	     /* those beyond GOSSIP_VOTERS_MAX, GOSSIP_VISITS_MAX are not used */

@@ -192,6 +192,12 @@ struct seed {
 	int64_t next_ms;
 };
 
+struct guest {
+	char *address;	/* owned */
+	uint32_t token; /* 0: not under way */
+	int64_t next_ms;
+};
+
 struct event {
 	uint64_t id, number;
 	uint64_t by[GOSSIP_BY_MAX];
@@ -237,6 +243,8 @@ struct gossip {
 	struct dial dials[DIALS_MAX];
 	struct seed *seeds;
 	uint32_t n_seeds;
+	struct guest *guests; /* NULL while there are none */
+	uint32_t n_guests;
 	int64_t seed_ms;  /* when one was dialled last */
 	int64_t first_ms; /* when the first link came up, while others wait for what it tells; 0: none does */
 	int64_t new_ms;	  /* when somebody new was heard of */
@@ -386,6 +394,17 @@ void dial_wanted_end(struct gossip *g);
 void dial_answered(struct gossip *g, uint32_t token, uint64_t id); /* a link came of it */
 void dial_failed(struct gossip *g, const struct gossip_in *in);
 void dial_seeds_first(struct gossip *g); /* a core begins */
+/* False: no place among the outputs. *next_ms: when it is given up. */
+bool dial_emit(struct gossip *g, uint32_t *token, int64_t *next_ms, uint64_t id, const char *address);
+/* Somebody whom we know is there, under that very address. */
+bool dial_knows(const struct gossip *g, const char *address);
+
+/* guests.c */
+void guests_knocked(struct gossip *g, struct gossip_str address);
+void guests_answered(struct gossip *g, uint32_t token); /* or not: it was dialled */
+bool guests_run(struct gossip *g);			 /* false: no place among the outputs */
+int64_t guests_deadline(const struct gossip *g);
+void guests_free(struct gossip *g);
 void dial_soon(struct gossip *g);	 /* after a pause of ours, or alone: all at once */
 void dial_run(struct gossip *g);
 int64_t dial_deadline(const struct gossip *g);

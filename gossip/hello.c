@@ -358,9 +358,10 @@ static enum hello_state on_greeting(
 	if (read_greeting(h, &g, e) < 0)
 		return refuse(h, HELLO_WHY_MALFORMED, out, ret_n, e);
 	why = judge_greeting(h, &g, e);
+	if (why == HELLO_WHY_NONE || why == HELLO_WHY_WAITING)
+		take_peer(h, &g);
 	if (why != HELLO_WHY_NONE)
 		return refuse(h, why, out, ret_n, e);
-	take_peer(h, &g);
 	if (!h->dialled) {
 		memcpy(out, h->own, h->own_n);
 		*ret_n = h->own_n;

@@ -76,7 +76,7 @@ struct hello_peer {
 	uint16_t version; /* that the link speaks: the highest that both know */
 };
 
-/* For its owner to read: state, why, peer (from HELLO_AWAITS_PROOF on). It may move in memory only before its first
+/* For its owner to read: state, why, peer (from HELLO_AWAITS_PROOF on, and when WAITING is the reason). It may move in memory only before its first
  * step. */
 struct hello {
 	enum hello_state state;

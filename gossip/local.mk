@@ -31,6 +31,7 @@ noinst_LIBRARIES += libgossip_core.a
 libgossip_core_a_SOURCES = \
 	%D%/admit.c \
 	%D%/dial.c \
+	%D%/guests.c \
 	%D%/gossip.c \
 	%D%/gossip.h \
 	%D%/gossip_check.c \

@@ -324,6 +324,9 @@ static void on_turned_away(void *arg, const char *address, const void *hello, co
 	char host[TRANSPORT_ADDR_MAX];
 	char *colon;
 
+	if (said == HELLO_WHY_WAITING)
+		cluster_in(c, &(struct gossip_in){.type = GOSSIP_IN_KNOCK,
+				      .address = ((const struct hello *)hello)->peer.record.address});
 	if (is_no_news(said)) {
 		log_debug("no link from %s: %s", address, why);
 		return;

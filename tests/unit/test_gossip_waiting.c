@@ -14,6 +14,7 @@
 #define SEEDS 32
 
 static int dials[SEEDS], all_dials;
+static enum gossip_dial_end ends = GOSSIP_DIAL_TURNED_AWAY;
 static struct gossip *g;
 static struct now now;
 
@@ -70,7 +71,7 @@ static void step(struct gossip_in in)
 		dials[seed]++;
 		all_dials++;
 		failed[n++] = (struct gossip_in){
-			.type = GOSSIP_IN_DIAL_FAILED, .dial = outs.v[i].dial, .how = GOSSIP_DIAL_TURNED_AWAY};
+			.type = GOSSIP_IN_DIAL_FAILED, .dial = outs.v[i].dial, .how = ends};
 	}
 	for (size_t i = 0; i < n; i++)
 		step(failed[i]);
@@ -135,10 +136,47 @@ static void test_lateness_dials_nobody(void **state)
 	gossip_free(g);
 }
 
+/* Those who called meanwhile are dialled by whoever founds the cluster: once each, two at a time, not before. */
+static void test_who_called_is_dialled(void **state)
+{
+	(void)state;
+	begin(1);
+	for (int i = 1; i < SEEDS; i++) {
+		char address[16];
+		int n = snprintf(address, sizeof(address), "10.0.0.%d:1", i);
+
+		for (int twice = 0; twice < 2; twice++)
+			step((struct gossip_in){.type = GOSSIP_IN_KNOCK, .address = {address, (uint16_t)n}});
+	}
+	step((struct gossip_in){.type = GOSSIP_IN_KNOCK}); /* it cannot be dialled */
+	run(5000);
+	for (int i = 1; i < SEEDS; i++)
+		assert_int_equal(dials[i], 0);
+	step((struct gossip_in){.type = GOSSIP_IN_FOUNDED});
+	run(5000);
+	for (int i = 1; i < SEEDS; i++)
+		assert_int_equal(dials[i], 1);
+	gossip_free(g);
+}
+
+/* Where nobody listens yet one asks again soon: that is no handshake. */
+static void test_who_begins_too(void **state)
+{
+	(void)state;
+	ends = GOSSIP_DIAL_REFUSED;
+	begin(1);
+	run(1000);
+	assert_in_range(dials[0], 4, 8);
+	run(20000);
+	assert_in_range(dials[0], 16, 40);
+	gossip_free(g);
+	ends = GOSSIP_DIAL_TURNED_AWAY;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_many_seeds),
+		cmocka_unit_test(test_who_called_is_dialled), cmocka_unit_test(test_who_begins_too), cmocka_unit_test(test_many_seeds),
 		cmocka_unit_test(test_two_seeds),
 		cmocka_unit_test(test_lateness_dials_nobody),
 	};
