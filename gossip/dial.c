@@ -303,7 +303,7 @@ static int64_t held_until(const struct gossip *g)
 
 	if (g->first_ms == 0 || g->n_links == 0)
 		return 0;
-	return has_met(g) ? MIN(at, MAX(g->first_ms, g->new_ms) + settle) : at;
+	return has_met(g) ? MIN(at, MAX(g->first_ms, MAX(g->new_ms, g->late_ms)) + settle) : at;
 }
 
 /* ours: those that are ours to dial; their order is the same everywhere, so that two seldom dial each other. */
@@ -415,15 +415,22 @@ static void run_redial(struct gossip *g)
 	(void)done; /* without a place it stays due */
 }
 
-/* All begin at about the same time now, and whoever is to dial us has to have his turn first. */
+/*
+ * All begin at about the same time now, and whoever is to dial us has to have his turn first. Where many are and a dial
+ * takes long we begin somewhen in the time in which each could have one: some may still be without their first link.
+ */
 static void let_go(struct gossip *g)
 {
+	int64_t spread = MIN((int64_t)g->n_alive * g->took_ms, g->profile->hold_ms);
+	int64_t from = g->now.mono_ms + (int64_t)rng_below(&g->rng, (uint64_t)spread + 1);
+
 	g->first_ms = 0;
 	for (uint32_t i = 0; i < DIALS_MAX; i++) {
 		struct dial *d = &g->dials[i];
 
-		if (d->id != 0 && d->token == 0 && !d->at_once && !is_ours_to_dial(g, d->id))
-			d->next_ms = MAX(d->next_ms, g->now.mono_ms + g->profile->dial_other_ms);
+		if (d->id != 0 && d->token == 0 && !d->at_once)
+			d->next_ms = MAX(d->next_ms,
+				from + (is_ours_to_dial(g, d->id) ? 0 : g->profile->dial_other_ms));
 	}
 }
 

@@ -438,6 +438,8 @@ void gossip_step(struct gossip *g, const struct gossip_in *in, struct now now, s
 	g->now = now;
 	if (late > g->profile->beat_ms / 2)
 		watch_late(g, late);
+	if (late > g->profile->settle_ms / 4)
+		g->late_ms = now.mono_ms;
 	dispatch(g, in);
 	run(g, is_said(in));
 	links_out(g);

@@ -248,6 +248,7 @@ struct gossip {
 	int64_t seed_ms;  /* when one was dialled last */
 	int64_t first_ms; /* when the first link came up, while others wait for what it tells; 0: none does */
 	int64_t new_ms;	  /* when somebody new was heard of */
+	int64_t late_ms;  /* when a step came late: what is to be heard may have been, too */
 	int64_t took_ms;  /* a dial until its link was up: of late */
 	int64_t dial_ms;  /* when a member was dialled last */
 	int64_t build_ms; /* until then neighbours are dialled for the first time; 0: they have been */

@@ -58,6 +58,8 @@ struct transport_hooks {
 	void (*dial_failed)(
 		void *arg, uint64_t token, enum transport_outcome outcome, const void *hello, const char *why);
 	/* Somebody who was accepted and did not become a link; TOLD_MAX a minute, the others are in the counters. */
+	/* One that called: each, where turned_away tells a few a minute. Optional. */
+	void (*refused)(void *arg, const void *hello);
 	void (*turned_away)(void *arg, const char *address, const void *hello, const char *why);
 };
 

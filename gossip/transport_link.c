@@ -134,6 +134,8 @@ static void tell(struct transport_link *k, const char *why)
 	struct err e;
 
 	t->st.turned_away++;
+	if (k->hello && t->hooks->refused)
+		t->hooks->refused(t->arg, k->hello);
 	if (t->now_ms - t->told_from_ms >= MINUTE_MS || t->told_from_ms == 0) {
 		t->told_from_ms = t->now_ms;
 		t->told = 0;

@@ -317,6 +317,14 @@ static void on_dial_failed(
 	dial_failed(c, (uint32_t)token, said == HELLO_WHY_SELF ? GOSSIP_DIAL_SELF : ends[outcome]);
 }
 
+static void on_refused(void *arg, const void *hello)
+{
+	const struct hello *h = hello;
+
+	if (h->why == HELLO_WHY_WAITING)
+		cluster_in(arg, &(struct gossip_in){.type = GOSSIP_IN_KNOCK, .address = h->peer.record.address});
+}
+
 static void on_turned_away(void *arg, const char *address, const void *hello, const char *why)
 {
 	struct cluster *c = arg;
@@ -324,9 +332,6 @@ static void on_turned_away(void *arg, const char *address, const void *hello, co
 	char host[TRANSPORT_ADDR_MAX];
 	char *colon;
 
-	if (said == HELLO_WHY_WAITING)
-		cluster_in(c, &(struct gossip_in){.type = GOSSIP_IN_KNOCK,
-				      .address = ((const struct hello *)hello)->peer.record.address});
 	if (is_no_news(said)) {
 		log_debug("no link from %s: %s", address, why);
 		return;
@@ -353,5 +358,6 @@ void cluster_link_hooks(struct cluster *c)
 		.writable = on_writable,
 		.down = on_down,
 		.dial_failed = on_dial_failed,
+		.refused = on_refused,
 		.turned_away = on_turned_away};
 }
