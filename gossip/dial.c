@@ -429,8 +429,8 @@ static void let_go(struct gossip *g)
 		struct dial *d = &g->dials[i];
 
 		if (d->id != 0 && d->token == 0 && !d->at_once)
-			d->next_ms = MAX(d->next_ms,
-				from + (is_ours_to_dial(g, d->id) ? 0 : g->profile->dial_other_ms));
+			d->next_ms =
+				MAX(d->next_ms, from + (is_ours_to_dial(g, d->id) ? 0 : g->profile->dial_other_ms));
 	}
 }
 

@@ -93,9 +93,9 @@ struct gossip_in {
 	struct gossip_str key, value;	    /* SET; borrowed for the call */
 	bool removed;
 	struct gossip_str address; /* KNOCK; borrowed for the call */
-	uint64_t id;	     /* FORGET */
-	const uint64_t *ids; /* VOTERS, VISIT; borrowed for the call */
-	size_t n_ids;	     /* those beyond GOSSIP_VOTERS_MAX, GOSSIP_VISITS_MAX are not used */
+	uint64_t id;		   /* FORGET */
+	const uint64_t *ids;	   /* VOTERS, VISIT; borrowed for the call */
+	size_t n_ids;		   /* those beyond GOSSIP_VOTERS_MAX, GOSSIP_VISITS_MAX are not used */
 };
 
 enum gossip_out_type {

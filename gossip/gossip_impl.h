@@ -270,7 +270,7 @@ struct gossip {
 	int64_t sync_moved_ms; /* the last word of the sync under way */
 	int64_t beat_at, flush_at, flushed_ms, lazy_at, repair_at, sync_at, sync_pause_ms, changed_ms, deadline_ms;
 	uint64_t lazy_mark, lazy_told; /* what the next lazy flush tells, what the last one told */
-	uint32_t syncing; /* number of the link, or GOSSIP_NO_LINK */
+	uint32_t syncing;	       /* number of the link, or GOSSIP_NO_LINK */
 	int64_t refused_told_ms, memory_told_ms, many_told_ms, clash_told_ms;
 	struct event *events; /* owned, EVENTS_MAX; NULL until the first */
 	uint32_t event_at, n_events;
@@ -403,10 +403,10 @@ bool dial_knows(const struct gossip *g, const char *address);
 /* guests.c */
 void guests_knocked(struct gossip *g, struct gossip_str address);
 void guests_answered(struct gossip *g, uint32_t token); /* or not: it was dialled */
-bool guests_run(struct gossip *g);			 /* false: no place among the outputs */
+bool guests_run(struct gossip *g);			/* false: no place among the outputs */
 int64_t guests_deadline(const struct gossip *g);
 void guests_free(struct gossip *g);
-void dial_soon(struct gossip *g);	 /* after a pause of ours, or alone: all at once */
+void dial_soon(struct gossip *g); /* after a pause of ours, or alone: all at once */
 void dial_run(struct gossip *g);
 int64_t dial_deadline(const struct gossip *g);
 void dial_first(struct gossip *g);			   /* there is one link now, where none was */
@@ -443,7 +443,7 @@ bool spread_lazy(struct gossip *g, struct link *l, struct gossip_msg *ret);
 /* The other end has as much of that member's map as we have. */
 void spread_known(const struct gossip *g, struct link *l, const struct member *known);
 bool spread_stays(const struct gossip *g, const struct link *l); /* eager, come what may */
-void spread_prune(struct gossip *g, struct link *l); /* the other end had it */
+void spread_prune(struct gossip *g, struct link *l);		 /* the other end had it */
 void spread_graft(struct gossip *g, struct link *l);
 
 /* pack.c */

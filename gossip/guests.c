@@ -31,7 +31,8 @@ void guests_knocked(struct gossip *g, struct gossip_str address)
 	struct guest *to;
 
 	for (uint32_t i = 0; i < g->n_guests; i++)
-		if (strlen(g->guests[i].address) == address.n && memcmp(g->guests[i].address, address.v, address.n) == 0)
+		if (strlen(g->guests[i].address) == address.n &&
+			memcmp(g->guests[i].address, address.v, address.n) == 0)
 			return;
 	if (address.n == 0 || address.n > GOSSIP_ADDRESS_MAX || g->n_guests == GUESTS_MAX)
 		return;

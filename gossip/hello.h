@@ -76,8 +76,8 @@ struct hello_peer {
 	uint16_t version; /* that the link speaks: the highest that both know */
 };
 
-/* For its owner to read: state, why, peer (from HELLO_AWAITS_PROOF on, and when WAITING is the reason). It may move in memory only before its first
- * step. */
+/* For its owner to read: state, why, peer (from HELLO_AWAITS_PROOF on, and when WAITING is the reason). It may move in
+ * memory only before its first step. */
 struct hello {
 	enum hello_state state;
 	enum hello_why why; /* REFUSED, TURNED_AWAY */

@@ -67,7 +67,6 @@ static bool is_contested(
 	int64_t now = g->now.mono_ms, silence = g->profile->silence_ms;
 	struct link *l = links_of(g, m);
 
-
 	if (s->flags & (GOSSIP_FLAG_LEFT | GOSSIP_FLAG_FORGOTTEN) || !(s->flags & GOSSIP_FLAG_DEAD) || m->flags != 0 ||
 		s->incarnation < m->inc || !l || l->passing ||
 		(now - l->heard_ms >= silence && now - by->up_ms >= silence))

@@ -2,8 +2,8 @@
 #ifndef NODE_POLL_H
 #define NODE_POLL_H
 /*
- * Verbs that may have to wait before they answer: status, wait, logs, events. A request that waits is kept until what it
- * waits for is there, its time is up, or its peer is gone.
+ * Verbs that may have to wait before they answer: status, wait, logs, events. A request that waits is kept until what
+ * it waits for is there, its time is up, or its peer is gone.
  */
 #include "node/control.h"
 

@@ -70,8 +70,7 @@ static void step(struct gossip_in in)
 		assert_int_equal(sscanf(outs.v[i].address, "10.0.0.%d:", &seed), 1);
 		dials[seed]++;
 		all_dials++;
-		failed[n++] = (struct gossip_in){
-			.type = GOSSIP_IN_DIAL_FAILED, .dial = outs.v[i].dial, .how = ends};
+		failed[n++] = (struct gossip_in){.type = GOSSIP_IN_DIAL_FAILED, .dial = outs.v[i].dial, .how = ends};
 	}
 	for (size_t i = 0; i < n; i++)
 		step(failed[i]);
@@ -176,7 +175,9 @@ static void test_who_begins_too(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_who_called_is_dialled), cmocka_unit_test(test_who_begins_too), cmocka_unit_test(test_many_seeds),
+		cmocka_unit_test(test_who_called_is_dialled),
+		cmocka_unit_test(test_who_begins_too),
+		cmocka_unit_test(test_many_seeds),
 		cmocka_unit_test(test_two_seeds),
 		cmocka_unit_test(test_lateness_dials_nobody),
 	};
