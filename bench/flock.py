@@ -310,7 +310,7 @@ class Covey(Flock):
     def tell(self, i, text):
         self.text = text
         t0 = time.monotonic()
-        self.control[i].ask("scale", agent=f"bench{i}", n=1 + self.version % 2)
+        self.control[i].ask("scale", agent=f"bench{i}", n=2 - self.version % 2)
         return t0
 
     def end(self):
