@@ -54,6 +54,10 @@ class Flock:
         """The same in short: how many are alive (a suspect is not), and how many have failed."""
         raise NotImplementedError
 
+    def alive(self, i):
+        """The first of these alone, where that is less work."""
+        return self.counts(i)[0]
+
     def links(self):
         """How many links there are, counted at both ends; None: it has none that stay."""
         return None
@@ -274,6 +278,9 @@ class Covey(Flock):
     def counts(self, i):
         said = self.control[i].call("top")["gossip"]
         return said["alive"], said["dead"]
+
+    def alive(self, i):
+        return self.control[i].call("status", brief=True)["cluster"]["alive"]
 
     def links(self):
         return sum(c.call("top")["gossip"]["links"] for c in self.control)

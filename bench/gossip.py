@@ -89,7 +89,7 @@ class Runner:
 
     def complete(self, f, t0):
         """ms from t0 until each member lists all as alive."""
-        found = until_all(f, range(f.n), lambda i: f.counts(i)[0] == f.n, JOIN_S, "list all")
+        found = until_all(f, range(f.n), lambda i: f.alive(i) == f.n, JOIN_S, "list all")
         return (max(found.values()) - t0) * 1000
 
     def session(self, flock, n, r):
