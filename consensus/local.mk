@@ -19,6 +19,10 @@ libconsensus_core_a_SOURCES = \
 	%D%/proposer.h \
 	%D%/quorum.c \
 	%D%/quorum.h \
+	%D%/registers.c \
+	%D%/registers.h \
+	%D%/registers_impl.h \
+	%D%/registers_known.c \
 	%D%/rules.h \
 	%D%/value.c \
 	%D%/value.h \

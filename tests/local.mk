@@ -178,7 +178,9 @@ libconsensus_bed_a_SOURCES = \
 	%D%/lib/consensus_bed_true.c \
 	%D%/lib/consensus_bed_voters.c \
 	%D%/lib/consensus_story.h \
-	%D%/lib/proposer_story.h
+	%D%/lib/proposer_story.h \
+	%D%/lib/registers_bed.c \
+	%D%/lib/registers_bed.h
 test_programs += %D%/unit/test_consensus_acceptor
 test_programs += %D%/unit/test_consensus_acceptor_lease
 test_programs += %D%/unit/test_consensus_ballot
@@ -188,6 +190,7 @@ test_programs += %D%/unit/test_consensus_mutants_lease
 test_programs += %D%/unit/test_consensus_proposer
 test_programs += %D%/unit/test_consensus_proposer_lease
 test_programs += %D%/unit/test_consensus_quorum
+test_programs += %D%/unit/test_consensus_registers
 test_programs += %D%/unit/test_consensus_swarm
 test_programs += %D%/unit/test_consensus_voters
 tests_unit_test_consensus_acceptor_LDADD = libconsensus_core.a libbase.a $(CMOCKA_LIBS)
@@ -200,6 +203,7 @@ tests_unit_test_consensus_mutants_lease_LDADD = libconsensus_bed.a libconsensus_
 tests_unit_test_consensus_proposer_LDADD = libconsensus_core.a libbase.a $(CMOCKA_LIBS)
 tests_unit_test_consensus_proposer_lease_LDADD = libconsensus_core.a libbase.a $(CMOCKA_LIBS)
 tests_unit_test_consensus_quorum_LDADD = libconsensus_core.a libbase.a $(CMOCKA_LIBS)
+tests_unit_test_consensus_registers_LDADD = libconsensus_bed.a libconsensus_core.a libsim.a libbase.a $(CMOCKA_LIBS)
 tests_unit_test_consensus_swarm_LDADD = libconsensus_bed.a libconsensus_core.a libsim.a libbase.a $(CMOCKA_LIBS)
 tests_unit_test_consensus_voters_LDADD = libconsensus_core.a libbase.a $(CMOCKA_LIBS)
 

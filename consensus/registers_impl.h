@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CONSENSUS_REGISTERS_IMPL_H
+#define CONSENSUS_REGISTERS_IMPL_H
+/*
+ * What registers.c, which joins, and registers_known.c, which remembers what is chosen, share.
+ */
+#include "base/rng.h"
+#include "consensus/registers.h"
+
+enum work_kind {
+	WORK_ASKED,  /* by the caller */
+	WORK_LEARN,  /* of what is said to be chosen */
+	WORK_VOTERS, /* of the change of voters: under its configuration, which is not always the newest */
+};
+
+struct work {
+	struct proposer p;
+	struct proposer_config config; /* to begin again with */
+	enum work_kind kind;
+	uint64_t token;
+	int64_t until_ms; /* CLOCK_MONOTONIC */
+	struct msg self;  /* for this node's own voter; its value is p's */
+	bool self_due;
+	bool ended; /* freed when the next step begins */
+};
+
+/* A register, as far as it is known what is chosen there. */
+struct known {
+	struct msg_key key;
+	struct ballot ballot; /* zero: nothing is known */
+	struct value *value;  /* counted */
+	struct ballot heard;  /* said to be chosen, or accepted here: to be read when it is above `ballot` */
+	struct ballot said;   /* the highest of those that another node said to be chosen */
+	int64_t learn_at_ms;  /* CLOCK_MONOTONIC */
+	uint8_t tries;
+	bool learning; /* a reading is under way */
+};
+
+struct registers {
+	struct value_mem mem;
+	const struct value_reader *reader;
+	struct acceptor *acceptor;
+	struct acceptor_outs acceptor_outs;
+	struct ballot_source source;
+	struct quorum_cfg cfg; /* the newest that is known to be chosen */
+	bool cfg_told, open;
+	uint64_t round; /* the newest given to a proposal */
+	uint32_t round_ms;
+	struct rng rng;
+	struct now now;
+	struct registers_outs *outs; /* of the step at hand */
+	struct work *works[REGISTERS_PROPOSALS_MAX];
+	size_t n_works, next_self;
+	struct voters *voters; /* NULL: none is changed by this node */
+	struct msg seal;       /* for this node's own voter */
+	bool seal_due;
+	bool voters_lost, voters_ended;
+	struct known **known; /* owned; by rising key */
+	size_t n_known, cap_known;
+	struct value *spent[REGISTERS_OUTS_MAX]; /* replaced by the step at hand, which others still borrow */
+	size_t n_spent, n_learning;
+	int64_t learn_at_ms; /* of the known, the earliest, or before it */
+};
+
+/* registers.c */
+struct registers_out *registers_emit(struct registers *r, enum registers_out_type type);
+void registers_see_cfg(struct registers *r, const struct quorum_cfg *cfg);
+
+/* registers_known.c */
+void registers_known_free(struct registers *r);
+void registers_known_sweep(struct registers *r);
+void registers_known_check(const struct registers *r);
+/* It is chosen; told when it is news. */
+void registers_learn(struct registers *r, const struct msg_key *key, const struct ballot *ballot, struct value *value);
+void registers_heard(struct registers *r, const struct msg_key *key, const struct ballot *ballot);
+/* By this node's voter: somebody should say soon that it is chosen. */
+void registers_accepted(struct registers *r, const struct msg_key *key, const struct ballot *ballot);
+/* One that is due; it is being read then. carried: reading was not enough, it is to go through both phases. */
+bool registers_learn_next(struct registers *r, struct msg_key *ret, bool *ret_carried);
+void registers_learned(struct registers *r, const struct msg_key *key, bool well);
+int64_t registers_learn_deadline(const struct registers *r);
+
+#endif

@@ -1,0 +1,622 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/lib/registers_bed.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/lib/test.h"
+
+#define PUT_MS	  8000
+#define GOSSIP_MS 300
+#define UNTIL_MS  120000
+
+enum { MAIL, TIMER, DISK, GOSSIP, HEARD };
+
+struct mail {
+	struct heap_item item;
+	int from, to, key;
+	struct msg m;
+	struct ballot heard;
+};
+
+struct rjob {
+	struct rjob *next;
+	enum acceptor_out_type type;
+	uint64_t write;
+	struct acceptor_header header;
+	int key;
+	struct acceptor_image image;
+	bool new_value;
+};
+
+/* ---- memory and values ---- */
+
+static void *give(void *ctx, size_t n)
+{
+	struct rbed *b = ctx;
+	void *p = malloc(n);
+
+	assert_non_null(p);
+	b->bytes += n;
+	return p;
+}
+
+static void take_back(void *ctx, void *p, size_t n)
+{
+	struct rbed *b = ctx;
+
+	assert_true(b->bytes >= n);
+	b->bytes -= n;
+	free(p);
+}
+
+static struct value_mem mem(struct rbed *b)
+{
+	return (struct value_mem){.alloc = give, .release = take_back, .ctx = b};
+}
+
+struct msg_key rbed_key(int key)
+{
+	struct msg_key k = {0};
+
+	if (key >= 0) {
+		k.n = 1;
+		k.v[0] = (char)('a' + key);
+	}
+	return k;
+}
+
+static int number_of(const struct msg_key *key)
+{
+	return key->n ? key->v[0] - 'a' : -1;
+}
+
+static struct msg_bytes bytes_of(const struct rvalue *v)
+{
+	return (struct msg_bytes){(const uint8_t *)v, offsetof(struct rvalue, v) + v->n * sizeof(v->v[0])};
+}
+
+static bool read_value(struct msg_bytes bytes, struct rvalue *ret)
+{
+	memset(ret, 0, sizeof(*ret));
+	if (bytes.n < offsetof(struct rvalue, v) || bytes.n > sizeof(*ret))
+		return false;
+	memcpy(ret, bytes.v, bytes.n);
+	return true;
+}
+
+static bool no_slots(const void *ctx, struct msg_bytes value, size_t *at, struct msg_slot *ret)
+{
+	(void)ctx;
+	(void)value;
+	(void)at;
+	(void)ret;
+	return false;
+}
+
+static bool cfg_get(const void *ctx, struct msg_bytes value, struct quorum_cfg *ret)
+{
+	struct rvalue v;
+
+	(void)ctx;
+	if (!read_value(value, &v) || v.cfg.epoch == 0)
+		return false;
+	*ret = v.cfg;
+	return true;
+}
+
+static bool no_times(const void *ctx, struct msg_bytes value, struct value_times *ret)
+{
+	(void)ctx;
+	(void)value;
+	(void)ret;
+	return false;
+}
+
+static const struct value_reader reader = {.slot_next = no_slots, .cfg_get = cfg_get, .times_get = no_times};
+
+/* ---- time ---- */
+
+static struct now now_of(const struct rbed *b)
+{
+	return (struct now){.mono_ms = b->now_ms, .boot_ms = b->now_ms, .wall_ms = b->now_ms};
+}
+
+static bool chance(struct rbed *b, int pct)
+{
+	return pct > 0 && rng_below(&b->rng, 100) < (uint64_t)pct;
+}
+
+static void post(struct rbed *b, struct mail *m, int kind)
+{
+	int64_t ms = 1 + (int64_t)rng_below(&b->rng, 5) + (chance(b, b->late_pct) ? (int64_t)rng_below(&b->rng, 2000) : 0);
+
+	m->item = (struct heap_item){.kind = kind};
+	heap_set(&b->heap, &m->item, b->now_ms + ms);
+}
+
+static void mail_free(struct mail *m)
+{
+	free((void *)m->m.value.v);
+	free((void *)m->m.guards);
+	free((void *)m->m.keys);
+	free((void *)m->m.leases);
+	free(m);
+}
+
+static void *copy(const void *v, size_t n)
+{
+	void *p = v && n ? malloc(n) : NULL;
+
+	if (p)
+		memcpy(p, v, n);
+	return p;
+}
+
+static void send_one(struct rnode *n, const struct msg *m, const struct uuid *to)
+{
+	struct rbed *b = n->b;
+	int k = 0;
+
+	while (k < b->n && memcmp(b->v[k].uuid.v, to->v, sizeof(to->v)) != 0)
+		k++;
+	assert_true(k < b->n && k != n->number);
+	assert_null(msg_fault(m));
+	for (int times = chance(b, b->lose_pct) ? 0 : chance(b, b->double_pct) ? 2 : 1; times > 0; times--) {
+		struct mail *mail = calloc(1, sizeof(*mail));
+
+		assert_non_null(mail);
+		mail->from = n->number;
+		mail->to = k;
+		mail->m = *m;
+		mail->m.value.v = copy(m->value.v, m->value.n);
+		mail->m.guards = copy(m->guards, m->n_guards * sizeof(*m->guards));
+		mail->m.keys = copy(m->keys, m->n_keys * sizeof(*m->keys));
+		mail->m.leases = copy(m->leases, m->n_leases * sizeof(*m->leases));
+		post(b, mail, MAIL);
+	}
+}
+
+/* ---- what is said to be chosen ---- */
+
+static bool begins_with(const struct rvalue *v, const struct rvalue *with)
+{
+	return v->n >= with->n && memcmp(v->v, with->v, with->n * sizeof(v->v[0])) == 0;
+}
+
+/* One value a ballot; and of two ballots the higher has all that the lower has. */
+static void told(struct rbed *b, int key, const struct ballot *ballot, struct msg_bytes bytes)
+{
+	size_t i, n = b->n_chosen[key + 1];
+	struct rvalue v;
+
+	assert_true(read_value(bytes, &v));
+	for (i = 0; i < n; i++) {
+		int rc = ballot_cmp(&b->chosen[key + 1][i].ballot, ballot);
+		const struct rvalue *other = &b->chosen[key + 1][i].value;
+
+		if (rc == 0) {
+			assert_true(begins_with(&v, other) && v.n == other->n);
+			return;
+		}
+		assert_true(rc < 0 ? begins_with(&v, other) : begins_with(other, &v));
+	}
+	b->chosen[key + 1] = realloc(b->chosen[key + 1], (n + 1) * sizeof(*b->chosen[0]));
+	assert_non_null(b->chosen[key + 1]);
+	b->chosen[key + 1][n].ballot = *ballot;
+	b->chosen[key + 1][n].value = v;
+	b->n_chosen[key + 1]++;
+}
+
+static bool has(const struct rvalue *v, uint32_t number)
+{
+	for (uint32_t i = 0; i < v->n; i++)
+		if (v->v[i] == number)
+			return true;
+	return false;
+}
+
+/* ---- a node ---- */
+
+static void write_out(struct rnode *n, const struct acceptor_out *a)
+{
+	struct rjob *j = calloc(1, sizeof(*j));
+
+	assert_non_null(j);
+	assert_int_not_equal(a->type, ACCEPTOR_OUT_LONG);
+	j->type = a->type;
+	j->write = a->write;
+	j->header = a->header;
+	if (a->type == ACCEPTOR_OUT_REGISTER) {
+		j->key = number_of(a->key);
+		j->image = a->image;
+		j->image.value = value_ref(a->image.value);
+		j->new_value = a->new_value;
+	}
+	if (n->last_job)
+		n->last_job->next = j;
+	else
+		n->first_job = j;
+	n->last_job = j;
+	if (!heap_has(&n->disk_timer))
+		heap_set(&n->b->heap, &n->disk_timer, n->b->now_ms + 1 + (int64_t)rng_below(&n->b->rng, 4));
+}
+
+static void input(struct rnode *n, const struct registers_in *in);
+
+static void route(struct rnode *n, const struct registers_out *o)
+{
+	struct rbed *b = n->b;
+	struct rvalue v;
+
+	switch (o->type) {
+	case REGISTERS_OUT_SEND:
+		for (int i = 0; i < o->n_to; i++)
+			send_one(n, &o->msg, &o->to[i]);
+		break;
+	case REGISTERS_OUT_WRITE:
+		write_out(n, o->write);
+		break;
+	case REGISTERS_OUT_CHOSEN:
+		told(b, number_of(&o->key), &o->ballot, o->value);
+		if (o->ours)
+			n->tells[number_of(&o->key) + 1] = o->ballot;
+		break;
+	case REGISTERS_OUT_ENDED:
+		assert_true(o->token > 0 && o->token <= b->token && b->ended[o->token] == 0);
+		b->ended[o->token] = (uint32_t)o->outcome + 1;
+		if (o->outcome == PROPOSER_CHOSEN) {
+			assert_true(read_value(o->value, &v) && has(&v, (uint32_t)o->token));
+			told(b, number_of(&o->key), &o->ballot, o->value);
+		}
+		break;
+	case REGISTERS_OUT_VOTERS:
+		b->voters_ended[o->voters_outcome]++;
+		break;
+	default:
+		break;
+	}
+}
+
+static void arm(struct rnode *n)
+{
+	int64_t at = registers_deadline_ms(n->r);
+
+	if (at == DEADLINE_NEVER)
+		heap_del(&n->b->heap, &n->timer);
+	else
+		heap_set(&n->b->heap, &n->timer, MAX(at, n->b->now_ms));
+}
+
+static void input(struct rnode *n, const struct registers_in *in)
+{
+	assert_int_equal(registers_step(n->r, in, now_of(n->b), &n->outs), 0);
+	registers_check(n->r);
+	for (size_t i = 0; i < n->outs.n; i++)
+		route(n, &n->outs.v[i]);
+	arm(n);
+}
+
+static void job_done(struct rnode *n, bool durable)
+{
+	struct rjob *j = n->first_job;
+	struct value_mem m = mem(n->b);
+
+	n->first_job = j->next;
+	if (!n->first_job)
+		n->last_job = NULL;
+	if (durable) {
+		n->disk.write = j->write;
+		if (j->type == ACCEPTOR_OUT_HEADER) {
+			n->disk.header = j->header;
+		} else {
+			n->disk.regs[j->key + 1].used = true;
+			n->disk.regs[j->key + 1].promised = j->image.promised;
+			n->disk.regs[j->key + 1].accepted = j->image.accepted;
+			if (j->new_value) {
+				value_unref(&m, n->disk.regs[j->key + 1].value);
+				n->disk.regs[j->key + 1].value = value_ref(j->image.value);
+			}
+		}
+	}
+	value_unref(&m, j->image.value);
+	free(j);
+}
+
+void rbed_start(struct rbed *b, int node)
+{
+	struct rnode *n = &b->v[node];
+	struct value_mem m = mem(b);
+	struct registers_config c = {.acceptor = {.self = n->uuid,
+					     .header = n->disk.header,
+					     .boot = ++n->disk.boot,
+					     .write = n->disk.write,
+					     .reader = &reader},
+		.nonce = rng_next(&b->rng) >> 1,
+		.seed = rng_next(&b->rng)};
+
+	assert_false(n->up);
+	assert_int_equal(registers_new(&c, &m, now_of(b), &n->r), 0);
+	for (int k = -1; k < RBED_KEYS; k++) {
+		struct msg_key key = rbed_key(k);
+
+		if (n->disk.regs[k + 1].used)
+			assert_int_equal(acceptor_load(registers_acceptor(n->r), &key, &n->disk.regs[k + 1].promised,
+						 &n->disk.regs[k + 1].accepted,
+						 value_bytes(n->disk.regs[k + 1].value)),
+				0);
+	}
+	n->up = true;
+	heap_set(&b->heap, &n->gossip_timer, b->now_ms + (int64_t)rng_below(&b->rng, GOSSIP_MS));
+	input(n, &(struct registers_in){.type = REGISTERS_IN_OPEN});
+	for (int i = 0; i < b->n; i++) /* who lets it in tells who votes */
+		if (i != node && b->v[i].up && registers_cfg(b->v[i].r)->epoch > 0) {
+			struct quorum_cfg cfg = *registers_cfg(b->v[i].r);
+
+			input(n, &(struct registers_in){.type = REGISTERS_IN_CFG, .cfg = &cfg});
+		}
+}
+
+/* What was not durable is lost, from some write on. */
+void rbed_crash(struct rbed *b, int node)
+{
+	struct rnode *n = &b->v[node];
+
+	n->up = false;
+	while (n->first_job)
+		job_done(n, false);
+	registers_free(n->r);
+	n->r = NULL;
+	memset(n->tells, 0, sizeof(n->tells));
+	heap_del(&b->heap, &n->timer);
+	heap_del(&b->heap, &n->disk_timer);
+	heap_del(&b->heap, &n->gossip_timer);
+}
+
+struct rbed *rbed_new(uint64_t seed, int n)
+{
+	struct rbed *b = calloc(1, sizeof(*b));
+	struct ballot first = {.counter = 1};
+	struct value_mem m;
+
+	assert_non_null(b);
+	m = mem(b);
+	rng_seed(&b->rng, seed);
+	b->n = n;
+	for (int i = 0; i < n; i++) {
+		struct rnode *v = &b->v[i];
+
+		v->b = b;
+		v->number = i;
+		v->uuid.v[0] = v->uuid.v[15] = (uint8_t)(i + 1);
+		v->timer.kind = TIMER;
+		v->disk_timer.kind = DISK;
+		v->gossip_timer.kind = GOSSIP;
+	}
+	/* As `init` makes them. */
+	first.node = b->v[0].uuid;
+	b->v[0].disk.header.cfg = (struct quorum_cfg){.epoch = 1, .old = {.n = 1, .v = {b->v[0].uuid}}};
+	b->v[0].next.cfg = b->v[0].disk.header.cfg;
+	b->v[0].disk.regs[0].used = true;
+	b->v[0].disk.regs[0].promised = b->v[0].disk.regs[0].accepted = first;
+	b->v[0].disk.regs[0].value = value_new(&m, bytes_of(&b->v[0].next));
+	for (int i = 0; i < n; i++)
+		rbed_start(b, i);
+	return b;
+}
+
+void rbed_free(struct rbed *b)
+{
+	struct value_mem m = mem(b);
+	struct heap_item *item;
+
+	for (int i = 0; i < b->n; i++) {
+		if (b->v[i].up)
+			rbed_crash(b, i);
+		for (int k = 0; k <= RBED_KEYS; k++)
+			value_unref(&m, b->v[i].disk.regs[k].value);
+	}
+	while ((item = heap_first(&b->heap))) {
+		heap_del(&b->heap, item);
+		mail_free(CONTAINER_OF(item, struct mail, item));
+	}
+	for (int k = 0; k <= RBED_KEYS; k++)
+		free(b->chosen[k]);
+	for (size_t i = 0; i < RBED_NUMBERS_MAX; i++)
+		free(b->puts[i]);
+	heap_done(&b->heap);
+	assert_int_equal(b->bytes, 0);
+	free(b);
+}
+
+/* ---- events ---- */
+
+static void gossip(struct rnode *n)
+{
+	struct rbed *b = n->b;
+
+	for (int k = -1; k < RBED_KEYS; k++) {
+		struct mail *m;
+
+		if (ballot_is_zero(&n->tells[k + 1]))
+			continue;
+		m = calloc(1, sizeof(*m));
+		assert_non_null(m);
+		m->to = (int)rng_below(&b->rng, (uint64_t)b->n);
+		m->key = k;
+		m->heard = n->tells[k + 1];
+		post(b, m, HEARD);
+	}
+	heap_set(&b->heap, &n->gossip_timer, b->now_ms + GOSSIP_MS / 4 + (int64_t)rng_below(&b->rng, GOSSIP_MS));
+}
+
+static void deliver(struct rbed *b, struct mail *m)
+{
+	struct rnode *n = &b->v[m->to];
+
+	if (n->up && m->item.kind == MAIL) {
+		m->m.from = b->v[m->from].uuid;
+		input(n, &(struct registers_in){.type = REGISTERS_IN_MSG, .msg = &m->m});
+	} else if (n->up) {
+		input(n, &(struct registers_in){
+				 .type = REGISTERS_IN_HEARD, .key = rbed_key(m->key), .ballot = m->heard});
+	}
+	mail_free(m);
+}
+
+static void commit(struct rnode *n)
+{
+	uint64_t write = 0;
+
+	while (n->first_job) {
+		write = n->first_job->write;
+		job_done(n, true);
+	}
+	input(n, &(struct registers_in){.type = REGISTERS_IN_STORED, .write = write});
+}
+
+static void event(struct rbed *b, struct heap_item *item)
+{
+	heap_del(&b->heap, item);
+	switch (item->kind) {
+	case TIMER:
+		input(CONTAINER_OF(item, struct rnode, timer), &(struct registers_in){.type = REGISTERS_IN_TICK});
+		break;
+	case DISK:
+		commit(CONTAINER_OF(item, struct rnode, disk_timer));
+		break;
+	case GOSSIP:
+		gossip(CONTAINER_OF(item, struct rnode, gossip_timer));
+		break;
+	default:
+		deliver(b, CONTAINER_OF(item, struct mail, item));
+		break;
+	}
+}
+
+void rbed_run(struct rbed *b, int64_t ms)
+{
+	int64_t until = b->now_ms + ms;
+	struct heap_item *item;
+
+	while ((item = heap_first(&b->heap)) && item->at_us <= until) {
+		b->now_ms = MAX(b->now_ms, item->at_us);
+		event(b, item);
+	}
+	b->now_ms = until;
+}
+
+void rbed_until(struct rbed *b, bool (*done)(struct rbed *b))
+{
+	int64_t until = b->now_ms + UNTIL_MS;
+
+	while (!done(b)) {
+		if (b->now_ms >= until)
+			fail_msg("not done after %d s of its time", UNTIL_MS / 1000);
+		rbed_run(b, 10);
+	}
+}
+
+/* ---- what is asked ---- */
+
+static enum proposer_verdict put(void *ctx, const struct proposer_base *base, struct msg_bytes *ret)
+{
+	struct rvalue *next = ctx;
+	uint32_t number = next->v[RBED_NUMBERS_MAX - 1];
+
+	if (!base->written || !read_value(base->value, next)) {
+		memset(next, 0, sizeof(*next));
+		next->v[RBED_NUMBERS_MAX - 1] = number;
+	}
+	next->v[RBED_NUMBERS_MAX - 1] = number;
+	if (has(next, number))
+		return PROPOSER_SAME;
+	assert_true(next->n < RBED_NUMBERS_MAX - 1);
+	next->v[next->n++] = number;
+	*ret = bytes_of(next);
+	return PROPOSER_CHANGE;
+}
+
+uint64_t rbed_put(struct rbed *b, int node, int key)
+{
+	struct rnode *n = &b->v[node];
+	struct rvalue *next = calloc(1, sizeof(*next));
+	struct registers_ask ask = {.token = b->token + 1,
+		.key = rbed_key(key),
+		.change = put,
+		.ctx = next,
+		.rank = (uint32_t)rng_below(&b->rng, 2),
+		.for_ms = PUT_MS};
+	int rc;
+
+	assert_non_null(next);
+	assert_true(b->token + 1 < RBED_NUMBERS_MAX - 1);
+	next->v[RBED_NUMBERS_MAX - 1] = (uint32_t)ask.token;
+	rc = registers_step(
+		n->r, &(struct registers_in){.type = REGISTERS_IN_PROPOSE, .ask = &ask}, now_of(b), &n->outs);
+	if (rc == 0) {
+		b->key_of[++b->token] = key;
+		b->puts[b->token] = next;
+	} else {
+		free(next);
+	}
+	for (size_t i = 0; i < n->outs.n; i++)
+		route(n, &n->outs.v[i]);
+	arm(n);
+	return rc == 0 ? b->token : 0;
+}
+
+static bool cfg_put(void *ctx, struct msg_bytes value, const struct quorum_cfg *cfg, struct msg_bytes *ret)
+{
+	struct rnode *n = ctx;
+
+	if (!read_value(value, &n->next))
+		return false;
+	n->next.cfg = *cfg;
+	*ret = bytes_of(&n->next);
+	return true;
+}
+
+int rbed_vote(struct rbed *b, int node, const char *nodes)
+{
+	struct rnode *n = &b->v[node];
+	struct registers_voters ask = {.cfg_put = cfg_put, .ctx = n};
+	int rc;
+
+	for (; *nodes; nodes++)
+		ask.target.v[ask.target.n++] = b->v[*nodes - '0'].uuid;
+	rc = registers_step(
+		n->r, &(struct registers_in){.type = REGISTERS_IN_VOTERS, .voters = &ask}, now_of(b), &n->outs);
+	for (size_t i = 0; i < n->outs.n; i++)
+		route(n, &n->outs.v[i]);
+	arm(n);
+	return rc;
+}
+
+bool rbed_knows(struct rbed *b, int node, int key, struct rvalue *ret)
+{
+	const struct msg_key k = rbed_key(key);
+	struct ballot ballot;
+	struct msg_bytes value;
+
+	return b->v[node].up && registers_get(b->v[node].r, &k, &ballot, &value) && read_value(value, ret);
+}
+
+bool rbed_all_know_the_same(struct rbed *b)
+{
+	for (int k = -1; k < RBED_KEYS; k++) {
+		const struct msg_key key = rbed_key(k);
+		struct ballot newest = {0}, ballot;
+		struct msg_bytes value;
+
+		for (int i = 0; i < b->n; i++)
+			if (b->v[i].up && registers_get(b->v[i].r, &key, &ballot, &value))
+				newest = *ballot_max(&newest, &ballot);
+		for (int i = 0; i < b->n; i++)
+			if (b->v[i].up && !ballot_is_zero(&newest) &&
+				(!registers_get(b->v[i].r, &key, &ballot, &value) || ballot_cmp(&ballot, &newest) != 0))
+				return false;
+	}
+	return true;
+}
