@@ -11,9 +11,9 @@
 
 #include "consensus/registers_impl.h"
 
-#define ROUND_MS_FIRST 20    /* until it was measured */
-#define LEARN_MS       10000 /* one reading of what is said to be chosen */
-#define VOTERS_MS      3000  /* one proposal of a change of voters: it asks again */
+#define ROUND_MS_FIRST 20		    /* until it was measured */
+#define LEARN_MS       10000		    /* one reading of what is said to be chosen */
+#define VOTERS_MS      3000		    /* one proposal of a change of voters: it asks again */
 #define TAKEN_PER_STEP (3 + QUORUM_ALL_MAX) /* outs that one answer, or one tick, makes at most */
 
 /* ---- made and freed ---- */
@@ -47,6 +47,7 @@ int registers_new(
 
 static void work_free(struct registers *r, size_t i)
 {
+	r->n_asked -= r->works[i]->kind == WORK_ASKED;
 	proposer_done(&r->works[i]->p);
 	r->mem.release(r->mem.ctx, r->works[i], sizeof(*r->works[i]));
 	r->works[i] = NULL;
@@ -61,7 +62,7 @@ static void voters_drop(struct registers *r)
 	r->mem.release(r->mem.ctx, r->voters, sizeof(*r->voters));
 	r->voters = NULL;
 	r->seal_due = false;
-	for (size_t i = 0; i < REGISTERS_PROPOSALS_MAX; i++)
+	for (size_t i = 0; i < WORKS_MAX; i++)
 		if (r->works[i] && r->works[i]->kind == WORK_VOTERS)
 			r->works[i]->ended = true; /* freed when the next step begins */
 }
@@ -71,7 +72,7 @@ void registers_free(struct registers *r)
 	if (!r)
 		return;
 	voters_drop(r);
-	for (size_t i = 0; i < REGISTERS_PROPOSALS_MAX; i++)
+	for (size_t i = 0; i < WORKS_MAX; i++)
 		if (r->works[i])
 			work_free(r, i);
 	registers_known_free(r);
@@ -79,7 +80,23 @@ void registers_free(struct registers *r)
 	r->mem.release(r->mem.ctx, r, sizeof(*r));
 }
 
-struct acceptor *registers_acceptor(struct registers *r)
+/* Whether what it has accepted is chosen it has forgotten, or never heard. */
+int registers_load(struct registers *r, const struct msg_key *key, const struct ballot *promised,
+	const struct ballot *accepted, struct msg_bytes value)
+{
+	int rc = acceptor_load(r->acceptor, key, promised, accepted, value);
+
+	if (rc == 0)
+		registers_accepted(r, key, accepted);
+	return rc;
+}
+
+int registers_load_long(struct registers *r, const struct msg_key *key, const struct msg_slot *slot, uint32_t long_ms)
+{
+	return acceptor_load_long(r->acceptor, key, slot, long_ms);
+}
+
+const struct acceptor *registers_voter(const struct registers *r)
 {
 	return r->acceptor;
 }
@@ -139,10 +156,11 @@ static int work_begin(struct registers *r, enum work_kind kind, const struct reg
 	size_t i = 0;
 
 	*ret = NULL;
-	while (i < REGISTERS_PROPOSALS_MAX && r->works[i])
-		i++;
-	if (i == REGISTERS_PROPOSALS_MAX)
+	if (kind == WORK_ASKED && r->n_asked == REGISTERS_PROPOSALS_MAX)
 		return -EAGAIN;
+	while (i < WORKS_MAX && r->works[i])
+		i++;
+	assert(i < WORKS_MAX);
 	w = r->mem.alloc(r->mem.ctx, sizeof(*w));
 	if (!w)
 		return -ENOMEM;
@@ -162,10 +180,11 @@ static int work_begin(struct registers *r, enum work_kind kind, const struct reg
 		.rank = ask->rank,
 		.round_ms = r->round_ms,
 		.for_ms = ask->for_ms,
-		.seed = rng_next(&r->rng)};
+		.seed = rng_u64(&r->rng)};
 	proposer_init(&w->p, &w->config, r->now);
 	r->works[i] = w;
 	r->n_works++;
+	r->n_asked += kind == WORK_ASKED;
 	*ret = w;
 	return 0;
 }
@@ -181,7 +200,7 @@ static bool work_again(struct registers *r, struct work *w)
 	w->config.round = ++r->round;
 	w->config.rank = 0;
 	w->config.round_ms = r->round_ms;
-	w->config.seed = rng_next(&r->rng);
+	w->config.seed = rng_u64(&r->rng);
 	w->self_due = false;
 	proposer_init(&w->p, &w->config, r->now);
 	return true;
@@ -216,11 +235,10 @@ static void work_ended(struct registers *r, struct work *w)
 		registers_learned(r, &w->config.key, chosen);
 		break;
 	case WORK_VOTERS:
-		voters_input(r,
-			&(struct voters_in){.type = VOTERS_IN_PROPOSED,
-				.key = w->config.key,
-				.outcome = p->outcome,
-				.value = proposer_value(p)});
+		voters_input(r, &(struct voters_in){.type = VOTERS_IN_PROPOSED,
+					.key = w->config.key,
+					.outcome = p->outcome,
+					.value = proposer_value(p)});
 		break;
 	}
 }
@@ -240,7 +258,7 @@ static void work_step(struct registers *r, struct work *w, const struct proposer
 
 static struct work *work_of_round(const struct registers *r, uint64_t round)
 {
-	for (size_t i = 0; i < REGISTERS_PROPOSALS_MAX; i++)
+	for (size_t i = 0; i < WORKS_MAX; i++)
 		if (r->works[i] && !r->works[i]->ended && r->works[i]->config.round == round)
 			return r->works[i];
 	return NULL;
@@ -361,12 +379,12 @@ static bool ask_self(struct registers *r)
 		acceptor_input(r, &(struct acceptor_in){.type = ACCEPTOR_IN_MSG, .msg = &r->seal});
 		return true;
 	}
-	for (size_t i = 0; i < REGISTERS_PROPOSALS_MAX; i++) {
-		struct work *w = r->works[(r->next_self + i) % REGISTERS_PROPOSALS_MAX];
+	for (size_t i = 0; i < WORKS_MAX; i++) {
+		struct work *w = r->works[(r->next_self + i) % WORKS_MAX];
 
 		if (!w || !w->self_due)
 			continue;
-		r->next_self = (r->next_self + i + 1) % REGISTERS_PROPOSALS_MAX; /* each has its turn */
+		r->next_self = (r->next_self + i + 1) % WORKS_MAX; /* each has its turn */
 		w->self_due = false;
 		acceptor_input(r, &(struct acceptor_in){.type = ACCEPTOR_IN_MSG, .msg = &w->self});
 		return true;
@@ -378,8 +396,8 @@ static bool ask_self(struct registers *r)
 
 static bool is_request(enum msg_type type)
 {
-	return type == MSG_PREPARE || type == MSG_ACCEPT || type == MSG_READ || type == MSG_SEAL ||
-	       type == MSG_RENEW || type == MSG_RELEASE;
+	return type == MSG_PREPARE || type == MSG_ACCEPT || type == MSG_READ || type == MSG_SEAL || type == MSG_RENEW ||
+	       type == MSG_RELEASE;
 }
 
 static void take(struct registers *r, const struct msg *m)
@@ -419,7 +437,7 @@ static void learn(struct registers *r)
 
 static void run(struct registers *r)
 {
-	for (size_t i = 0; i < REGISTERS_PROPOSALS_MAX && has_room(r); i++) {
+	for (size_t i = 0; i < WORKS_MAX && has_room(r); i++) {
 		struct work *w = r->works[i];
 
 		if (w && !w->ended && proposer_deadline_ms(&w->p) <= r->now.mono_ms)
@@ -436,7 +454,7 @@ static void sweep(struct registers *r)
 	if (r->voters_ended)
 		voters_drop(r);
 	r->voters_ended = false;
-	for (size_t i = 0; i < REGISTERS_PROPOSALS_MAX; i++)
+	for (size_t i = 0; i < WORKS_MAX; i++)
 		if (r->works[i] && r->works[i]->ended)
 			work_free(r, i);
 	registers_known_sweep(r);
@@ -522,7 +540,7 @@ int64_t registers_deadline_ms(const struct registers *r)
 		return r->now.mono_ms;
 	if (r->voters)
 		at = MIN(at, voters_deadline_ms(r->voters));
-	for (size_t i = 0; i < REGISTERS_PROPOSALS_MAX; i++) {
+	for (size_t i = 0; i < WORKS_MAX; i++) {
 		const struct work *w = r->works[i];
 
 		if (w && (w->ended || (w->self_due && r->open)))
@@ -555,7 +573,7 @@ void registers_check(const struct registers *r)
 	size_t n = 0;
 
 	acceptor_check(r->acceptor);
-	for (size_t i = 0; i < REGISTERS_PROPOSALS_MAX; i++) {
+	for (size_t i = 0; i < WORKS_MAX; i++) {
 		const struct work *w = r->works[i];
 
 		if (!w)
@@ -565,7 +583,7 @@ void registers_check(const struct registers *r)
 		assert(!w->self_due || (!w->ended && w->p.state != PROPOSER_DONE));
 		assert(w->config.round <= r->round);
 	}
-	assert(n == r->n_works && n <= REGISTERS_PROPOSALS_MAX);
+	assert(n == r->n_works && r->n_asked <= REGISTERS_PROPOSALS_MAX);
 	assert(acceptor_cfg(r->acceptor)->epoch <= r->cfg.epoch);
 	if (r->voters)
 		voters_check(r->voters);

@@ -12,7 +12,8 @@
  *
  * *Knowing what is chosen.* The node whose proposal it was tells the others the ballot (CHOSEN with `ours`), by gossip;
  * whoever hears of one that he does not know reads the register. And a voter that has accepted what it hears nobody
- * call chosen reads it after a while, and tells the others: who proposed it may be gone.
+ * call chosen reads it after a while, and tells the others: who proposed it may be gone. Who comes new is told all that
+ * another knows, by the caller (HEARD).
  *
  * *Itself.* What a node asks of its own voter does not go over a link: the voter is stepped by a later step, which is
  * due at once. So each step steps the voter once at most, and what it borrows from it stays until the next.
@@ -35,13 +36,13 @@ struct registers_config {
 
 enum registers_in_type {
 	REGISTERS_IN_TICK,
-	REGISTERS_IN_MSG,     /* msg: of another node */
-	REGISTERS_IN_STORED,  /* write; this and the next two: as the acceptor's */
+	REGISTERS_IN_MSG,    /* msg: of another node */
+	REGISTERS_IN_STORED, /* write; this and the next two: as the acceptor's */
 	REGISTERS_IN_FULL,
 	REGISTERS_IN_RESUMED,
 	REGISTERS_IN_SEEN,    /* boot, write: what a peer remembers of this voter */
 	REGISTERS_IN_OPEN,    /* enough peers were heard, or there is none: requests are answered from now on */
-	REGISTERS_IN_CFG,     /* cfg: a chosen configuration, from one who let this node in */
+	REGISTERS_IN_CFG,     /* cfg: a chosen configuration, as another node says */
 	REGISTERS_IN_HEARD,   /* key, ballot: said to be chosen */
 	REGISTERS_IN_PROPOSE, /* ask */
 	REGISTERS_IN_VOTERS,  /* voters: C' of a change, or nothing of interest where a JOINT one is taken up */
@@ -78,9 +79,9 @@ struct registers_in {
 };
 
 enum registers_out_type {
-	REGISTERS_OUT_SEND,	   /* msg, to each of to */
-	REGISTERS_OUT_WRITE,	   /* write: HEADER, REGISTER or LONG, as the acceptor says */
-	REGISTERS_OUT_CHOSEN,	   /* key, ballot, value: newer than what was known here; ours: nobody has told us, so others are to be told */
+	REGISTERS_OUT_SEND,  /* msg, to each of to */
+	REGISTERS_OUT_WRITE, /* write: HEADER, REGISTER or LONG, as the acceptor says */
+	REGISTERS_OUT_CHOSEN, /* key, ballot, value: newer than what was known here; ours: nobody has told us, so others are to be told */
 	REGISTERS_OUT_ENDED,	   /* token, key, outcome, ballot, value */
 	REGISTERS_OUT_VOTERS,	   /* voters_outcome: how the change of voters ended */
 	REGISTERS_OUT_CFG,	   /* another configuration is known, see registers_cfg */
@@ -109,14 +110,18 @@ struct registers_outs {
 	struct registers_out v[REGISTERS_OUTS_MAX];
 };
 
-/* 0 and *ret, -ENOMEM, or -EINVAL. What was on disk is loaded into registers_acceptor before the first step. */
+/* 0 and *ret, -ENOMEM, or -EINVAL. */
 int registers_new(const struct registers_config *config, const struct value_mem *mem, struct now now,
 	struct registers **ret) MUST_CHECK;
 void registers_free(struct registers *r); /* NULL is fine */
-struct acceptor *registers_acceptor(struct registers *r);
-/* After loading: what was known to be chosen, from disk. 0 or -ENOMEM. */
-int registers_load_chosen(struct registers *r, const struct msg_key *key, const struct ballot *ballot,
-	struct msg_bytes value) MUST_CHECK;
+/* Before the first step, what was on disk: as acceptor_load and acceptor_load_long. */
+int registers_load(struct registers *r, const struct msg_key *key, const struct ballot *promised,
+	const struct ballot *accepted, struct msg_bytes value) MUST_CHECK;
+int registers_load_long(
+	struct registers *r, const struct msg_key *key, const struct msg_slot *slot, uint32_t long_ms) MUST_CHECK;
+/* And what was known to be chosen. 0 or -ENOMEM. */
+int registers_load_chosen(
+	struct registers *r, const struct msg_key *key, const struct ballot *ballot, struct msg_bytes value) MUST_CHECK;
 
 /*
  * 0; of PROPOSE and VOTERS -ENOTCONN (no configuration is known), -EAGAIN (too many are under way), -ENOMEM, and of
@@ -131,6 +136,7 @@ void registers_check(const struct registers *r);
 char *registers_dump(const struct registers *r, char *out, size_t n);
 
 /* What is known. */
+const struct acceptor *registers_voter(const struct registers *r);
 const struct quorum_cfg *registers_cfg(const struct registers *r); /* epoch 0: none */
 /* The newest value known to be chosen; borrowed until the next step. false: none is known. */
 bool registers_get(

@@ -7,6 +7,10 @@
 #include "base/rng.h"
 #include "consensus/registers.h"
 
+#define LEARNS_MAX 8 /* readings at a time */
+/* With those of a change of voters that was given up in the step at hand, beside those of the next one. */
+#define WORKS_MAX (REGISTERS_PROPOSALS_MAX + LEARNS_MAX + 2 * VOTERS_AT_ONCE)
+
 enum work_kind {
 	WORK_ASKED,  /* by the caller */
 	WORK_LEARN,  /* of what is said to be chosen */
@@ -49,8 +53,8 @@ struct registers {
 	struct rng rng;
 	struct now now;
 	struct registers_outs *outs; /* of the step at hand */
-	struct work *works[REGISTERS_PROPOSALS_MAX];
-	size_t n_works, next_self;
+	struct work *works[WORKS_MAX];
+	size_t n_works, n_asked, next_self;
 	struct voters *voters; /* NULL: none is changed by this node */
 	struct msg seal;       /* for this node's own voter */
 	bool seal_due;

@@ -7,12 +7,11 @@
 
 #include "consensus/registers_impl.h"
 
-#define LEARNS_MAX	8     /* readings at a time */
-#define LEARN_PAUSE_MS	100   /* after one that failed; doubles */
-#define LEARN_TOP	7     /* doublings */
-#define ACCEPTED_MS	1000  /* a voter waits so long to hear that what it accepted is chosen, … */
-#define CARRY_TRIES	2     /* what was accepted here may be in no quorum, and stay: then something above it is chosen */
-#define ACCEPTED_STEP_MS 500  /* … and so much longer by its place among the voters: one reading is enough */
+#define LEARN_PAUSE_MS	 100  /* after one that failed; doubles */
+#define LEARN_TOP	 7    /* doublings */
+#define ACCEPTED_MS	 1000 /* a voter waits so long to hear that what it accepted is chosen, … */
+#define CARRY_TRIES	 2 /* what was accepted here may be in no quorum, and stay: then something above it is chosen */
+#define ACCEPTED_STEP_MS 500 /* … and so much longer by its place among the voters: one reading is enough */
 
 static size_t place_of(const struct registers *r, const struct msg_key *key, bool *ret_there)
 {

@@ -35,8 +35,11 @@ struct rjob {
 static void *give(void *ctx, size_t n)
 {
 	struct rbed *b = ctx;
-	void *p = malloc(n);
+	void *p;
 
+	if (b->nomem_pm > 0 && rng_below(&b->rng, 1000) < (uint64_t)b->nomem_pm)
+		return NULL;
+	p = malloc(n);
 	assert_non_null(p);
 	b->bytes += n;
 	return p;
@@ -130,7 +133,8 @@ static bool chance(struct rbed *b, int pct)
 
 static void post(struct rbed *b, struct mail *m, int kind)
 {
-	int64_t ms = 1 + (int64_t)rng_below(&b->rng, 5) + (chance(b, b->late_pct) ? (int64_t)rng_below(&b->rng, 2000) : 0);
+	int64_t ms =
+		1 + (int64_t)rng_below(&b->rng, 5) + (chance(b, b->late_pct) ? (int64_t)rng_below(&b->rng, 2000) : 0);
 
 	m->item = (struct heap_item){.kind = kind};
 	heap_set(&b->heap, &m->item, b->now_ms + ms);
@@ -243,7 +247,20 @@ static void write_out(struct rnode *n, const struct acceptor_out *a)
 		heap_set(&n->b->heap, &n->disk_timer, n->b->now_ms + 1 + (int64_t)rng_below(&n->b->rng, 4));
 }
 
-static void input(struct rnode *n, const struct registers_in *in);
+static void tell(struct rnode *n, int to, int key, const struct ballot *ballot)
+{
+	struct mail *m;
+
+	if (to == n->number || chance(n->b, n->b->lose_pct))
+		return;
+	m = calloc(1, sizeof(*m));
+	assert_non_null(m);
+	m->to = to;
+	m->key = key;
+	m->heard = *ballot;
+	m->m.cfg = *registers_cfg(n->r);
+	post(n->b, m, HEARD);
+}
 
 static void route(struct rnode *n, const struct registers_out *o)
 {
@@ -260,8 +277,8 @@ static void route(struct rnode *n, const struct registers_out *o)
 		break;
 	case REGISTERS_OUT_CHOSEN:
 		told(b, number_of(&o->key), &o->ballot, o->value);
-		if (o->ours)
-			n->tells[number_of(&o->key) + 1] = o->ballot;
+		for (int i = 0; o->ours && i < b->n; i++)
+			tell(n, i, number_of(&o->key), &o->ballot);
 		break;
 	case REGISTERS_OUT_ENDED:
 		assert_true(o->token > 0 && o->token <= b->token && b->ended[o->token] == 0);
@@ -328,34 +345,30 @@ void rbed_start(struct rbed *b, int node)
 {
 	struct rnode *n = &b->v[node];
 	struct value_mem m = mem(b);
+	int nomem_pm = b->nomem_pm;
 	struct registers_config c = {.acceptor = {.self = n->uuid,
 					     .header = n->disk.header,
 					     .boot = ++n->disk.boot,
 					     .write = n->disk.write,
 					     .reader = &reader},
-		.nonce = rng_next(&b->rng) >> 1,
-		.seed = rng_next(&b->rng)};
+		.nonce = rng_u64(&b->rng) >> 1,
+		.seed = rng_u64(&b->rng)};
 
 	assert_false(n->up);
+	b->nomem_pm = 0; /* a daemon without memory for this ends, and is started again */
 	assert_int_equal(registers_new(&c, &m, now_of(b), &n->r), 0);
 	for (int k = -1; k < RBED_KEYS; k++) {
 		struct msg_key key = rbed_key(k);
 
 		if (n->disk.regs[k + 1].used)
-			assert_int_equal(acceptor_load(registers_acceptor(n->r), &key, &n->disk.regs[k + 1].promised,
-						 &n->disk.regs[k + 1].accepted,
-						 value_bytes(n->disk.regs[k + 1].value)),
+			assert_int_equal(registers_load(n->r, &key, &n->disk.regs[k + 1].promised,
+						 &n->disk.regs[k + 1].accepted, value_bytes(n->disk.regs[k + 1].value)),
 				0);
 	}
+	b->nomem_pm = nomem_pm;
 	n->up = true;
 	heap_set(&b->heap, &n->gossip_timer, b->now_ms + (int64_t)rng_below(&b->rng, GOSSIP_MS));
 	input(n, &(struct registers_in){.type = REGISTERS_IN_OPEN});
-	for (int i = 0; i < b->n; i++) /* who lets it in tells who votes */
-		if (i != node && b->v[i].up && registers_cfg(b->v[i].r)->epoch > 0) {
-			struct quorum_cfg cfg = *registers_cfg(b->v[i].r);
-
-			input(n, &(struct registers_in){.type = REGISTERS_IN_CFG, .cfg = &cfg});
-		}
 }
 
 /* What was not durable is lost, from some write on. */
@@ -368,7 +381,6 @@ void rbed_crash(struct rbed *b, int node)
 		job_done(n, false);
 	registers_free(n->r);
 	n->r = NULL;
-	memset(n->tells, 0, sizeof(n->tells));
 	heap_del(&b->heap, &n->timer);
 	heap_del(&b->heap, &n->disk_timer);
 	heap_del(&b->heap, &n->gossip_timer);
@@ -403,6 +415,7 @@ struct rbed *rbed_new(uint64_t seed, int n)
 	b->v[0].disk.regs[0].value = value_new(&m, bytes_of(&b->v[0].next));
 	for (int i = 0; i < n; i++)
 		rbed_start(b, i);
+	rbed_run(b, 5000); /* all have heard who votes */
 	return b;
 }
 
@@ -432,22 +445,18 @@ void rbed_free(struct rbed *b)
 
 /* ---- events ---- */
 
+/* All that it knows, to one of them. */
 static void gossip(struct rnode *n)
 {
 	struct rbed *b = n->b;
+	int to = (int)rng_below(&b->rng, (uint64_t)b->n);
+	struct ballot ballot;
+	struct msg_bytes value;
+	struct msg_key key;
 
-	for (int k = -1; k < RBED_KEYS; k++) {
-		struct mail *m;
-
-		if (ballot_is_zero(&n->tells[k + 1]))
-			continue;
-		m = calloc(1, sizeof(*m));
-		assert_non_null(m);
-		m->to = (int)rng_below(&b->rng, (uint64_t)b->n);
-		m->key = k;
-		m->heard = n->tells[k + 1];
-		post(b, m, HEARD);
-	}
+	for (size_t at = 0; registers_next(n->r, &at, &key);)
+		if (registers_get(n->r, &key, &ballot, &value))
+			tell(n, to, number_of(&key), &ballot);
 	heap_set(&b->heap, &n->gossip_timer, b->now_ms + GOSSIP_MS / 4 + (int64_t)rng_below(&b->rng, GOSSIP_MS));
 }
 
@@ -459,6 +468,7 @@ static void deliver(struct rbed *b, struct mail *m)
 		m->m.from = b->v[m->from].uuid;
 		input(n, &(struct registers_in){.type = REGISTERS_IN_MSG, .msg = &m->m});
 	} else if (n->up) {
+		input(n, &(struct registers_in){.type = REGISTERS_IN_CFG, .cfg = &m->m.cfg});
 		input(n, &(struct registers_in){
 				 .type = REGISTERS_IN_HEARD, .key = rbed_key(m->key), .ballot = m->heard});
 	}
@@ -507,11 +517,30 @@ void rbed_run(struct rbed *b, int64_t ms)
 	b->now_ms = until;
 }
 
+static void say_all(struct rbed *b)
+{
+	for (int i = 0; i < b->n; i++) {
+		struct ballot ballot;
+		struct msg_bytes value;
+		struct msg_key key;
+		char text[512];
+
+		if (!b->v[i].up)
+			continue;
+		print_message("n%d: %s\n", i, registers_dump(b->v[i].r, text, sizeof(text)));
+		for (size_t at = 0; registers_next(b->v[i].r, &at, &key);)
+			if (registers_get(b->v[i].r, &key, &ballot, &value))
+				print_message("  %.*s %s\n", key.n, key.v, ballot_text(&ballot, text, sizeof(text)));
+	}
+}
+
 void rbed_until(struct rbed *b, bool (*done)(struct rbed *b))
 {
 	int64_t until = b->now_ms + UNTIL_MS;
 
 	while (!done(b)) {
+		if (b->now_ms >= until)
+			say_all(b);
 		if (b->now_ms >= until)
 			fail_msg("not done after %d s of its time", UNTIL_MS / 1000);
 		rbed_run(b, 10);

@@ -3,9 +3,9 @@
 #define TESTS_LIB_REGISTERS_BED_H
 /*
  * Nodes with the real registers (consensus/registers.h) in virtual time, each with a disk that makes writes durable a
- * little later, on a network that loses, doubles and delays. What is chosen is announced as gossip would: each node
- * repeats what it has to tell. A value is a list of numbers, each put in by one proposal; the root register has the
- * configuration. Whatever a node is told to be chosen is held against what all others were told.
+ * little later, on a network that loses, doubles and delays. What is chosen is told to all once, and to one of them
+ * again and again, as gossip would. A value is a list of numbers, each put in by one proposal; the root register has
+ * the configuration. Whatever a node is told to be chosen is held against what all others were told.
  */
 #include "base/rng.h"
 #include "consensus/registers.h"
@@ -46,7 +46,6 @@ struct rnode {
 	struct rdisk disk;
 	struct rjob *first_job, *last_job; /* handed over, not durable */
 	struct heap_item disk_timer;
-	struct ballot tells[RBED_KEYS + 1]; /* what it says to be chosen */
 	struct heap_item gossip_timer;
 	struct rvalue next; /* what the change function made */
 };
@@ -56,16 +55,16 @@ struct rbed {
 	struct heap heap;
 	int64_t now_ms;
 	int n;
-	int lose_pct, double_pct, late_pct;
+	int lose_pct, double_pct, late_pct, nomem_pm;
 	struct rnode v[RBED_NODES_MAX];
-	uint64_t token; /* of the last proposal: the number that it puts in, too */
+	uint64_t token;			  /* of the last proposal: the number that it puts in, too */
 	uint32_t ended[RBED_NUMBERS_MAX]; /* by token: 0 under way, else outcome + 1 */
 	int key_of[RBED_NUMBERS_MAX];
 	struct rvalue *puts[RBED_NUMBERS_MAX]; /* owned: what each proposal makes */
 	struct {
 		struct ballot ballot;
 		struct rvalue value;
-	} *chosen[RBED_KEYS + 1]; /* owned: all that were told, by ballot */
+	} * chosen[RBED_KEYS + 1]; /* owned: all that were told, by ballot */
 	size_t n_chosen[RBED_KEYS + 1];
 	uint32_t voters_ended[VOTERS_OUTCOME_MAX];
 	size_t bytes; /* in use */

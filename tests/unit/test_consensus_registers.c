@@ -25,11 +25,6 @@ static bool settled(struct rbed *b)
 	return all_ended(b) && rbed_all_know_the_same(b);
 }
 
-static bool voters_are_told(struct rbed *b)
-{
-	return b->voters_ended[VOTERS_CHANGED] > 0 && rbed_all_know_the_same(b);
-}
-
 static uint32_t chosen(const struct rbed *b, uint64_t token)
 {
 	return b->ended[token] == PROPOSER_CHOSEN + 1;
@@ -222,11 +217,12 @@ static uint32_t one(uint64_t seed)
 	b->lose_pct = (int)rng_below(&b->rng, 25);
 	b->double_pct = (int)rng_below(&b->rng, 10);
 	b->late_pct = (int)rng_below(&b->rng, 10);
+	b->nomem_pm = rng_below(&b->rng, 2) ? (int)rng_below(&b->rng, 20) : 0;
 	for (int i = 0; i < 300; i++) {
 		disturb(b);
 		rbed_run(b, 1 + (int64_t)rng_below(&b->rng, 100));
 	}
-	b->lose_pct = b->double_pct = b->late_pct = 0;
+	b->lose_pct = b->double_pct = b->late_pct = b->nomem_pm = 0;
 	for (int i = 0; i < b->n; i++)
 		if (!b->v[i].up)
 			rbed_start(b, i);
