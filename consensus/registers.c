@@ -346,7 +346,7 @@ static void answered(struct registers *r, const struct msg *m)
 static void acceptor_input(struct registers *r, const struct acceptor_in *in)
 {
 	acceptor_step(r->acceptor, in, r->now, &r->acceptor_outs);
-	registers_see_cfg(r, acceptor_cfg(r->acceptor));
+	registers_see_cfg(r, acceptor_cfg(r->acceptor)); /* where there was no memory for the root's value */
 	for (size_t i = 0; i < r->acceptor_outs.n; i++) {
 		const struct acceptor_out *a = &r->acceptor_outs.v[i];
 
@@ -411,21 +411,12 @@ static void take(struct registers *r, const struct msg *m)
 		acceptor_input(r, &(struct acceptor_in){.type = ACCEPTOR_IN_MSG, .msg = m});
 }
 
-static enum proposer_verdict carry(void *ctx, const struct proposer_base *base, struct msg_bytes *ret)
-{
-	(void)ctx;
-	(void)base;
-	(void)ret;
-	return PROPOSER_SAME;
-}
-
 static void learn(struct registers *r)
 {
 	struct msg_key key;
-	bool carried;
 
-	while (r->cfg.epoch != 0 && has_room(r) && registers_learn_next(r, &key, &carried)) {
-		struct registers_ask ask = {.key = key, .read = !carried, .change = carry, .for_ms = LEARN_MS};
+	while (r->cfg.epoch != 0 && has_room(r) && registers_learn_next(r, &key)) {
+		struct registers_ask ask = {.key = key, .read = true, .for_ms = LEARN_MS};
 		struct work *w;
 
 		if (work_begin(r, WORK_LEARN, &ask, &r->cfg, &w) < 0) {

@@ -10,8 +10,7 @@
 #define LEARN_PAUSE_MS	 100  /* after one that failed; doubles */
 #define LEARN_TOP	 7    /* doublings */
 #define ACCEPTED_MS	 1000 /* a voter waits so long to hear that what it accepted is chosen, … */
-#define CARRY_TRIES	 2 /* what was accepted here may be in no quorum, and stay: then something above it is chosen */
-#define ACCEPTED_STEP_MS 500 /* … and so much longer by its place among the voters: one reading is enough */
+#define ACCEPTED_STEP_MS 500  /* … and so much longer by its place among the voters: one reading is enough */
 
 static size_t place_of(const struct registers *r, const struct msg_key *key, bool *ret_there)
 {
@@ -181,7 +180,7 @@ static bool is_due(const struct known *k, int64_t now_ms)
 	return !k->learning && k->learn_at_ms <= now_ms;
 }
 
-bool registers_learn_next(struct registers *r, struct msg_key *ret, bool *ret_carried)
+bool registers_learn_next(struct registers *r, struct msg_key *ret)
 {
 	int64_t at = DEADLINE_NEVER;
 
@@ -194,7 +193,6 @@ bool registers_learn_next(struct registers *r, struct msg_key *ret, bool *ret_ca
 			k->learning = true;
 			r->n_learning++;
 			*ret = k->key;
-			*ret_carried = k->tries >= CARRY_TRIES;
 			return true;
 		}
 		if (!k->learning)

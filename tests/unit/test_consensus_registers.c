@@ -113,6 +113,24 @@ static void test_voters_move_on(void **state)
 	rbed_free(b);
 }
 
+/* A proposal under voters that were replaced goes on under the new ones. */
+static void test_voters_change_meanwhile(void **state)
+{
+	struct rbed *b = rbed_new(7, 5);
+	uint64_t token;
+
+	(void)state;
+	vote(b, 0, "012");
+	assert_int_equal(rbed_vote(b, 0, "123"), 0);
+	while (b->voters_ended[VOTERS_CHANGED] < 2)
+		rbed_run(b, 1);
+	assert_true(registers_cfg(b->v[4].r)->epoch < registers_cfg(b->v[0].r)->epoch);
+	token = rbed_put(b, 4, 0);
+	rbed_until(b, settled);
+	assert_true(chosen(b, token));
+	rbed_free(b);
+}
+
 /* Its proposer is gone before anybody heard that it was chosen: the voters find out, and tell. */
 static void test_what_nobody_tells(void **state)
 {
@@ -269,6 +287,7 @@ int main(void)
 		cmocka_unit_test(test_any_node_proposes),
 		cmocka_unit_test(test_any_voter_may_die),
 		cmocka_unit_test(test_voters_move_on),
+		cmocka_unit_test(test_voters_change_meanwhile),
 		cmocka_unit_test(test_what_nobody_tells),
 		cmocka_unit_test(test_what_is_refused),
 		cmocka_unit_test(test_without_a_quorum),
