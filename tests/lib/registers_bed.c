@@ -251,7 +251,7 @@ static void tell(struct rnode *n, int to, int key, const struct ballot *ballot)
 {
 	struct mail *m;
 
-	if (to == n->number || chance(n->b, n->b->lose_pct))
+	if (n->b->silent || to == n->number || chance(n->b, n->b->lose_pct))
 		return;
 	m = calloc(1, sizeof(*m));
 	assert_non_null(m);

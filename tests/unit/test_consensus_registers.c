@@ -139,11 +139,13 @@ static void test_what_nobody_tells(void **state)
 
 	(void)state;
 	vote(b, 0, "012");
+	b->silent = true;
 	token = rbed_put(b, 4, 1);
 	while (b->ended[token] == 0)
 		rbed_run(b, 1);
 	assert_true(chosen(b, token));
 	rbed_crash(b, 4);
+	b->silent = false;
 	rbed_until(b, settled);
 	rbed_run(b, 10000);
 	for (int i = 0; i < 4; i++)
