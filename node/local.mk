@@ -93,6 +93,19 @@ libnode_a_SOURCES = \
 	%D%/poll_logs_far.c \
 	%D%/poll_logs_list.c \
 	%D%/poll_priv.h \
+	%D%/register_agent.c \
+	%D%/register_agent.h \
+	%D%/register_agent_write.c \
+	%D%/register_bytes.c \
+	%D%/register_bytes.h \
+	%D%/register_def.c \
+	%D%/register_def.h \
+	%D%/register_reader.c \
+	%D%/register_reader.h \
+	%D%/register_root.c \
+	%D%/register_root.h \
+	%D%/register_view.c \
+	%D%/register_view.h \
 	%D%/renew.c \
 	%D%/renew.h \
 	%D%/report.c \

@@ -2,8 +2,8 @@
 # A test program is one line: tests/unit/NAME (pure or cheap) or tests/edge/NAME (real cgroups, processes, sockets),
 # made of the .c file of that name with cmocka and linked with every floor. Exit status 77: this host lacks what it
 # names.
-TEST_LIBS = libtest.a libcli.a libnode.a libgossip.a libgossip_core.a libscheduler_core.a libsupervisor.a \
-	libsupervisor_core.a libbase.a $(EV_LIBS) $(NNG_LIBS) $(MSGPACK_LIBS) $(CGROUP_LIBS) $(SECCOMP_LIBS) \
+TEST_LIBS = libtest.a libcli.a libnode.a libgossip.a libgossip_core.a libconsensus_core.a libscheduler_core.a \
+	libsupervisor.a libsupervisor_core.a libbase.a $(EV_LIBS) $(NNG_LIBS) $(MSGPACK_LIBS) $(CGROUP_LIBS) $(SECCOMP_LIBS) \
 	$(SQLITE_LIBS) $(YAML_LIBS) $(TLS_LIBS) $(CMOCKA_LIBS) -lpthread -lm
 LDADD = $(TEST_LIBS)
 
@@ -123,6 +123,11 @@ test_programs += %D%/unit/test_ops_rows
 test_programs += %D%/unit/test_options
 test_programs += %D%/unit/test_plan
 test_programs += %D%/unit/test_plan_walk
+test_programs += %D%/unit/test_register_agent
+test_programs += %D%/unit/test_register_def
+test_programs += %D%/unit/test_register_more
+test_programs += %D%/unit/test_register_root
+test_programs += %D%/unit/test_register_view
 test_programs += %D%/unit/test_replica
 test_programs += %D%/unit/test_replica_adopt
 test_programs += %D%/unit/test_replica_busy
@@ -250,6 +255,7 @@ EXTRA_DIST += %D%/lib/pki_bed.h
 EXTRA_DIST += %D%/lib/store_bed.h
 EXTRA_DIST += %D%/lib/sched_bed.h
 EXTRA_DIST += %D%/lib/proc.h
+EXTRA_DIST += %D%/lib/register_bed.h
 EXTRA_DIST += %D%/lib/replica_story.h
 EXTRA_DIST += %D%/lib/talk.h
 EXTRA_DIST += %D%/lib/test.h
@@ -294,6 +300,9 @@ tests_fuzz_fuzz_http_LDFLAGS = $(fuzz_ldflags)
 fuzz_programs += %D%/fuzz/fuzz_mp
 tests_fuzz_fuzz_mp_SOURCES = %D%/fuzz/fuzz_mp.c $(fuzz_main)
 tests_fuzz_fuzz_mp_LDFLAGS = $(fuzz_ldflags)
+fuzz_programs += %D%/fuzz/fuzz_register
+tests_fuzz_fuzz_register_SOURCES = %D%/fuzz/fuzz_register.c $(fuzz_main)
+tests_fuzz_fuzz_register_LDFLAGS = $(fuzz_ldflags)
 fuzz_programs += %D%/fuzz/fuzz_spec
 tests_fuzz_fuzz_spec_SOURCES = %D%/fuzz/fuzz_spec.c $(fuzz_main)
 tests_fuzz_fuzz_spec_LDFLAGS = $(fuzz_ldflags)
