@@ -54,6 +54,10 @@ class Flock:
         """The same in short: how many are alive (a suspect is not), and how many have failed."""
         raise NotImplementedError
 
+    def links(self):
+        """How many links there are, counted at both ends; None: it has none that stay."""
+        return None
+
     def before_texts(self):
         """What must be there before tell()."""
 
@@ -270,6 +274,9 @@ class Covey(Flock):
     def counts(self, i):
         said = self.control[i].call("top")["gossip"]
         return said["alive"], said["dead"]
+
+    def links(self):
+        return sum(c.call("top")["gossip"]["links"] for c in self.control)
 
     def before_texts(self):
         """Each member has an agent, stopped, and every one has heard of all of them."""

@@ -5,6 +5,7 @@ One session of a flock of N takes all its figures: the join, what it costs when 
 how long a killed member is not noticed. A storm, all started at once, is a session of its own.
 """
 import ctypes
+import os
 import random
 import shutil
 import signal
@@ -23,6 +24,9 @@ JOIN_S, FAILED_S, HEARD_S = 120, 60, 10
 SETTLE_S = 5
 PAUSED_S = 5
 BETWEEN_S = 0.3
+LOOK_S = 0.5
+LINKS_S = 2.5
+BUSY_A_CORE = 2
 
 
 def own_network():
@@ -50,6 +54,7 @@ class Plan:
         self.slow_rounds = min(self.rounds, 1 if quick else 3)  # of what hardly varies
         self.texts = 10 if quick else 20
         self.idle_s = 10 if quick else 30
+        self.wrong_trials = 4 if quick else 10
 
     def wants(self, *names):
         return any(f"{name}-{n}" in self.wanted for name in names for n in self.sizes)
@@ -66,9 +71,9 @@ class Runner:
                 of_size = {name for name in self.plan.wanted if name.endswith(f"-{n}")}
                 for flock in flocks:
                     wanted = {w for w in of_size if not flock.rows or w.rpartition("-")[0] in flock.rows}
-                    if wanted - {f"storm-{n}"}:
+                    if wanted - {f"storm-{n}", f"links-{n}"}:
                         self.guarded(f"round {r + 1}: {flock.name}, {n} members", self.session, flock, n, r)
-                    if f"storm-{n}" in wanted:
+                    if wanted & {f"storm-{n}", f"links-{n}"}:
                         self.guarded(f"round {r + 1}: {flock.name}, storm of {n}", self.storm, flock, n)
 
     def guarded(self, what, fn, *args):
@@ -105,6 +110,8 @@ class Runner:
                 self.texts(f)
             if p.wants("paused"):
                 self.pause(f)
+            if p.wants("wrong"):
+                self.wrong(f)
             if p.wants("suspect", "failed"):
                 self.failure(f)
 
@@ -115,6 +122,19 @@ class Runner:
             for i in range(n):
                 f.ready(i)
             self.add("storm", f, self.complete(f, t0))
+            if self.plan.wants("links"):
+                self.links(f, t0)
+
+    def links(self, f, t0):
+        """Until no link comes up any more, for LINKS_S."""
+        most, at = f.links(), time.monotonic()
+        while most is not None and time.monotonic() - at < LINKS_S:
+            time.sleep(0.3)
+            now = f.links()
+            if now > most:
+                most, at = now, time.monotonic()
+        if most is not None:
+            self.add("links", f, (at - t0) * 1000)
 
     def idle(self, f):
         """Nobody asks anything meanwhile."""
@@ -157,6 +177,31 @@ class Runner:
         self.add("paused", f, (max(found.values()) - t0) * 1000)
         time.sleep(SETTLE_S)
 
+    def wrong(self, f):
+        """One to four are stopped for PAUSED_S, in every second trial beside busy loops: of those that run, is one called
+        failed by another?
+        """
+        for trial in range(self.plan.wrong_trials):
+            stopped = self.rng.sample(range(1, f.n), 1 + trial // 2 % 4)
+            run = [i for i in range(f.n) if i not in stopped]
+            names = {f.member(i) for i in run}
+            busy = [subprocess.Popen(["sh", "-c", "while :; do :; done"]) for _ in range(BUSY_A_CORE * os.cpu_count())
+                    ] if trial % 2 else []
+            for i in stopped:
+                f.children[i].send_signal(signal.SIGSTOP)
+            called, end = set(), time.monotonic() + PAUSED_S
+            while time.monotonic() < end:
+                for i in run:
+                    called |= {name for name, state in f.view(i).items() if state == FAILED and name in names}
+                time.sleep(LOOK_S)
+            for child in busy:
+                child.kill()
+                child.wait()
+            for i in stopped:
+                f.children[i].send_signal(signal.SIGCONT)
+            until_all(f, range(f.n), lambda i: f.counts(i)[0] == f.n, FAILED_S, "call all alive")
+            self.add("wrong", f, len(called))
+
     def failure(self, f):
         victim = self.rng.randrange(1, f.n)
         others = [i for i in range(f.n) if i != victim]
@@ -198,6 +243,22 @@ def text(n):
                 f"{lost} lost")
 
     return cell
+
+
+def wrong(n):
+    def cell(res, name):
+        mine = res.of(f"wrong-{n}", name)
+        return mine and f"in {sum(v > 0 for v in mine)} of {len(mine)}"
+
+    return cell
+
+
+def none_wrong(n):
+    def ok(res):
+        mine = res.of(f"wrong-{n}", "covey")
+        return not any(mine) if mine else None
+
+    return ok
 
 
 def mean(row, unit, scale=1):
@@ -253,12 +314,16 @@ def table_of(n):
                       join_ok(f"join-{n}")),
         f"storm-{n}": (f"{n} members, all started at once: the same", "≤ 300 ms, worst ≤ 2 s", spread(f"storm-{n}"),
                        join_ok(f"storm-{n}")),
+        f"links-{n}": (f"{n} members, all started at once: the last link is up", "TLS ≤ 15 s", spread(f"links-{n}"),
+                       below_both(f"links-{n}", 15000, 15000)),
         f"suspect-{n}": (f"{n} members: one killed → others doubt it", "all ≤ 300 ms", spread(f"suspect-{n}"),
                          rows.below(f"suspect-{n}", 300)),
         f"failed-{n}": (f"{n} members: one killed → others call it failed", "all ≤ 2 s", failed(n),
                         rows.below(f"failed-{n}", 2000)),
         f"paused-{n}": (f"{n} members: one paused for 5 s, goes on → all call all alive", "≤ 1 s",
                         spread(f"paused-{n}"), rows.below(f"paused-{n}", 1000)),
+        f"wrong-{n}": (f"{n} members: 1–4 stopped for 5 s, beside busy loops too: another one called failed", "in none",
+                       wrong(n), none_wrong(n)),
         f"text-{n}": (f"{n} members: a change → everywhere, p50 / p99", "≤ 50 / ≤ 250 ms, last ≤ 400; none lost",
                       text(n), text_ok(n)),
         f"bytes-{n}": (f"{n} members: sent by each, idle", "≤ 1,200 B/s, TLS ≤ 2,000, wan ≤ 350",

@@ -209,6 +209,8 @@ static uint32_t free_link(const struct sim_node *n)
 	return GOSSIP_NO_LINK;
 }
 
+static const char neither[] = "neither belongs to a cluster yet";
+
 static const char *hello(void *ctx, uint32_t from, uint32_t to, uint64_t token)
 {
 	struct sim *s = ctx;
@@ -219,8 +221,10 @@ static const char *hello(void *ctx, uint32_t from, uint32_t to, uint64_t token)
 		return "it is ourselves";
 	if (expected && expected - 1 != sim_number_of(b->id))
 		return "it is another node";
-	if (!a->member && !b->member)
-		return "neither belongs to a cluster yet";
+	if (!a->member && !b->member) {
+		s->knocked_at = to;
+		return neither;
+	}
 	if (free_link(b) == GOSSIP_NO_LINK || free_link(a) == GOSSIP_NO_LINK)
 		return "no link is free";
 	return NULL;
@@ -330,6 +334,9 @@ static void dial_failed(void *ctx, uint32_t from, uint64_t token, enum net_outco
 		in.how = GOSSIP_DIAL_SELF;
 	story_tell(&s->story, s->now_us, from, UINT32_MAX, "a dial failed: %s", text);
 	step(n, &in);
+	if (text == neither && s->nodes[s->knocked_at].g)
+		step(&s->nodes[s->knocked_at], &(struct gossip_in){.type = GOSSIP_IN_KNOCK,
+						       .address = {n->address, (uint16_t)strlen(n->address)}});
 }
 
 const struct net_ops node_net_ops = {

@@ -106,6 +106,7 @@ struct sim {
 	struct heap_item sweep;
 	struct oracle *oracle;
 	struct faults *faults;
+	uint32_t knocked_at; /* by whom the last hello was refused because both wait */
 	uint64_t steps, msgs, events;
 	uint64_t event_count[GOSSIP_EVENT_MAX];
 	bool failed;
