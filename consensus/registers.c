@@ -280,6 +280,17 @@ static void voters_propose(struct registers *r, const struct voters_outs *outs)
 	}
 }
 
+/* Somebody may have read that it is so before its runner hears: overtaken by itself, or by who took it up. */
+static enum voters_outcome voters_outcome(const struct registers *r)
+{
+	const struct voters_config *c = &r->voters->config;
+	const struct quorum_set *target = quorum_is_joint(&c->cfg) ? &c->cfg.next : &c->target;
+
+	if (r->voters->outcome == VOTERS_OVERTAKEN && !quorum_is_joint(&r->cfg) && quorum_set_same(&r->cfg.old, target))
+		return VOTERS_CHANGED;
+	return r->voters->outcome;
+}
+
 static void voters_input(struct registers *r, const struct voters_in *in)
 {
 	struct voters_outs outs;
@@ -297,7 +308,7 @@ static void voters_input(struct registers *r, const struct voters_in *in)
 	if (!outs.done && !r->voters_lost)
 		return;
 	out = registers_emit(r, REGISTERS_OUT_VOTERS);
-	out->voters_outcome = outs.done ? r->voters->outcome : VOTERS_FULL;
+	out->voters_outcome = outs.done ? voters_outcome(r) : VOTERS_FULL;
 	r->voters_ended = true; /* its context is in use by proposals of this step */
 }
 

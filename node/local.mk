@@ -93,17 +93,8 @@ libnode_a_SOURCES = \
 	%D%/poll_logs_far.c \
 	%D%/poll_logs_list.c \
 	%D%/poll_priv.h \
-	%D%/register_agent.c \
-	%D%/register_agent.h \
-	%D%/register_agent_write.c \
-	%D%/register_bytes.c \
-	%D%/register_bytes.h \
 	%D%/register_def.c \
 	%D%/register_def.h \
-	%D%/register_reader.c \
-	%D%/register_reader.h \
-	%D%/register_root.c \
-	%D%/register_root.h \
 	%D%/register_view.c \
 	%D%/register_view.h \
 	%D%/renew.c \
@@ -163,3 +154,19 @@ coveyd_SOURCES = %D%/main.c
 coveyd_LDADD = libnode.a libgossip.a libgossip_core.a libsupervisor.a libsupervisor_core.a libbase.a \
 	$(EV_LIBS) $(NNG_LIBS) $(MSGPACK_LIBS) $(TLS_LIBS) \
 	$(CGROUP_LIBS) $(SECCOMP_LIBS) $(SQLITE_LIBS) $(YAML_LIBS) -lpthread -lm
+# Core: what the cluster agrees on about its agents, pure: no clock, no descriptor, no heap.
+noinst_LIBRARIES += libagree_core.a
+libagree_core_a_SOURCES = \
+	%D%/agree.c \
+	%D%/agree.h \
+	%D%/agree_decide.c \
+	%D%/agree_impl.h \
+	%D%/register_agent.c \
+	%D%/register_agent.h \
+	%D%/register_agent_write.c \
+	%D%/register_bytes.c \
+	%D%/register_bytes.h \
+	%D%/register_reader.c \
+	%D%/register_reader.h \
+	%D%/register_root.c \
+	%D%/register_root.h

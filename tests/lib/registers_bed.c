@@ -121,7 +121,7 @@ static const struct value_reader reader = {.slot_next = no_slots, .cfg_get = cfg
 
 /* ---- time ---- */
 
-static struct now now_of(const struct rbed *b)
+struct now rbed_now(const struct rbed *b)
 {
 	return (struct now){.mono_ms = b->now_ms, .boot_ms = b->now_ms, .wall_ms = b->now_ms};
 }
@@ -276,7 +276,7 @@ static void route(struct rnode *n, const struct registers_out *o)
 		write_out(n, o->write);
 		break;
 	case REGISTERS_OUT_CHOSEN:
-		told(b, number_of(&o->key), &o->ballot, o->value);
+		b->kind->chosen(n, o);
 		for (int i = 0; o->ours && i < b->n; i++)
 			tell(n, i, number_of(&o->key), &o->ballot);
 		break;
@@ -298,7 +298,7 @@ static void route(struct rnode *n, const struct registers_out *o)
 
 static void arm(struct rnode *n)
 {
-	int64_t at = registers_deadline_ms(n->r);
+	int64_t at = n->b->kind->deadline_ms(n);
 
 	if (at == DEADLINE_NEVER)
 		heap_del(&n->b->heap, &n->timer);
@@ -306,13 +306,25 @@ static void arm(struct rnode *n)
 		heap_set(&n->b->heap, &n->timer, MAX(at, n->b->now_ms));
 }
 
-static void input(struct rnode *n, const struct registers_in *in)
+static int step_alone(struct rnode *n, const struct registers_in *in)
 {
-	assert_int_equal(registers_step(n->r, in, now_of(n->b), &n->outs), 0);
+	int rc = registers_step(n->r, in, rbed_now(n->b), &n->outs);
+
 	registers_check(n->r);
+	return rc;
+}
+
+void rbed_stepped(struct rnode *n)
+{
 	for (size_t i = 0; i < n->outs.n; i++)
 		route(n, &n->outs.v[i]);
 	arm(n);
+}
+
+void rbed_input(struct rnode *n, const struct registers_in *in)
+{
+	assert_int_equal(n->b->kind->step(n, in), 0);
+	rbed_stepped(n);
 }
 
 static void job_done(struct rnode *n, bool durable)
@@ -350,13 +362,13 @@ void rbed_start(struct rbed *b, int node)
 					     .header = n->disk.header,
 					     .boot = ++n->disk.boot,
 					     .write = n->disk.write,
-					     .reader = &reader},
+					     .reader = b->kind->reader},
 		.nonce = rng_u64(&b->rng) >> 1,
 		.seed = rng_u64(&b->rng)};
 
 	assert_false(n->up);
 	b->nomem_pm = 0; /* a daemon without memory for this ends, and is started again */
-	assert_int_equal(registers_new(&c, &m, now_of(b), &n->r), 0);
+	assert_int_equal(b->kind->make(n, &c, &m), 0);
 	for (int k = -1; k < RBED_KEYS; k++) {
 		struct msg_key key = rbed_key(k);
 
@@ -368,7 +380,7 @@ void rbed_start(struct rbed *b, int node)
 	b->nomem_pm = nomem_pm;
 	n->up = true;
 	heap_set(&b->heap, &n->gossip_timer, b->now_ms + (int64_t)rng_below(&b->rng, GOSSIP_MS));
-	input(n, &(struct registers_in){.type = REGISTERS_IN_OPEN});
+	rbed_input(n, &(struct registers_in){.type = REGISTERS_IN_OPEN});
 }
 
 /* What was not durable is lost, from some write on. */
@@ -379,14 +391,46 @@ void rbed_crash(struct rbed *b, int node)
 	n->up = false;
 	while (n->first_job)
 		job_done(n, false);
-	registers_free(n->r);
+	b->kind->drop(n);
 	n->r = NULL;
 	heap_del(&b->heap, &n->timer);
 	heap_del(&b->heap, &n->disk_timer);
 	heap_del(&b->heap, &n->gossip_timer);
 }
 
+static int make_alone(struct rnode *n, const struct registers_config *c, const struct value_mem *m)
+{
+	return registers_new(c, m, rbed_now(n->b), &n->r);
+}
+
+static void drop_alone(struct rnode *n)
+{
+	registers_free(n->r);
+}
+
+static int64_t deadline_alone(const struct rnode *n)
+{
+	return registers_deadline_ms(n->r);
+}
+
+static void chosen_alone(struct rnode *n, const struct registers_out *o)
+{
+	told(n->b, number_of(&o->key), &o->ballot, o->value);
+}
+
+static const struct rbed_kind alone = {.make = make_alone,
+	.drop = drop_alone,
+	.step = step_alone,
+	.deadline_ms = deadline_alone,
+	.chosen = chosen_alone,
+	.reader = &reader};
+
 struct rbed *rbed_new(uint64_t seed, int n)
+{
+	return rbed_new_of(seed, n, &alone);
+}
+
+struct rbed *rbed_new_of(uint64_t seed, int n, const struct rbed_kind *kind)
 {
 	struct rbed *b = calloc(1, sizeof(*b));
 	struct ballot first = {.counter = 1};
@@ -394,6 +438,7 @@ struct rbed *rbed_new(uint64_t seed, int n)
 
 	assert_non_null(b);
 	m = mem(b);
+	b->kind = kind;
 	rng_seed(&b->rng, seed);
 	b->n = n;
 	for (int i = 0; i < n; i++) {
@@ -466,11 +511,11 @@ static void deliver(struct rbed *b, struct mail *m)
 
 	if (n->up && m->item.kind == MAIL) {
 		m->m.from = b->v[m->from].uuid;
-		input(n, &(struct registers_in){.type = REGISTERS_IN_MSG, .msg = &m->m});
+		rbed_input(n, &(struct registers_in){.type = REGISTERS_IN_MSG, .msg = &m->m});
 	} else if (n->up) {
-		input(n, &(struct registers_in){.type = REGISTERS_IN_CFG, .cfg = &m->m.cfg});
-		input(n, &(struct registers_in){
-				 .type = REGISTERS_IN_HEARD, .key = rbed_key(m->key), .ballot = m->heard});
+		rbed_input(n, &(struct registers_in){.type = REGISTERS_IN_CFG, .cfg = &m->m.cfg});
+		rbed_input(n, &(struct registers_in){
+				      .type = REGISTERS_IN_HEARD, .key = rbed_key(m->key), .ballot = m->heard});
 	}
 	mail_free(m);
 }
@@ -483,7 +528,7 @@ static void commit(struct rnode *n)
 		write = n->first_job->write;
 		job_done(n, true);
 	}
-	input(n, &(struct registers_in){.type = REGISTERS_IN_STORED, .write = write});
+	rbed_input(n, &(struct registers_in){.type = REGISTERS_IN_STORED, .write = write});
 }
 
 static void event(struct rbed *b, struct heap_item *item)
@@ -491,7 +536,7 @@ static void event(struct rbed *b, struct heap_item *item)
 	heap_del(&b->heap, item);
 	switch (item->kind) {
 	case TIMER:
-		input(CONTAINER_OF(item, struct rnode, timer), &(struct registers_in){.type = REGISTERS_IN_TICK});
+		rbed_input(CONTAINER_OF(item, struct rnode, timer), &(struct registers_in){.type = REGISTERS_IN_TICK});
 		break;
 	case DISK:
 		commit(CONTAINER_OF(item, struct rnode, disk_timer));
@@ -583,16 +628,14 @@ uint64_t rbed_put(struct rbed *b, int node, int key)
 	assert_true(b->token + 1 < RBED_NUMBERS_MAX - 1);
 	next->v[RBED_NUMBERS_MAX - 1] = (uint32_t)ask.token;
 	rc = registers_step(
-		n->r, &(struct registers_in){.type = REGISTERS_IN_PROPOSE, .ask = &ask}, now_of(b), &n->outs);
+		n->r, &(struct registers_in){.type = REGISTERS_IN_PROPOSE, .ask = &ask}, rbed_now(b), &n->outs);
 	if (rc == 0) {
 		b->key_of[++b->token] = key;
 		b->puts[b->token] = next;
 	} else {
 		free(next);
 	}
-	for (size_t i = 0; i < n->outs.n; i++)
-		route(n, &n->outs.v[i]);
-	arm(n);
+	rbed_stepped(n);
 	return rc == 0 ? b->token : 0;
 }
 
@@ -616,10 +659,8 @@ int rbed_vote(struct rbed *b, int node, const char *nodes)
 	for (; *nodes; nodes++)
 		ask.target.v[ask.target.n++] = b->v[*nodes - '0'].uuid;
 	rc = registers_step(
-		n->r, &(struct registers_in){.type = REGISTERS_IN_VOTERS, .voters = &ask}, now_of(b), &n->outs);
-	for (size_t i = 0; i < n->outs.n; i++)
-		route(n, &n->outs.v[i]);
-	arm(n);
+		n->r, &(struct registers_in){.type = REGISTERS_IN_VOTERS, .voters = &ask}, rbed_now(b), &n->outs);
+	rbed_stepped(n);
 	return rc;
 }
 

@@ -22,6 +22,17 @@ struct rvalue {
 };
 
 struct rbed;
+struct rnode;
+
+/* What stands around a node's registers, and what its values are; tests of the registers alone have none (NULL). */
+struct rbed_kind {
+	int (*make)(struct rnode *n, const struct registers_config *c, const struct value_mem *mem); /* sets n->r */
+	void (*drop)(struct rnode *n);								     /* n->r too */
+	int (*step)(struct rnode *n, const struct registers_in *in);				     /* into n->outs */
+	int64_t (*deadline_ms)(const struct rnode *n);
+	void (*chosen)(struct rnode *n, const struct registers_out *o);
+	const struct value_reader *reader;
+};
 
 struct rdisk {
 	struct acceptor_header header;
@@ -42,6 +53,7 @@ struct rnode {
 	struct uuid uuid;
 	bool up;
 	struct registers *r;
+	void *own; /* the kind's */
 	struct registers_outs outs;
 	struct rdisk disk;
 	struct rjob *first_job, *last_job; /* handed over, not durable */
@@ -51,13 +63,14 @@ struct rnode {
 };
 
 struct rbed {
+	const struct rbed_kind *kind;
 	struct rng rng;
 	struct heap heap;
 	int64_t now_ms;
 	int n;
 	int lose_pct, double_pct, late_pct, nomem_pm;
 	struct rnode v[RBED_NODES_MAX];
-	bool silent; /* nobody tells anybody what is chosen */
+	bool silent;			  /* nobody tells anybody what is chosen */
 	uint64_t token;			  /* of the last proposal: the number that it puts in, too */
 	uint32_t ended[RBED_NUMBERS_MAX]; /* by token: 0 under way, else outcome + 1 */
 	int key_of[RBED_NUMBERS_MAX];
@@ -73,6 +86,12 @@ struct rbed {
 
 /* n nodes; node 0 alone votes. */
 struct rbed *rbed_new(uint64_t seed, int n);
+struct rbed *rbed_new_of(uint64_t seed, int n, const struct rbed_kind *kind);
+struct now rbed_now(const struct rbed *b);
+/* One step of that node, and what it says done. */
+void rbed_input(struct rnode *n, const struct registers_in *in);
+/* As rbed_input, where the step was made elsewhere. */
+void rbed_stepped(struct rnode *n);
 void rbed_free(struct rbed *b); /* and all memory is back */
 void rbed_run(struct rbed *b, int64_t ms);
 /* Runs until done(b), at most 120 s of its time: else the test fails. */
