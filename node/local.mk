@@ -155,8 +155,8 @@ coveyd_LDADD = libnode.a libgossip.a libgossip_core.a libsupervisor.a libsupervi
 	$(EV_LIBS) $(NNG_LIBS) $(MSGPACK_LIBS) $(TLS_LIBS) \
 	$(CGROUP_LIBS) $(SECCOMP_LIBS) $(SQLITE_LIBS) $(YAML_LIBS) -lpthread -lm
 # Core: what the cluster agrees on about its agents, pure: no clock, no descriptor, no heap.
-noinst_LIBRARIES += libagree_core.a
-libagree_core_a_SOURCES = \
+noinst_LIBRARIES += libnode_core.a
+libnode_core_a_SOURCES = \
 	%D%/agree.c \
 	%D%/agree.h \
 	%D%/agree_decide.c \
