@@ -240,6 +240,8 @@ static void work_ended(struct registers *r, struct work *w)
 					.outcome = p->outcome,
 					.value = proposer_value(p)});
 		break;
+	case WORK_KIND_MAX:
+		break;
 	}
 }
 

@@ -15,6 +15,7 @@ enum work_kind {
 	WORK_ASKED,  /* by the caller */
 	WORK_LEARN,  /* of what is said to be chosen */
 	WORK_VOTERS, /* of the change of voters: under its configuration, which is not always the newest */
+	WORK_KIND_MAX
 };
 
 struct work {
