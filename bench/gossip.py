@@ -322,7 +322,7 @@ def table_of(n):
                         rows.below(f"failed-{n}", 2000)),
         f"paused-{n}": (f"{n} members: one paused for 5 s, goes on → all call all alive", "≤ 1 s",
                         spread(f"paused-{n}"), rows.below(f"paused-{n}", 1000)),
-        f"wrong-{n}": (f"{n} members: 1–4 stopped for 5 s, beside busy loops too: another one called failed", "in none",
+        f"wrong-{n}": (f"{n} members: 1–4 stopped for 5 s, beside busy loops too: another called failed", "in none",
                        wrong(n), none_wrong(n)),
         f"text-{n}": (f"{n} members: a change → everywhere, p50 / p99", "≤ 50 / ≤ 250 ms, last ≤ 400; none lost",
                       text(n), text_ok(n)),

@@ -23,6 +23,7 @@ libconsensus_core_a_SOURCES = \
 	%D%/registers.h \
 	%D%/registers_impl.h \
 	%D%/registers_known.c \
+	%D%/registers_voters.c \
 	%D%/rules.h \
 	%D%/value.c \
 	%D%/value.h \

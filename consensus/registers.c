@@ -13,7 +13,6 @@
 
 #define ROUND_MS_FIRST 20		    /* until it was measured */
 #define LEARN_MS       10000		    /* one reading of what is said to be chosen */
-#define VOTERS_MS      3000		    /* one proposal of a change of voters: it asks again */
 #define TAKEN_PER_STEP (3 + QUORUM_ALL_MAX) /* outs that one answer, or one tick, makes at most */
 
 /* ---- made and freed ---- */
@@ -54,24 +53,11 @@ static void work_free(struct registers *r, size_t i)
 	r->n_works--;
 }
 
-static void voters_drop(struct registers *r)
-{
-	if (!r->voters)
-		return;
-	voters_done(r->voters);
-	r->mem.release(r->mem.ctx, r->voters, sizeof(*r->voters));
-	r->voters = NULL;
-	r->seal_due = false;
-	for (size_t i = 0; i < WORKS_MAX; i++)
-		if (r->works[i] && r->works[i]->kind == WORK_VOTERS)
-			r->works[i]->ended = true; /* freed when the next step begins */
-}
-
 void registers_free(struct registers *r)
 {
 	if (!r)
 		return;
-	voters_drop(r);
+	registers_voters_drop(r);
 	for (size_t i = 0; i < WORKS_MAX; i++)
 		if (r->works[i])
 			work_free(r, i);
@@ -128,7 +114,7 @@ void registers_see_cfg(struct registers *r, const struct quorum_cfg *cfg)
 }
 
 /* To all but this node; returns whether it is one of them. */
-static bool send(struct registers *r, const struct msg *m, const struct uuid *to, uint8_t n)
+bool registers_send(struct registers *r, const struct msg *m, const struct uuid *to, uint8_t n)
 {
 	struct registers_out *out = NULL;
 	bool self = false;
@@ -149,7 +135,7 @@ static bool send(struct registers *r, const struct msg *m, const struct uuid *to
 
 /* ---- proposals ---- */
 
-static int work_begin(struct registers *r, enum work_kind kind, const struct registers_ask *ask,
+int registers_work_begin(struct registers *r, enum work_kind kind, const struct registers_ask *ask,
 	const struct quorum_cfg *cfg, struct work **ret)
 {
 	struct work *w;
@@ -206,8 +192,6 @@ static bool work_again(struct registers *r, struct work *w)
 	return true;
 }
 
-static void voters_input(struct registers *r, const struct voters_in *in);
-
 static void work_ended(struct registers *r, struct work *w)
 {
 	const struct proposer *p = &w->p;
@@ -235,10 +219,10 @@ static void work_ended(struct registers *r, struct work *w)
 		registers_learned(r, &w->config.key, chosen);
 		break;
 	case WORK_VOTERS:
-		voters_input(r, &(struct voters_in){.type = VOTERS_IN_PROPOSED,
-					.key = w->config.key,
-					.outcome = p->outcome,
-					.value = proposer_value(p)});
+		registers_voters_input(r, &(struct voters_in){.type = VOTERS_IN_PROPOSED,
+						  .key = w->config.key,
+						  .outcome = p->outcome,
+						  .value = proposer_value(p)});
 		break;
 	case WORK_KIND_MAX:
 		break;
@@ -250,7 +234,7 @@ static void work_step(struct registers *r, struct work *w, const struct proposer
 	struct proposer_outs outs;
 
 	proposer_step(&w->p, in, r->now, &outs);
-	if (outs.n_to > 0 && send(r, &outs.msg, outs.to, outs.n_to)) {
+	if (outs.n_to > 0 && registers_send(r, &outs.msg, outs.to, outs.n_to)) {
 		w->self = outs.msg;
 		w->self_due = true;
 	}
@@ -266,81 +250,6 @@ static struct work *work_of_round(const struct registers *r, uint64_t round)
 	return NULL;
 }
 
-/* ---- a change of voters ---- */
-
-static void voters_propose(struct registers *r, const struct voters_outs *outs)
-{
-	for (int i = 0; i < outs->n_proposals; i++) {
-		struct registers_ask ask = {
-			.key = outs->keys[i], .change = voters_change, .ctx = r->voters, .for_ms = VOTERS_MS};
-		struct work *w;
-
-		if (work_begin(r, WORK_VOTERS, &ask, &outs->cfg, &w) < 0) {
-			r->voters_lost = true; /* given up, as a crash would: another takes it up, or this node again */
-			return;
-		}
-	}
-}
-
-/* Somebody may have read that it is so before its runner hears: overtaken by itself, or by who took it up. */
-static enum voters_outcome voters_outcome(const struct registers *r)
-{
-	const struct voters_config *c = &r->voters->config;
-	const struct quorum_set *target = quorum_is_joint(&c->cfg) ? &c->cfg.next : &c->target;
-
-	if (r->voters->outcome == VOTERS_OVERTAKEN && !quorum_is_joint(&r->cfg) && quorum_set_same(&r->cfg.old, target))
-		return VOTERS_CHANGED;
-	return r->voters->outcome;
-}
-
-static void voters_input(struct registers *r, const struct voters_in *in)
-{
-	struct voters_outs outs;
-	struct registers_out *out;
-
-	if (!r->voters || r->voters_lost)
-		return;
-	voters_step(r->voters, in, r->now, &outs);
-	for (int i = 0; i < outs.n_sends; i++)
-		if (send(r, &outs.sends[i], &outs.to[i], 1)) {
-			r->seal = outs.sends[i];
-			r->seal_due = true;
-		}
-	voters_propose(r, &outs);
-	if (!outs.done && !r->voters_lost)
-		return;
-	out = registers_emit(r, REGISTERS_OUT_VOTERS);
-	out->voters_outcome = outs.done ? voters_outcome(r) : VOTERS_FULL;
-	r->voters_ended = true; /* its context is in use by proposals of this step */
-}
-
-static int voters_begin(struct registers *r, const struct registers_voters *ask)
-{
-	struct voters_config config = {.self = r->source.node,
-		.reader = r->reader,
-		.cfg_put = ask->cfg_put,
-		.ctx = ask->ctx,
-		.mem = r->mem,
-		.cfg = r->cfg,
-		.target = ask->target,
-		.round_ms = r->round_ms};
-
-	if (r->cfg.epoch == 0)
-		return -ENOTCONN;
-	if (r->voters)
-		return -EAGAIN;
-	if (!quorum_is_joint(&r->cfg) && voters_fault(&r->cfg.old, &ask->target))
-		return -EINVAL;
-	r->voters = r->mem.alloc(r->mem.ctx, sizeof(*r->voters));
-	if (!r->voters)
-		return -ENOMEM;
-	config.round = ++r->round;
-	r->voters_lost = r->voters_ended = false;
-	voters_init(r->voters, &config, r->now);
-	voters_input(r, &(struct voters_in){.type = VOTERS_IN_TICK});
-	return 0;
-}
-
 /* ---- the voter ---- */
 
 /* An answer, to this node. */
@@ -353,7 +262,7 @@ static void answered(struct registers *r, const struct msg *m)
 	if (w)
 		work_step(r, w, &(struct proposer_in){.type = PROPOSER_IN_MSG, .msg = m});
 	else if (r->voters && r->voters->config.round == m->round)
-		voters_input(r, &(struct voters_in){.type = VOTERS_IN_MSG, .msg = m});
+		registers_voters_input(r, &(struct voters_in){.type = VOTERS_IN_MSG, .msg = m});
 }
 
 static void acceptor_input(struct registers *r, const struct acceptor_in *in)
@@ -365,7 +274,7 @@ static void acceptor_input(struct registers *r, const struct acceptor_in *in)
 
 		switch (a->type) {
 		case ACCEPTOR_OUT_SEND:
-			if (send(r, &a->msg, &a->to, 1))
+			if (registers_send(r, &a->msg, &a->to, 1))
 				answered(r, &a->msg);
 			break;
 		case ACCEPTOR_OUT_ROLLED_BACK:
@@ -432,7 +341,7 @@ static void learn(struct registers *r)
 		struct registers_ask ask = {.key = key, .read = true, .for_ms = LEARN_MS};
 		struct work *w;
 
-		if (work_begin(r, WORK_LEARN, &ask, &r->cfg, &w) < 0) {
+		if (registers_work_begin(r, WORK_LEARN, &ask, &r->cfg, &w) < 0) {
 			registers_learned(r, &key, false);
 			return;
 		}
@@ -448,7 +357,7 @@ static void run(struct registers *r)
 			work_step(r, w, &(struct proposer_in){.type = PROPOSER_IN_TICK});
 	}
 	if (r->voters && !r->voters_ended && has_room(r) && voters_deadline_ms(r->voters) <= r->now.mono_ms)
-		voters_input(r, &(struct voters_in){.type = VOTERS_IN_TICK});
+		registers_voters_input(r, &(struct voters_in){.type = VOTERS_IN_TICK});
 	learn(r);
 }
 
@@ -456,7 +365,7 @@ static void run(struct registers *r)
 static void sweep(struct registers *r)
 {
 	if (r->voters_ended)
-		voters_drop(r);
+		registers_voters_drop(r);
 	r->voters_ended = false;
 	for (size_t i = 0; i < WORKS_MAX; i++)
 		if (r->works[i] && r->works[i]->ended)
@@ -471,7 +380,7 @@ static int propose(struct registers *r, const struct registers_ask *ask)
 
 	if (r->cfg.epoch == 0)
 		return -ENOTCONN;
-	rc = work_begin(r, WORK_ASKED, ask, &r->cfg, &w);
+	rc = registers_work_begin(r, WORK_ASKED, ask, &r->cfg, &w);
 	if (rc == 0)
 		work_step(r, w, &(struct proposer_in){.type = PROPOSER_IN_TICK});
 	return rc;
@@ -522,7 +431,7 @@ int registers_step(struct registers *r, const struct registers_in *in, struct no
 		rc = propose(r, in->ask);
 		break;
 	case REGISTERS_IN_VOTERS:
-		rc = voters_begin(r, in->voters);
+		rc = registers_voters_begin(r, in->voters);
 		break;
 	default:
 		tick(r);

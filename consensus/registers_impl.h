@@ -71,6 +71,16 @@ struct registers {
 struct registers_out *registers_emit(struct registers *r, enum registers_out_type type);
 void registers_see_cfg(struct registers *r, const struct quorum_cfg *cfg);
 
+/* To all but this node; returns whether it is one of them. */
+bool registers_send(struct registers *r, const struct msg *m, const struct uuid *to, uint8_t n);
+int registers_work_begin(struct registers *r, enum work_kind kind, const struct registers_ask *ask,
+	const struct quorum_cfg *cfg, struct work **ret);
+
+/* registers_voters.c */
+int registers_voters_begin(struct registers *r, const struct registers_voters *ask);
+void registers_voters_input(struct registers *r, const struct voters_in *in);
+void registers_voters_drop(struct registers *r); /* and its proposals, when the next step begins */
+
 /* registers_known.c */
 void registers_known_free(struct registers *r);
 void registers_known_sweep(struct registers *r);

@@ -2,8 +2,9 @@
 # A test program is one line: tests/unit/NAME (pure or cheap) or tests/edge/NAME (real cgroups, processes, sockets),
 # made of the .c file of that name with cmocka and linked with every floor. Exit status 77: this host lacks what it
 # names.
-TEST_LIBS = libtest.a libcli.a libnode.a libnode_core.a libgossip.a libgossip_core.a libconsensus_core.a libscheduler_core.a \
-	libsupervisor.a libsupervisor_core.a libbase.a $(EV_LIBS) $(NNG_LIBS) $(MSGPACK_LIBS) $(CGROUP_LIBS) $(SECCOMP_LIBS) \
+TEST_LIBS = libtest.a libcli.a libnode.a libnode_core.a libgossip.a libgossip_core.a libconsensus_core.a \
+	libscheduler_core.a libsupervisor.a libsupervisor_core.a libbase.a $(EV_LIBS) $(NNG_LIBS) $(MSGPACK_LIBS) \
+	$(CGROUP_LIBS) $(SECCOMP_LIBS) \
 	$(SQLITE_LIBS) $(YAML_LIBS) $(TLS_LIBS) $(CMOCKA_LIBS) -lpthread -lm
 LDADD = $(TEST_LIBS)
 
@@ -186,7 +187,8 @@ libconsensus_bed_a_SOURCES = \
 	%D%/lib/consensus_story.h \
 	%D%/lib/proposer_story.h \
 	%D%/lib/registers_bed.c \
-	%D%/lib/registers_bed.h
+	%D%/lib/registers_bed.h \
+	%D%/lib/registers_bed_ask.c
 test_programs += %D%/unit/test_consensus_acceptor
 test_programs += %D%/unit/test_consensus_acceptor_lease
 test_programs += %D%/unit/test_consensus_ballot
@@ -209,8 +211,8 @@ tests_unit_test_consensus_mutants_lease_LDADD = libconsensus_bed.a libconsensus_
 tests_unit_test_consensus_proposer_LDADD = libconsensus_core.a libbase.a $(CMOCKA_LIBS)
 tests_unit_test_consensus_proposer_lease_LDADD = libconsensus_core.a libbase.a $(CMOCKA_LIBS)
 tests_unit_test_consensus_quorum_LDADD = libconsensus_core.a libbase.a $(CMOCKA_LIBS)
-tests_unit_test_agree_LDADD = libconsensus_bed.a libnode_core.a libscheduler_core.a libconsensus_core.a libsim.a libbase.a \
-	$(CMOCKA_LIBS)
+tests_unit_test_agree_LDADD = libconsensus_bed.a libnode_core.a libscheduler_core.a libconsensus_core.a libsim.a \
+	libbase.a $(CMOCKA_LIBS)
 tests_unit_test_consensus_registers_LDADD = libconsensus_bed.a libconsensus_core.a libsim.a libbase.a $(CMOCKA_LIBS)
 tests_unit_test_consensus_swarm_LDADD = libconsensus_bed.a libconsensus_core.a libsim.a libbase.a $(CMOCKA_LIBS)
 tests_unit_test_consensus_voters_LDADD = libconsensus_core.a libbase.a $(CMOCKA_LIBS)

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Time, the network and the disks of the bed, and what is held against what. registers_bed_ask.c asks.
+ */
 #include "tests/lib/registers_bed.h"
 
 #include <stdio.h>
@@ -7,7 +10,6 @@
 
 #include "tests/lib/test.h"
 
-#define PUT_MS	  8000
 #define GOSSIP_MS 300
 #define UNTIL_MS  120000
 
@@ -75,12 +77,12 @@ static int number_of(const struct msg_key *key)
 	return key->n ? key->v[0] - 'a' : -1;
 }
 
-static struct msg_bytes bytes_of(const struct rvalue *v)
+struct msg_bytes rbed_bytes(const struct rvalue *v)
 {
 	return (struct msg_bytes){(const uint8_t *)v, offsetof(struct rvalue, v) + v->n * sizeof(v->v[0])};
 }
 
-static bool read_value(struct msg_bytes bytes, struct rvalue *ret)
+bool rbed_read(struct msg_bytes bytes, struct rvalue *ret)
 {
 	memset(ret, 0, sizeof(*ret));
 	if (bytes.n < offsetof(struct rvalue, v) || bytes.n > sizeof(*ret))
@@ -103,7 +105,7 @@ static bool cfg_get(const void *ctx, struct msg_bytes value, struct quorum_cfg *
 	struct rvalue v;
 
 	(void)ctx;
-	if (!read_value(value, &v) || v.cfg.epoch == 0)
+	if (!rbed_read(value, &v) || v.cfg.epoch == 0)
 		return false;
 	*ret = v.cfg;
 	return true;
@@ -195,7 +197,7 @@ static void told(struct rbed *b, int key, const struct ballot *ballot, struct ms
 	size_t i, n = b->n_chosen[key + 1];
 	struct rvalue v;
 
-	assert_true(read_value(bytes, &v));
+	assert_true(rbed_read(bytes, &v));
 	for (i = 0; i < n; i++) {
 		int rc = ballot_cmp(&b->chosen[key + 1][i].ballot, ballot);
 		const struct rvalue *other = &b->chosen[key + 1][i].value;
@@ -213,7 +215,7 @@ static void told(struct rbed *b, int key, const struct ballot *ballot, struct ms
 	b->n_chosen[key + 1]++;
 }
 
-static bool has(const struct rvalue *v, uint32_t number)
+bool rbed_has(const struct rvalue *v, uint32_t number)
 {
 	for (uint32_t i = 0; i < v->n; i++)
 		if (v->v[i] == number)
@@ -284,7 +286,7 @@ static void route(struct rnode *n, const struct registers_out *o)
 		assert_true(o->token > 0 && o->token <= b->token && b->ended[o->token] == 0);
 		b->ended[o->token] = (uint32_t)o->outcome + 1;
 		if (o->outcome == PROPOSER_CHOSEN) {
-			assert_true(read_value(o->value, &v) && has(&v, (uint32_t)o->token));
+			assert_true(rbed_read(o->value, &v) && rbed_has(&v, (uint32_t)o->token));
 			told(b, number_of(&o->key), &o->ballot, o->value);
 		}
 		break;
@@ -457,7 +459,7 @@ struct rbed *rbed_new_of(uint64_t seed, int n, const struct rbed_kind *kind)
 	b->v[0].next.cfg = b->v[0].disk.header.cfg;
 	b->v[0].disk.regs[0].used = true;
 	b->v[0].disk.regs[0].promised = b->v[0].disk.regs[0].accepted = first;
-	b->v[0].disk.regs[0].value = value_new(&m, bytes_of(&b->v[0].next));
+	b->v[0].disk.regs[0].value = value_new(&m, rbed_bytes(&b->v[0].next));
 	for (int i = 0; i < n; i++)
 		rbed_start(b, i);
 	rbed_run(b, 5000); /* all have heard who votes */
@@ -590,103 +592,4 @@ void rbed_until(struct rbed *b, bool (*done)(struct rbed *b))
 			fail_msg("not done after %d s of its time", UNTIL_MS / 1000);
 		rbed_run(b, 10);
 	}
-}
-
-/* ---- what is asked ---- */
-
-static enum proposer_verdict put(void *ctx, const struct proposer_base *base, struct msg_bytes *ret)
-{
-	struct rvalue *next = ctx;
-	uint32_t number = next->v[RBED_NUMBERS_MAX - 1];
-
-	if (!base->written || !read_value(base->value, next)) {
-		memset(next, 0, sizeof(*next));
-		next->v[RBED_NUMBERS_MAX - 1] = number;
-	}
-	next->v[RBED_NUMBERS_MAX - 1] = number;
-	if (has(next, number))
-		return PROPOSER_SAME;
-	assert_true(next->n < RBED_NUMBERS_MAX - 1);
-	next->v[next->n++] = number;
-	*ret = bytes_of(next);
-	return PROPOSER_CHANGE;
-}
-
-uint64_t rbed_put(struct rbed *b, int node, int key)
-{
-	struct rnode *n = &b->v[node];
-	struct rvalue *next = calloc(1, sizeof(*next));
-	struct registers_ask ask = {.token = b->token + 1,
-		.key = rbed_key(key),
-		.change = put,
-		.ctx = next,
-		.rank = (uint32_t)rng_below(&b->rng, 2),
-		.for_ms = PUT_MS};
-	int rc;
-
-	assert_non_null(next);
-	assert_true(b->token + 1 < RBED_NUMBERS_MAX - 1);
-	next->v[RBED_NUMBERS_MAX - 1] = (uint32_t)ask.token;
-	rc = registers_step(
-		n->r, &(struct registers_in){.type = REGISTERS_IN_PROPOSE, .ask = &ask}, rbed_now(b), &n->outs);
-	if (rc == 0) {
-		b->key_of[++b->token] = key;
-		b->puts[b->token] = next;
-	} else {
-		free(next);
-	}
-	rbed_stepped(n);
-	return rc == 0 ? b->token : 0;
-}
-
-static bool cfg_put(void *ctx, struct msg_bytes value, const struct quorum_cfg *cfg, struct msg_bytes *ret)
-{
-	struct rnode *n = ctx;
-
-	if (!read_value(value, &n->next))
-		return false;
-	n->next.cfg = *cfg;
-	*ret = bytes_of(&n->next);
-	return true;
-}
-
-int rbed_vote(struct rbed *b, int node, const char *nodes)
-{
-	struct rnode *n = &b->v[node];
-	struct registers_voters ask = {.cfg_put = cfg_put, .ctx = n};
-	int rc;
-
-	for (; *nodes; nodes++)
-		ask.target.v[ask.target.n++] = b->v[*nodes - '0'].uuid;
-	rc = registers_step(
-		n->r, &(struct registers_in){.type = REGISTERS_IN_VOTERS, .voters = &ask}, rbed_now(b), &n->outs);
-	rbed_stepped(n);
-	return rc;
-}
-
-bool rbed_knows(struct rbed *b, int node, int key, struct rvalue *ret)
-{
-	const struct msg_key k = rbed_key(key);
-	struct ballot ballot;
-	struct msg_bytes value;
-
-	return b->v[node].up && registers_get(b->v[node].r, &k, &ballot, &value) && read_value(value, ret);
-}
-
-bool rbed_all_know_the_same(struct rbed *b)
-{
-	for (int k = -1; k < RBED_KEYS; k++) {
-		const struct msg_key key = rbed_key(k);
-		struct ballot newest = {0}, ballot;
-		struct msg_bytes value;
-
-		for (int i = 0; i < b->n; i++)
-			if (b->v[i].up && registers_get(b->v[i].r, &key, &ballot, &value))
-				newest = *ballot_max(&newest, &ballot);
-		for (int i = 0; i < b->n; i++)
-			if (b->v[i].up && !ballot_is_zero(&newest) &&
-				(!registers_get(b->v[i].r, &key, &ballot, &value) || ballot_cmp(&ballot, &newest) != 0))
-				return false;
-	}
-	return true;
 }

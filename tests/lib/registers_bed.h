@@ -103,6 +103,9 @@ int rbed_vote(struct rbed *b, int node, const char *nodes);
 void rbed_crash(struct rbed *b, int node);
 void rbed_start(struct rbed *b, int node);
 struct msg_key rbed_key(int key); /* -1: the root register */
+struct msg_bytes rbed_bytes(const struct rvalue *v);
+bool rbed_read(struct msg_bytes bytes, struct rvalue *ret);
+bool rbed_has(const struct rvalue *v, uint32_t number);
 /* What the node knows to be chosen; false: nothing. */
 bool rbed_knows(struct rbed *b, int node, int key, struct rvalue *ret);
 bool rbed_all_know_the_same(struct rbed *b);
