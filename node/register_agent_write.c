@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * An agent's register to bytes. Nodes that are named are listed once, in the order in which they first come; a slot says
- * what it reserves only where that is not what the slot before does: ten thousand slots fit.
+ * An agent's register to bytes. Nodes that are named are listed once, in the order in which they first come; a slot
+ * says what it reserves only where that is not what the slot before does: ten thousand slots fit.
  */
 #include <errno.h>
 #include <string.h>

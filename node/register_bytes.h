@@ -2,13 +2,13 @@
 #ifndef NODE_REGISTER_BYTES_H
 #define NODE_REGISTER_BYTES_H
 /*
- * What the values of registers are made of: msgpack arrays, their fields by position. A newer version adds fields at the
- * end of any of them. Whoever does not know these carries them over, byte for byte, into what it makes of the value: a
- * reader writes down where they were (struct register_more), under what they belong to (struct register_key), and the
- * writer of the next value puts them there again. Where that is gone, they are gone with it.
+ * What the values of registers are made of: msgpack arrays, their fields by position. A newer version adds fields at
+ * the end of any of them. Whoever does not know these carries them over, byte for byte, into what it makes of the
+ * value: a reader writes down where they were (struct register_more), under what they belong to (struct register_key),
+ * and the writer of the next value puts them there again. Where that is gone, they are gone with it.
  *
- * A reader keeps its first fault, and gives zeroes after it: who reads asks once, at the end, and in loops. A writer does
- * the same with what does not fit. Neither takes memory.
+ * A reader keeps its first fault, and gives zeroes after it: who reads asks once, at the end, and in loops. A writer
+ * does the same with what does not fit. Neither takes memory.
  */
 #include <endian.h>
 #include <string.h>

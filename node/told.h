@@ -34,8 +34,8 @@ enum told_agent {
 	TOLD_AGENT_VERSION,
 	TOLD_AGENT_STOPPED,
 	TOLD_AGENT_REASON, /* why it is pending, or nil */
-	/* The newest decision of its register that this node acts on, set after all that it says of replicas; nil: of none.
-	 * And what is reserved for the replicas that are there: thousandths of a processor, bytes. */
+	/* The newest decision of its register that this node acts on, set after all that it says of replicas; nil: of
+	 * none. And what is reserved for the replicas that are there: thousandths of a processor, bytes. */
 	TOLD_AGENT_KNOWS,
 	TOLD_AGENT_CPU,
 	TOLD_AGENT_MEMORY,

@@ -289,7 +289,7 @@ void sched_init(
 	struct sched_value *v, struct sched_slot *slots, size_t cap_slots, struct sched_held *held, size_t cap_held);
 /* false: it does not fit into ret's arrays; ret is then as it was. */
 bool sched_copy(struct sched_value *ret, const struct sched_value *v) MUST_CHECK;
-/* NULL, or what is wrong with it, in words; of the definitions their versions alone. What comes from others is asked. */
+/* NULL, or what is wrong with it, in words; of definitions their versions alone. What comes from others is asked. */
 const char *sched_fault(const struct sched_value *v);
 void sched_check(const struct sched_value *v); /* aborts when an invariant is broken, or a version has no spec */
 

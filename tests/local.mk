@@ -6,6 +6,9 @@ TEST_LIBS = libtest.a libcli.a libnode.a libnode_core.a libgossip.a libgossip_co
 	libscheduler_core.a libsupervisor.a libsupervisor_core.a libbase.a $(EV_LIBS) $(NNG_LIBS) $(MSGPACK_LIBS) \
 	$(CGROUP_LIBS) $(SECCOMP_LIBS) \
 	$(SQLITE_LIBS) $(YAML_LIBS) $(TLS_LIBS) $(CMOCKA_LIBS) -lpthread -lm
+TEST_LIBS = libtest.a libcli.a libnode.a libgossip.a libgossip_core.a libconsensus_core.a libscheduler_core.a \
+	libsupervisor.a libsupervisor_core.a libbase.a $(EV_LIBS) $(NNG_LIBS) $(MSGPACK_LIBS) $(CGROUP_LIBS) \
+	$(SECCOMP_LIBS) $(SQLITE_LIBS) $(YAML_LIBS) $(TLS_LIBS) $(CMOCKA_LIBS) -lpthread -lm
 LDADD = $(TEST_LIBS)
 
 # What test programs share and is more than a header.
@@ -143,6 +146,7 @@ test_programs += %D%/unit/test_runner_found
 test_programs += %D%/unit/test_runner_ids
 test_programs += %D%/unit/test_scheduler_decide
 test_programs += %D%/unit/test_scheduler_explain
+test_programs += %D%/unit/test_scheduler_fault
 test_programs += %D%/unit/test_scheduler_place
 test_programs += %D%/unit/test_scheduler_property
 test_programs += %D%/unit/test_scheduler_rank

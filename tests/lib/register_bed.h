@@ -2,8 +2,8 @@
 #ifndef TESTS_LIB_REGISTER_BED_H
 #define TESTS_LIB_REGISTER_BED_H
 /*
- * What tests of registers' values share: counted memory whose n-th allocation fails as tests/lib/oom.h says, values with
- * every field set by chance, and whether two are the same.
+ * What tests of registers' values share: counted memory whose n-th allocation fails as tests/lib/oom.h says, values
+ * with every field set by chance, and whether two are the same.
  */
 #include <string.h>
 
@@ -123,7 +123,7 @@ static inline void rbed_decision(struct rng *r, struct sched_decision *d, uint64
 		rbed_step(r, &d->steps[i], nodes);
 }
 
-/* Slots and holders into v's arrays, of which there are caps. Nothing in it makes sense but what sched_fault asks for. */
+/* Into v's arrays, which are large enough. Nothing in it makes sense but what sched_fault asks for. */
 static inline void rbed_random(struct rng *r, struct sched_value *v, size_t n_slots, size_t n_held, size_t nodes)
 {
 	sched_init(v, v->slots, v->cap_slots, v->held, v->cap_held);

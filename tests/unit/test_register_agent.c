@@ -529,6 +529,40 @@ static void test_what_voters_read(void **state)
 	assert_false(register_reader.times_get(NULL, bytes, &times));
 }
 
+/* Two leases at the head of a value; how many a voter finds in it. */
+static int found(uint32_t slot, uint64_t epoch, uint8_t owner)
+{
+	uint8_t v[6 + 2 * REGISTER_LEASE_LEN] = {0xdc, 0, 19, REGISTER_AGENT, 0xc4, 2 * REGISTER_LEASE_LEN};
+	uint8_t *first = v + 6, *second = first + REGISTER_LEASE_LEN;
+	struct msg_slot s;
+	size_t at = 0;
+	int n = 0;
+
+	register_store32(first, 5);
+	register_store(first + 4, 1);
+	first[REGISTER_LEASE_LEN - 1] = 1;
+	register_store32(second, slot);
+	register_store(second + 4, epoch);
+	second[12] = owner;
+	while (register_reader.slot_next(NULL, (struct msg_bytes){v, sizeof(v)}, &at, &s))
+		n++;
+	return n;
+}
+
+/* All of them or none. */
+static void test_leases_that_make_no_sense(void **state)
+{
+	(void)state;
+	assert_int_equal(found(6, 1, 1), 2);
+	assert_int_equal(found(SCHED_SLOTS_MAX - 1, SCHED_COUNT_MAX, 1), 2);
+	assert_int_equal(found(5, 1, 1), 0);
+	assert_int_equal(found(4, 1, 1), 0);
+	assert_int_equal(found(SCHED_SLOTS_MAX, 1, 1), 0);
+	assert_int_equal(found(6, 0, 1), 0);
+	assert_int_equal(found(6, SCHED_COUNT_MAX + 1, 1), 0);
+	assert_int_equal(found(6, 1, 0), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -545,6 +579,7 @@ int main(void)
 		cmocka_unit_test(test_texts_are_clean),
 		cmocka_unit_test(test_every_allocation_fails_once),
 		cmocka_unit_test(test_what_voters_read),
+		cmocka_unit_test(test_leases_that_make_no_sense),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
