@@ -2,9 +2,9 @@
 # A test program is one line: tests/unit/NAME (pure or cheap) or tests/edge/NAME (real cgroups, processes, sockets),
 # made of the .c file of that name with cmocka and linked with every floor. Exit status 77: this host lacks what it
 # names.
-TEST_LIBS = libtest.a libcli.a libnode.a libgossip.a libgossip_core.a libscheduler_core.a libsupervisor.a \
-	libsupervisor_core.a libbase.a $(EV_LIBS) $(NNG_LIBS) $(MSGPACK_LIBS) $(CGROUP_LIBS) $(SECCOMP_LIBS) \
-	$(SQLITE_LIBS) $(YAML_LIBS) $(TLS_LIBS) $(CMOCKA_LIBS) -lpthread -lm
+TEST_LIBS = libtest.a libcli.a libnode.a libgossip.a libgossip_core.a libconsensus_core.a libscheduler_core.a \
+	libsupervisor.a libsupervisor_core.a libbase.a $(EV_LIBS) $(NNG_LIBS) $(MSGPACK_LIBS) $(CGROUP_LIBS) \
+	$(SECCOMP_LIBS) $(SQLITE_LIBS) $(YAML_LIBS) $(TLS_LIBS) $(CMOCKA_LIBS) -lpthread -lm
 LDADD = $(TEST_LIBS)
 
 # What test programs share and is more than a header.
@@ -63,6 +63,7 @@ test_programs += %D%/edge/test_shim
 test_programs += %D%/edge/test_status
 test_programs += %D%/edge/test_store_kill
 test_programs += %D%/edge/test_verbs
+test_programs += %D%/edge/test_votes_kill
 test_programs += %D%/edge/test_renew
 test_programs += %D%/edge/test_transport
 test_programs += %D%/edge/test_transport_abuse
@@ -154,10 +155,14 @@ test_programs += %D%/unit/test_store_faults
 test_programs += %D%/unit/test_store_group
 test_programs += %D%/unit/test_store_next
 test_programs += %D%/unit/test_store_next_files
+test_programs += %D%/unit/test_sum
 test_programs += %D%/unit/test_sysstat
 test_programs += %D%/unit/test_table
 test_programs += %D%/unit/test_units
 test_programs += %D%/unit/test_unpack
+test_programs += %D%/unit/test_votes
+test_programs += %D%/unit/test_votes_damage
+test_programs += %D%/unit/test_votes_faults
 test_programs += %D%/unit/test_wire
 test_programs += %D%/unit/test_hello
 test_programs += %D%/unit/test_hello_frames
@@ -223,6 +228,9 @@ threaded_programs += %D%/unit/test_events
 threaded_programs += %D%/unit/test_store
 threaded_programs += %D%/unit/test_store_faults
 threaded_programs += %D%/unit/test_store_group
+threaded_programs += %D%/edge/test_votes_kill
+threaded_programs += %D%/unit/test_votes
+threaded_programs += %D%/unit/test_votes_faults
 
 check_PROGRAMS += $(test_programs)
 TESTS += $(test_programs)
@@ -252,6 +260,7 @@ EXTRA_DIST += %D%/lib/test.h
 EXTRA_DIST += %D%/lib/tmpdir.h
 EXTRA_DIST += %D%/lib/trace.h
 EXTRA_DIST += %D%/lib/tsan.supp
+EXTRA_DIST += %D%/lib/votes_bed.h
 EXTRA_DIST += %D%/lib/wait.h
 EXTRA_DIST += %D%/vm/bed.py %D%/vm/cases.py %D%/vm/guest.py %D%/vm/line.py %D%/vm/main.py %D%/vm/image.sh
 EXTRA_DIST += %D%/vm/guest/agent.sh %D%/vm/guest/covey-vm-agent.service %D%/vm/guest/run-test.sh
