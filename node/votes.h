@@ -11,7 +11,8 @@
  *	…
  *	votes_write(v, out)	each HEADER, REGISTER and LONG of acceptor_step, in their order
  *	…
- *	store_close(store); votes_free(v); acceptor_free(acceptor)	in this order: the disk reads what the acceptor has
+ *	store_close(store); votes_free(v); acceptor_free(acceptor)	in this order: the disk reads what the
+ *								acceptor has; never from within a hook
  *
  * What failed for want of room or memory is undone as the acceptor wants it: what was handed over after it is not made
  * either, `full` is told once all that was handed over is done with, and what comes later is written again. Any other
@@ -55,7 +56,7 @@ void votes_write(struct votes *v, const struct acceptor_out *out);
  */
 int votes_load_leases(struct votes *v, int (*fn)(void *arg, const struct msg_key *key, uint32_t slot, uint64_t epoch),
 	void *arg, uint64_t *ret_number, struct err *e) MUST_CHECK;
-/* At start: those of whom this node remembers; -1 or any negative ends the walk. Damaged ones are told of and left out. */
+/* At start: of whom this node remembers what. Damaged rows are warned of and left out. fn as above. */
 int votes_load_seen(struct votes *v, int (*fn)(void *arg, const struct uuid *node, uint64_t boot, uint64_t write),
 	void *arg, struct err *e) MUST_CHECK;
 /* At start: chosen values that this node acts on without a quorum. Likewise. The value is borrowed for the call. */

@@ -104,8 +104,6 @@ static bool value_read(
 
 /* ---- sentences ---- */
 
-#define REMEDY "this node does not vote until \"covey restore\" of a backup, or \"covey reset\", made it a new one"
-
 /* How a sentence calls a register; bytes that are no name are not shown. */
 static const char *name_of(const struct msg_key *key, char out[NAME_MAX_LEN + 32])
 {
@@ -122,7 +120,10 @@ static const char *name_of(const struct msg_key *key, char out[NAME_MAX_LEN + 32
 
 static int damaged(struct loading *l, const char *what)
 {
-	return err_set(l->e, -EUCLEAN, "'%s' is damaged: %s is not as it was written; " REMEDY, l->v->s->path, what);
+	return err_set(l->e, -EUCLEAN,
+		"'%s' is damaged: %s is not as it was written; this node does not vote until \"covey restore\" of a "
+		"backup, or \"covey reset\", made it a new one",
+		l->v->s->path, what);
 }
 
 /* The key of a row that is damaged may be what is damaged. */

@@ -354,7 +354,7 @@ static void test_a_restored_node_has_not_voted(void **state)
 	vbed_reopen(w);
 }
 
-/* A backup that is put in the place of the store by hand is a disk that went back: its votes are there, and peers tell. */
+/* One that is put in the place of the store by hand is a disk that went back: its votes are there, and peers tell. */
 static void test_a_backup_has_the_votes(void **state)
 {
 	struct vbed *w = *state;

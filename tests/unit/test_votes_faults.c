@@ -78,7 +78,7 @@ static void test_a_full_disk_undoes_and_goes_on(void **state)
 	assert_false(is_marked(w));
 }
 
-/* What was handed over between the failure and the loop's hearing of it belongs to what failed, though there is room. */
+/* Handed over between the failure and the loop's hearing of it: it belongs to what failed, though there is room. */
 static void test_what_comes_before_the_refusal_is_heard_is_not_made(void **state)
 {
 	struct vbed *w = *state;
