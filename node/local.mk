@@ -147,11 +147,18 @@ libnode_a_SOURCES = \
 	%D%/verbs.c \
 	%D%/verbs.h \
 	%D%/version.c \
-	%D%/version.h
+	%D%/version.h \
+	%D%/votes.c \
+	%D%/votes.h \
+	%D%/votes_load.c \
+	%D%/votes_priv.h \
+	%D%/votes_rows.c \
+	%D%/votes_sum.c
 
 sbin_PROGRAMS += coveyd
 coveyd_SOURCES = %D%/main.c
-coveyd_LDADD = libnode.a libgossip.a libgossip_core.a libsupervisor.a libsupervisor_core.a libbase.a \
+coveyd_LDADD = libnode.a libgossip.a libgossip_core.a libconsensus_core.a libsupervisor.a libsupervisor_core.a \
+	libbase.a \
 	$(EV_LIBS) $(NNG_LIBS) $(MSGPACK_LIBS) $(TLS_LIBS) \
 	$(CGROUP_LIBS) $(SECCOMP_LIBS) $(SQLITE_LIBS) $(YAML_LIBS) -lpthread -lm
 # Core: what the cluster agrees on about its agents, pure: no clock, no descriptor, no heap.

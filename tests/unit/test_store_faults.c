@@ -321,11 +321,11 @@ static void test_a_newer_or_foreign_file_is_refused(void **state)
 	struct store_bed *b = *state;
 
 	make_filled(b);
-	run_sql(b, "PRAGMA user_version=3");
-	refused(b, -EPROTO, "newer covey (schema 3, this one knows 2)");
+	run_sql(b, "PRAGMA user_version=4");
+	refused(b, -EPROTO, "newer covey (schema 4, this one knows 3)");
 	run_sql(b, "PRAGMA user_version=0");
 	refused(b, -EUCLEAN, "no schema version");
-	run_sql(b, "PRAGMA user_version=2; PRAGMA application_id=7");
+	run_sql(b, "PRAGMA user_version=3; PRAGMA application_id=7");
 	refused(b, -EUCLEAN, "another program's");
 	run_sql(b, "PRAGMA application_id=1131378297; DELETE FROM identity");
 	refused(b, -EUCLEAN, "no node id");
