@@ -7,7 +7,7 @@
 
 #include <errno.h>
 
-#include "gossip/shape.h"
+#include "base/shape.h"
 
 #define U(s, f, lo, hi)	      SHAPE_U(gossip_##s, f, lo, hi)
 #define B(s, f)		      SHAPE_B(gossip_##s, f)
@@ -229,7 +229,7 @@ int wire_decode(const void *v, size_t n, struct gossip_msg *ret, struct err *e)
 		ret->deltas.n_entries = 0; /* parts add theirs */
 	else if (s->fields == probe_fields)
 		ret->probe = (struct gossip_msg_probe){0};
-	rc = shape_get_fields(&u, s, fields, &ret->beat, e);
+	rc = shape_get_fields(&u, s, fields, &ret->beat, NULL, e);
 	if (rc == 0 && u.at < n)
 		rc = err_set(e, -EBADMSG, "%zu bytes too many", n - u.at);
 	fault = rc == 0 ? gossip_msg_fault(ret) : NULL;
