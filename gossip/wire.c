@@ -143,6 +143,12 @@ static const struct shape_field drop_fields[] = {
 	U(msg_drop, serial, 1, UINT32_MAX),
 };
 
+static const struct shape_field register_fields[] = {
+	U(msg_register, size, 1, UINT32_MAX),
+	U(msg_register, at, 0, UINT32_MAX),
+	BYTES(msg_register, body, 1, GOSSIP_BODY_MAX),
+};
+
 #define MESSAGE(s, rows)                                                                                  \
 	{                                                                                                 \
 		.name = #s, .fields = (rows), .n = ARRAY_LEN(rows), .size = sizeof(struct gossip_msg_##s) \
@@ -169,6 +175,7 @@ static const struct shape messages[] = {
 	[GOSSIP_MSG_ANSWER] = MESSAGE(answer, answer_fields),
 	[GOSSIP_MSG_MORE] = MESSAGE(more, more_fields),
 	[GOSSIP_MSG_DROP] = MESSAGE(drop, drop_fields),
+	[GOSSIP_MSG_REGISTER] = MESSAGE(register, register_fields),
 };
 _Static_assert(ARRAY_LEN(messages) == GOSSIP_MSG_TYPE_MAX, "a row a message");
 

@@ -94,6 +94,8 @@ static size_t promised(const struct gossip_msg *of)
 		return 24 + of->ask.body.n;
 	case GOSSIP_MSG_ANSWER:
 		return 24 + of->answer.body.n;
+	case GOSSIP_MSG_REGISTER:
+		return 24 + of->piece.body.n;
 	default:
 		return 24;
 	}
@@ -155,6 +157,8 @@ static void small_messages_as_bytes(void **state)
 	GOLDEN("\x93\x0f\x07\xcd\x01\x2c");
 	m = (struct gossip_msg){.type = GOSSIP_MSG_DROP, .drop = {7}};
 	GOLDEN("\x92\x10\x07");
+	m = (struct gossip_msg){.type = GOSSIP_MSG_REGISTER, .piece = {.size = 300, .at = 1, .body = STR("!")}};
+	GOLDEN("\x94\x11\xcd\x01\x2c\x01\xc4\x01!");
 }
 
 static void lists_as_bytes(void **state)
@@ -412,8 +416,8 @@ static void a_type_of_a_newer_version(void **state)
 	struct err e;
 
 	(void)state;
-	assert_int_equal(decode((const uint8_t *)"\x92\x11\x01", 3, &e), -ENOTSUP);
-	assert_string_equal(e.text, "message: there is no type 17");
+	assert_int_equal(decode((const uint8_t *)"\x92\x12\x01", 3, &e), -ENOTSUP);
+	assert_string_equal(e.text, "message: there is no type 18");
 	assert_int_equal(decode((const uint8_t *)"\x91\x00", 2, &e), -ENOTSUP);
 }
 
