@@ -1,4 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
+noinst_LIBRARIES += libconsensus.a
+libconsensus_a_SOURCES = \
+	%D%/wire.c \
+	%D%/wire.h
 # Core: pure, no clock, no descriptor, no heap.
 noinst_LIBRARIES += libconsensus_core.a
 libconsensus_core_a_SOURCES = \

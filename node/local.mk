@@ -24,6 +24,8 @@ libnode_a_SOURCES = \
 	%D%/cluster_life.c \
 	%D%/cluster_link.c \
 	%D%/cluster_priv.h \
+	%D%/cluster_register.c \
+	%D%/cluster_register.h \
 	%D%/cluster_seen.c \
 	%D%/cluster_share.c \
 	%D%/cluster_share.h \
@@ -82,6 +84,8 @@ libnode_a_SOURCES = \
 	%D%/node_run.h \
 	%D%/ops.c \
 	%D%/ops.h \
+	%D%/parcel.c \
+	%D%/parcel.h \
 	%D%/page.c \
 	%D%/page.h \
 	%D%/poll.c \
@@ -159,6 +163,8 @@ sbin_PROGRAMS += coveyd
 coveyd_SOURCES = %D%/main.c
 coveyd_LDADD = libnode.a libgossip.a libgossip_core.a libconsensus_core.a libsupervisor.a libsupervisor_core.a \
 	libbase.a \
+coveyd_LDADD = libnode.a libgossip.a libgossip_core.a libconsensus.a libconsensus_core.a libsupervisor.a \
+	libsupervisor_core.a libbase.a \
 	$(EV_LIBS) $(NNG_LIBS) $(MSGPACK_LIBS) $(TLS_LIBS) \
 	$(CGROUP_LIBS) $(SECCOMP_LIBS) $(SQLITE_LIBS) $(YAML_LIBS) -lpthread -lm
 # Core: what the cluster agrees on about its agents, pure: no clock, no descriptor, no heap.

@@ -9,6 +9,9 @@ TEST_LIBS = libtest.a libcli.a libnode.a libnode_core.a libgossip.a libgossip_co
 TEST_LIBS = libtest.a libcli.a libnode.a libgossip.a libgossip_core.a libconsensus_core.a libscheduler_core.a \
 	libsupervisor.a libsupervisor_core.a libbase.a $(EV_LIBS) $(NNG_LIBS) $(MSGPACK_LIBS) $(CGROUP_LIBS) \
 	$(SECCOMP_LIBS) $(SQLITE_LIBS) $(YAML_LIBS) $(TLS_LIBS) $(CMOCKA_LIBS) -lpthread -lm
+TEST_LIBS = libtest.a libcli.a libnode.a libgossip.a libgossip_core.a libconsensus.a libconsensus_core.a \
+	libscheduler_core.a libsupervisor.a libsupervisor_core.a libbase.a $(EV_LIBS) $(NNG_LIBS) $(MSGPACK_LIBS) \
+	$(CGROUP_LIBS) $(SECCOMP_LIBS) $(SQLITE_LIBS) $(YAML_LIBS) $(TLS_LIBS) $(CMOCKA_LIBS) -lpthread -lm
 LDADD = $(TEST_LIBS)
 
 # What test programs share and is more than a header.
@@ -52,6 +55,7 @@ test_programs += %D%/edge/test_cli_pki
 test_programs += %D%/edge/test_cli_read
 test_programs += %D%/edge/test_cluster
 test_programs += %D%/edge/test_cluster_address
+test_programs += %D%/edge/test_cluster_register
 test_programs += %D%/edge/test_cluster_trust
 test_programs += %D%/edge/test_control_abuse
 test_programs += %D%/edge/test_coveyd
@@ -126,6 +130,7 @@ test_programs += %D%/unit/test_metrics
 test_programs += %D%/unit/test_mp
 test_programs += %D%/unit/test_ops_rows
 test_programs += %D%/unit/test_options
+test_programs += %D%/unit/test_parcel
 test_programs += %D%/unit/test_plan
 test_programs += %D%/unit/test_plan_walk
 test_programs += %D%/unit/test_agree
@@ -210,6 +215,7 @@ test_programs += %D%/unit/test_consensus_quorum
 test_programs += %D%/unit/test_consensus_registers
 test_programs += %D%/unit/test_consensus_swarm
 test_programs += %D%/unit/test_consensus_voters
+test_programs += %D%/unit/test_consensus_wire
 tests_unit_test_consensus_acceptor_LDADD = libconsensus_core.a libbase.a $(CMOCKA_LIBS)
 tests_unit_test_consensus_acceptor_lease_LDADD = libconsensus_core.a libbase.a $(CMOCKA_LIBS)
 tests_unit_test_consensus_ballot_LDADD = libconsensus_core.a libbase.a $(CMOCKA_LIBS)
@@ -256,6 +262,7 @@ EXTRA_DIST += %D%/dist/configure.sh
 EXTRA_DIST += %D%/e2e/smoke.sh
 EXTRA_DIST += %D%/lib/certs.h
 EXTRA_DIST += %D%/lib/cgroup_bed.h
+EXTRA_DIST += %D%/lib/consensus_msgs.h
 EXTRA_DIST += %D%/lib/fail_io.h
 EXTRA_DIST += %D%/lib/faults.h
 EXTRA_DIST += %D%/lib/fake_daemon.h
@@ -269,6 +276,7 @@ EXTRA_DIST += %D%/lib/json.h
 EXTRA_DIST += %D%/lib/lsan.supp
 EXTRA_DIST += %D%/lib/oom.h
 EXTRA_DIST += %D%/lib/pki_bed.h
+EXTRA_DIST += %D%/lib/places.h
 EXTRA_DIST += %D%/lib/store_bed.h
 EXTRA_DIST += %D%/lib/sched_bed.h
 EXTRA_DIST += %D%/lib/proc.h
@@ -297,6 +305,12 @@ fuzz_ldflags = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
 fuzz_programs += %D%/fuzz/fuzz_config
 tests_fuzz_fuzz_config_SOURCES = %D%/fuzz/fuzz_config.c $(fuzz_main)
 tests_fuzz_fuzz_config_LDFLAGS = $(fuzz_ldflags)
+fuzz_programs += %D%/fuzz/fuzz_consensus_core
+tests_fuzz_fuzz_consensus_core_SOURCES = %D%/fuzz/fuzz_consensus_core.c $(fuzz_main)
+tests_fuzz_fuzz_consensus_core_LDFLAGS = $(fuzz_ldflags)
+fuzz_programs += %D%/fuzz/fuzz_consensus_wire
+tests_fuzz_fuzz_consensus_wire_SOURCES = %D%/fuzz/fuzz_consensus_wire.c $(fuzz_main)
+tests_fuzz_fuzz_consensus_wire_LDFLAGS = $(fuzz_ldflags)
 fuzz_programs += %D%/fuzz/fuzz_control
 tests_fuzz_fuzz_control_SOURCES = %D%/fuzz/fuzz_control.c $(fuzz_main)
 tests_fuzz_fuzz_control_LDFLAGS = $(fuzz_ldflags)
