@@ -161,10 +161,8 @@ libnode_a_SOURCES = \
 
 sbin_PROGRAMS += coveyd
 coveyd_SOURCES = %D%/main.c
-coveyd_LDADD = libnode.a libgossip.a libgossip_core.a libconsensus_core.a libsupervisor.a libsupervisor_core.a \
-	libbase.a \
-coveyd_LDADD = libnode.a libgossip.a libgossip_core.a libconsensus.a libconsensus_core.a libsupervisor.a \
-	libsupervisor_core.a libbase.a \
+coveyd_LDADD = libnode.a libnode_core.a libgossip.a libgossip_core.a libconsensus.a libconsensus_core.a \
+	libscheduler_core.a libsupervisor.a libsupervisor_core.a libbase.a \
 	$(EV_LIBS) $(NNG_LIBS) $(MSGPACK_LIBS) $(TLS_LIBS) \
 	$(CGROUP_LIBS) $(SECCOMP_LIBS) $(SQLITE_LIBS) $(YAML_LIBS) -lpthread -lm
 # Core: what the cluster agrees on about its agents, pure: no clock, no descriptor, no heap.
