@@ -124,6 +124,7 @@ static void fill(struct votes_row *r, const struct acceptor_out *out)
 		r->header = out->header;
 		break;
 	case ACCEPTOR_OUT_REGISTER:
+		assert(!out->new_value || out->image.value);
 		r->key = *out->key;
 		r->promised = out->image.promised;
 		r->ballot = out->image.accepted;

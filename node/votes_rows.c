@@ -173,12 +173,12 @@ static int put_value(struct votes *v, const struct votes_row *r, struct err *e)
 	return rc;
 }
 
-/* An accepted ballot is promised too, so that each phase changes one row. */
+/* An accepted ballot is promised too, and a promise is above what was accepted: each phase changes one row. */
 static int put_register(struct votes *v, const struct votes_row *r, struct err *e)
 {
 	int rc = r->new_value ? put_value(v, r, e) : 0;
 
-	if (rc == 0 && (!r->new_value || ballot_cmp(&r->promised, &r->ballot) > 0))
+	if (rc == 0 && ballot_cmp(&r->promised, &r->ballot) > 0)
 		rc = put_promise(v, r, e);
 	return rc;
 }

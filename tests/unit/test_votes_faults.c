@@ -9,6 +9,8 @@
 #include "tests/lib/oom.h"
 #include "tests/lib/votes_bed.h"
 
+#define BIG_BYTES (4 * 1024 * 1024)
+
 static int setup(void **state)
 {
 	static struct vbed w;
@@ -178,6 +180,33 @@ static void test_a_queue_that_is_full_of_others_is_told_of_too(void **state)
 	check_as_it_was(w);
 }
 
+/* Of three the third could not be queued; the first is durable, the second not yet. */
+static void test_a_refusal_waits_for_what_is_under_way(void **state)
+{
+	struct vbed *w = *state;
+
+	vbed_vote(w, 1000);
+	vbed_settle(w);
+	fault_vfs_reset();
+	w->n_stored = 0;
+	fault_vfs_hold_syncs(true);
+	vbed_vote(w, 1000);
+	WAIT_UNTIL(fault_vfs_syncs() > 0, WAIT_BOUND_S);
+	vbed_vote(w, 1000);
+	(void)mem_fail_at(1); /* none was set before */
+	vbed_vote(w, 1000);
+	assert_true(mem_fail_at(0));
+	fault_vfs_let_sync();
+	VBED_UNTIL(w, w->n_stored == 1);
+	assert_int_equal(w->n_full, 0);
+	fault_vfs_hold_syncs(false);
+	VBED_UNTIL(w, w->n_full > 0);
+	assert_int_equal(w->n_stored, 2);
+	assert_int_equal(w->n_sent, 4);
+	assert_int_equal(w->n_refused, 1);
+	check_as_it_was(w);
+}
+
 static void test_every_allocation_of_a_write_fails_once(void **state)
 {
 	struct vbed *w = *state;
@@ -260,16 +289,21 @@ static void test_a_failed_sync_of_others_rows_ends_the_voter(void **state)
 	check_ended(w);
 }
 
-/* Nobody's job meets it. */
+/* A job that is enough for a checkpoint, and none after it that could meet the failure. */
 static void test_a_failed_sync_of_a_checkpoint_ends_the_voter(void **state)
 {
 	struct vbed *w = *state;
+	AUTO_FREE char *big = calloc(1, BIG_BYTES);
+	const struct store_agent agent = {.name = "big", .text = big, .text_len = BIG_BYTES};
+	struct answers a = {0};
 
+	assert_non_null(big);
+	vbed_vote(w, 1000);
+	vbed_settle(w);
 	fault_vfs_fail_db_sync(1);
-	for (int i = 0; i < 5000 && w->n_failed == 0; i++) {
-		vbed_vote(w, 2000);
-		vbed_settle(w);
-	}
+	assert_int_equal(store_put_agent(w->b.s, &agent, store_bed_answer, &a), 0);
+	store_bed_await(&w->b, &a, 1);
+	assert_int_equal(a.rc, 0);
 	VBED_UNTIL(w, w->n_failed > 0);
 	check_ended(w);
 }
@@ -395,6 +429,7 @@ int main(void)
 		TEST(test_one_that_does_not_fit_undoes_what_came_after_it),
 		TEST(test_a_full_queue_is_as_a_full_disk),
 		TEST(test_a_queue_that_is_full_of_others_is_told_of_too),
+		TEST(test_a_refusal_waits_for_what_is_under_way),
 		TEST(test_every_allocation_of_a_write_fails_once),
 		TEST(test_a_failed_sync_ends_the_voter),
 		TEST(test_a_failed_write_ends_the_voter),
