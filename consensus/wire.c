@@ -7,7 +7,6 @@
 #include "consensus/wire.h"
 
 #include <errno.h>
-#include <string.h>
 
 #include "base/shape.h"
 

@@ -223,8 +223,8 @@ struct gossip_msg {
 		struct gossip_msg_answer answer;
 		struct gossip_msg_more more;
 		struct gossip_msg_drop drop;
-		struct gossip_msg_register piece; /* "register" is a word of C's */
-						  /* PRUNE has no fields. */
+		/* PRUNE has no fields; "register" is a word of C's. */
+		struct gossip_msg_register piece;
 	};
 };
 
