@@ -79,9 +79,9 @@ struct registers_in {
 };
 
 enum registers_out_type {
-	REGISTERS_OUT_SEND,  /* msg, to each of to */
-	REGISTERS_OUT_WRITE, /* write: HEADER, REGISTER or LONG, as the acceptor says */
-	REGISTERS_OUT_CHOSEN, /* key, ballot, value: newer than what was known; ours: nobody told us, others are to be told */
+	REGISTERS_OUT_SEND,	   /* msg, to each of to */
+	REGISTERS_OUT_WRITE,	   /* write: HEADER, REGISTER or LONG, as the acceptor says */
+	REGISTERS_OUT_CHOSEN,	   /* key, ballot, value: news here; ours: nobody told us, so we tell others */
 	REGISTERS_OUT_ENDED,	   /* token, key, outcome, ballot, value */
 	REGISTERS_OUT_VOTERS,	   /* voters_outcome: how the change of voters ended */
 	REGISTERS_OUT_CFG,	   /* another configuration is known, see registers_cfg */

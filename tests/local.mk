@@ -4,7 +4,8 @@
 # names.
 TEST_LIBS = libtest.a libcli.a libnode.a libnode_core.a libgossip.a libgossip_core.a libconsensus.a \
 	libconsensus_core.a libscheduler_core.a libsupervisor.a libsupervisor_core.a libbase.a $(EV_LIBS) $(NNG_LIBS) \
-	$(MSGPACK_LIBS) $(CGROUP_LIBS) $(SECCOMP_LIBS) $(SQLITE_LIBS) $(YAML_LIBS) $(TLS_LIBS) $(CMOCKA_LIBS) -lpthread -lm
+	$(MSGPACK_LIBS) $(CGROUP_LIBS) $(SECCOMP_LIBS) $(SQLITE_LIBS) $(YAML_LIBS) $(TLS_LIBS) $(CMOCKA_LIBS) \
+	-lpthread -lm
 LDADD = $(TEST_LIBS)
 
 # What test programs share and is more than a header.
