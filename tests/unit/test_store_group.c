@@ -38,12 +38,9 @@ static void put(struct store_bed *b, const char *key, int64_t value, struct answ
 /* The thread is kept busy while the test queues, so that all of it is one batch. */
 static void hold(struct store_bed *b, struct answers *a)
 {
-	long was;
-
 	fault_vfs_hold_syncs(true);
-	was = fault_vfs_syncs(); /* the store's making has some */
 	put(b, "held", 1, a);
-	WAIT_UNTIL(fault_vfs_syncs() > was, WAIT_BOUND_S);
+	WAIT_UNTIL(fault_vfs_is_holding(), WAIT_BOUND_S);
 }
 
 static void test_one_that_does_not_fit_takes_its_group_along(void **state)

@@ -116,7 +116,7 @@ static void test_one_that_does_not_fit_undoes_what_came_after_it(void **state)
 	vbed_settle(w);
 	fault_vfs_hold_syncs(true);
 	assert_int_equal(store_put_meta(w->b.s, "first", 1, store_bed_answer, &a), 0);
-	WAIT_UNTIL(fault_vfs_syncs() > 0, WAIT_BOUND_S);
+	WAIT_UNTIL(fault_vfs_is_holding(), WAIT_BOUND_S);
 	vbed_vote(w, 1000); /* accepted */
 	vbed_vote(w, 1000);
 	vbed_vote(w, MSG_VALUE_MAX);
@@ -191,7 +191,7 @@ static void test_a_refusal_waits_for_what_is_under_way(void **state)
 	w->n_stored = 0;
 	fault_vfs_hold_syncs(true);
 	vbed_vote(w, 1000);
-	WAIT_UNTIL(fault_vfs_syncs() > 0, WAIT_BOUND_S);
+	WAIT_UNTIL(fault_vfs_is_holding(), WAIT_BOUND_S);
 	vbed_vote(w, 1000);
 	(void)mem_fail_at(1); /* none was set before */
 	vbed_vote(w, 1000);
