@@ -36,6 +36,9 @@
 #define FETCH_WINDOW	    8	 /* pieces of an answer that were sent and not taken */
 #define FETCH_ANSWER_MAX    (1024 * 1024)
 #define FETCH_HELD_MAX	    (16 * 1024 * 1024) /* of all answers that have not left */
+#define PARCEL_SMALL_MAX    (256 * 1024)       /* register messages of one frame that wait for a link */
+#define PARCEL_LARGE_MAX    (4 * 1024 * 1024)  /* those that take several */
+#define PARCEL_HELD_MAX	    (32 * 1024 * 1024) /* of all links, both ways */
 #define SHIM_FRAME_MAX	    (128 * 1024)       /* a message between daemon and shim */
 #define SHIM_LABEL_MAX	    512		       /* what a shim keeps for the daemon, opaque to it */
 #define SHIM_WHY_TEXT_MAX   160

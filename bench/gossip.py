@@ -178,15 +178,15 @@ class Runner:
         time.sleep(SETTLE_S)
 
     def wrong(self, f):
-        """One to four are stopped for PAUSED_S, in every second trial beside busy loops: of those that run, is one called
-        failed by another?
+        """One to four are stopped for PAUSED_S, in every second trial beside busy loops: whom of the others does one of
+        them call failed?
         """
         for trial in range(self.plan.wrong_trials):
             stopped = self.rng.sample(range(1, f.n), 1 + trial // 2 % 4)
             run = [i for i in range(f.n) if i not in stopped]
             names = {f.member(i) for i in run}
-            busy = [subprocess.Popen(["sh", "-c", "while :; do :; done"]) for _ in range(BUSY_A_CORE * os.cpu_count())
-                    ] if trial % 2 else []
+            n_busy = BUSY_A_CORE * os.cpu_count() if trial % 2 else 0
+            busy = [subprocess.Popen(["sh", "-c", "while :; do :; done"]) for _ in range(n_busy)]
             for i in stopped:
                 f.children[i].send_signal(signal.SIGSTOP)
             called, end = set(), time.monotonic() + PAUSED_S
@@ -322,7 +322,7 @@ def table_of(n):
                         rows.below(f"failed-{n}", 2000)),
         f"paused-{n}": (f"{n} members: one paused for 5 s, goes on → all call all alive", "≤ 1 s",
                         spread(f"paused-{n}"), rows.below(f"paused-{n}", 1000)),
-        f"wrong-{n}": (f"{n} members: 1–4 stopped for 5 s, beside busy loops too: another one called failed", "in none",
+        f"wrong-{n}": (f"{n} members: 1–4 stopped for 5 s, beside busy loops too: another called failed", "in none",
                        wrong(n), none_wrong(n)),
         f"text-{n}": (f"{n} members: a change → everywhere, p50 / p99", "≤ 50 / ≤ 250 ms, last ≤ 400; none lost",
                       text(n), text_ok(n)),

@@ -1,4 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
+noinst_LIBRARIES += libconsensus.a
+libconsensus_a_SOURCES = \
+	%D%/wire.c \
+	%D%/wire.h
 # Core: pure, no clock, no descriptor, no heap.
 noinst_LIBRARIES += libconsensus_core.a
 libconsensus_core_a_SOURCES = \
@@ -19,6 +23,11 @@ libconsensus_core_a_SOURCES = \
 	%D%/proposer.h \
 	%D%/quorum.c \
 	%D%/quorum.h \
+	%D%/registers.c \
+	%D%/registers.h \
+	%D%/registers_impl.h \
+	%D%/registers_known.c \
+	%D%/registers_voters.c \
 	%D%/rules.h \
 	%D%/value.c \
 	%D%/value.h \

@@ -30,12 +30,12 @@ enum msg_type {
 	MSG_ACCEPTED, /* key, ballot */
 	MSG_READ,     /* key */
 	MSG_VALUE,    /* key, accepted, value */
-	MSG_SEAL,     /* key: the last of the page before, or the first of all */
-	MSG_SEALED,   /* keys, more, left_ms */
+	MSG_SEAL,     /* more: the page that follows key, which was the last of the page before; else the first page */
+	MSG_SEALED,   /* key: as asked; keys, more, left_ms */
 	MSG_RENEW,    /* number, tf_ms, leases */
 	MSG_GRANT,    /* number, leases: each granted or why not */
 	MSG_RELEASE,  /* number, leases */
-	MSG_REFUSED,  /* why; key, ballot: the higher one; left_ms, slot */
+	MSG_REFUSED,  /* why; key, ballot: the higher one; left_ms, slot; number: as asked */
 	MSG_TYPE_MAX
 };
 

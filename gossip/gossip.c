@@ -235,6 +235,7 @@ static void take(struct gossip *g, const struct gossip_in *in)
 	case GOSSIP_MSG_ANSWER:
 	case GOSSIP_MSG_MORE:
 	case GOSSIP_MSG_DROP:
+	case GOSSIP_MSG_REGISTER:
 		break;
 	default:
 		probe_take(g, l, m);

@@ -78,6 +78,7 @@ static const char *const msgs[] = {
 	[GOSSIP_MSG_ANSWER] = "answer",
 	[GOSSIP_MSG_MORE] = "more",
 	[GOSSIP_MSG_DROP] = "drop",
+	[GOSSIP_MSG_REGISTER] = "register",
 };
 _Static_assert(ARRAY_LEN(msgs) == GOSSIP_MSG_TYPE_MAX, "a name for each message");
 
@@ -217,6 +218,15 @@ static const char *exchange_fault(const struct gossip_msg *m)
 	return body->n > GOSSIP_BODY_MAX ? "a body whose length is not allowed" : NULL;
 }
 
+static const char *register_fault(const struct gossip_msg_register *m)
+{
+	if (m->body.n == 0)
+		return "a piece of a register message without anything in it";
+	if (m->at > m->size || m->body.n > m->size - m->at)
+		return "a piece that is not within its register message";
+	return m->body.n > GOSSIP_BODY_MAX ? "a body whose length is not allowed" : NULL;
+}
+
 const char *gossip_msg_fault(const struct gossip_msg *m)
 {
 	switch (m->type) {
@@ -246,6 +256,8 @@ const char *gossip_msg_fault(const struct gossip_msg *m)
 	case GOSSIP_MSG_MORE:
 	case GOSSIP_MSG_DROP:
 		return exchange_fault(m);
+	case GOSSIP_MSG_REGISTER:
+		return register_fault(&m->piece);
 	default:
 		return "a message that is not known";
 	}

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "gossip/shape.h"
+#include "base/shape.h"
 #include "gossip/wire.h"
 
 #define MAGIC	    "covey"
@@ -399,9 +399,9 @@ static int read_typed(
 	if (rc < 0 || head.kind != UNPACK_UINT)
 		return rc;
 	if (head.number == TYPE_PROOF)
-		rc = shape_get_fields(&u, &proof, fields - 1, p, e);
+		rc = shape_get_fields(&u, &proof, fields - 1, p, NULL, e);
 	else if (head.number == TYPE_REFUSE)
-		rc = shape_get_fields(&u, &refusal, fields - 1, r, e);
+		rc = shape_get_fields(&u, &refusal, fields - 1, r, NULL, e);
 	if (rc == 0 && u.at < n && (head.number == TYPE_PROOF || head.number == TYPE_REFUSE))
 		rc = err_set(e, -EBADMSG, "%zu bytes too many", n - u.at);
 	*ret_type = head.number;

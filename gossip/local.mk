@@ -10,8 +10,6 @@ libgossip_a_SOURCES = \
 	%D%/pki_keys.c \
 	%D%/pki_make.c \
 	%D%/pki_priv.h \
-	%D%/shape.c \
-	%D%/shape.h \
 	%D%/transport.c \
 	%D%/transport.h \
 	%D%/transport_dial.c \

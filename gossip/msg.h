@@ -26,7 +26,7 @@
 #define GOSSIP_DIGESTS_MAX     128
 #define GOSSIP_WANTS_MAX       128
 #define GOSSIP_BUCKETS	       32
-#define GOSSIP_BODY_MAX	       3968 /* of a question, or of a piece of its answer */
+#define GOSSIP_BODY_MAX	       3968 /* of a question, or of a piece of its answer or of a register message */
 #define GOSSIP_WATCH_RINGS_MAX 10   /* also the number of rings */
 #define GOSSIP_BEAT_MIN_MS     10
 #define GOSSIP_BEAT_MAX_MS     60000
@@ -64,9 +64,10 @@ enum gossip_msg_type {
 	GOSSIP_MSG_PRUNE,	 /* what you sent, I had: digests only, please */
 	/* A question and its answer, between the daemons (node/fetch.h): the core passes over these four. */
 	GOSSIP_MSG_ASK,
-	GOSSIP_MSG_ANSWER, /* to ASK, in pieces */
-	GOSSIP_MSG_MORE,   /* pieces were taken: others may follow */
-	GOSSIP_MSG_DROP,   /* nobody waits for the answer any more */
+	GOSSIP_MSG_ANSWER,   /* to ASK, in pieces */
+	GOSSIP_MSG_MORE,     /* pieces were taken: others may follow */
+	GOSSIP_MSG_DROP,     /* nobody waits for the answer any more */
+	GOSSIP_MSG_REGISTER, /* a piece of a message about registers (node/parcel.h): the daemons', too */
 	GOSSIP_MSG_TYPE_MAX
 };
 
@@ -197,6 +198,16 @@ struct gossip_msg_drop {
 	uint32_t serial;
 };
 
+/*
+ * Pieces follow each other from `at` 0 on. A message of one piece may come between those of another one; one that
+ * begins ends what was not complete.
+ */
+struct gossip_msg_register {
+	uint32_t size; /* of the whole message */
+	uint32_t at;   /* where in it the piece begins */
+	struct gossip_str body;
+};
+
 struct gossip_msg {
 	enum gossip_msg_type type;
 	union {
@@ -212,7 +223,8 @@ struct gossip_msg {
 		struct gossip_msg_answer answer;
 		struct gossip_msg_more more;
 		struct gossip_msg_drop drop;
-		/* PRUNE has no fields. */
+		/* PRUNE has no fields; "register" is a word of C's. */
+		struct gossip_msg_register piece;
 	};
 };
 

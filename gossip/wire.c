@@ -7,7 +7,7 @@
 
 #include <errno.h>
 
-#include "gossip/shape.h"
+#include "base/shape.h"
 
 #define U(s, f, lo, hi)	      SHAPE_U(gossip_##s, f, lo, hi)
 #define B(s, f)		      SHAPE_B(gossip_##s, f)
@@ -143,6 +143,12 @@ static const struct shape_field drop_fields[] = {
 	U(msg_drop, serial, 1, UINT32_MAX),
 };
 
+static const struct shape_field register_fields[] = {
+	U(msg_register, size, 1, UINT32_MAX),
+	U(msg_register, at, 0, UINT32_MAX),
+	BYTES(msg_register, body, 1, GOSSIP_BODY_MAX),
+};
+
 #define MESSAGE(s, rows)                                                                                  \
 	{                                                                                                 \
 		.name = #s, .fields = (rows), .n = ARRAY_LEN(rows), .size = sizeof(struct gossip_msg_##s) \
@@ -169,6 +175,7 @@ static const struct shape messages[] = {
 	[GOSSIP_MSG_ANSWER] = MESSAGE(answer, answer_fields),
 	[GOSSIP_MSG_MORE] = MESSAGE(more, more_fields),
 	[GOSSIP_MSG_DROP] = MESSAGE(drop, drop_fields),
+	[GOSSIP_MSG_REGISTER] = MESSAGE(register, register_fields),
 };
 _Static_assert(ARRAY_LEN(messages) == GOSSIP_MSG_TYPE_MAX, "a row a message");
 
@@ -229,7 +236,7 @@ int wire_decode(const void *v, size_t n, struct gossip_msg *ret, struct err *e)
 		ret->deltas.n_entries = 0; /* parts add theirs */
 	else if (s->fields == probe_fields)
 		ret->probe = (struct gossip_msg_probe){0};
-	rc = shape_get_fields(&u, s, fields, &ret->beat, e);
+	rc = shape_get_fields(&u, s, fields, &ret->beat, NULL, e);
 	if (rc == 0 && u.at < n)
 		rc = err_set(e, -EBADMSG, "%zu bytes too many", n - u.at);
 	fault = rc == 0 ? gossip_msg_fault(ret) : NULL;

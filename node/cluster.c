@@ -16,6 +16,7 @@
 #include "node/cluster_address.h"
 #include "node/cluster_fetch.h"
 #include "node/cluster_priv.h"
+#include "node/cluster_register.h"
 #include "node/cluster_share.h"
 
 #define FEATURES    1	/* the rules that this version knows */
@@ -40,6 +41,7 @@ void cluster_pull(struct cluster *c, uint32_t link)
 			transport_send(c->t, c->links[link].at, frame, n, c->n->now.mono_ms) < 0)
 			c->frames_lost++; /* repair tells it again */
 	}
+	cluster_register_say(c, link);
 	cluster_fetch_say(c, link);
 }
 
@@ -328,6 +330,8 @@ int cluster_run(struct cluster *c, struct err *e)
 void cluster_halt(struct cluster *c)
 {
 	cluster_link_release(c, false);
+	for (uint32_t i = 0; i < GOSSIP_LINKS_MAX; i++)
+		cluster_register_drop(c, i);
 	transport_close(c->t);
 	gossip_free(c->g);
 	pki_unref(c->pki);

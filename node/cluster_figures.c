@@ -7,6 +7,18 @@
 #include "node/cluster_priv.h"
 #include "node/fetch.h"
 
+static void count_registers(const struct cluster *c, struct cluster_figures *ret)
+{
+	struct cluster_register_figures r;
+
+	cluster_register_figures(c, &r);
+	ret->registers_in = (int64_t)r.parcels.in;
+	ret->registers_out = (int64_t)r.parcels.out;
+	ret->registers_dropped = (int64_t)(r.parcels.full + r.parcels.lost + r.unlinked + r.unheard);
+	ret->registers_bad = (int64_t)(r.bad + r.parcels.strays + r.parcels.too_large);
+	ret->registers_bytes = (int64_t)r.held;
+}
+
 static void count_members(const struct gossip *g, struct cluster_figures *ret)
 {
 	int64_t *const counts[] = {[GOSSIP_ALIVE] = &ret->alive,
@@ -57,4 +69,5 @@ void cluster_figures(const struct cluster *c, struct cluster_figures *ret)
 	ret->passed = (int64_t)f.passed;
 	ret->strays = (int64_t)f.strays;
 	ret->answers_bytes = (int64_t)f.held;
+	count_registers(c, ret);
 }

@@ -19,11 +19,13 @@ struct cluster_figures {
 	int64_t isolated;
 	/* questions to other nodes and theirs (fetch.h) */
 	int64_t asked, asked_failed, served, served_refused, passed, strays, answers_bytes;
+	/* register messages (cluster_register.h) */
+	int64_t registers_in, registers_out, registers_dropped, registers_bad, registers_bytes;
 };
 
 #define CLUSTER_FIGURES_NONE                                                                                          \
 	((struct cluster_figures){-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, \
-		-1, -1, -1, -1, -1, -1})
+		-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1})
 
 struct cluster;
 

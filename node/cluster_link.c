@@ -106,11 +106,12 @@ static void tell_up(struct cluster *c, uint32_t link, const struct gossip_record
 }
 
 /* A free place of the core's, which is the transport's `at` now; -1: none. */
-static int place(struct cluster *c, uint32_t at, uint64_t id)
+static int place(struct cluster *c, uint32_t at, const struct hello_peer *p)
 {
 	for (int i = 0; i < GOSSIP_LINKS_MAX; i++)
 		if (!c->links[i].at && !c->links[i].ended) {
-			c->links[i] = (struct cluster_link){.at = at, .id = id};
+			c->links[i] = (struct cluster_link){.at = at, .id = p->id};
+			memcpy(c->links[i].uuid.v, p->record.uuid, sizeof(c->links[i].uuid.v));
 			c->link_of[at % TRANSPORT_LINKS_MAX] = (uint8_t)(i + 1);
 			return i;
 		}
@@ -143,7 +144,7 @@ static void on_up(void *arg, uint32_t at, bool dialled, uint64_t token, void *he
 		refuse_up(c, at, (uint32_t)token);
 		return;
 	}
-	i = place(c, at, p->id);
+	i = place(c, at, p);
 	if (i < 0 || (p->lets_in && !*c->id_text && !hold(&c->links[i], p, (uint32_t)token))) {
 		if (i >= 0)
 			c->links[i] = (struct cluster_link){0};
@@ -170,6 +171,7 @@ static void on_down(void *arg, uint32_t at, bool by_peer, const char *why)
 	log_debug("link to %s ended: %s", cluster_seen_name(c, c->links[i].id), why);
 	h = c->links[i].held;
 	c->links[i].held = NULL;
+	cluster_register_drop(c, (uint32_t)i);
 	c->links[i] = (struct cluster_link){0};
 	if (h) {
 		uint32_t token = h->token;
@@ -189,6 +191,7 @@ void cluster_link_close(struct cluster *c, uint32_t link, bool flush)
 	if (!l->at)
 		return;
 	transport_hang_up(c->t, l->at, flush, c->n->now.mono_ms);
+	cluster_register_drop(c, link);
 	l->at = 0;
 	l->ended = true;
 	c->n_ended++;
@@ -206,6 +209,8 @@ static void take_frame(struct cluster *c, int i, const void *frame, size_t n)
 		cluster_in(c, &(struct gossip_in){.type = GOSSIP_IN_MSG, .link = (uint32_t)i, .msg = &msg});
 		if (msg.type >= GOSSIP_MSG_ASK && msg.type <= GOSSIP_MSG_DROP)
 			cluster_fetch_take(c, (uint32_t)i, &msg);
+		else if (msg.type == GOSSIP_MSG_REGISTER)
+			cluster_register_take(c, (uint32_t)i, &msg);
 		return;
 	}
 	c->bad_frames++;

@@ -10,6 +10,7 @@
 #include "gossip/transport_hello.h"
 #include "gossip/wire.h"
 #include "node/cluster.h"
+#include "node/cluster_register.h"
 #include "node/enough.h"
 #include "node/node.h"
 
@@ -25,10 +26,12 @@
 
 /* A link as the core knows it: its place in the table is the core's number. */
 struct cluster_link {
-	uint32_t at;	   /* the transport's number; 0: none */
-	uint64_t id;	   /* of the peer */
-	bool ended;	   /* hung up: the core is told when its step is over */
-	struct held *held; /* we are being let in: the core has not heard of it yet; NULL: it has */
+	uint32_t at;		     /* the transport's number; 0: none */
+	uint64_t id;		     /* of the peer */
+	struct uuid uuid;	     /* likewise */
+	bool ended;		     /* hung up: the core is told when its step is over */
+	struct held *held;	     /* we are being let in: the core has not heard of it yet; NULL: it has */
+	struct parcel_link *parcels; /* owned; NULL: none */
 };
 
 /* A dial of the core's that is under way. */
@@ -113,6 +116,11 @@ struct cluster {
 	/* cluster_fetch.c */
 	struct fetch *fetch; /* owned */
 	ev_timer fetch_timer;
+	/* cluster_register.c */
+	struct parcels parcels;
+	cluster_register_heard *on_register; /* NULL: nobody listens */
+	void *on_register_arg;
+	uint64_t registers_unlinked, registers_unheard, registers_bad;
 	/* cluster_event.c */
 	struct cluster_paced paced[CLUSTER_PACED_MAX];
 	int64_t told_from_ms;

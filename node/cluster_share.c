@@ -48,6 +48,11 @@ static void put(struct cluster *c, const char *key, const struct bytes *v)
 
 /* ---- a replica ---- */
 
+static int64_t version_of(const struct runner *r)
+{
+	return runner_is_current(r) ? r->agent->version : r->run_version;
+}
+
 static uint64_t hash_replica(const struct cluster *c, const struct runner *r)
 {
 	const struct replica_exit *x = &r->core.last_exit;
@@ -60,6 +65,8 @@ static uint64_t hash_replica(const struct cluster *c, const struct runner *r)
 	h = mix_int(h, (int64_t)r->epoch);
 	h = mix_int(h, r->core.since_wall_ms);
 	h = mix_int(h, (int64_t)r->refused.total);
+	h = mix_int(h, version_of(r));
+	h = mix_int(h, r->ready_since_ms);
 	h = mix_int(h, x->at_wall_ms);
 	h = mix(h, x->text, strlen(x->text));
 	return mix(h, r->core.status, strlen(r->core.status)) | 1; /* never 0 */
@@ -93,6 +100,11 @@ static void pack_replica(struct mp_writer *w, const struct runner *r)
 	pack_exit(w, &r->core.last_exit);
 	mp_uint(w, r->refused.total);
 	mp_str(w, *r->core.status ? r->core.status : NULL);
+	mp_int(w, version_of(r));
+	if (r->ready_since_ms)
+		mp_int(w, r->ready_since_ms);
+	else
+		mp_nil(w);
 }
 
 static void share_replica(struct cluster *c, struct runner *r)
@@ -128,6 +140,23 @@ static void agent_key(const struct agent *a, char *key, size_t n)
 	(void)snprintf(key, n, TOLD_AGENT "%s%s%s", own ? a->node->cfg->name : "", own ? "/" : "", a->name); /* fits */
 }
 
+/* For all replicas of which a process may be there. */
+static void pack_reserved(struct mp_writer *w, const struct agent *a)
+{
+	int64_t cpu_milli = 0, memory_bytes = 0;
+
+	for (size_t i = 0; i < a->n_slots; i++) {
+		const struct runner *r = a->slots[i];
+
+		if (!r || !runner_is_alive(r))
+			continue;
+		cpu_milli += r->spec->resources.reserve_cpu_milli;
+		memory_bytes += r->spec->resources.reserve_memory_bytes;
+	}
+	mp_int(w, cpu_milli);
+	mp_int(w, memory_bytes);
+}
+
 static void share_own(struct cluster *c, struct agent *a)
 {
 	CLEANUP(bytes_done) struct bytes v = {.max = GOSSIP_VALUE_MAX + 1};
@@ -145,6 +174,8 @@ static void share_own(struct cluster *c, struct agent *a)
 	mp_int(&w, a->version);
 	mp_bool(&w, a->stopped);
 	mp_str(&w, n.running < n.desired ? report_pending_reason(a, reason, sizeof(reason)) : NULL);
+	mp_nil(&w); /* nothing here acts on registers yet */
+	pack_reserved(&w, a);
 	h = mix(begin_hash(c), v.v, v.failed ? 0 : v.n) | 1; /* never 0 */
 	if (h == a->told_hash)
 		return;

@@ -24,6 +24,8 @@ libnode_a_SOURCES = \
 	%D%/cluster_life.c \
 	%D%/cluster_link.c \
 	%D%/cluster_priv.h \
+	%D%/cluster_register.c \
+	%D%/cluster_register.h \
 	%D%/cluster_seen.c \
 	%D%/cluster_share.c \
 	%D%/cluster_share.h \
@@ -82,6 +84,8 @@ libnode_a_SOURCES = \
 	%D%/node_run.h \
 	%D%/ops.c \
 	%D%/ops.h \
+	%D%/parcel.c \
+	%D%/parcel.h \
 	%D%/page.c \
 	%D%/page.h \
 	%D%/poll.c \
@@ -93,6 +97,10 @@ libnode_a_SOURCES = \
 	%D%/poll_logs_far.c \
 	%D%/poll_logs_list.c \
 	%D%/poll_priv.h \
+	%D%/register_def.c \
+	%D%/register_def.h \
+	%D%/register_view.c \
+	%D%/register_view.h \
 	%D%/renew.c \
 	%D%/renew.h \
 	%D%/report.c \
@@ -143,10 +151,33 @@ libnode_a_SOURCES = \
 	%D%/verbs.c \
 	%D%/verbs.h \
 	%D%/version.c \
-	%D%/version.h
+	%D%/version.h \
+	%D%/votes.c \
+	%D%/votes.h \
+	%D%/votes_load.c \
+	%D%/votes_priv.h \
+	%D%/votes_rows.c \
+	%D%/votes_sum.c
 
 sbin_PROGRAMS += coveyd
 coveyd_SOURCES = %D%/main.c
-coveyd_LDADD = libnode.a libgossip.a libgossip_core.a libsupervisor.a libsupervisor_core.a libbase.a \
+coveyd_LDADD = libnode.a libnode_core.a libgossip.a libgossip_core.a libconsensus.a libconsensus_core.a \
+	libscheduler_core.a libsupervisor.a libsupervisor_core.a libbase.a \
 	$(EV_LIBS) $(NNG_LIBS) $(MSGPACK_LIBS) $(TLS_LIBS) \
 	$(CGROUP_LIBS) $(SECCOMP_LIBS) $(SQLITE_LIBS) $(YAML_LIBS) -lpthread -lm
+# Core: what the cluster agrees on about its agents, pure: no clock, no descriptor, no heap.
+noinst_LIBRARIES += libnode_core.a
+libnode_core_a_SOURCES = \
+	%D%/agree.c \
+	%D%/agree.h \
+	%D%/agree_decide.c \
+	%D%/agree_impl.h \
+	%D%/register_agent.c \
+	%D%/register_agent.h \
+	%D%/register_agent_write.c \
+	%D%/register_bytes.c \
+	%D%/register_bytes.h \
+	%D%/register_reader.c \
+	%D%/register_reader.h \
+	%D%/register_root.c \
+	%D%/register_root.h

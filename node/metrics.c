@@ -150,6 +150,16 @@ static const struct row node_rows[] = {
 		"Messages of no question that is known; each was ignored."),
 	NODE("covey_gossip_answers_bytes", "gauge", KIND_I64, gossip.answers_bytes,
 		"Memory of answers that have not left."),
+	NODE("covey_gossip_registers_in_total", "counter", KIND_I64, gossip.registers_in,
+		"Messages about registers that came."),
+	NODE("covey_gossip_registers_out_total", "counter", KIND_I64, gossip.registers_out,
+		"Messages about registers that were sent."),
+	NODE("covey_gossip_registers_dropped_total", "counter", KIND_I64, gossip.registers_dropped,
+		"Those for which there was no link, place or memory, or whose link ended; they are asked for again."),
+	NODE("covey_gossip_registers_bad_total", "counter", KIND_I64, gossip.registers_bad,
+		"Those that were no message, or came out of turn; each was ignored."),
+	NODE("covey_gossip_registers_bytes", "gauge", KIND_I64, gossip.registers_bytes,
+		"Memory of those that have not left or not come whole."),
 };
 
 static const struct row agent_rows[] = {

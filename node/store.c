@@ -27,8 +27,10 @@ static void configure_sqlite(void)
 static void complete(struct store *s)
 {
 	struct list done;
+	bool suspect;
 
 	pthread_mutex_lock(&s->lock);
+	suspect = s->st.suspect;
 	done = s->finished;
 	if (list_is_empty(&s->finished)) {
 		list_init(&done);
@@ -47,6 +49,8 @@ static void complete(struct store *s)
 		free(j->error);
 		free(j);
 	}
+	if (s->watcher)
+		s->watcher(s->watcher_arg, suspect);
 	s->completing = false;
 }
 
@@ -83,6 +87,7 @@ static void free_store(struct store *s)
 	(void)pthread_mutex_destroy(&s->db_lock);
 	free(s->dir);
 	free(s->path);
+	free(s->mark);
 	free(s);
 }
 
@@ -129,6 +134,17 @@ void store_close(struct store *s)
 	free_store(s);
 }
 
+int store_watch(struct store *s, const char *mark, void (*watcher)(void *arg, bool suspect), void *arg)
+{
+	assert(!s->thread_started && !s->mark);
+	s->mark = mem_strdup(mark);
+	if (!s->mark)
+		return -ENOMEM;
+	s->watcher = watcher;
+	s->watcher_arg = arg;
+	return 0;
+}
+
 const char *store_node_id(const struct store *s)
 {
 	return s->node_id;
@@ -139,7 +155,7 @@ const char *store_cluster_id(const struct store *s)
 	return s->cluster_id;
 }
 
-static struct store_job *job_new(enum store_kind kind, size_t content, store_done *done, void *arg)
+struct store_job *store_job_new(enum store_kind kind, size_t content, store_done *done, void *arg)
 {
 	struct store_job *j = mem_alloc(sizeof(*j) + content);
 
@@ -207,8 +223,7 @@ static bool is_alone(const struct list *l, const struct list *e)
 	return l->next == e && l->prev == e;
 }
 
-/* Takes j: it is queued, or freed. */
-static int submit(struct store *s, struct store_job *j)
+int store_job_submit(struct store *s, struct store_job *j)
 {
 	int rc;
 
@@ -276,7 +291,8 @@ void store_group_drop(struct store *s)
 
 int store_put_agent(struct store *s, const struct store_agent *a, store_done *done, void *arg)
 {
-	struct store_job *j = job_new(STORE_PUT_AGENT, text_size(a->name) + a->text_len + a->before_len, done, arg);
+	struct store_job *j =
+		store_job_new(STORE_PUT_AGENT, text_size(a->name) + a->text_len + a->before_len, done, arg);
 
 	if (j) {
 		j->u.agent = *a;
@@ -284,21 +300,21 @@ int store_put_agent(struct store *s, const struct store_agent *a, store_done *do
 		j->u.agent.text = keep(j, a->text ? a->text : "", a->text_len);
 		j->u.agent.before = keep(j, a->before, a->before_len);
 	}
-	return submit(s, j);
+	return store_job_submit(s, j);
 }
 
 int store_del_agent(struct store *s, const char *name, store_done *done, void *arg)
 {
-	struct store_job *j = job_new(STORE_DEL_AGENT, text_size(name), done, arg);
+	struct store_job *j = store_job_new(STORE_DEL_AGENT, text_size(name), done, arg);
 
 	if (j)
 		j->u.agent.name = keep_text(j, name);
-	return submit(s, j);
+	return store_job_submit(s, j);
 }
 
 int store_put_replica(struct store *s, const struct store_replica *r, store_done *done, void *arg)
 {
-	struct store_job *j = job_new(STORE_PUT_REPLICA, text_size(r->id) + r->saved_len, done, arg);
+	struct store_job *j = store_job_new(STORE_PUT_REPLICA, text_size(r->id) + r->saved_len, done, arg);
 
 	if (j) {
 		j->lazy = r->lazy;
@@ -306,28 +322,28 @@ int store_put_replica(struct store *s, const struct store_replica *r, store_done
 		j->u.replica.id = keep_text(j, r->id);
 		j->u.replica.saved = keep(j, r->saved ? r->saved : "", r->saved_len);
 	}
-	return submit(s, j);
+	return store_job_submit(s, j);
 }
 
 int store_del_replica(struct store *s, const char *id, store_done *done, void *arg)
 {
-	struct store_job *j = job_new(STORE_DEL_REPLICA, text_size(id), done, arg);
+	struct store_job *j = store_job_new(STORE_DEL_REPLICA, text_size(id), done, arg);
 
 	if (j)
 		j->u.replica.id = keep_text(j, id);
-	return submit(s, j);
+	return store_job_submit(s, j);
 }
 
 int store_put_op(struct store *s, const struct store_op *op, store_done *done, void *arg)
 {
-	struct store_job *j = job_new(STORE_PUT_OP, text_size(op->id) + op->saved_len, done, arg);
+	struct store_job *j = store_job_new(STORE_PUT_OP, text_size(op->id) + op->saved_len, done, arg);
 
 	if (j) {
 		j->u.op = *op;
 		j->u.op.id = keep_text(j, op->id);
 		j->u.op.saved = keep(j, op->saved ? op->saved : "", op->saved_len);
 	}
-	return submit(s, j);
+	return store_job_submit(s, j);
 }
 
 int store_put_event(struct store *s, const struct store_event *ev, store_done *done, void *arg)
@@ -335,7 +351,7 @@ int store_put_event(struct store *s, const struct store_event *ev, store_done *d
 	assert(ev->severity && ev->kind && ev->text);
 	size_t content = text_size(ev->severity) + text_size(ev->kind) + text_size(ev->agent) + text_size(ev->replica) +
 			 text_size(ev->text) + ev->data_len;
-	struct store_job *j = job_new(STORE_PUT_EVENT, content, done, arg);
+	struct store_job *j = store_job_new(STORE_PUT_EVENT, content, done, arg);
 
 	if (j) {
 		j->lazy = true;
@@ -347,28 +363,28 @@ int store_put_event(struct store *s, const struct store_event *ev, store_done *d
 		j->u.event.text = keep_text(j, ev->text);
 		j->u.event.data = keep(j, ev->data, ev->data_len);
 	}
-	return submit(s, j);
+	return store_job_submit(s, j);
 }
 
 int store_put_meta(struct store *s, const char *key, int64_t value, store_done *done, void *arg)
 {
-	struct store_job *j = job_new(STORE_PUT_META, text_size(key), done, arg);
+	struct store_job *j = store_job_new(STORE_PUT_META, text_size(key), done, arg);
 
 	if (j) {
 		j->u.meta.key = keep_text(j, key);
 		j->u.meta.value = value;
 	}
-	return submit(s, j);
+	return store_job_submit(s, j);
 }
 
 int store_put_cluster(struct store *s, const char *id, store_done *done, void *arg)
 {
-	struct store_job *j = job_new(STORE_PUT_CLUSTER, text_size(id), done, arg);
+	struct store_job *j = store_job_new(STORE_PUT_CLUSTER, text_size(id), done, arg);
 
 	assert(strlen(id) == sizeof(s->cluster_id) - 1);
 	if (j)
 		j->u.cluster_id = keep_text(j, id);
-	return submit(s, j);
+	return store_job_submit(s, j);
 }
 
 const char *const store_note_keys[STORE_NOTE_MAX] = {
@@ -378,40 +394,40 @@ const char *const store_note_keys[STORE_NOTE_MAX] = {
 
 int store_put_note(struct store *s, enum store_note note, const char *text, store_done *done, void *arg)
 {
-	struct store_job *j = job_new(STORE_PUT_NOTE, text_size(text), done, arg);
+	struct store_job *j = store_job_new(STORE_PUT_NOTE, text_size(text), done, arg);
 
 	if (j) {
 		j->u.note.key = store_note_keys[note];
 		j->u.note.text = keep_text(j, text);
 	}
-	return submit(s, j);
+	return store_job_submit(s, j);
 }
 
 int store_backup(struct store *s, const char *path, store_done *done, void *arg)
 {
-	struct store_job *j = job_new(STORE_BACKUP, text_size(path), done, arg);
+	struct store_job *j = store_job_new(STORE_BACKUP, text_size(path), done, arg);
 
 	if (j)
 		j->u.path = keep_text(j, path);
-	return submit(s, j);
+	return store_job_submit(s, j);
 }
 
 int store_read_events(
 	struct store *s, const struct store_events_query *q, store_event_fn *fn, store_done *done, void *arg)
 {
-	struct store_job *j = job_new(STORE_READ_EVENTS, text_size(q->agent), done, arg);
+	struct store_job *j = store_job_new(STORE_READ_EVENTS, text_size(q->agent), done, arg);
 
 	if (j) {
 		j->u.read.q = *q;
 		j->u.read.q.agent = keep_text(j, q->agent);
 		j->u.read.fn = fn;
 	}
-	return submit(s, j);
+	return store_job_submit(s, j);
 }
 
 int store_sync(struct store *s, store_done *done, void *arg)
 {
-	return submit(s, job_new(STORE_SYNC, 0, done, arg));
+	return store_job_submit(s, store_job_new(STORE_SYNC, 0, done, arg));
 }
 
 static int by_value(const void *a, const void *b)

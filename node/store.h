@@ -14,7 +14,7 @@
 #include "base/err.h"
 #include "base/limits.h"
 
-#define STORE_SCHEMA_VERSION 2
+#define STORE_SCHEMA_VERSION 3
 
 struct store;
 
@@ -28,6 +28,11 @@ typedef void store_done(void *arg, int rc, const char *error);
  */
 int store_open(struct ev_loop *loop, const char *data_dir, struct store **ret, struct err *e);
 void store_close(struct store *s); /* finishes what is queued first */
+/*
+ * Once, before the first job. When the store becomes suspect the file `mark` is made, before any job is told of it. The
+ * watcher is called on the loop after each run of completions, and once the store is suspect. 0, or -ENOMEM.
+ */
+int store_watch(struct store *s, const char *mark, void (*watcher)(void *arg, bool suspect), void *arg);
 
 struct store_agent {
 	const char *name;

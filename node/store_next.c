@@ -162,6 +162,10 @@ static int keep_up(struct store *s, const char *key, int64_t least, int64_t more
 	return exec(s, sql, e);
 }
 
+/* A new node has not voted, holds no lease and has been given nothing. What its peers said of theirs stays true. */
+static const char no_votes[] = "DELETE FROM vote_state; DELETE FROM vote_promises; DELETE FROM vote_values;"
+			       "DELETE FROM vote_longs; DELETE FROM lease_releases; DELETE FROM chosen_values";
+
 static int change(struct store *s, const struct store_op *op, const struct store_counts *counts, struct err *e)
 {
 	char id[37], sql[128];
@@ -171,6 +175,8 @@ static int change(struct store *s, const struct store_op *op, const struct store
 		return rc;
 	(void)snprintf(sql, sizeof(sql), "BEGIN; UPDATE identity SET value='%s' WHERE key='node_id'", id); /* fits */
 	rc = exec(s, sql, e);
+	if (rc == 0)
+		rc = exec(s, no_votes, e);
 	if (rc == 0)
 		rc = keep_up(s, "boot", counts ? counts->boot : 0, 0, e);
 	if (rc == 0)

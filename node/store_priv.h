@@ -32,8 +32,12 @@ enum store_kind {
 	STORE_BACKUP, /* the first that is no row */
 	STORE_READ_EVENTS,
 	STORE_SYNC,
+	STORE_VOTE, /* node/votes.h; rows of several tables */
 	STORE_KIND_MAX
 };
+
+struct votes;
+struct votes_row;
 
 struct store_job {
 	struct list link;
@@ -64,9 +68,10 @@ struct store_job {
 			struct store_events_query q;
 			store_event_fn *fn;
 		} read;
+		struct votes_row *vote;
 	} u;
-	size_t used; /* of v */
-	char v[];    /* what u points to */
+	size_t used;	      /* of v */
+	_Alignas(8) char v[]; /* what u points to */
 };
 
 enum store_stmt {
@@ -76,6 +81,22 @@ enum store_stmt {
 	STORE_STMT_ROLLBACK,
 	STORE_STMT_TRIM, /* of events */
 	STORE_STMT_TRIM_OPS,
+	STORE_STMT_STATE_PUT, /* this and those below, of node/votes.h, are prepared when they are first used */
+	STORE_STMT_STATE_FIND,
+	STORE_STMT_PROMISE_PUT,
+	STORE_STMT_PROMISE_FIND,
+	STORE_STMT_VALUE_ADD,
+	STORE_STMT_VALUE_SET,
+	STORE_STMT_VALUE_FIND,
+	STORE_STMT_LONG_PUT,
+	STORE_STMT_LONG_FIND,
+	STORE_STMT_RELEASE_PUT,
+	STORE_STMT_RELEASE_DROP,
+	STORE_STMT_SEEN_PUT,
+	STORE_STMT_SEEN_TRIM,
+	STORE_STMT_SEEN_DROP,
+	STORE_STMT_CHOSEN_PUT,
+	STORE_STMT_CHOSEN_DROP,
 	STORE_STMT_MAX
 };
 
@@ -83,8 +104,11 @@ extern const char *const store_note_keys[STORE_NOTE_MAX]; /* of identity */
 
 struct store {
 	struct ev_loop *loop;
-	ev_async wake;			  /* completions are there */
-	char *dir, *path;		  /* owned */
+	ev_async wake;	  /* completions are there */
+	char *dir, *path; /* owned */
+	char *mark;	  /* owned; made when the store becomes suspect; NULL: none */
+	void (*watcher)(void *arg, bool suspect);
+	void *watcher_arg;
 	char node_id[37], cluster_id[37]; /* the cluster's: "" for none */
 	bool thread_started, completing;
 	pthread_t thread;
@@ -108,6 +132,7 @@ struct store {
 	int64_t n_events; /* rows of events */
 	bool suspect;	  /* the thread's own; st.suspect is what others read */
 	bool checkpoint_said;
+	struct votes *votes; /* borrowed; NULL: none. Set before the thread runs */
 };
 
 /* store_schema.c: opens, checks, makes. On failure s->db may be set; the caller closes. */
@@ -122,8 +147,32 @@ int store_schema_fault(const struct store *s, struct err *e);
 /* An fsync failed: nothing that was written since can be trusted to be on disk. */
 bool store_schema_is_fsync(const struct store *s);
 
+/* Prepared at its first use; the store's. */
+int store_schema_stmt(struct store *s, enum store_stmt which, sqlite3_stmt **ret, struct err *e);
+
+/* store.c: a job with room for so much content, or NULL. */
+struct store_job *store_job_new(enum store_kind kind, size_t content, store_done *done, void *arg);
+int store_job_submit(struct store *s, struct store_job *j); /* takes j, also when it is refused; NULL: -ENOMEM */
+
+/* No copy is made, so there is nothing to fail; NULL binds NULL. */
+static inline void store_bind_text(sqlite3_stmt *st, int at, const char *v)
+{
+	(void)sqlite3_bind_text(st, at, v, -1, SQLITE_STATIC);
+}
+
+static inline void store_bind_blob(sqlite3_stmt *st, int at, const void *v, size_t n)
+{
+	(void)sqlite3_bind_blob(st, at, v, (int)n, SQLITE_STATIC); /* sizes are bounded by the queue's */
+}
+
+static inline void store_bind_int(sqlite3_stmt *st, int at, int64_t v)
+{
+	(void)sqlite3_bind_int64(st, at, v);
+}
+
 /* store_thread.c */
 void *store_thread_main(void *arg);
+int store_step(struct store *s, sqlite3_stmt *st, struct err *e); /* one that gives no rows; it is reset */
 void store_count_out(struct store *s, const struct store_job *j); /* done, or dropped; under `lock` */
 /* store_load.c: on the storage thread. */
 int store_load_page(struct store *s, const struct store_events_query *q, store_event_fn *fn, void *arg, struct err *e);

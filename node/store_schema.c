@@ -50,6 +50,20 @@ static const char tables[] = "CREATE TABLE identity(key TEXT PRIMARY KEY, value 
 static const char *const upgrades[] = {
 	[1] = "ALTER TABLE agents ADD COLUMN before BLOB;"
 	      "CREATE TABLE ops(seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, saved BLOB NOT NULL);",
+	/* The value last: what is before it is found without reading it. */
+	[2] = "CREATE TABLE vote_state(id INTEGER PRIMARY KEY, body BLOB NOT NULL, sum INTEGER NOT NULL);"
+	      "CREATE TABLE vote_promises(key BLOB PRIMARY KEY, ballot BLOB NOT NULL, sum INTEGER NOT NULL) "
+	      "WITHOUT ROWID;"
+	      "CREATE TABLE vote_values(id INTEGER PRIMARY KEY, key BLOB NOT NULL UNIQUE, ballot BLOB NOT NULL,"
+	      " sum INTEGER NOT NULL, value BLOB NOT NULL);"
+	      "CREATE TABLE vote_longs(key BLOB, slot INTEGER, owner BLOB NOT NULL, epoch INTEGER NOT NULL,"
+	      " long_ms INTEGER NOT NULL, sum INTEGER NOT NULL, PRIMARY KEY(key, slot)) WITHOUT ROWID;"
+	      "CREATE TABLE lease_releases(key BLOB, slot INTEGER, epoch INTEGER NOT NULL, sum INTEGER NOT NULL,"
+	      " PRIMARY KEY(key, slot)) WITHOUT ROWID;"
+	      "CREATE TABLE voters_seen(id INTEGER PRIMARY KEY, node BLOB NOT NULL UNIQUE, boot INTEGER NOT NULL,"
+	      " write INTEGER NOT NULL, sum INTEGER NOT NULL);"
+	      "CREATE TABLE chosen_values(id INTEGER PRIMARY KEY, key BLOB NOT NULL UNIQUE, ballot BLOB NOT NULL,"
+	      " sum INTEGER NOT NULL, value BLOB NOT NULL);",
 };
 _Static_assert(ARRAY_LEN(upgrades) == STORE_SCHEMA_VERSION, "a way from each schema to the next");
 
@@ -68,6 +82,27 @@ static const char *const statements[] = {
 	[STORE_STMT_ROLLBACK] = "ROLLBACK",
 	[STORE_STMT_TRIM] = "DELETE FROM events WHERE seq IN (SELECT seq FROM events ORDER BY seq LIMIT ?)",
 	[STORE_STMT_TRIM_OPS] = "DELETE FROM ops WHERE seq<?",
+	[STORE_STMT_STATE_PUT] = "REPLACE INTO vote_state VALUES(?,?,?)",
+	[STORE_STMT_STATE_FIND] = "SELECT sum FROM vote_state WHERE id=?",
+	[STORE_STMT_PROMISE_PUT] = "REPLACE INTO vote_promises VALUES(?,?,?)",
+	[STORE_STMT_PROMISE_FIND] = "SELECT sum FROM vote_promises WHERE key=?",
+	[STORE_STMT_VALUE_ADD] = "INSERT INTO vote_values(ballot,sum,value,key) VALUES(?,?,?,?)",
+	[STORE_STMT_VALUE_SET] = "UPDATE vote_values SET ballot=?,sum=?,value=? WHERE id=?",
+	[STORE_STMT_VALUE_FIND] = "SELECT sum,id FROM vote_values WHERE key=?",
+	[STORE_STMT_LONG_PUT] = "REPLACE INTO vote_longs VALUES(?,?,?,?,?,?)",
+	[STORE_STMT_LONG_FIND] = "SELECT sum,owner,epoch,long_ms FROM vote_longs WHERE key=? AND slot=?",
+	[STORE_STMT_RELEASE_PUT] = "INSERT INTO lease_releases VALUES(?,?,?,?) ON CONFLICT(key,slot) DO UPDATE "
+				   "SET epoch=excluded.epoch,sum=excluded.sum WHERE excluded.epoch>epoch",
+	[STORE_STMT_RELEASE_DROP] = "DELETE FROM lease_releases WHERE key=? AND slot=? AND epoch<=?",
+	[STORE_STMT_SEEN_PUT] = "REPLACE INTO voters_seen(node,boot,write,sum) SELECT ?1,?2,?3,?4 WHERE NOT EXISTS"
+				"(SELECT 1 FROM voters_seen WHERE node=?1 AND (boot,write)>=(?2,?3))",
+	[STORE_STMT_SEEN_TRIM] = "DELETE FROM voters_seen WHERE id IN "
+				 "(SELECT id FROM voters_seen ORDER BY id DESC LIMIT -1 OFFSET ?)",
+	[STORE_STMT_SEEN_DROP] = "DELETE FROM voters_seen WHERE node=?",
+	[STORE_STMT_CHOSEN_PUT] = "INSERT INTO chosen_values(key,ballot,sum,value) VALUES(?,?,?,?) ON CONFLICT(key) "
+				  "DO UPDATE SET ballot=excluded.ballot,sum=excluded.sum,value=excluded.value "
+				  "WHERE excluded.ballot>=ballot",
+	[STORE_STMT_CHOSEN_DROP] = "DELETE FROM chosen_values WHERE key=?",
 };
 _Static_assert(ARRAY_LEN(statements) == STORE_STMT_MAX, "a statement for each");
 
@@ -348,13 +383,24 @@ static int read_ids(struct store *s, struct err *e)
 	return MIN(rc, 0);
 }
 
+int store_schema_stmt(struct store *s, enum store_stmt which, sqlite3_stmt **ret, struct err *e)
+{
+	sqlite3_stmt **st = &s->stmts[which];
+
+	if (!*st && sqlite3_prepare_v3(s->db, statements[which], -1, SQLITE_PREPARE_PERSISTENT, st, NULL) != SQLITE_OK)
+		return store_schema_fault(s, e);
+	*ret = *st;
+	return 0;
+}
+
 static int prepare_all(struct store *s, struct err *e)
 {
-	for (int i = 0; i < STORE_STMT_MAX; i++)
-		if (sqlite3_prepare_v3(s->db, statements[i], -1, SQLITE_PREPARE_PERSISTENT, &s->stmts[i], NULL) !=
-			SQLITE_OK)
-			return store_schema_fault(s, e);
-	return 0;
+	sqlite3_stmt *st;
+	int rc = 0;
+
+	for (int i = 0; rc == 0 && i < STORE_STMT_STATE_PUT; i++)
+		rc = store_schema_stmt(s, i, &st, e);
+	return rc;
 }
 
 static int on_wal(void *arg, sqlite3 *db, const char *name, int frames)

@@ -15,12 +15,15 @@
 #include "node/store_priv.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 #include <time.h>
 
+#include "base/io.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "node/votes_priv.h"
 
 static int64_t mono_us(void)
 {
@@ -30,44 +33,29 @@ static int64_t mono_us(void)
 	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
 }
 
-static void bind_text(sqlite3_stmt *st, int at, const char *v)
-{
-	(void)sqlite3_bind_text(st, at, v, -1, SQLITE_STATIC); /* no copy, so nothing to fail; NULL binds NULL */
-}
-
-static void bind_blob(sqlite3_stmt *st, int at, const void *v, size_t n)
-{
-	(void)sqlite3_bind_blob(st, at, v, (int)n, SQLITE_STATIC); /* as above; sizes are bounded by the queue's */
-}
-
-static void bind_int(sqlite3_stmt *st, int at, int64_t v)
-{
-	(void)sqlite3_bind_int64(st, at, v); /* as above */
-}
-
 static void bind_agent(sqlite3_stmt *st, const struct store_agent *a)
 {
-	bind_text(st, 1, a->name);
-	bind_int(st, 2, a->version);
-	bind_blob(st, 3, a->text, a->text_len);
-	bind_int(st, 4, a->desired);
-	bind_int(st, 5, a->stopped);
-	bind_int(st, 6, a->paused);
-	bind_int(st, 7, a->removed);
-	bind_int(st, 8, a->changed_wall_ms);
-	bind_blob(st, 9, a->before, a->before_len); /* NULL binds NULL */
+	store_bind_text(st, 1, a->name);
+	store_bind_int(st, 2, a->version);
+	store_bind_blob(st, 3, a->text, a->text_len);
+	store_bind_int(st, 4, a->desired);
+	store_bind_int(st, 5, a->stopped);
+	store_bind_int(st, 6, a->paused);
+	store_bind_int(st, 7, a->removed);
+	store_bind_int(st, 8, a->changed_wall_ms);
+	store_bind_blob(st, 9, a->before, a->before_len); /* NULL binds NULL */
 }
 
 static void bind_event(sqlite3_stmt *st, const struct store_event *ev)
 {
-	bind_int(st, 1, ev->seq);
-	bind_int(st, 2, ev->wall_ms);
-	bind_text(st, 3, ev->severity);
-	bind_text(st, 4, ev->kind);
-	bind_text(st, 5, ev->agent);
-	bind_text(st, 6, ev->replica);
-	bind_text(st, 7, ev->text);
-	bind_blob(st, 8, ev->data, ev->data_len);
+	store_bind_int(st, 1, ev->seq);
+	store_bind_int(st, 2, ev->wall_ms);
+	store_bind_text(st, 3, ev->severity);
+	store_bind_text(st, 4, ev->kind);
+	store_bind_text(st, 5, ev->agent);
+	store_bind_text(st, 6, ev->replica);
+	store_bind_text(st, 7, ev->text);
+	store_bind_blob(st, 8, ev->data, ev->data_len);
 }
 
 static void bind_job(sqlite3_stmt *st, const struct store_job *j)
@@ -77,43 +65,44 @@ static void bind_job(sqlite3_stmt *st, const struct store_job *j)
 		bind_agent(st, &j->u.agent);
 		break;
 	case STORE_DEL_AGENT:
-		bind_text(st, 1, j->u.agent.name);
+		store_bind_text(st, 1, j->u.agent.name);
 		break;
 	case STORE_PUT_REPLICA:
-		bind_text(st, 1, j->u.replica.id);
-		bind_blob(st, 2, j->u.replica.saved, j->u.replica.saved_len);
+		store_bind_text(st, 1, j->u.replica.id);
+		store_bind_blob(st, 2, j->u.replica.saved, j->u.replica.saved_len);
 		break;
 	case STORE_DEL_REPLICA:
-		bind_text(st, 1, j->u.replica.id);
+		store_bind_text(st, 1, j->u.replica.id);
 		break;
 	case STORE_PUT_OP:
-		bind_int(st, 1, j->u.op.seq);
-		bind_text(st, 2, j->u.op.id);
-		bind_blob(st, 3, j->u.op.saved, j->u.op.saved_len);
+		store_bind_int(st, 1, j->u.op.seq);
+		store_bind_text(st, 2, j->u.op.id);
+		store_bind_blob(st, 3, j->u.op.saved, j->u.op.saved_len);
 		break;
 	case STORE_PUT_EVENT:
 		bind_event(st, &j->u.event);
 		break;
 	case STORE_PUT_META:
-		bind_text(st, 1, j->u.meta.key);
-		bind_int(st, 2, j->u.meta.value);
+		store_bind_text(st, 1, j->u.meta.key);
+		store_bind_int(st, 2, j->u.meta.value);
 		break;
 	case STORE_PUT_CLUSTER:
-		bind_text(st, 1, j->u.cluster_id);
+		store_bind_text(st, 1, j->u.cluster_id);
 		break;
 	case STORE_PUT_NOTE:
-		bind_text(st, 1, j->u.note.key);
-		bind_text(st, 2, j->u.note.text);
+		store_bind_text(st, 1, j->u.note.key);
+		store_bind_text(st, 2, j->u.note.text);
 		break;
 	case STORE_BACKUP:
 	case STORE_READ_EVENTS:
 	case STORE_SYNC:
+	case STORE_VOTE:
 	case STORE_KIND_MAX:
 		assert(!"no rows");
 	}
 }
 
-static int step(struct store *s, sqlite3_stmt *st, struct err *e)
+int store_step(struct store *s, sqlite3_stmt *st, struct err *e)
 {
 	int rc = sqlite3_step(st) == SQLITE_DONE ? 0 : store_schema_fault(s, e);
 
@@ -126,19 +115,22 @@ static int step(struct store *s, sqlite3_stmt *st, struct err *e)
 
 static int trim_ops(struct store *s, int64_t oldest, struct err *e)
 {
-	bind_int(s->stmts[STORE_STMT_TRIM_OPS], 1, oldest);
-	return step(s, s->stmts[STORE_STMT_TRIM_OPS], e);
+	store_bind_int(s->stmts[STORE_STMT_TRIM_OPS], 1, oldest);
+	return store_step(s, s->stmts[STORE_STMT_TRIM_OPS], e);
 }
 
 static int run_row(struct store *s, const struct store_job *j, struct err *e)
 {
-	sqlite3_stmt *st = s->stmts[j->kind];
+	sqlite3_stmt *st;
 	int rc;
 
 	if (j->kind == STORE_SYNC)
 		return 0;
+	if (j->kind == STORE_VOTE)
+		return votes_run(s->votes, j->u.vote, e);
+	st = s->stmts[j->kind];
 	bind_job(st, j);
-	rc = step(s, st, e);
+	rc = store_step(s, st, e);
 	s->n_events += rc == 0 && j->kind == STORE_PUT_EVENT;
 	if (rc == 0 && j->kind == STORE_PUT_OP)
 		rc = trim_ops(s, j->u.op.oldest, e);
@@ -153,8 +145,8 @@ static int trim(struct store *s, struct err *e)
 
 	if (s->n_events <= EVENTS_KEPT_MAX)
 		return 0;
-	bind_int(s->stmts[STORE_STMT_TRIM], 1, drop);
-	rc = step(s, s->stmts[STORE_STMT_TRIM], e);
+	store_bind_int(s->stmts[STORE_STMT_TRIM], 1, drop);
+	rc = store_step(s, s->stmts[STORE_STMT_TRIM], e);
 	if (rc == 0)
 		s->n_events -= drop;
 	return rc;
@@ -163,25 +155,49 @@ static int trim(struct store *s, struct err *e)
 static void roll_back(struct store *s)
 {
 	if (!sqlite3_get_autocommit(s->db)) /* SQLite rolls back by itself after some failures */
-		(void)step(s, s->stmts[STORE_STMT_ROLLBACK], NULL); /* the failure before it is the one to tell */
+		(void)store_step(s, s->stmts[STORE_STMT_ROLLBACK], NULL); /* the failure before it is the one to tell */
 }
 
-/* Jobs from `first` up to `end`, all or none. */
-static int transact(struct store *s, struct list *first, const struct list *end, struct err *e)
+static bool has_vote(struct list *first, const struct list *end)
 {
-	int64_t n_events = s->n_events;
-	int rc = step(s, s->stmts[STORE_STMT_BEGIN], e);
+	for (struct list *p = first; p != end; p = p->next)
+		if (LIST_ENTRY(p, struct store_job, link)->kind == STORE_VOTE)
+			return true;
+	return false;
+}
+
+static int run_rows(struct store *s, struct list *first, const struct list *end, struct err *e)
+{
+	int rc = 0;
 
 	for (struct list *p = first; rc == 0 && p != end; p = p->next)
 		rc = run_row(s, LIST_ENTRY(p, struct store_job, link), e);
 	if (rc == 0)
 		rc = trim(s, e);
+	if (rc == 0 && s->votes)
+		rc = votes_end(s->votes, e);
+	return rc;
+}
+
+/* Jobs from `first` up to `end`, all or none. A disk on which votes fail for another reason than room is not tried
+ * again, and believed in nothing more. */
+static int transact(struct store *s, struct list *first, const struct list *end, struct err *e)
+{
+	int64_t n_events = s->n_events;
+	int rc = store_step(s, s->stmts[STORE_STMT_BEGIN], e);
+
 	if (rc == 0)
-		rc = step(s, s->stmts[STORE_STMT_COMMIT], e);
+		rc = run_rows(s, first, end, e);
+	if (rc == 0)
+		rc = store_step(s, s->stmts[STORE_STMT_COMMIT], e);
 	if (rc < 0) {
 		roll_back(s);
 		s->n_events = n_events;
 	}
+	if (rc < 0 && rc != -ENOSPC && rc != -ENOMEM && has_vote(first, end))
+		s->suspect = true;
+	if (s->votes)
+		votes_ended(s->votes, rc == 0);
 	return rc;
 }
 
@@ -224,6 +240,17 @@ static struct list *unit_end(struct list *p, const struct list *end)
 	return p;
 }
 
+/* Failed for good: what a voter wrote after it must not be made. */
+static void give_up(struct store *s, struct list *first, const struct list *end)
+{
+	for (struct list *p = first; p != end; p = p->next) {
+		const struct store_job *j = LIST_ENTRY(p, struct store_job, link);
+
+		if (j->kind == STORE_VOTE)
+			votes_give_up(s->votes, j->u.vote);
+	}
+}
+
 static void run_group(struct store *s, struct list *first, struct list *end)
 {
 	int64_t at = mono_us();
@@ -238,6 +265,8 @@ static void run_group(struct store *s, struct list *first, struct list *end)
 	end_jobs(first, end, rc, &e);
 	if (rc == 0)
 		count_commit(s, mono_us() - at);
+	if (rc < 0 && unit_end(first, end) == end)
+		give_up(s, first, end);
 	if (rc == 0 || unit_end(first, end) == end || s->suspect)
 		return;
 	for (struct list *p = first, *next; p != end; p = next) {
@@ -306,7 +335,7 @@ static void run_batch(struct store *s, struct list *batch)
 	pthread_mutex_unlock(&s->db_lock);
 }
 
-static void splice(struct list *from, struct list *to)
+static void move_all(struct list *from, struct list *to)
 {
 	if (list_is_empty(from))
 		return;
@@ -348,7 +377,7 @@ static bool take(struct store *s, struct list *batch)
 		if (!s->n_urgent)
 			wait_for_company(s);
 	} while (s->grouping);
-	splice(&s->queue, batch);
+	move_all(&s->queue, batch);
 	s->n_urgent = 0;
 	pthread_mutex_unlock(&s->lock);
 	return !list_is_empty(batch);
@@ -356,8 +385,6 @@ static bool take(struct store *s, struct list *batch)
 
 static void hand_back(struct store *s, struct list *batch)
 {
-	bool was_suspect;
-
 	pthread_mutex_lock(&s->lock);
 	LIST_FOREACH (p, batch) {
 		const struct store_job *j = LIST_ENTRY(p, struct store_job, link);
@@ -366,15 +393,29 @@ static void hand_back(struct store *s, struct list *batch)
 		s->st.jobs++;
 		s->st.failures += j->rc < 0;
 	}
-	splice(batch, &s->finished);
-	was_suspect = s->st.suspect;
-	s->st.suspect = s->suspect;
+	move_all(batch, &s->finished);
 	pthread_mutex_unlock(&s->lock);
 	ev_async_send(s->loop, &s->wake);
-	if (s->suspect && !was_suspect)
-		log_err("store: the disk failed to make '%s' durable; nothing more is stored until coveyd is "
-			"restarted",
-			s->path);
+}
+
+/* The mark is there before anybody hears of it: whoever starts the daemon anew meets it. */
+static void tell_suspect(struct store *s)
+{
+	static const char text[] = "the disk failed to make the store durable; a restart of the host removes this\n";
+	struct err e;
+
+	if (!s->suspect || s->st.suspect) /* nobody else writes it */
+		return;
+	if (s->mark && io_replace_file(AT_FDCWD, s->mark, text, sizeof(text) - 1, 0600, false, &e) < 0)
+		log_err("store: the mark of a disk that failed cannot be made (%s): do not start coveyd before the "
+			"host was restarted",
+			e.text);
+	pthread_mutex_lock(&s->lock);
+	s->st.suspect = true;
+	pthread_mutex_unlock(&s->lock);
+	ev_async_send(s->loop, &s->wake);
+	log_err("store: the disk failed to make '%s' durable; nothing more is stored until coveyd is restarted",
+		s->path);
 }
 
 void *store_thread_main(void *arg)
@@ -388,10 +429,12 @@ void *store_thread_main(void *arg)
 	list_init(&batch);
 	while (take(s, &batch)) {
 		run_batch(s, &batch);
+		tell_suspect(s);
 		hand_back(s, &batch);
 		pthread_mutex_lock(&s->db_lock);
 		checkpoint(s);
 		pthread_mutex_unlock(&s->db_lock);
+		tell_suspect(s);
 	}
 	return NULL;
 }

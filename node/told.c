@@ -89,9 +89,8 @@ static int by_name(const void *a, const void *b)
 	return rc ? rc : (x->id > y->id) - (x->id < y->id);
 }
 
-struct gossip_member *told_members(const struct cluster *c, size_t *ret_n)
+static struct gossip_member *members_of(const struct gossip *g, size_t *ret_n)
 {
-	const struct gossip *g = cluster_core(c);
 	size_t n = 0, max = g ? gossip_members(g) : 0;
 	struct gossip_member *v = mem_zalloc(max + 1, sizeof(*v));
 
@@ -103,6 +102,11 @@ struct gossip_member *told_members(const struct cluster *c, size_t *ret_n)
 	qsort(v, n, sizeof(*v), by_name);
 	*ret_n = n;
 	return v;
+}
+
+struct gossip_member *told_members(const struct cluster *c, size_t *ret_n)
+{
+	return members_of(cluster_core(c), ret_n);
 }
 
 /* ---- agents and replicas ---- */
@@ -162,7 +166,7 @@ static size_t collect(
 		const struct gossip_member *m = &t->members[i];
 		struct gossip_str rest;
 
-		for (uint32_t k = 0; is_shown(m) && gossip_value_next(g, m->id, &k, &e);) {
+		for (uint32_t k = 0; (is_shown(m) || (t->whole && m->self)) && gossip_value_next(g, m->id, &k, &e);) {
 			if (e.removed || !after(e.key, prefix, &rest))
 				continue;
 			if (v)
@@ -189,19 +193,27 @@ static struct told_item *sorted(
 	return v;
 }
 
-int told_all(const struct cluster *c, struct told *ret)
+static int all(const struct gossip *g, bool whole, struct told *ret)
 {
-	const struct gossip *g = c ? cluster_core(c) : NULL;
-
-	*ret = (struct told){0};
+	*ret = (struct told){.whole = whole};
 	if (!g)
 		return 0;
-	ret->members = told_members(c, &ret->n_members);
+	ret->members = members_of(g, &ret->n_members);
 	if (!ret->members)
 		return -ENOMEM;
 	ret->agents = sorted(g, ret, TOLD_AGENT, false, &ret->n_agents);
 	ret->replicas = sorted(g, ret, TOLD_REPLICA, true, &ret->n_replicas);
 	return ret->agents && ret->replicas ? 0 : -ENOMEM;
+}
+
+int told_all(const struct cluster *c, struct told *ret)
+{
+	return all(c ? cluster_core(c) : NULL, false, ret);
+}
+
+int told_whole(const struct gossip *g, struct told *ret)
+{
+	return all(g, true, ret);
 }
 
 void told_done(struct told *t)

@@ -34,6 +34,11 @@ enum told_agent {
 	TOLD_AGENT_VERSION,
 	TOLD_AGENT_STOPPED,
 	TOLD_AGENT_REASON, /* why it is pending, or nil */
+	/* The newest decision of its register that this node acts on, set after all that it says of replicas; nil: of
+	 * none. And what is reserved for the replicas that are there: thousandths of a processor, bytes. */
+	TOLD_AGENT_KNOWS,
+	TOLD_AGENT_CPU,
+	TOLD_AGENT_MEMORY,
 	TOLD_AGENT_MAX
 };
 
@@ -46,7 +51,9 @@ enum told_replica {
 	TOLD_REPLICA_SINCE, /* ms since 1970, as all times */
 	TOLD_REPLICA_EXIT,  /* of the last run, or nil */
 	TOLD_REPLICA_REFUSED,
-	TOLD_REPLICA_SAID, /* STATUS= of sd_notify, or nil */
+	TOLD_REPLICA_SAID,    /* STATUS= of sd_notify, or nil */
+	TOLD_REPLICA_VERSION, /* the newest that asks for no other run than this one */
+	TOLD_REPLICA_READY,   /* nil: it is not; else a number that is another one each time it became ready */
 	TOLD_REPLICA_MAX
 };
 
@@ -69,7 +76,7 @@ const msgpack_object *told_get(const struct cluster *c, uint64_t id, const char 
 /* Members but the forgotten, by name. The caller frees; NULL: out of memory. */
 struct gossip_member *told_members(const struct cluster *c, size_t *ret_n);
 
-/* Of another member that is alive, suspect or dead: an agent or a replica. Borrowed until the core's next step. */
+/* Of a member that is alive, suspect or dead: an agent or a replica. Borrowed until the core's next step. */
 struct told_item {
 	struct gossip_str agent; /* its name */
 	struct gossip_str id;	 /* of a replica */
@@ -80,12 +87,15 @@ struct told_item {
 struct told {
 	struct gossip_member *members;
 	size_t n_members;
+	bool whole;			     /* oneself too */
 	struct told_item *agents, *replicas; /* by name, then by member's name */
 	size_t n_agents, n_replicas;
 };
 
 /* c NULL: nothing is told. 0 or -ENOMEM; told_done in any case. */
 int told_all(const struct cluster *c, struct told *ret) MUST_CHECK;
+/* The same, with what the node itself tells among it. */
+int told_whole(const struct gossip *g, struct told *ret) MUST_CHECK;
 void told_done(struct told *t);
 /* Those of `v` that are of that agent: *ret_n of them from the one returned on. */
 const struct told_item *told_of(const struct told_item *v, size_t n, struct gossip_str agent, size_t *ret_n);

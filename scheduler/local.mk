@@ -18,4 +18,5 @@ libscheduler_core_a_SOURCES = \
 	%D%/rank.h \
 	%D%/sched.c \
 	%D%/sched.h \
+	%D%/sched_fault.c \
 	%D%/sentence.h

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The value of an agent's register: its slots and earlier owners kept in order and within their bounds, and what must
- * always be true of it.
+ * The value of an agent's register: its slots and earlier owners kept in order and within their bounds.
  */
 #include "scheduler/sched.h"
 
@@ -225,44 +224,6 @@ char *sched_name_of(const struct sched_view *view, struct sched_node id, char ou
 	else
 		(void)snprintf(out, SCHED_NAME_TEXT_MAX, "%08" PRIx64, id.hi >> 32); /* fits */
 	return out;
-}
-
-static void slot_check(const struct sched_value *v, const struct sched_slot *s)
-{
-	assert((unsigned)s->state < SCHED_SLOT_STATE_MAX && (unsigned)s->why < SCHED_WHY_MAX);
-	assert(s->number < SCHED_SLOTS_MAX);
-	assert(s->version < v->next_version);
-	assert(s->decision <= v->number);
-	if (s->state == SCHED_PENDING) {
-		assert(!sched_is_node(s->node) && !sched_is_node(s->from) && s->epoch == 0);
-		return;
-	}
-	assert(sched_is_node(s->node) && s->epoch >= 1 && s->epoch < v->next_epoch);
-	assert(!sched_is_node(s->last));
-	if (!sched_is_node(s->from))
-		return;
-	assert(s->state == SCHED_RUN && !s->leased); /* a slot with a lease has one owner */
-	assert(s->from_epoch >= 1 && s->from_epoch < s->epoch && !sched_same_node(s->from, s->node));
-}
-
-void sched_check(const struct sched_value *v)
-{
-	assert(v->n_slots <= v->cap_slots && v->n_held <= v->cap_held);
-	assert(v->n_decisions <= SCHED_DECISIONS_MAX && v->n_ops <= SCHED_OPS_MAX);
-	assert(v->next_version >= 1 && v->next_epoch >= 1);
-	assert(v->now.version < v->next_version && v->before.version < v->next_version);
-	assert(v->desired >= 0 && v->desired <= SCHED_SLOTS_MAX);
-	assert((unsigned)v->rollout.state < SCHED_ROLLOUT_STATE_MAX);
-	assert(v->removed || v->number == 0 || (v->now.version && v->now.spec));
-	for (size_t i = 0; i < v->n_slots; i++) {
-		assert(i == 0 || v->slots[i - 1].number < v->slots[i].number);
-		assert(!v->removed || v->slots[i].state == SCHED_STOP);
-		slot_check(v, &v->slots[i]);
-	}
-	for (size_t i = 0; i < v->n_held; i++)
-		assert(sched_is_node(v->held[i].node) && v->held[i].epoch < v->next_epoch);
-	for (size_t i = 0; i < v->n_decisions; i++)
-		assert(v->decisions[i].number + v->n_decisions == v->number + 1 + i);
 }
 
 /* Appends; what does not fit is cut. */

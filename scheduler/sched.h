@@ -24,7 +24,10 @@
 #define SCHED_OPS_MAX	    32
 #define SCHED_EXPRS_MAX	    64
 #define SCHED_TEXT_MAX	    256
-#define SCHED_ANY_SLOT	    UINT32_MAX /* of struct sched_held: some slot, it is not known any more which */
+#define SCHED_ANY_SLOT	    UINT32_MAX		/* of struct sched_held: some slot, it is not known any more which */
+#define SCHED_VERSION_MAX   (UINT32_C(1) << 31) /* nobody counts that far */
+#define SCHED_COUNT_MAX	    (UINT64_C(1) << 62)
+#define SCHED_RESERVE_MAX   (INT64_C(1) << 49) /* of one replica: those of all slots can be summed up */
 
 /* A UUID's two halves; zeroes: nobody. */
 struct sched_node {
@@ -286,7 +289,9 @@ void sched_init(
 	struct sched_value *v, struct sched_slot *slots, size_t cap_slots, struct sched_held *held, size_t cap_held);
 /* false: it does not fit into ret's arrays; ret is then as it was. */
 bool sched_copy(struct sched_value *ret, const struct sched_value *v) MUST_CHECK;
-void sched_check(const struct sched_value *v); /* aborts when an invariant is broken */
+/* NULL, or what is wrong with it, in words; of definitions their versions alone. What comes from others is asked. */
+const char *sched_fault(const struct sched_value *v);
+void sched_check(const struct sched_value *v); /* aborts when an invariant is broken, or a version has no spec */
 
 struct sched_slot *sched_slot_of(const struct sched_value *v, uint32_t number); /* NULL: none */
 /* A new pending slot in its place; NULL: it is there, or full. */

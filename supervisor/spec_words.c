@@ -154,8 +154,7 @@ const char *spec_check_call(const char *s)
 	return "the name of a system call such as mount, or of a group such as @network";
 }
 
-/* "zone == a" in its parts; false: it is none. */
-static bool read_expression(const char *s, char label[NAME_MAX_LEN + 1], bool *ret_equal, const char **ret_value)
+bool spec_read_expression(const char *s, char label[NAME_MAX_LEN + 1], bool *ret_equal, const char **ret_value)
 {
 	size_t n = strcspn(s, " =!");
 
@@ -178,7 +177,7 @@ const char *spec_check_expression(const char *s)
 	const char *value;
 	bool equal;
 
-	if (read_expression(s, label, &equal, &value))
+	if (spec_read_expression(s, label, &equal, &value))
 		return NULL;
 	return "an expression such as \"zone == a\" or \"disk != hdd\"";
 }
@@ -189,7 +188,7 @@ bool spec_expression_holds(const char *s, const struct spec_pairs *labels)
 	const char *value;
 	bool equal;
 
-	if (!read_expression(s, label, &equal, &value))
+	if (!spec_read_expression(s, label, &equal, &value))
 		return false;
 	for (size_t i = 0; i < labels->n; i++)
 		if (strcmp(labels->v[i].key, label) == 0)

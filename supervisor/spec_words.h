@@ -19,6 +19,8 @@ const char *spec_check_cpuset(const char *s);
 const char *spec_check_capability(const char *s);
 const char *spec_check_call(const char *s);	  /* a syscall or an @group, by form */
 const char *spec_check_expression(const char *s); /* zone == a */
+/* "zone == a" in its parts, the value as it stands in s; false: it is none. */
+bool spec_read_expression(const char *s, char label[NAME_MAX_LEN + 1], bool *ret_equal, const char **ret_value);
 const char *spec_check_expandable(const char *s); /* ${NAME} and $$ well formed, and a name that covey tells */
 /* SIGTERM or TERM → 15; -1: there is none. */
 int spec_signal(const char *name);

@@ -2,9 +2,10 @@
 # A test program is one line: tests/unit/NAME (pure or cheap) or tests/edge/NAME (real cgroups, processes, sockets),
 # made of the .c file of that name with cmocka and linked with every floor. Exit status 77: this host lacks what it
 # names.
-TEST_LIBS = libtest.a libcli.a libnode.a libgossip.a libgossip_core.a libscheduler_core.a libsupervisor.a \
-	libsupervisor_core.a libbase.a $(EV_LIBS) $(NNG_LIBS) $(MSGPACK_LIBS) $(CGROUP_LIBS) $(SECCOMP_LIBS) \
-	$(SQLITE_LIBS) $(YAML_LIBS) $(TLS_LIBS) $(CMOCKA_LIBS) -lpthread -lm
+TEST_LIBS = libtest.a libcli.a libnode.a libnode_core.a libgossip.a libgossip_core.a libconsensus.a \
+	libconsensus_core.a libscheduler_core.a libsupervisor.a libsupervisor_core.a libbase.a $(EV_LIBS) $(NNG_LIBS) \
+	$(MSGPACK_LIBS) $(CGROUP_LIBS) $(SECCOMP_LIBS) $(SQLITE_LIBS) $(YAML_LIBS) $(TLS_LIBS) $(CMOCKA_LIBS) \
+	-lpthread -lm
 LDADD = $(TEST_LIBS)
 
 # What test programs share and is more than a header.
@@ -48,6 +49,7 @@ test_programs += %D%/edge/test_cli_pki
 test_programs += %D%/edge/test_cli_read
 test_programs += %D%/edge/test_cluster
 test_programs += %D%/edge/test_cluster_address
+test_programs += %D%/edge/test_cluster_register
 test_programs += %D%/edge/test_cluster_trust
 test_programs += %D%/edge/test_control_abuse
 test_programs += %D%/edge/test_coveyd
@@ -63,6 +65,7 @@ test_programs += %D%/edge/test_shim
 test_programs += %D%/edge/test_status
 test_programs += %D%/edge/test_store_kill
 test_programs += %D%/edge/test_verbs
+test_programs += %D%/edge/test_votes_kill
 test_programs += %D%/edge/test_renew
 test_programs += %D%/edge/test_transport
 test_programs += %D%/edge/test_transport_abuse
@@ -121,8 +124,15 @@ test_programs += %D%/unit/test_metrics
 test_programs += %D%/unit/test_mp
 test_programs += %D%/unit/test_ops_rows
 test_programs += %D%/unit/test_options
+test_programs += %D%/unit/test_parcel
 test_programs += %D%/unit/test_plan
 test_programs += %D%/unit/test_plan_walk
+test_programs += %D%/unit/test_agree
+test_programs += %D%/unit/test_register_agent
+test_programs += %D%/unit/test_register_def
+test_programs += %D%/unit/test_register_more
+test_programs += %D%/unit/test_register_root
+test_programs += %D%/unit/test_register_view
 test_programs += %D%/unit/test_replica
 test_programs += %D%/unit/test_replica_adopt
 test_programs += %D%/unit/test_replica_busy
@@ -136,6 +146,7 @@ test_programs += %D%/unit/test_runner_found
 test_programs += %D%/unit/test_runner_ids
 test_programs += %D%/unit/test_scheduler_decide
 test_programs += %D%/unit/test_scheduler_explain
+test_programs += %D%/unit/test_scheduler_fault
 test_programs += %D%/unit/test_scheduler_place
 test_programs += %D%/unit/test_scheduler_property
 test_programs += %D%/unit/test_scheduler_rank
@@ -154,10 +165,14 @@ test_programs += %D%/unit/test_store_faults
 test_programs += %D%/unit/test_store_group
 test_programs += %D%/unit/test_store_next
 test_programs += %D%/unit/test_store_next_files
+test_programs += %D%/unit/test_sum
 test_programs += %D%/unit/test_sysstat
 test_programs += %D%/unit/test_table
 test_programs += %D%/unit/test_units
 test_programs += %D%/unit/test_unpack
+test_programs += %D%/unit/test_votes
+test_programs += %D%/unit/test_votes_damage
+test_programs += %D%/unit/test_votes_faults
 test_programs += %D%/unit/test_wire
 test_programs += %D%/unit/test_hello
 test_programs += %D%/unit/test_hello_frames
@@ -178,7 +193,10 @@ libconsensus_bed_a_SOURCES = \
 	%D%/lib/consensus_bed_true.c \
 	%D%/lib/consensus_bed_voters.c \
 	%D%/lib/consensus_story.h \
-	%D%/lib/proposer_story.h
+	%D%/lib/proposer_story.h \
+	%D%/lib/registers_bed.c \
+	%D%/lib/registers_bed.h \
+	%D%/lib/registers_bed_ask.c
 test_programs += %D%/unit/test_consensus_acceptor
 test_programs += %D%/unit/test_consensus_acceptor_lease
 test_programs += %D%/unit/test_consensus_ballot
@@ -188,8 +206,10 @@ test_programs += %D%/unit/test_consensus_mutants_lease
 test_programs += %D%/unit/test_consensus_proposer
 test_programs += %D%/unit/test_consensus_proposer_lease
 test_programs += %D%/unit/test_consensus_quorum
+test_programs += %D%/unit/test_consensus_registers
 test_programs += %D%/unit/test_consensus_swarm
 test_programs += %D%/unit/test_consensus_voters
+test_programs += %D%/unit/test_consensus_wire
 tests_unit_test_consensus_acceptor_LDADD = libconsensus_core.a libbase.a $(CMOCKA_LIBS)
 tests_unit_test_consensus_acceptor_lease_LDADD = libconsensus_core.a libbase.a $(CMOCKA_LIBS)
 tests_unit_test_consensus_ballot_LDADD = libconsensus_core.a libbase.a $(CMOCKA_LIBS)
@@ -200,6 +220,9 @@ tests_unit_test_consensus_mutants_lease_LDADD = libconsensus_bed.a libconsensus_
 tests_unit_test_consensus_proposer_LDADD = libconsensus_core.a libbase.a $(CMOCKA_LIBS)
 tests_unit_test_consensus_proposer_lease_LDADD = libconsensus_core.a libbase.a $(CMOCKA_LIBS)
 tests_unit_test_consensus_quorum_LDADD = libconsensus_core.a libbase.a $(CMOCKA_LIBS)
+tests_unit_test_agree_LDADD = libconsensus_bed.a libnode_core.a libscheduler_core.a libconsensus_core.a libsim.a \
+	libbase.a $(CMOCKA_LIBS)
+tests_unit_test_consensus_registers_LDADD = libconsensus_bed.a libconsensus_core.a libsim.a libbase.a $(CMOCKA_LIBS)
 tests_unit_test_consensus_swarm_LDADD = libconsensus_bed.a libconsensus_core.a libsim.a libbase.a $(CMOCKA_LIBS)
 tests_unit_test_consensus_voters_LDADD = libconsensus_core.a libbase.a $(CMOCKA_LIBS)
 
@@ -223,6 +246,9 @@ threaded_programs += %D%/unit/test_events
 threaded_programs += %D%/unit/test_store
 threaded_programs += %D%/unit/test_store_faults
 threaded_programs += %D%/unit/test_store_group
+threaded_programs += %D%/edge/test_votes_kill
+threaded_programs += %D%/unit/test_votes
+threaded_programs += %D%/unit/test_votes_faults
 
 check_PROGRAMS += $(test_programs)
 TESTS += $(test_programs)
@@ -230,6 +256,7 @@ EXTRA_DIST += %D%/dist/configure.sh
 EXTRA_DIST += %D%/e2e/smoke.sh
 EXTRA_DIST += %D%/lib/certs.h
 EXTRA_DIST += %D%/lib/cgroup_bed.h
+EXTRA_DIST += %D%/lib/consensus_msgs.h
 EXTRA_DIST += %D%/lib/fail_io.h
 EXTRA_DIST += %D%/lib/faults.h
 EXTRA_DIST += %D%/lib/fake_daemon.h
@@ -243,15 +270,18 @@ EXTRA_DIST += %D%/lib/json.h
 EXTRA_DIST += %D%/lib/lsan.supp
 EXTRA_DIST += %D%/lib/oom.h
 EXTRA_DIST += %D%/lib/pki_bed.h
+EXTRA_DIST += %D%/lib/places.h
 EXTRA_DIST += %D%/lib/store_bed.h
 EXTRA_DIST += %D%/lib/sched_bed.h
 EXTRA_DIST += %D%/lib/proc.h
+EXTRA_DIST += %D%/lib/register_bed.h
 EXTRA_DIST += %D%/lib/replica_story.h
 EXTRA_DIST += %D%/lib/talk.h
 EXTRA_DIST += %D%/lib/test.h
 EXTRA_DIST += %D%/lib/tmpdir.h
 EXTRA_DIST += %D%/lib/trace.h
 EXTRA_DIST += %D%/lib/tsan.supp
+EXTRA_DIST += %D%/lib/votes_bed.h
 EXTRA_DIST += %D%/lib/wait.h
 EXTRA_DIST += %D%/vm/bed.py %D%/vm/cases.py %D%/vm/guest.py %D%/vm/line.py %D%/vm/main.py %D%/vm/image.sh
 EXTRA_DIST += %D%/vm/guest/agent.sh %D%/vm/guest/covey-vm-agent.service %D%/vm/guest/run-test.sh
@@ -269,6 +299,12 @@ fuzz_ldflags = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
 fuzz_programs += %D%/fuzz/fuzz_config
 tests_fuzz_fuzz_config_SOURCES = %D%/fuzz/fuzz_config.c $(fuzz_main)
 tests_fuzz_fuzz_config_LDFLAGS = $(fuzz_ldflags)
+fuzz_programs += %D%/fuzz/fuzz_consensus_core
+tests_fuzz_fuzz_consensus_core_SOURCES = %D%/fuzz/fuzz_consensus_core.c $(fuzz_main)
+tests_fuzz_fuzz_consensus_core_LDFLAGS = $(fuzz_ldflags)
+fuzz_programs += %D%/fuzz/fuzz_consensus_wire
+tests_fuzz_fuzz_consensus_wire_SOURCES = %D%/fuzz/fuzz_consensus_wire.c $(fuzz_main)
+tests_fuzz_fuzz_consensus_wire_LDFLAGS = $(fuzz_ldflags)
 fuzz_programs += %D%/fuzz/fuzz_control
 tests_fuzz_fuzz_control_SOURCES = %D%/fuzz/fuzz_control.c $(fuzz_main)
 tests_fuzz_fuzz_control_LDFLAGS = $(fuzz_ldflags)
@@ -290,6 +326,9 @@ tests_fuzz_fuzz_http_LDFLAGS = $(fuzz_ldflags)
 fuzz_programs += %D%/fuzz/fuzz_mp
 tests_fuzz_fuzz_mp_SOURCES = %D%/fuzz/fuzz_mp.c $(fuzz_main)
 tests_fuzz_fuzz_mp_LDFLAGS = $(fuzz_ldflags)
+fuzz_programs += %D%/fuzz/fuzz_register
+tests_fuzz_fuzz_register_SOURCES = %D%/fuzz/fuzz_register.c $(fuzz_main)
+tests_fuzz_fuzz_register_LDFLAGS = $(fuzz_ldflags)
 fuzz_programs += %D%/fuzz/fuzz_spec
 tests_fuzz_fuzz_spec_SOURCES = %D%/fuzz/fuzz_spec.c $(fuzz_main)
 tests_fuzz_fuzz_spec_LDFLAGS = $(fuzz_ldflags)

@@ -109,7 +109,7 @@ static void test_a_store_of_others_is_refused(void **state)
 	assert_int_equal(sqlite3_close(db), SQLITE_OK);
 	refuses_to_start(HOPELESS, "was written by a newer covey (schema 99");
 	assert_int_equal(sqlite3_open(tmpdir_path(&bed.dir, "data/covey.db"), &db), SQLITE_OK);
-	exec_sql(db, "PRAGMA user_version=2");
+	exec_sql(db, "PRAGMA user_version=3");
 	assert_int_equal(sqlite3_close(db), SQLITE_OK);
 	assert_int_equal(kill(pid, 0), 0);
 	daemon_start(&bed);

@@ -21,6 +21,7 @@ static struct {
 	pthread_cond_t let_go;
 	sqlite3_vfs vfs, *real;
 	long full_after, full_beyond, fail_write, fail_sync, fail_db_sync, writes, syncs;
+	long let, held; /* syncs that may go on; that wait, or go on just now */
 	bool hold;
 } disk = {.lock = PTHREAD_MUTEX_INITIALIZER, .let_go = PTHREAD_COND_INITIALIZER, .full_after = -1, .full_beyond = -1};
 
@@ -51,8 +52,11 @@ static int sync_fault(int main_db)
 
 	pthread_mutex_lock(&disk.lock);
 	disk.syncs++;
-	while (disk.hold)
+	disk.held++;
+	while (disk.hold && disk.let == 0)
 		pthread_cond_wait(&disk.let_go, &disk.lock);
+	disk.held--;
+	disk.let -= disk.hold;
 	if (disk.fail_sync > 0 && --disk.fail_sync == 0)
 		rc = SQLITE_IOERR_FSYNC;
 	if (main_db && disk.fail_db_sync > 0 && --disk.fail_db_sync == 0)
@@ -214,6 +218,25 @@ void fault_vfs_hold_syncs(bool hold)
 {
 	pthread_mutex_lock(&disk.lock);
 	disk.hold = hold;
+	disk.let = 0;
+	pthread_cond_broadcast(&disk.let_go);
+	pthread_mutex_unlock(&disk.lock);
+}
+
+bool fault_vfs_is_holding(void)
+{
+	bool ret;
+
+	pthread_mutex_lock(&disk.lock);
+	ret = disk.hold && disk.held > 0;
+	pthread_mutex_unlock(&disk.lock);
+	return ret;
+}
+
+void fault_vfs_let_sync(void)
+{
+	pthread_mutex_lock(&disk.lock);
+	disk.let++;
 	pthread_cond_broadcast(&disk.let_go);
 	pthread_mutex_unlock(&disk.lock);
 }

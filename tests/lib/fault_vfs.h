@@ -15,7 +15,9 @@ void fault_vfs_fail_write(long nth);	/* the n-th write from now fails with EIO, 
 void fault_vfs_fail_sync(long nth);	/* the n-th sync from now, likewise */
 void fault_vfs_fail_db_sync(long nth);	/* of the database's own file: a checkpoint's */
 void fault_vfs_hold_syncs(bool hold);	/* syncs wait until they are let go: a slow disk */
+void fault_vfs_let_sync(void);		/* one of those that are held */
 long fault_vfs_writes(void);		/* since the reset */
+bool fault_vfs_is_holding(void); /* a sync waits */
 long fault_vfs_syncs(void);
 
 #endif

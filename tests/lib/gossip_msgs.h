@@ -199,6 +199,11 @@ static inline void gossip_msgs_random(struct rng *r, enum gossip_msg_type type, 
 	case GOSSIP_MSG_DROP:
 		m->drop.serial = (uint32_t)gossip_msgs_between(r, 1, UINT32_MAX); /* ANSWER's first field too */
 		break;
+	case GOSSIP_MSG_REGISTER:
+		m->piece.body = gossip_msgs_str(r, 1, GOSSIP_VALUE_MAX);
+		m->piece.at = (uint32_t)gossip_msgs_wide(r) / 2;
+		m->piece.size = (uint32_t)gossip_msgs_between(r, m->piece.at + m->piece.body.n, UINT32_MAX);
+		break;
 	case GOSSIP_MSG_MORE:
 		m->more = (struct gossip_msg_more){(uint32_t)gossip_msgs_between(r, 1, UINT32_MAX),
 			(uint32_t)gossip_msgs_between(r, 1, UINT32_MAX)};

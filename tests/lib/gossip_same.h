@@ -109,6 +109,10 @@ static inline void gossip_same(const struct gossip_msg *a, const struct gossip_m
 	case GOSSIP_MSG_MORE:
 		assert_true(a->more.serial == b->more.serial && a->more.taken == b->more.taken);
 		break;
+	case GOSSIP_MSG_REGISTER:
+		assert_true(a->piece.size == b->piece.size && a->piece.at == b->piece.at);
+		gossip_same_str(&a->piece.body, &b->piece.body);
+		break;
 	case GOSSIP_MSG_DROP:
 		assert_int_equal(a->drop.serial, b->drop.serial);
 		break;

@@ -13,7 +13,7 @@ pure_libc='mem(cpy|move|set|cmp|chr|rchr|mem)|strn?(len|cmp|casecmp)|str(r?chr|c
 	|__libc_current_sigrt(min|max)
 	|floor|ceil|round|lround|llround|fmin|fmax|exp|exp2|log|log2|pow|sqrt|fabs|ldexp|_GLOBAL_OFFSET_TABLE_'
 # base/ without arena, bytes, io, log, map, mem.
-pure_base='err|list|rng|sm|units|utf8'
+pure_base='err|list|rng|sm|units|unpack|utf8'
 # What a core asks of its room's data (supervisor/spec.h): pure functions of a definition.
 pure_room='spec_share_of|spec_[a-z]+_name|shim_[a-z]+_name'
 sanitizers='__(asan|ubsan|tsan|lsan|sanitizer|gcov|llvm|sanitizer_cov)_?[A-Za-z0-9_]*'
@@ -26,7 +26,10 @@ state_may='base/mem.o (fail_in|reached)|base/log.o (sink|most)|node/systemd.o no
 
 impure() { # ARCHIVE: symbols needed from outside of it and of the list
 	nm -u "$1" | awk 'NF == 2 && $1 == "U" { print $2 }' | sort -u >"$work/needed"
-	nm --defined-only "$1" 2>/dev/null | awk 'NF == 3 { print $3 }' | sort -u >"$work/own"
+	case $1 in # what joins the others may call them
+	*/libnode_core.a) nm --defined-only "${1%/*}"/lib*_core.a ;;
+	*) nm --defined-only "$1" ;;
+	esac 2>/dev/null | awk 'NF == 3 { print $3 }' | sort -u >"$work/own"
 	allowed=$(printf '%s' "$pure_libc|($pure_base)_[a-z0-9_]+|$pure_room|$sanitizers" | tr -d '\n\t')
 	comm -23 "$work/needed" "$work/own" | grep -Evx "$allowed" || true
 }

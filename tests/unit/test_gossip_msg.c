@@ -166,6 +166,16 @@ static void test_the_others(void **state)
 	fault_is(NULL);
 	m = (struct gossip_msg){.type = GOSSIP_MSG_MORE, .more = {.serial = 1}};
 	fault_is("nothing was taken");
+	m = (struct gossip_msg){.type = GOSSIP_MSG_REGISTER, .piece = {10, 9, {"a", 1}}};
+	fault_is(NULL);
+	m.piece.at = 10;
+	fault_is("a piece that is not within its register message");
+	m.piece.at = UINT32_MAX;
+	fault_is("a piece that is not within its register message");
+	m.piece = (struct gossip_msg_register){.size = 10};
+	fault_is("a piece of a register message without anything in it");
+	m.piece = (struct gossip_msg_register){UINT32_MAX, 0, {"a", GOSSIP_BODY_MAX + 1}};
+	fault_is("a body whose length is not allowed");
 	m = (struct gossip_msg){.type = GOSSIP_MSG_TYPE_MAX};
 	fault_is("a message that is not known");
 	m.type = 0;

@@ -80,6 +80,8 @@ static void test_earlier_owners_are_bounded(void **state)
 	(void)state;
 	sched_init(&v, slots, 2, held, 4);
 	v.next_epoch = 100;
+	v.number = 20;
+	v.removed = true; /* earlier owners outlast the agent */
 	for (uint32_t i = 0; i < 4; i++)
 		assert_true(sched_hold(&v, (struct sched_held){i % 2, bed_id(i / 2), i + 1, i}));
 	assert_true(sched_hold(&v, (struct sched_held){1, bed_id(1), 9, 9})); /* known already: the higher epoch */

@@ -74,7 +74,7 @@ static void test_one_job_that_does_not_fit_costs_the_others_nothing(void **state
 	assert_int_equal(store_bed_put_meta(b, "k", 1), 0);
 	fault_vfs_hold_syncs(true);
 	assert_int_equal(store_put_meta(b->s, "first", 1, store_bed_answer, &small), 0);
-	WAIT_UNTIL(fault_vfs_syncs() > 0, WAIT_BOUND_S);
+	WAIT_UNTIL(fault_vfs_is_holding(), WAIT_BOUND_S);
 	assert_int_equal(store_put_meta(b->s, "k", 2, store_bed_answer, &small), 0);
 	assert_int_equal(store_put_agent(b->s, &agent, store_bed_answer, &large), 0);
 	assert_int_equal(store_put_meta(b->s, "l", 2, store_bed_answer, &small), 0);
@@ -321,11 +321,11 @@ static void test_a_newer_or_foreign_file_is_refused(void **state)
 	struct store_bed *b = *state;
 
 	make_filled(b);
-	run_sql(b, "PRAGMA user_version=3");
-	refused(b, -EPROTO, "newer covey (schema 3, this one knows 2)");
+	run_sql(b, "PRAGMA user_version=4");
+	refused(b, -EPROTO, "newer covey (schema 4, this one knows 3)");
 	run_sql(b, "PRAGMA user_version=0");
 	refused(b, -EUCLEAN, "no schema version");
-	run_sql(b, "PRAGMA user_version=2; PRAGMA application_id=7");
+	run_sql(b, "PRAGMA user_version=3; PRAGMA application_id=7");
 	refused(b, -EUCLEAN, "another program's");
 	run_sql(b, "PRAGMA application_id=1131378297; DELETE FROM identity");
 	refused(b, -EUCLEAN, "no node id");

@@ -90,7 +90,11 @@ static int see_op(void *arg, const struct store_op *op)
 
 /* ---- schemas ---- */
 
-static const char to_first[] = "DROP TABLE ops; ALTER TABLE agents DROP COLUMN before; PRAGMA user_version=1";
+#define TO_SECOND                                                                   \
+	"DROP TABLE vote_state; DROP TABLE vote_promises; DROP TABLE vote_values;"  \
+	"DROP TABLE vote_longs; DROP TABLE lease_releases; DROP TABLE voters_seen;" \
+	"DROP TABLE chosen_values; PRAGMA user_version=2;"
+static const char to_first[] = TO_SECOND "DROP TABLE ops; ALTER TABLE agents DROP COLUMN before; PRAGMA user_version=1";
 
 static void test_the_first_schema_is_brought_to_this_one(void **state)
 {
@@ -108,6 +112,31 @@ static void test_the_first_schema_is_brought_to_this_one(void **state)
 	assert_int_equal(a.failed, 0);
 	store_bed_reopen(b); /* once is enough */
 	assert_int_equal(version_of_web(b), 7);
+}
+
+static void test_the_second_schema_gets_room_for_votes(void **state)
+{
+	struct store_bed *b = *state;
+	const struct store_op op = {.seq = 1, .oldest = 1, .id = "op-a", .saved = "A", .saved_len = 1};
+	struct answers a = {0};
+	char seen[256] = "";
+
+	make_filled(b, 5);
+	store_bed_open(b);
+	assert_int_equal(store_put_op(b->s, &op, store_bed_answer, &a), 0);
+	store_bed_await(b, &a, 1);
+	store_bed_close(b);
+	run_sql(in(b, "covey.db"), TO_SECOND);
+	store_bed_open(b);
+	assert_int_equal(version_of_web(b), 7);
+	assert_int_equal(store_load_ops(b->s, see_op, seen, NULL), 0);
+	assert_string_equal(seen, "op-a=A;");
+	store_bed_close(b);
+	run_sql(in(b, "covey.db"),
+		"INSERT INTO vote_state VALUES(1,x'',0); INSERT INTO vote_promises VALUES(x'',x'',0);"
+		"INSERT INTO vote_values VALUES(1,x'',x'',0,x''); INSERT INTO vote_longs VALUES(x'',0,x'',0,0,0);"
+		"INSERT INTO lease_releases VALUES(x'',0,0,0); INSERT INTO voters_seen VALUES(1,x'',0,0,0);"
+		"INSERT INTO chosen_values VALUES(1,x'',x'',0,x'')");
 }
 
 /* A disk that fails on the way leaves a store of the first schema, which the next start brings up. */
@@ -343,6 +372,7 @@ int main(void)
 #define TEST(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(test_the_first_schema_is_brought_to_this_one),
+		TEST(test_the_second_schema_gets_room_for_votes),
 		TEST(test_an_upgrade_that_fails_is_none),
 		TEST(test_a_backup_becomes_the_next_store),
 		TEST(test_counts_go_on),

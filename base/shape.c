@@ -2,7 +2,7 @@
 /*
  * One walk each way over the tables of shape.h. How deep it goes is the tables' affair, not a frame's.
  */
-#include "gossip/shape.h"
+#include "base/shape.h"
 
 #include <errno.h>
 #include <string.h>
@@ -51,6 +51,14 @@ static void store(void *at, size_t size, uint64_t v)
 	}
 }
 
+static const uint8_t *load_pointer(const void *at)
+{
+	const uint8_t *v;
+
+	memcpy(&v, at, sizeof(v));
+	return v;
+}
+
 /* ---- out ---- */
 
 static int write_out(void *data, const char *v, size_t n)
@@ -61,7 +69,8 @@ static int write_out(void *data, const char *v, size_t n)
 		out->full = true;
 		return -1;
 	}
-	memcpy(out->v + out->n, v, n);
+	if (out->v && n > 0)
+		memcpy(out->v + out->n, v, n);
 	out->n += n;
 	return 0;
 }
@@ -87,6 +96,23 @@ static void put_struct(struct shape_out *out, const struct shape *s, const uint8
 	put_fields(out, s, base, root);
 }
 
+static void put_text(struct shape_out *out, const void *v, size_t n)
+{
+	(void)msgpack_pack_str(&out->packer, n);
+	(void)msgpack_pack_str_body(&out->packer, v, n);
+}
+
+static void put_array(struct shape_out *out, const struct shape_field *f, const uint8_t *at, size_t n)
+{
+	assert(n <= f->max);
+	(void)msgpack_pack_array(&out->packer, n);
+	for (size_t i = 0; i < n; i++)
+		if (f->kind == SHAPE_UINTS)
+			(void)msgpack_pack_uint64(&out->packer, load(at + i * 8, 8));
+		else
+			put_bytes(out, at + i * f->size, f->size);
+}
+
 static void put_list(struct shape_out *out, const struct shape *of, const uint8_t *at, size_t n, const uint8_t *root)
 {
 	(void)msgpack_pack_array(&out->packer, n);
@@ -96,8 +122,7 @@ static void put_list(struct shape_out *out, const struct shape *of, const uint8_
 
 static void put_field(struct shape_out *out, const struct shape_field *f, const uint8_t *base, const uint8_t *root)
 {
-	const void *at = base + f->at;
-	const struct gossip_str *str = at;
+	const uint8_t *at = base + f->at;
 	uint64_t n = f->n_size ? load(base + f->n_at, f->n_size) : 0;
 
 	switch (f->kind) {
@@ -108,11 +133,14 @@ static void put_field(struct shape_out *out, const struct shape_field *f, const 
 		(void)(load(at, 1) ? msgpack_pack_true(&out->packer) : msgpack_pack_false(&out->packer));
 		break;
 	case SHAPE_TEXT:
-		(void)msgpack_pack_str(&out->packer, str->n);
-		(void)msgpack_pack_str_body(&out->packer, str->v, str->n);
+		put_text(out, load_pointer(at), n);
+		break;
+	case SHAPE_NAME:
+		assert(n <= f->size);
+		put_text(out, at, n);
 		break;
 	case SHAPE_BYTES:
-		put_bytes(out, str->v, str->n);
+		put_bytes(out, load_pointer(at), n);
 		break;
 	case SHAPE_FIXED:
 		put_bytes(out, at, f->size);
@@ -127,14 +155,13 @@ static void put_field(struct shape_out *out, const struct shape_field *f, const 
 		put_struct(out, f->of, at, root);
 		break;
 	case SHAPE_UINTS:
-		assert(n <= f->max);
-		(void)msgpack_pack_array(&out->packer, n);
-		for (size_t i = 0; i < n; i++)
-			(void)msgpack_pack_uint64(&out->packer, load((const uint8_t *)at + i * 8, 8));
+	case SHAPE_FIXEDS:
+		put_array(out, f, at, n);
 		break;
 	case SHAPE_LIST:
+	case SHAPE_FAR:
 		assert(n <= f->max);
-		put_list(out, f->of, at, n, root);
+		put_list(out, f->of, f->kind == SHAPE_FAR ? load_pointer(at) : at, n, root);
 		break;
 	case SHAPE_POOL:
 		assert(load(base + f->first_at, 2) + n <= f->max);
@@ -162,6 +189,13 @@ void shape_put(struct shape_out *out, const struct shape *s, const void *base)
 }
 
 /* ---- in ---- */
+
+/* What all levels of one decoding share. */
+struct in {
+	struct unpack *u;
+	uint8_t *root;	   /* the outermost struct */
+	struct arena *far; /* or NULL */
+};
 
 /* Into logs, events and terminals it goes as it is. */
 static bool is_clean(const unsigned char *v, size_t n)
@@ -231,18 +265,27 @@ static int get_bool(struct unpack *u, bool *at, struct err *e)
 	return rc;
 }
 
-static int get_str(struct unpack *u, const struct shape_field *f, struct gossip_str *at, struct err *e)
+static int get_str(struct unpack *u, const struct shape_field *f, uint8_t *base, struct err *e)
 {
 	struct unpack_head h;
-	int rc = next_of(u, f->kind == SHAPE_TEXT ? UNPACK_STR : UNPACK_BIN, &h, e);
+	bool is_bytes = f->kind == SHAPE_BYTES;
+	int rc = next_of(u, is_bytes ? UNPACK_BIN : UNPACK_STR, &h, e);
 
 	if (rc == 0)
 		rc = check_bounds(f, h.n_bytes, " bytes", e);
-	if (rc == 0 && f->kind == SHAPE_TEXT && !is_clean(h.bytes, h.n_bytes))
+	if (rc == 0 && !is_bytes && !is_clean(h.bytes, h.n_bytes))
 		rc = err_set(e, -EBADMSG, "has bytes that are no text");
-	if (rc == 0)
-		*at = (struct gossip_str){.v = (const char *)h.bytes, .n = (uint16_t)h.n_bytes};
-	return rc;
+	if (rc < 0)
+		return rc;
+	store(base + f->n_at, f->n_size, h.n_bytes);
+	if (f->kind != SHAPE_NAME) {
+		memcpy(base + f->at, &h.bytes, sizeof(h.bytes));
+		return 0;
+	}
+	assert(h.n_bytes <= f->size);
+	memset(base + f->at, 0, f->size);
+	memcpy(base + f->at, h.bytes, h.n_bytes);
+	return 0;
 }
 
 static int get_fixed(struct unpack *u, const struct shape_field *f, void *at, struct err *e)
@@ -257,20 +300,20 @@ static int get_fixed(struct unpack *u, const struct shape_field *f, void *at, st
 	return rc;
 }
 
-static int get_fields(struct unpack *u, const struct shape *s, size_t n, uint8_t *base, uint8_t *root, struct err *e);
+static int get_fields(const struct in *in, const struct shape *s, size_t n, uint8_t *base, struct err *e);
 
-static int get_struct(struct unpack *u, const struct shape *s, uint8_t *base, uint8_t *root, struct err *e)
+static int get_struct(const struct in *in, const struct shape *s, uint8_t *base, struct err *e)
 {
 	size_t n = 0;
-	int rc = shape_get_array(u, &n, e);
+	int rc = shape_get_array(in->u, &n, e);
 
-	return rc < 0 ? rc : get_fields(u, s, n, base, root, e);
+	return rc < 0 ? rc : get_fields(in, s, n, base, e);
 }
 
-static int get_option(struct unpack *u, const struct shape_field *f, uint8_t *base, uint8_t *root, struct err *e)
+static int get_option(const struct in *in, const struct shape_field *f, uint8_t *base, struct err *e)
 {
 	struct unpack_head h;
-	int rc = unpack_next(u, &h, e);
+	int rc = unpack_next(in->u, &h, e);
 
 	if (rc < 0)
 		return rc;
@@ -280,45 +323,65 @@ static int get_option(struct unpack *u, const struct shape_field *f, uint8_t *ba
 		return 0;
 	if (h.kind != UNPACK_ARRAY)
 		return refuse_kind(&h, "an array or nil", e);
-	return get_fields(u, f->of, h.number, base + f->at, root, e);
+	return get_fields(in, f->of, h.number, base + f->at, e);
 }
 
-static int get_elements(struct unpack *u, const struct shape *of, size_t n, uint8_t *at, uint8_t *root, struct err *e)
+/* An array that is pointed to. Each element takes its head, and a byte at least of each field. */
+static int get_far(const struct in *in, const struct shape_field *f, size_t n, uint8_t **ret, struct err *e)
 {
-	int rc = 0;
+	size_t left = in->u->n - in->u->at;
 
+	assert(in->far);
+	*ret = NULL;
+	if (n == 0)
+		return 0;
+	if (n > left / (1 + f->of->n))
+		return err_set(e, -EBADMSG, "%zu announced, %zu bytes are there", n, left);
+	*ret = arena_alloc(in->far, n * f->of->size);
+	return *ret ? 0 : err_set(e, -ENOMEM, "no memory for %zu of them", n);
+}
+
+/* Where the elements go, once their count is known. */
+static int get_place(
+	const struct in *in, const struct shape_field *f, size_t n, uint8_t *base, uint8_t **ret, struct err *e)
+{
+	size_t first = f->kind == SHAPE_POOL ? load(in->root + f->pool_n_at, 2) : 0;
+	int rc = check_bounds(f, first + n, " in all", e);
+
+	*ret = base + f->at;
+	if (rc == 0 && f->kind == SHAPE_FAR) {
+		rc = get_far(in, f, n, ret, e);
+		memcpy(base + f->at, ret, sizeof(*ret));
+	}
+	if (rc < 0)
+		return rc;
+	store(base + f->n_at, f->n_size, n);
+	if (f->kind == SHAPE_POOL) {
+		*ret = in->root + f->pool_at + first * f->of->size;
+		store(base + f->first_at, 2, first);
+		store(in->root + f->pool_n_at, 2, first + n);
+	}
+	return 0;
+}
+
+static int get_list(const struct in *in, const struct shape_field *f, uint8_t *base, struct err *e)
+{
+	uint8_t *at = NULL;
+	size_t n = 0;
+	int rc = shape_get_array(in->u, &n, e);
+
+	if (rc == 0)
+		rc = get_place(in, f, n, base, &at, e);
 	for (size_t i = 0; i < n && rc == 0; i++) {
-		rc = get_struct(u, of, at + i * of->size, root, e);
+		rc = get_struct(in, f->of, at + i * f->of->size, e);
 		if (rc < 0)
 			(void)err_wrap(e, "number %zu", i + 1); /* rc goes on */
 	}
 	return rc;
 }
 
-static int get_list(struct unpack *u, const struct shape_field *f, uint8_t *base, uint8_t *root, struct err *e)
-{
-	size_t n = 0, first = 0;
-	int rc = shape_get_array(u, &n, e);
-	uint8_t *at = base + f->at;
-
-	if (rc < 0)
-		return rc;
-	if (f->kind == SHAPE_POOL) {
-		first = load(root + f->pool_n_at, 2);
-		at = root + f->pool_at + first * f->of->size;
-	}
-	rc = check_bounds(f, first + n, " in all", e);
-	if (rc < 0)
-		return rc;
-	store(base + f->n_at, f->n_size, n);
-	if (f->kind == SHAPE_POOL) {
-		store(base + f->first_at, 2, first);
-		store(root + f->pool_n_at, 2, first + n);
-	}
-	return get_elements(u, f->of, n, at, root, e);
-}
-
-static int get_uints(struct unpack *u, const struct shape_field *f, uint8_t *base, struct err *e)
+/* Numbers, or runs of bytes of one length. */
+static int get_array(struct unpack *u, const struct shape_field *f, uint8_t *base, struct err *e)
 {
 	struct unpack_head h;
 	size_t n = 0;
@@ -329,6 +392,10 @@ static int get_uints(struct unpack *u, const struct shape_field *f, uint8_t *bas
 	if (rc == 0)
 		store(base + f->n_at, f->n_size, n);
 	for (size_t i = 0; rc == 0 && i < n; i++) {
+		if (f->kind == SHAPE_FIXEDS) {
+			rc = get_fixed(u, f, base + f->at + i * f->size, e);
+			continue;
+		}
 		rc = next_of(u, UNPACK_UINT, &h, e);
 		if (rc == 0)
 			store(base + f->at + i * 8, 8, h.number);
@@ -336,29 +403,32 @@ static int get_uints(struct unpack *u, const struct shape_field *f, uint8_t *bas
 	return rc;
 }
 
-static int get_field(struct unpack *u, const struct shape_field *f, uint8_t *base, uint8_t *root, struct err *e)
+static int get_field(const struct in *in, const struct shape_field *f, uint8_t *base, struct err *e)
 {
 	void *at = base + f->at;
 
 	switch (f->kind) {
 	case SHAPE_UINT:
-		return get_uint(u, f, at, e);
+		return get_uint(in->u, f, at, e);
 	case SHAPE_BOOL:
-		return get_bool(u, at, e);
+		return get_bool(in->u, at, e);
 	case SHAPE_TEXT:
 	case SHAPE_BYTES:
-		return get_str(u, f, at, e);
+	case SHAPE_NAME:
+		return get_str(in->u, f, base, e);
 	case SHAPE_FIXED:
-		return get_fixed(u, f, at, e);
+		return get_fixed(in->u, f, at, e);
 	case SHAPE_STRUCT:
-		return get_struct(u, f->of, at, root, e);
+		return get_struct(in, f->of, at, e);
 	case SHAPE_OPTION:
-		return get_option(u, f, base, root, e);
+		return get_option(in, f, base, e);
 	case SHAPE_UINTS:
-		return get_uints(u, f, base, e);
+	case SHAPE_FIXEDS:
+		return get_array(in->u, f, base, e);
 	case SHAPE_LIST:
+	case SHAPE_FAR:
 	case SHAPE_POOL:
-		return get_list(u, f, base, root, e);
+		return get_list(in, f, base, e);
 	case SHAPE_KIND_MAX:
 		break;
 	}
@@ -373,28 +443,28 @@ static int skip_field(struct unpack *u, struct err *e)
 	return rc == -E2BIG ? err_set(e, -EBADMSG, "nested deeper than %d", SHAPE_DEPTH_MAX) : rc;
 }
 
-static int get_fields(struct unpack *u, const struct shape *s, size_t n, uint8_t *base, uint8_t *root, struct err *e)
+static int get_fields(const struct in *in, const struct shape *s, size_t n, uint8_t *base, struct err *e)
 {
 	int rc = 0;
 
 	if (n < s->n)
 		return err_set(e, -EBADMSG, "%zu fields, %zu are needed", n, s->n);
 	for (size_t i = 0; i < s->n && rc == 0; i++) {
-		rc = get_field(u, &s->fields[i], base, root, e);
+		rc = get_field(in, &s->fields[i], base, e);
 		if (rc < 0)
 			(void)err_wrap(e, "%s", s->fields[i].name); /* rc goes on */
 	}
 	for (size_t i = s->n; i < n && rc == 0; i++)
-		rc = skip_field(u, e);
+		rc = skip_field(in->u, e);
 	return rc;
 }
 
-int shape_get_fields(struct unpack *u, const struct shape *s, size_t n, void *base, struct err *e)
+int shape_get_fields(struct unpack *u, const struct shape *s, size_t n, void *base, struct arena *far, struct err *e)
 {
-	return get_fields(u, s, n, base, base, e);
+	return get_fields(&(struct in){u, base, far}, s, n, base, e);
 }
 
 int shape_get(struct unpack *u, const struct shape *s, void *base, struct err *e)
 {
-	return get_struct(u, s, base, base, e);
+	return get_struct(&(struct in){u, base, NULL}, s, base, e);
 }

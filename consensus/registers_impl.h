@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CONSENSUS_REGISTERS_IMPL_H
+#define CONSENSUS_REGISTERS_IMPL_H
+/*
+ * What registers.c, which joins, and registers_known.c, which remembers what is chosen, share.
+ */
+#include "base/rng.h"
+#include "consensus/registers.h"
+
+#define LEARNS_MAX 8 /* readings at a time */
+/* With those of a change of voters that was given up in the step at hand, beside those of the next one. */
+#define WORKS_MAX (REGISTERS_PROPOSALS_MAX + LEARNS_MAX + 2 * VOTERS_AT_ONCE)
+
+enum work_kind {
+	WORK_ASKED,  /* by the caller */
+	WORK_LEARN,  /* of what is said to be chosen */
+	WORK_VOTERS, /* of the change of voters: under its configuration, which is not always the newest */
+	WORK_KIND_MAX
+};
+
+struct work {
+	struct proposer p;
+	struct proposer_config config; /* to begin again with */
+	enum work_kind kind;
+	uint64_t token;
+	int64_t until_ms; /* CLOCK_MONOTONIC */
+	struct msg self;  /* for this node's own voter; its value is p's */
+	bool self_due;
+	bool ended; /* freed when the next step begins */
+};
+
+/* A register, as far as it is known what is chosen there. */
+struct known {
+	struct msg_key key;
+	struct ballot ballot; /* zero: nothing is known */
+	struct value *value;  /* counted */
+	struct ballot heard;  /* said to be chosen, or accepted here: to be read when it is above `ballot` */
+	struct ballot said;   /* the highest of those that another node said to be chosen */
+	int64_t learn_at_ms;  /* CLOCK_MONOTONIC */
+	uint8_t tries;
+	bool learning; /* a reading is under way */
+};
+
+struct registers {
+	struct value_mem mem;
+	const struct value_reader *reader;
+	struct acceptor *acceptor;
+	struct acceptor_outs acceptor_outs;
+	struct ballot_source source;
+	struct quorum_cfg cfg; /* the newest that is known to be chosen */
+	bool cfg_told, open;
+	uint64_t round; /* the newest given to a proposal */
+	uint32_t round_ms;
+	struct rng rng;
+	struct now now;
+	struct registers_outs *outs; /* of the step at hand */
+	struct work *works[WORKS_MAX];
+	size_t n_works, n_asked, next_self;
+	struct voters *voters; /* NULL: none is changed by this node */
+	struct msg seal;       /* for this node's own voter */
+	bool seal_due;
+	bool voters_lost, voters_ended;
+	struct known **known; /* owned; by rising key */
+	size_t n_known, cap_known;
+	struct value *spent[REGISTERS_OUTS_MAX]; /* replaced by the step at hand, which others still borrow */
+	size_t n_spent, n_learning;
+	int64_t learn_at_ms; /* of the known, the earliest, or before it */
+};
+
+/* registers.c */
+struct registers_out *registers_emit(struct registers *r, enum registers_out_type type);
+void registers_see_cfg(struct registers *r, const struct quorum_cfg *cfg);
+
+/* To all but this node; returns whether it is one of them. */
+bool registers_send(struct registers *r, const struct msg *m, const struct uuid *to, uint8_t n);
+int registers_work_begin(struct registers *r, enum work_kind kind, const struct registers_ask *ask,
+	const struct quorum_cfg *cfg, struct work **ret);
+
+/* registers_voters.c */
+int registers_voters_begin(struct registers *r, const struct registers_voters *ask);
+void registers_voters_input(struct registers *r, const struct voters_in *in);
+void registers_voters_drop(struct registers *r); /* and its proposals, when the next step begins */
+
+/* registers_known.c */
+void registers_known_free(struct registers *r);
+void registers_known_sweep(struct registers *r);
+void registers_known_check(const struct registers *r);
+/* It is chosen; told when it is news. */
+void registers_learn(struct registers *r, const struct msg_key *key, const struct ballot *ballot, struct value *value);
+void registers_heard(struct registers *r, const struct msg_key *key, const struct ballot *ballot);
+/* By this node's voter: somebody should say soon that it is chosen. */
+void registers_accepted(struct registers *r, const struct msg_key *key, const struct ballot *ballot);
+bool registers_learn_next(struct registers *r, struct msg_key *ret); /* one that is due; it is being read then */
+void registers_learned(struct registers *r, const struct msg_key *key, bool well);
+int64_t registers_learn_deadline(const struct registers *r);
+
+#endif

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef NODE_AGREE_H
+#define NODE_AGREE_H
+/*
+ * What the cluster agrees on about its agents, as one node takes part in it: the registers (consensus/registers.h), and
+ * what is to be decided about each (scheduler/decide.h). Pure, as these.
+ *
+ *	agree_step(a, &in, now, &outs);
+ *	for (size_t i = 0; i < outs.registers.n; i++)
+ *		route(&outs.registers.v[i]);	as of registers; ENDED is not among them
+ *	for (size_t i = 0; i < outs.n_answers; i++)
+ *		answer(&outs.answers[i]);
+ *	wake_at(agree_deadline_ms(a));
+ *
+ * A command is a proposal on its agent's register, one after the other. And every node looks at each agent that it
+ * knows, whether something is to be decided: when its value is new, when something of the cluster changed, and when a
+ * time has come. The first of the living in the agent's order (rank.h) proposes at once, the others a little later
+ * each: by then they see that it is done.
+ */
+#include "consensus/registers.h"
+#include "node/register_agent.h"
+#include "scheduler/decide.h"
+
+#define AGREE_COMMANDS_MAX 256 /* that wait or are under way */
+#define AGREE_ANSWERS_MAX  REGISTERS_OUTS_MAX
+#define AGREE_COMMAND_MS   10000 /* then its outcome is unknown */
+
+struct agree;
+
+/* What is known beside the registers. Pure functions; what they give is borrowed until the step ends. */
+struct agree_world {
+	/* false: no memory. The agent's name ends in a NUL. */
+	bool (*view)(void *ctx, const char *agent, struct sched_view *ret);
+	/* What of a definition's text counts; NULL with a sentence: it is none. */
+	const struct sched_spec *(*spec)(void *ctx, struct msg_bytes text, struct err *e);
+	void *ctx;
+};
+
+struct agree_config {
+	struct registers_config registers;
+	struct agree_world world;
+	uint32_t write_us; /* how long a write takes, as measured: for the ranks */
+};
+
+struct agree_command {
+	uint64_t token; /* of the caller's; comes back with the answer */
+	struct msg_key key;
+	struct decide_event event; /* spec is not read: it is the text's */
+	struct msg_bytes text;	   /* apply: the definition */
+};
+
+enum agree_in_type {
+	AGREE_IN_REGISTERS, /* registers: what goes to them; not PROPOSE */
+	AGREE_IN_COMMAND,   /* command */
+	AGREE_IN_HOSTS,	    /* event, subject: something changed that counts for all agents */
+	AGREE_IN_AGENT,	    /* key: something changed of what is told of its replicas */
+	AGREE_IN_MAX
+};
+
+/* All borrowed for the call. */
+struct agree_in {
+	enum agree_in_type type;
+	const struct registers_in *registers;
+	const struct agree_command *command;
+	enum sched_event_type event;
+	struct sched_node subject;
+	struct msg_key key;
+};
+
+enum agree_outcome {
+	AGREE_DONE,    /* and is chosen */
+	AGREE_REFUSED, /* nothing was changed: the sentence says why */
+	AGREE_HELD,    /* a live lease stood in the way all the time; nothing was changed */
+	AGREE_UNKNOWN, /* it may have been done, or may be yet */
+	AGREE_OUTCOME_MAX
+};
+
+/* Pointers are borrowed until the next step. */
+struct agree_answer {
+	uint64_t token;
+	enum agree_outcome outcome;
+	struct err refused;
+	bool repeat;		/* DONE: that operation was done already */
+	bool changed;		/* DONE: the value is another one than before */
+	struct ballot ballot;	/* of DONE and REFUSED: at which the value is chosen */
+	struct msg_bytes value; /* … and the value */
+};
+
+struct agree_outs {
+	struct registers_outs registers;
+	size_t n_answers;
+	struct agree_answer answers[AGREE_ANSWERS_MAX];
+};
+
+/* 0 and *ret, -ENOMEM, or -EINVAL. What was on disk is loaded into agree_registers before the first step. */
+int agree_new(
+	const struct agree_config *config, const struct value_mem *mem, struct now now, struct agree **ret) MUST_CHECK;
+void agree_free(struct agree *a); /* NULL is fine */
+struct registers *agree_registers(struct agree *a);
+/*
+ * 0; of COMMAND -ENOTCONN (nobody votes, as far as is known), -EAGAIN (too many wait), -ENOSPC (too many names),
+ * -ENOMEM: it is not answered then; and what registers_step says. Every input is allowed at every time.
+ */
+int agree_step(struct agree *a, const struct agree_in *in, struct now now, struct agree_outs *outs) MUST_CHECK;
+int64_t agree_deadline_ms(const struct agree *a); /* CLOCK_MONOTONIC */
+void agree_check(const struct agree *a);
+char *agree_dump(const struct agree *a, char *out, size_t n);
+
+#endif

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * From a register's bytes to the next ones: the value is read, its definitions are looked up, the view is asked for,
+ * decide_value says what is to be, and that is written. All of it is scratch: it lives as long as the call.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "node/agree_impl.h"
+#include "scheduler/rank.h"
+
+#define SPARE_SLOTS 16
+#define SPARE_BYTES 16384 /* a decision, and some slots */
+
+struct scratch {
+	const struct value_mem *mem;
+	struct register_agent base;
+	struct sched_value next;
+	struct sched_slot *slots;
+	struct sched_held *held;
+	struct place_room *rooms;
+	struct decide_reports *reports;
+	size_t n_slots, n_rooms;
+};
+
+static void *take(const struct scratch *s, size_t n, size_t size)
+{
+	void *p = s->mem->alloc(s->mem->ctx, n * size);
+
+	if (p)
+		memset(p, 0, n * size);
+	return p;
+}
+
+static void give_back(const struct scratch *s, void *p, size_t n, size_t size)
+{
+	if (p)
+		s->mem->release(s->mem->ctx, p, n * size);
+}
+
+static void scratch_done(struct scratch *s)
+{
+	give_back(s, s->slots, s->n_slots, sizeof(*s->slots));
+	give_back(s, s->held, SCHED_HELD_MAX, sizeof(*s->held));
+	give_back(s, s->rooms, s->n_rooms, sizeof(*s->rooms));
+	give_back(s, s->reports, s->n_slots, sizeof(*s->reports));
+	register_agent_done(&s->base);
+}
+
+/* Place for what one decision may make of the value: no more than twice as many slots, for a surge. */
+static bool scratch_begin(struct scratch *s, const struct decide_event *event, size_t n_hosts)
+{
+	size_t n = MAX(s->base.v.n_slots, (size_t)MAX(MAX(s->base.v.desired, event->desired), (int64_t)0));
+
+	s->n_slots = MIN(2 * n + SPARE_SLOTS, (size_t)SCHED_SLOTS_MAX);
+	s->n_rooms = n_hosts + 1;
+	s->slots = take(s, s->n_slots, sizeof(*s->slots));
+	s->held = take(s, SCHED_HELD_MAX, sizeof(*s->held));
+	s->rooms = take(s, s->n_rooms, sizeof(*s->rooms));
+	s->reports = take(s, s->n_slots, sizeof(*s->reports));
+	if (!s->slots || !s->held || !s->rooms || !s->reports)
+		return false;
+	sched_init(&s->next, s->slots, s->n_slots, s->held, SCHED_HELD_MAX);
+	return true;
+}
+
+/* A definition that this version cannot read is as good as none: nothing is decided on it. */
+static int find_specs(struct agree *a, struct register_agent *base, struct err *e)
+{
+	struct sched_def *const defs[] = {&base->v.now, &base->v.before};
+	const struct msg_bytes texts[] = {base->now, base->before};
+
+	for (size_t i = 0; i < ARRAY_LEN(defs); i++) {
+		if (defs[i]->version == 0)
+			continue;
+		defs[i]->spec = a->world.spec(a->world.ctx, texts[i], e);
+		if (!defs[i]->spec)
+			return e->code ? e->code : -ENOMEM;
+	}
+	return 0;
+}
+
+static int event_of(struct agree *a, const struct bid *bid, struct decide_event *ret, struct err *e)
+{
+	*ret = bid->event;
+	ret->op = *bid->op ? bid->op : NULL;
+	ret->spec = NULL;
+	if (ret->type != SCHED_EVENT_APPLY)
+		return 0;
+	ret->spec = a->world.spec(a->world.ctx, (struct msg_bytes){bid->text, bid->text_n}, e);
+	if (ret->spec)
+		return 0;
+	return e->code ? e->code : -ENOMEM;
+}
+
+/* The bytes, in a buffer that grows until they fit. */
+static int write_next(struct agree *a, struct bid *bid, const struct scratch *s, struct err *e, size_t *ret_n)
+{
+	size_t cap = MAX(bid->cap_made, s->base.bytes.n + bid->text_n + SPARE_BYTES);
+	int rc;
+
+	for (;;) {
+		cap = MIN(cap, (size_t)MSG_VALUE_MAX);
+		if (cap > bid->cap_made) {
+			if (bid->made)
+				a->mem.release(a->mem.ctx, bid->made, bid->cap_made);
+			bid->made = a->mem.alloc(a->mem.ctx, cap);
+			bid->cap_made = bid->made ? cap : 0;
+		}
+		if (!bid->made)
+			return -ENOMEM;
+		rc = register_agent_write(&s->base, &s->next, (struct msg_bytes){bid->text, bid->text_n}, bid->made,
+			bid->cap_made, ret_n, e);
+		if (rc != -EMSGSIZE || cap == MSG_VALUE_MAX)
+			return rc;
+		cap *= 2;
+	}
+}
+
+static int decide(struct agree *a, struct bid *bid, const struct decide_memory *memory, struct scratch *s, bool make,
+	struct judgement *ret, size_t *ret_n)
+{
+	char agent[NAME_MAX_LEN + 1];
+	struct decide_event event;
+	struct sched_view view;
+	struct decide_in in;
+	struct decide_out out;
+	int rc;
+
+	memcpy(agent, bid->key.v, bid->key.n);
+	agent[bid->key.n] = '\0';
+	if (s->base.min_version > REGISTER_VERSION)
+		return err_set(&ret->refused, -ENOTSUP,
+			"%s was written by a newer version of covey than this node's: ask a node that has it", agent);
+	rc = find_specs(a, &s->base, &ret->refused);
+	if (rc == 0)
+		rc = event_of(a, bid, &event, &ret->refused);
+	if (rc < 0)
+		return rc;
+	if (!a->world.view(a->world.ctx, agent, &view) || !scratch_begin(s, &event, view.n_hosts))
+		return -ENOMEM;
+	in = (struct decide_in){
+		.agent = agent, .was = &s->base.v, .view = &view, .event = &event, .memory = memory, .self = a->self};
+	out = (struct decide_out){.value = &s->next,
+		.rooms = s->rooms,
+		.cap_rooms = s->n_rooms,
+		.reports = s->reports,
+		.cap_reports = s->n_slots};
+	decide_value(&in, a->now, &out);
+	ret->changed = out.changed;
+	ret->repeat = out.repeat;
+	ret->refused = out.refused;
+	ret->again_ms = out.again_ms;
+	return make && out.changed && out.refused.code == 0 ? write_next(a, bid, s, &ret->refused, ret_n) : 0;
+}
+
+int agree_decide(struct agree *a, struct bid *bid, const struct decide_memory *memory, struct msg_bytes base, bool make,
+	struct judgement *ret, size_t *ret_n)
+{
+	struct scratch s = {.mem = &a->mem};
+	int rc;
+
+	*ret = (struct judgement){.again_ms = DEADLINE_NEVER};
+	rc = register_agent_read(&s.base, &a->mem, base, &ret->refused);
+	if (rc == 0)
+		rc = decide(a, bid, memory, &s, make, ret, ret_n);
+	scratch_done(&s);
+	return rc;
+}
+
+void agree_remember(struct agree *a, struct ward *w, struct msg_bytes value)
+{
+	struct register_agent base = {0};
+	struct err e;
+
+	if (register_agent_read(&base, &a->mem, value, &e) == 0) /* else its times begin with the next one */
+		decide_remember(&w->memory, &base.v, a->now);
+	register_agent_done(&base);
+}
+
+uint32_t agree_rank(struct agree *a, const struct msg_key *key)
+{
+	char agent[NAME_MAX_LEN + 1];
+	struct sched_view view;
+
+	memcpy(agent, key->v, key->n);
+	agent[key->n] = '\0';
+	return a->world.view(a->world.ctx, agent, &view) ? rank_of(agent, &view, a->self) : RANK_NONE;
+}
