@@ -17,7 +17,7 @@ void fault_vfs_fail_db_sync(long nth);	/* of the database's own file: a checkpoi
 void fault_vfs_hold_syncs(bool hold);	/* syncs wait until they are let go: a slow disk */
 void fault_vfs_let_sync(void);		/* one of those that are held */
 long fault_vfs_writes(void);		/* since the reset */
-bool fault_vfs_is_holding(void); /* a sync waits */
+bool fault_vfs_is_holding(void);	/* a sync waits */
 long fault_vfs_syncs(void);
 
 #endif
