@@ -468,3 +468,27 @@ int shape_get(struct unpack *u, const struct shape *s, void *base, struct err *e
 {
 	return get_struct(&(struct in){u, base, NULL}, s, base, e);
 }
+
+int shape_get_type(struct unpack *u, const char *what, unsigned first, unsigned types, unsigned *ret_type,
+	size_t *ret_fields, struct err *e)
+{
+	struct unpack_head h;
+	size_t n = 0;
+	int rc = shape_get_array(u, &n, e);
+
+	if (rc == 0 && n == 0)
+		rc = err_set(e, -EBADMSG, "is empty");
+	if (rc == 0)
+		rc = unpack_next(u, &h, e);
+	if (rc == 0 && h.kind != UNPACK_UINT)
+		rc = err_set(e, -EBADMSG, "begins with %s, must begin with its type", unpack_kind_text(h.kind));
+	if (rc < 0) {
+		(void)err_wrap(e, "%s", what); /* rc goes on */
+		return rc;
+	}
+	if (h.number < first || h.number >= types)
+		return err_set(e, -ENOTSUP, "%s: there is no type %llu", what, (unsigned long long)h.number);
+	*ret_type = (unsigned)h.number;
+	*ret_fields = n - 1;
+	return 0;
+}

@@ -119,6 +119,10 @@ void shape_put(struct shape_out *out, const struct shape *s, const void *base);
  */
 int shape_get_fields(struct unpack *u, const struct shape *s, size_t n, void *base, struct arena *far, struct err *e);
 int shape_get(struct unpack *u, const struct shape *s, void *base, struct err *e); /* without FAR */
+/* The head of a message: an array whose first value is its type, below `types`; *ret_fields more follow. `what` is put
+ * in front of a fault: -EBADMSG, or -ENOTSUP for a type that is not known. */
+int shape_get_type(struct unpack *u, const char *what, unsigned first, unsigned types, unsigned *ret_type,
+	size_t *ret_fields, struct err *e);
 /* An array's head: how many values are in it. */
 int shape_get_array(struct unpack *u, size_t *ret_n, struct err *e);
 

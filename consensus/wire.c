@@ -144,43 +144,22 @@ int wire_msg_encode(const struct msg *m, uint8_t *out, size_t cap, size_t *ret_n
 	return 0;
 }
 
-static int decode_type(struct unpack *u, struct msg *ret, size_t *ret_fields, struct err *e)
-{
-	struct unpack_head h;
-	size_t n;
-	int rc = shape_get_array(u, &n, e);
-
-	if (rc == 0 && n == 0)
-		rc = err_set(e, -EBADMSG, "is empty");
-	if (rc == 0)
-		rc = unpack_next(u, &h, e);
-	if (rc == 0 && h.kind != UNPACK_UINT)
-		rc = err_set(e, -EBADMSG, "begins with %s, must begin with its type", unpack_kind_text(h.kind));
-	if (rc < 0) {
-		(void)err_wrap(e, "register message"); /* rc goes on */
-		return rc;
-	}
-	if (h.number >= MSG_TYPE_MAX)
-		return err_set(e, -ENOTSUP, "register message: there is no type %llu", (unsigned long long)h.number);
-	ret->type = (enum msg_type)h.number;
-	*ret_fields = n - 1;
-	return 0;
-}
-
 int wire_msg_decode(const void *v, size_t n, const struct uuid *from, struct arena *mem, struct msg *ret, struct err *e)
 {
 	struct unpack u = {.v = v, .n = n};
 	const struct shape *s;
 	const char *fault;
+	unsigned type = 0;
 	size_t fields = 0;
 	int rc;
 
 	if (n > WIRE_MSG_MAX)
 		return err_set(e, -EBADMSG, "register message: %zu bytes, at most %d are allowed", n, WIRE_MSG_MAX);
 	*ret = (struct msg){.from = *from};
-	rc = decode_type(&u, ret, &fields, e);
+	rc = shape_get_type(&u, "register message", 0, MSG_TYPE_MAX, &type, &fields, e);
 	if (rc < 0)
 		return rc;
+	ret->type = (enum msg_type)type;
 	s = &messages[ret->type];
 	rc = shape_get_fields(&u, s, fields, ret, mem, e);
 	if (rc == 0 && u.at < n)

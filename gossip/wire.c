@@ -195,42 +195,21 @@ int wire_encode(const struct gossip_msg *m, uint8_t *out, size_t cap, size_t *re
 	return 0;
 }
 
-static int decode_type(struct unpack *u, struct gossip_msg *ret, size_t *ret_fields, struct err *e)
-{
-	struct unpack_head h;
-	size_t n;
-	int rc = shape_get_array(u, &n, e);
-
-	if (rc == 0 && n == 0)
-		rc = err_set(e, -EBADMSG, "is empty");
-	if (rc == 0)
-		rc = unpack_next(u, &h, e);
-	if (rc == 0 && h.kind != UNPACK_UINT)
-		rc = err_set(e, -EBADMSG, "begins with %s, must begin with its type", unpack_kind_text(h.kind));
-	if (rc < 0) {
-		(void)err_wrap(e, "message"); /* rc goes on */
-		return rc;
-	}
-	if (h.number == 0 || h.number >= GOSSIP_MSG_TYPE_MAX)
-		return err_set(e, -ENOTSUP, "message: there is no type %llu", (unsigned long long)h.number);
-	ret->type = (enum gossip_msg_type)h.number;
-	*ret_fields = n - 1;
-	return 0;
-}
-
 int wire_decode(const void *v, size_t n, struct gossip_msg *ret, struct err *e)
 {
 	struct unpack u = {.v = v, .n = n};
 	const struct shape *s;
 	const char *fault;
+	unsigned type = 0;
 	size_t fields = 0;
 	int rc;
 
 	if (n > GOSSIP_FRAME_MAX)
 		return err_set(e, -EBADMSG, "message: %zu bytes, at most %d are allowed", n, GOSSIP_FRAME_MAX);
-	rc = decode_type(&u, ret, &fields, e);
+	rc = shape_get_type(&u, "message", 1, GOSSIP_MSG_TYPE_MAX, &type, &fields, e);
 	if (rc < 0)
 		return rc;
+	ret->type = (enum gossip_msg_type)type;
 	s = &messages[ret->type];
 	if (ret->type == GOSSIP_MSG_DELTAS)
 		ret->deltas.n_entries = 0; /* parts add theirs */

@@ -218,6 +218,28 @@ static void bid_spend(struct agree *a, struct bid *b)
 		drop_unknown(a, w);
 }
 
+/* NULL: no memory. */
+static struct bid *bid_of(struct agree *a, const struct agree_command *c)
+{
+	struct bid *b = bid_new(a, &c->key, &c->event);
+
+	if (!b)
+		return NULL;
+	b->token = c->token;
+	if (c->event.op)
+		(void)snprintf(b->op, sizeof(b->op), "%s", c->event.op); /* the caller has checked its length */
+	if (c->text.n == 0)
+		return b;
+	b->text = a->mem.alloc(a->mem.ctx, c->text.n);
+	if (!b->text) {
+		bid_free(a, b);
+		return NULL;
+	}
+	memcpy(b->text, c->text.v, c->text.n);
+	b->text_n = c->text.n;
+	return b;
+}
+
 static int command(struct agree *a, const struct agree_command *c)
 {
 	struct ward *w;
@@ -228,24 +250,12 @@ static int command(struct agree *a, const struct agree_command *c)
 		return -ENOTCONN;
 	if (a->n_commands == AGREE_COMMANDS_MAX)
 		return -EAGAIN;
-	rc = find_or_add(a, &c->key, &w);
+	b = bid_of(a, c);
+	rc = b ? find_or_add(a, &c->key, &w) : -ENOMEM; /* the agent last: nothing of a command that failed stays */
+	if (rc < 0 && b)
+		bid_free(a, b);
 	if (rc < 0)
 		return rc;
-	b = bid_new(a, &c->key, &c->event);
-	if (!b)
-		return -ENOMEM;
-	b->token = c->token;
-	if (c->event.op)
-		(void)snprintf(b->op, sizeof(b->op), "%s", c->event.op); /* the caller has checked its length */
-	if (c->text.n > 0) {
-		b->text = a->mem.alloc(a->mem.ctx, c->text.n);
-		if (!b->text) {
-			bid_free(a, b);
-			return -ENOMEM;
-		}
-		memcpy(b->text, c->text.v, c->text.n);
-		b->text_n = c->text.n;
-	}
 	bid_add(a, w, b);
 	return 0;
 }

@@ -4,6 +4,7 @@
  * the order of rank. Around it a cluster in virtual time (registers_bed.h), whose nodes run what they know to be
  * theirs, and say so. COVEY_SEEDS="FROM TO" runs others than the usual seeds.
  */
+#include <errno.h>
 #include <inttypes.h>
 
 #include "node/agree.h"
@@ -68,7 +69,7 @@ static const struct sched_spec *spec(void *ctx, struct msg_bytes text, struct er
 	case '1':
 		return &one;
 	default:
-		(void)err_set(e, -22, "that is no definition");
+		(void)err_set(e, -EINVAL, "that is no definition");
 		return NULL;
 	}
 }
