@@ -69,7 +69,7 @@ int acceptor_load(struct acceptor *a, const struct msg_key *key, const struct ba
 		return -EINVAL;
 	if (acceptor_reg_find(a, key))
 		return -EEXIST;
-	if (a->n_regs >= ACCEPTOR_KEYS_MAX)
+	if (a->regs.n >= ACCEPTOR_KEYS_MAX)
 		return -ENOSPC;
 	if (!ballot_is_zero(accepted)) {
 		v = value_new(&a->mem, value);
@@ -296,7 +296,7 @@ const struct quorum_cfg *acceptor_cfg(const struct acceptor *a)
 
 size_t acceptor_keys(const struct acceptor *a)
 {
-	return a->n_regs;
+	return a->regs.n;
 }
 
 bool acceptor_get(const struct acceptor *a, const struct msg_key *key, struct acceptor_image *ret)

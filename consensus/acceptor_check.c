@@ -29,9 +29,8 @@ void acceptor_check(const struct acceptor *a)
 
 	assert(a->on_disk <= a->durable && a->durable <= a->write && a->write_first <= a->write);
 	assert(a->header.cfg.epoch >= a->durable_header.cfg.epoch && !quorum_fault(&a->header.cfg));
-	for (size_t i = 0; i < a->n_regs; i++) {
-		check_reg(a, a->regs[i]);
-		assert(i == 0 || msg_key_cmp(&a->regs[i - 1]->key, &a->regs[i]->key) < 0);
+	for (size_t i = 0; i < a->regs.n; i++) {
+		check_reg(a, a->regs.v[i]);
 	}
 	assert(a->n_queue <= ACCEPTOR_PENDING_MAX && a->n_spent <= ACCEPTOR_OUTS_MAX);
 	for (size_t i = 0; i < a->n_queue; i++) {
@@ -75,7 +74,7 @@ char *acceptor_dump(const struct acceptor *a, char *out, size_t n)
 		a->n_queue, a->wait_until_ms > a->now.boot_ms ? " restarted" : "",
 		a->rolled_back ? " rolled back" : "");
 	at = MIN(at + (size_t)rc, n - 1);
-	for (size_t i = 0; i < a->n_regs; i++)
-		at += dump_reg(a, a->regs[i], out + at, n - at);
+	for (size_t i = 0; i < a->regs.n; i++)
+		at += dump_reg(a, a->regs.v[i], out + at, n - at);
 	return out;
 }

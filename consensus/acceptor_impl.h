@@ -6,6 +6,7 @@
  * waits to be answered, lies in one queue in the order in which it came.
  */
 #include "consensus/acceptor.h"
+#include "consensus/keyed.h"
 #include "consensus/rules.h"
 
 struct guard {
@@ -57,8 +58,7 @@ struct acceptor {
 	int64_t wait_until_ms; /* CLOCK_BOOTTIME */
 	bool rolled_back, rolled_back_told;
 	struct now now;
-	struct reg **regs; /* owned */
-	size_t n_regs, cap_regs;
+	struct keyed regs;     /* struct reg */
 	struct pending *queue; /* owned, ACCEPTOR_PENDING_MAX */
 	size_t n_queue;
 	struct pending spent[ACCEPTOR_OUTS_MAX]; /* answered by the step at hand, freed by the next */

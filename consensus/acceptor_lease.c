@@ -43,9 +43,12 @@ uint32_t acceptor_left_ms(const struct acceptor *a, struct now now)
 {
 	int64_t until = a->wait_until_ms;
 
-	for (size_t i = 0; i < a->n_regs; i++)
-		for (uint32_t k = 0; k < a->regs[i]->n_guards; k++)
-			until = MAX(until, a->regs[i]->guards[k].until_ms);
+	for (size_t i = 0; i < a->regs.n; i++) {
+		const struct reg *r = a->regs.v[i];
+
+		for (uint32_t k = 0; k < r->n_guards; k++)
+			until = MAX(until, r->guards[k].until_ms);
+	}
 	return until > now.boot_ms ? (uint32_t)MIN(until - now.boot_ms, UINT32_MAX) : 0;
 }
 

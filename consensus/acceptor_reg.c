@@ -26,74 +26,39 @@ static bool grow(struct acceptor *a, void **v, size_t cap, size_t size)
 	return true;
 }
 
-/* The first that is not below key. */
-static size_t place(const struct acceptor *a, const struct msg_key *key)
-{
-	size_t low = 0, high = a->n_regs;
-
-	while (low < high) {
-		size_t mid = (low + high) / 2;
-
-		if (msg_key_cmp(&a->regs[mid]->key, key) < 0)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low;
-}
-
 struct reg *acceptor_reg_find(const struct acceptor *a, const struct msg_key *key)
 {
-	size_t i = place(a, key);
-
-	return i < a->n_regs && msg_key_cmp(&a->regs[i]->key, key) == 0 ? a->regs[i] : NULL;
+	return keyed_find(&a->regs, key);
 }
 
 size_t acceptor_reg_after(const struct acceptor *a, const struct msg_key *key)
 {
-	size_t i = place(a, key);
+	bool there;
+	size_t i = keyed_place(&a->regs, key, &there);
 
-	return i < a->n_regs && msg_key_cmp(&a->regs[i]->key, key) == 0 ? i + 1 : i;
+	return i + there;
 }
 
 struct reg *acceptor_reg_add(struct acceptor *a, const struct msg_key *key)
 {
 	struct reg *r = acceptor_reg_find(a, key);
-	void *v = a->regs;
-	size_t i;
 
-	if (r || a->n_regs >= ACCEPTOR_KEYS_MAX)
+	if (r || a->regs.n >= ACCEPTOR_KEYS_MAX)
 		return r;
-	if (a->n_regs == a->cap_regs) {
-		if (!grow(a, &v, a->cap_regs, sizeof(struct reg *)))
-			return NULL;
-		a->regs = v;
-		a->cap_regs = a->cap_regs ? a->cap_regs * 2 : CAP_FIRST;
-	}
-	r = a->mem.alloc(a->mem.ctx, sizeof(*r));
-	if (!r)
-		return NULL;
-	*r = (struct reg){.key = *key};
-	i = place(a, key);
-	memmove(&a->regs[i + 1], &a->regs[i], (a->n_regs - i) * sizeof(struct reg *));
-	a->regs[i] = r;
-	a->n_regs++;
-	return r;
+	return keyed_add(&a->regs, &a->mem, key, sizeof(*r));
 }
 
 void acceptor_regs_free(struct acceptor *a)
 {
-	for (size_t i = 0; i < a->n_regs; i++) {
-		struct reg *r = a->regs[i];
+	for (size_t i = 0; i < a->regs.n; i++) {
+		struct reg *r = a->regs.v[i];
 
 		value_unref(&a->mem, r->image.value);
 		value_unref(&a->mem, r->durable.value);
 		if (r->guards)
 			a->mem.release(a->mem.ctx, r->guards, r->cap_guards * sizeof(*r->guards));
-		a->mem.release(a->mem.ctx, r, sizeof(*r));
 	}
-	if (a->regs)
-		a->mem.release(a->mem.ctx, a->regs, a->cap_regs * sizeof(struct reg *));
+	keyed_free(&a->regs, &a->mem, sizeof(struct reg));
 }
 
 struct guard *acceptor_guard(struct acceptor *a, struct reg *r, uint32_t slot, bool make)

@@ -179,7 +179,7 @@ void acceptor_full(struct acceptor *a)
 
 static bool keys_tell(struct acceptor *a, struct pending *p)
 {
-	size_t from = p->msg.more ? acceptor_reg_after(a, &p->msg.key) : 0, n = MIN(a->n_regs - from, MSG_KEYS_MAX);
+	size_t from = p->msg.more ? acceptor_reg_after(a, &p->msg.key) : 0, n = MIN(a->regs.n - from, MSG_KEYS_MAX);
 	struct msg_key *keys;
 
 	p->page_bytes = MSG_KEYS_MAX * sizeof(*keys);
@@ -187,10 +187,10 @@ static bool keys_tell(struct acceptor *a, struct pending *p)
 	if (!keys)
 		return false;
 	for (size_t i = 0; i < n; i++)
-		keys[i] = a->regs[from + i]->key;
+		keys[i] = ((const struct reg *)a->regs.v[from + i])->key;
 	p->msg.keys = keys;
 	p->msg.n_keys = (uint32_t)n;
-	p->msg.more = from + n < a->n_regs;
+	p->msg.more = from + n < a->regs.n;
 	p->msg.left_ms = acceptor_left_ms(a, a->now);
 	return true;
 }

@@ -15,6 +15,8 @@ libconsensus_core_a_SOURCES = \
 	%D%/acceptor_store.c \
 	%D%/ballot.c \
 	%D%/ballot.h \
+	%D%/keyed.c \
+	%D%/keyed.h \
 	%D%/lease.c \
 	%D%/lease.h \
 	%D%/msg.c \

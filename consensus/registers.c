@@ -507,7 +507,7 @@ char *registers_dump(const struct registers *r, char *out, size_t n)
 {
 	char cfg[256];
 
-	(void)snprintf(out, n, "%s, %zu known, %zu under way%s%s", quorum_text(&r->cfg, cfg, sizeof(cfg)), r->n_known,
+	(void)snprintf(out, n, "%s, %zu known, %zu under way%s%s", quorum_text(&r->cfg, cfg, sizeof(cfg)), r->known.n,
 		r->n_works, r->voters ? ", changes voters" : "", r->open ? "" : ", not open"); /* cut is fine */
 	return out;
 }

@@ -5,6 +5,7 @@
  * What registers.c, which joins, and registers_known.c, which remembers what is chosen, share.
  */
 #include "base/rng.h"
+#include "consensus/keyed.h"
 #include "consensus/registers.h"
 
 #define LEARNS_MAX 8 /* readings at a time */
@@ -60,8 +61,7 @@ struct registers {
 	struct msg seal;       /* for this node's own voter */
 	bool seal_due;
 	bool voters_lost, voters_ended;
-	struct known **known; /* owned; by rising key */
-	size_t n_known, cap_known;
+	struct keyed known;			 /* struct known */
 	struct value *spent[REGISTERS_OUTS_MAX]; /* replaced by the step at hand, which others still borrow */
 	size_t n_spent, n_learning;
 	int64_t learn_at_ms; /* of the known, the earliest, or before it */

@@ -12,81 +12,25 @@
 #define ACCEPTED_MS	 1000 /* a voter waits so long to hear that what it accepted is chosen, … */
 #define ACCEPTED_STEP_MS 500  /* … and so much longer by its place among the voters: one reading is enough */
 
-static size_t place_of(const struct registers *r, const struct msg_key *key, bool *ret_there)
-{
-	size_t low = 0, high = r->n_known;
-
-	*ret_there = false;
-	while (low < high) {
-		size_t mid = (low + high) / 2;
-		int rc = msg_key_cmp(&r->known[mid]->key, key);
-
-		if (rc == 0) {
-			*ret_there = true;
-			return mid;
-		}
-		if (rc < 0)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low;
-}
-
-static struct known *find(const struct registers *r, const struct msg_key *key)
-{
-	bool there;
-	size_t at = place_of(r, key, &there);
-
-	return there ? r->known[at] : NULL;
-}
-
-static bool grow(struct registers *r)
-{
-	size_t cap = r->cap_known ? 2 * r->cap_known : 16;
-	struct known **v = r->mem.alloc(r->mem.ctx, cap * sizeof(struct known *));
-
-	if (!v)
-		return false;
-	if (r->known) {
-		memcpy(v, r->known, r->n_known * sizeof(struct known *));
-		r->mem.release(r->mem.ctx, r->known, r->cap_known * sizeof(struct known *));
-	}
-	r->known = v;
-	r->cap_known = cap;
-	return true;
-}
-
 /* NULL: no memory, or more names than there may be. */
 static struct known *find_or_add(struct registers *r, const struct msg_key *key)
 {
-	bool there;
-	size_t at = place_of(r, key, &there);
-	struct known *k;
+	struct known *k = keyed_find(&r->known, key);
 
-	if (there)
-		return r->known[at];
-	if (r->n_known == ACCEPTOR_KEYS_MAX || (r->n_known == r->cap_known && !grow(r)))
-		return NULL;
-	k = r->mem.alloc(r->mem.ctx, sizeof(*k));
-	if (!k)
-		return NULL;
-	*k = (struct known){.key = *key, .learn_at_ms = DEADLINE_NEVER};
-	memmove(&r->known[at + 1], &r->known[at], (r->n_known - at) * sizeof(struct known *));
-	r->known[at] = k;
-	r->n_known++;
+	if (k || r->known.n == ACCEPTOR_KEYS_MAX)
+		return k;
+	k = keyed_add(&r->known, &r->mem, key, sizeof(*k));
+	if (k)
+		k->learn_at_ms = DEADLINE_NEVER;
 	return k;
 }
 
 void registers_known_free(struct registers *r)
 {
 	registers_known_sweep(r);
-	for (size_t i = 0; i < r->n_known; i++) {
-		value_unref(&r->mem, r->known[i]->value);
-		r->mem.release(r->mem.ctx, r->known[i], sizeof(struct known));
-	}
-	if (r->known)
-		r->mem.release(r->mem.ctx, r->known, r->cap_known * sizeof(struct known *));
+	for (size_t i = 0; i < r->known.n; i++)
+		value_unref(&r->mem, ((struct known *)r->known.v[i])->value);
+	keyed_free(&r->known, &r->mem, sizeof(struct known));
 }
 
 void registers_known_sweep(struct registers *r)
@@ -186,8 +130,8 @@ bool registers_learn_next(struct registers *r, struct msg_key *ret)
 
 	if (r->n_learning == LEARNS_MAX || r->learn_at_ms > r->now.mono_ms)
 		return false;
-	for (size_t i = 0; i < r->n_known; i++) {
-		struct known *k = r->known[i];
+	for (size_t i = 0; i < r->known.n; i++) {
+		struct known *k = r->known.v[i];
 
 		if (is_due(k, r->now.mono_ms)) {
 			k->learning = true;
@@ -204,7 +148,7 @@ bool registers_learn_next(struct registers *r, struct msg_key *ret)
 
 void registers_learned(struct registers *r, const struct msg_key *key, bool well)
 {
-	struct known *k = find(r, key);
+	struct known *k = keyed_find(&r->known, key);
 
 	assert(k && k->learning);
 	k->learning = false;
@@ -229,7 +173,7 @@ int64_t registers_learn_deadline(const struct registers *r)
 bool registers_get(
 	const struct registers *r, const struct msg_key *key, struct ballot *ret_ballot, struct msg_bytes *ret_value)
 {
-	const struct known *k = find(r, key);
+	const struct known *k = keyed_find(&r->known, key);
 
 	if (!k || !k->value)
 		return false;
@@ -240,8 +184,8 @@ bool registers_get(
 
 bool registers_next(const struct registers *r, size_t *at, struct msg_key *ret)
 {
-	while (*at < r->n_known) {
-		const struct known *k = r->known[(*at)++];
+	while (*at < r->known.n) {
+		const struct known *k = r->known.v[(*at)++];
 
 		if (!k->value)
 			continue;
@@ -255,11 +199,11 @@ void registers_known_check(const struct registers *r)
 {
 	size_t learning = 0;
 
-	assert(r->n_known <= r->cap_known && r->n_known <= ACCEPTOR_KEYS_MAX);
-	for (size_t i = 0; i < r->n_known; i++) {
-		const struct known *k = r->known[i];
+	keyed_check(&r->known);
+	assert(r->known.n <= ACCEPTOR_KEYS_MAX);
+	for (size_t i = 0; i < r->known.n; i++) {
+		const struct known *k = r->known.v[i];
 
-		assert(i == 0 || msg_key_cmp(&r->known[i - 1]->key, &k->key) < 0);
 		assert(!k->value == ballot_is_zero(&k->ballot));
 		assert(ballot_cmp(&k->heard, &k->ballot) <= 0 || k->learning || k->learn_at_ms != DEADLINE_NEVER);
 		learning += k->learning;

@@ -70,10 +70,7 @@ void agree_free(struct agree *a)
 	registers_free(a->registers); /* first: its proposals have bids as their context */
 	bids_free(a, a->bids);
 	bids_free(a, a->spent);
-	for (size_t i = 0; i < a->n_wards; i++)
-		a->mem.release(a->mem.ctx, a->wards[i], sizeof(*a->wards[i]));
-	if (a->wards)
-		a->mem.release(a->mem.ctx, a->wards, a->cap_wards * sizeof(struct ward *));
+	keyed_free(&a->wards, &a->mem, sizeof(struct ward));
 	a->mem.release(a->mem.ctx, a, sizeof(*a));
 }
 
@@ -84,65 +81,22 @@ struct registers *agree_registers(struct agree *a)
 
 /* ---- agents ---- */
 
-static size_t place_of(const struct agree *a, const struct msg_key *key, bool *ret_there)
-{
-	size_t low = 0, high = a->n_wards;
-
-	*ret_there = false;
-	while (low < high) {
-		size_t mid = (low + high) / 2;
-		int rc = msg_key_cmp(&a->wards[mid]->key, key);
-
-		if (rc == 0) {
-			*ret_there = true;
-			return mid;
-		}
-		if (rc < 0)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low;
-}
-
 static struct ward *find(const struct agree *a, const struct msg_key *key)
 {
-	bool there;
-	size_t at = place_of(a, key, &there);
-
-	return there ? a->wards[at] : NULL;
+	return keyed_find(&a->wards, key);
 }
 
 static int find_or_add(struct agree *a, const struct msg_key *key, struct ward **ret)
 {
-	bool there;
-	size_t at = place_of(a, key, &there);
-
-	*ret = there ? a->wards[at] : NULL;
-	if (there)
+	*ret = find(a, key);
+	if (*ret)
 		return 0;
-	if (a->n_wards == AGENTS_MAX)
+	if (a->wards.n == AGENTS_MAX)
 		return -ENOSPC;
-	if (a->n_wards == a->cap_wards) {
-		size_t cap = a->cap_wards ? 2 * a->cap_wards : 16;
-		struct ward **v = a->mem.alloc(a->mem.ctx, cap * sizeof(struct ward *));
-
-		if (!v)
-			return -ENOMEM;
-		if (a->wards) {
-			memcpy(v, a->wards, a->n_wards * sizeof(struct ward *));
-			a->mem.release(a->mem.ctx, a->wards, a->cap_wards * sizeof(struct ward *));
-		}
-		a->wards = v;
-		a->cap_wards = cap;
-	}
-	*ret = a->mem.alloc(a->mem.ctx, sizeof(**ret));
+	*ret = keyed_add(&a->wards, &a->mem, key, sizeof(**ret));
 	if (!*ret)
 		return -ENOMEM;
-	**ret = (struct ward){.key = *key, .look_at_ms = DEADLINE_NEVER};
-	memmove(&a->wards[at + 1], &a->wards[at], (a->n_wards - at) * sizeof(struct ward *));
-	a->wards[at] = *ret;
-	a->n_wards++;
+	(*ret)->look_at_ms = DEADLINE_NEVER;
 	return 0;
 }
 
@@ -153,18 +107,13 @@ static void look_at(struct agree *a, struct ward *w, int64_t ms)
 }
 
 /* Of which nothing is known and nothing asked: else each name that is mistyped would stay. */
-static void drop_unknown(struct agree *a, struct ward *w)
+static void drop_unknown(struct agree *a, const struct ward *w)
 {
 	struct ballot ballot;
 	struct msg_bytes value;
-	bool there;
-	size_t at = place_of(a, &w->key, &there);
 
-	assert(there && a->wards[at] == w);
-	if (registers_get(a->registers, &w->key, &ballot, &value))
-		return;
-	a->mem.release(a->mem.ctx, w, sizeof(*w));
-	memmove(&a->wards[at], &a->wards[at + 1], (--a->n_wards - at) * sizeof(struct ward *));
+	if (!registers_get(a->registers, &w->key, &ballot, &value))
+		keyed_drop(&a->wards, &a->mem, &w->key, sizeof(*w));
 }
 
 /* ---- bids ---- */
@@ -433,8 +382,8 @@ static void looks(struct agree *a)
 	if (a->look_at_ms > a->now.mono_ms)
 		return;
 	a->look_at_ms = DEADLINE_NEVER;
-	for (size_t i = 0; i < a->n_wards; i++) {
-		struct ward *w = a->wards[i];
+	for (size_t i = 0; i < a->wards.n; i++) {
+		struct ward *w = a->wards.v[i];
 
 		if (w->look_at_ms <= a->now.mono_ms && n++ < LOOKS_A_STEP)
 			look(a, w);
@@ -445,10 +394,12 @@ static void looks(struct agree *a)
 
 static void look_at_all(struct agree *a, enum sched_event_type event, struct sched_node subject)
 {
-	for (size_t i = 0; i < a->n_wards; i++) {
-		a->wards[i]->event = event;
-		a->wards[i]->subject = subject;
-		look_at(a, a->wards[i], a->now.mono_ms);
+	for (size_t i = 0; i < a->wards.n; i++) {
+		struct ward *w = a->wards.v[i];
+
+		w->event = event;
+		w->subject = subject;
+		look_at(a, w, a->now.mono_ms);
 	}
 }
 
@@ -571,10 +522,9 @@ void agree_check(const struct agree *a)
 	size_t commands = 0;
 
 	registers_check(a->registers);
-	for (size_t i = 0; i < a->n_wards; i++) {
-		assert(i == 0 || msg_key_cmp(&a->wards[i - 1]->key, &a->wards[i]->key) < 0);
-		assert(a->wards[i]->look_at_ms >= a->look_at_ms);
-	}
+	keyed_check(&a->wards);
+	for (size_t i = 0; i < a->wards.n; i++)
+		assert(((const struct ward *)a->wards.v[i])->look_at_ms >= a->look_at_ms);
 	for (const struct bid *b = a->bids; b; b = b->next) {
 		const struct ward *w = find(a, &b->key);
 
@@ -588,7 +538,7 @@ char *agree_dump(const struct agree *a, char *out, size_t n)
 {
 	char registers[320];
 
-	(void)snprintf(out, n, "%zu agents, %zu commands; %s", a->n_wards, a->n_commands,
+	(void)snprintf(out, n, "%zu agents, %zu commands; %s", a->wards.n, a->n_commands,
 		registers_dump(a->registers, registers, sizeof(registers))); /* cut is fine */
 	return out;
 }

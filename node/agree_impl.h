@@ -4,6 +4,7 @@
 /*
  * What agree.c, which has the agents and what is asked of them, and agree_decide.c, which decides, share.
  */
+#include "consensus/keyed.h"
 #include "node/agree.h"
 
 /* Asked by somebody, or by the look at an agent. */
@@ -46,8 +47,7 @@ struct agree {
 	struct sched_node self;
 	uint32_t write_us, round_trip_us;
 	struct now now;
-	struct ward **wards; /* owned; by rising key */
-	size_t n_wards, cap_wards;
+	struct keyed wards;	      /* struct ward */
 	int64_t look_at_ms;	      /* of the wards, the earliest, or before it */
 	struct bid *bids, **bids_end; /* in the order in which they came; owned */
 	size_t n_commands;
