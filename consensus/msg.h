@@ -13,6 +13,7 @@
  *	RENEW		  → GRANT		leases of slots
  *	RELEASE					ends one; no answer
  *	any of them	  → REFUSED		why; the voter's own configuration, where that is the reason
+ *	SEEN					once a link: what the sender remembers of the receiver's votes
  */
 #include "base/limits.h"
 #include "consensus/quorum.h"
@@ -36,6 +37,7 @@ enum msg_type {
 	MSG_GRANT,    /* number, leases: each granted or why not */
 	MSG_RELEASE,  /* number, leases */
 	MSG_REFUSED,  /* why; key, ballot: the higher one; left_ms, slot; number: as asked */
+	MSG_SEEN,     /* boot, write: the highest that the receiver ever answered with; zeroes: it never did */
 	MSG_TYPE_MAX
 };
 
