@@ -18,6 +18,7 @@
 #include "node/cluster_priv.h"
 #include "node/cluster_register.h"
 #include "node/cluster_share.h"
+#include "node/council.h"
 
 #define FEATURES    1	/* the rules that this version knows */
 #define ROUNDING_US 200 /* a timer that fires a moment too early would only fire again */
@@ -323,6 +324,8 @@ int cluster_run(struct cluster *c, struct err *e)
 	c->armed_ms = DEADLINE_NEVER;
 	cluster_forget_tell(c);
 	cluster_share_all(c);
+	if (c->n->council)
+		council_anew(c->n->council);
 	cluster_arm(c);
 	return 0;
 }
@@ -412,6 +415,12 @@ void cluster_close(struct cluster *c)
 	ev_async_stop(c->n->loop, &c->wake);
 	free(c->known);
 	free(c);
+}
+
+void cluster_voters(struct cluster *c, const uint64_t *ids, size_t n)
+{
+	cluster_in(c, &(struct gossip_in){.type = GOSSIP_IN_VOTERS, .ids = ids, .n_ids = n});
+	cluster_arm(c);
 }
 
 const struct gossip *cluster_core(const struct cluster *c)

@@ -50,6 +50,10 @@ const char *cluster_id(const struct cluster *c);
 const struct gossip *cluster_core(const struct cluster *c);
 /* CLOCK_REALTIME since when the member is in its state, as seen here; 0: not known. */
 int64_t cluster_since(const struct cluster *c, uint64_t id);
+/* The same by CLOCK_MONOTONIC: how long it has been so here. */
+int64_t cluster_since_mono(const struct cluster *c, uint64_t id);
+/* These vote: direct links to them are kept. */
+void cluster_voters(struct cluster *c, const uint64_t *ids, size_t n);
 /* Certificates are read again. -errno with a sentence: those in use stay. */
 int cluster_reload(struct cluster *c, struct err *e);
 

@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "node/cluster_fetch.h"
 #include "node/cluster_priv.h"
+#include "node/council.h"
 
 struct held {
 	struct gossip_record record; /* borrows from text */
@@ -103,6 +104,8 @@ static void tell_up(struct cluster *c, uint32_t link, const struct gossip_record
 {
 	cluster_in(c,
 		&(struct gossip_in){.type = GOSSIP_IN_LINK_UP, .link = link, .dial = token, .boot = boot, .record = r});
+	if (c->n->council && c->links[link].at)
+		council_linked(c->n->council, &c->links[link].uuid);
 }
 
 /* A free place of the core's, which is the transport's `at` now; -1: none. */

@@ -44,7 +44,9 @@ struct cluster_dial {
 /* A member as of its last change. */
 struct cluster_seen {
 	uint64_t id;
-	int64_t since_wall_ms;
+	int64_t since_wall_ms, since_mono_ms;
+	uint32_t told; /* the version of its map that was looked at */
+	uint64_t boot; /* of that map */
 	uint8_t state;
 	char name[GOSSIP_NAME_MAX + 1];
 };

@@ -8,6 +8,7 @@
 
 #include "base/mem.h"
 #include "node/cluster_priv.h"
+#include "node/council.h"
 
 #define KEEP_AFTER_S 5.0 /* a start of many nodes is one write */
 #define GONE_MAX     64	 /* names of them that are kept, for events that are told late */
@@ -68,10 +69,24 @@ static void drop_gone(struct cluster *c)
 	c->n_seen = left;
 }
 
+/* What it tells beyond what was looked at; a new boot's map begins anew. */
+static void look_at_map(struct cluster *c, struct cluster_seen *s, const struct gossip_member *m)
+{
+	uint64_t boot = m->incarnation >> 32;
+	uint32_t from = boot == s->boot ? s->told : 0;
+
+	if (!c->n->council || (boot == s->boot && m->version <= s->told))
+		return;
+	s->boot = boot;
+	s->told = m->version;
+	council_told(c->n->council, m, from);
+}
+
 void cluster_seen_change(struct cluster *c)
 {
 	struct gossip_member m;
 	bool moved = false;
+	int was;
 
 	c->changed = false;
 	while (c->g && gossip_change_next(c->g, &c->cursor, &m)) {
@@ -83,13 +98,18 @@ void cluster_seen_change(struct cluster *c)
 			memcpy(s->name, m.record.name.v, m.record.name.n);
 			s->name[m.record.name.n] = '\0';
 		}
+		look_at_map(c, s, &m);
 		if (s->state == m.state)
 			continue;
+		was = s->state;
 		s->state = (uint8_t)m.state;
 		if (m.state == GOSSIP_FORGOTTEN)
 			cluster_forget_heard(c, m.id);
 		s->since_wall_ms = c->n->now.wall_ms;
+		s->since_mono_ms = c->n->now.mono_ms;
 		moved = true;
+		if (c->n->council)
+			council_member(c->n->council, &m, was);
 	}
 	if (!moved)
 		return;
@@ -161,6 +181,13 @@ int64_t cluster_since(const struct cluster *c, uint64_t id)
 	const struct cluster_seen *s = find(c, id);
 
 	return s ? s->since_wall_ms : 0;
+}
+
+int64_t cluster_since_mono(const struct cluster *c, uint64_t id)
+{
+	const struct cluster_seen *s = find(c, id);
+
+	return s ? s->since_mono_ms : c->n->now.mono_ms;
 }
 
 const char *cluster_seen_name(const struct cluster *c, uint64_t id)

@@ -48,9 +48,15 @@ static void put(struct cluster *c, const char *key, const struct bytes *v)
 
 /* ---- a replica ---- */
 
+/* The newest that asks for no other run than this one. */
 static int64_t version_of(const struct runner *r)
 {
-	return runner_is_current(r) ? r->agent->version : r->run_version;
+	uint64_t hash = runner_is_alive(r) && r->run ? r->run_hash : r->spec->run_hash;
+	const struct agent *a = r->agent;
+
+	if (hash == a->spec->run_hash)
+		return a->version;
+	return a->decided && a->before && hash == a->before->run_hash ? a->decided->before_version : r->run_version;
 }
 
 static uint64_t hash_replica(const struct cluster *c, const struct runner *r)
@@ -174,7 +180,10 @@ static void share_own(struct cluster *c, struct agent *a)
 	mp_int(&w, a->version);
 	mp_bool(&w, a->stopped);
 	mp_str(&w, n.running < n.desired ? report_pending_reason(a, reason, sizeof(reason)) : NULL);
-	mp_nil(&w); /* nothing here acts on registers yet */
+	if (a->decided)
+		mp_uint(&w, a->decided->number);
+	else
+		mp_nil(&w);
 	pack_reserved(&w, a);
 	h = mix(begin_hash(c), v.v, v.failed ? 0 : v.n) | 1; /* never 0 */
 	if (h == a->told_hash)
@@ -184,6 +193,12 @@ static void share_own(struct cluster *c, struct agent *a)
 	put(c, key, &v);
 }
 
+/* What the cluster has decided all know; a node tells what it has of it, and that it has nothing left. */
+static bool is_to_tell(const struct agent *a)
+{
+	return !a->decided || a->decided->named || a->n_slots > 0;
+}
+
 void cluster_share_agent(struct cluster *c, struct agent *a)
 {
 	if (!a->spec)
@@ -191,7 +206,12 @@ void cluster_share_agent(struct cluster *c, struct agent *a)
 	for (size_t i = 0; i < a->n_slots; i++)
 		if (a->slots[i] && !a->slots[i]->awaiting)
 			share_replica(c, a->slots[i]);
-	share_own(c, a);
+	if (is_to_tell(a))
+		share_own(c, a);
+	else if (a->told_hash)
+		cluster_share_removed(c, a);
+	if (!is_to_tell(a))
+		a->told_hash = 0;
 }
 
 void cluster_share_removed(struct cluster *c, const struct agent *a)

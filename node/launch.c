@@ -206,7 +206,7 @@ static void fill_label(const struct runner *r, struct runner_label *l)
 		.uid = r->has_uid ? r->uid : 0,
 		.gid = r->has_uid ? r->gid : 0,
 		.n_ports = (uint32_t)r->n_ports,
-		.version = r->agent->version,
+		.version = roster_version(r),
 		.run_hash = r->spec->run_hash,
 		.epoch = r->epoch,
 		.restarts = r->core.restarts,
@@ -313,7 +313,7 @@ void launch_run(struct runner *r)
 
 	r->run = r->node->next_run++;
 	r->run_hash = r->spec->run_hash;
-	r->run_version = r->agent->version;
+	r->run_version = roster_version(r);
 	r->refused = (struct shim_refused){0};
 	r->restart_due = false;
 	r->launching = true;

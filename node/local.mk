@@ -44,10 +44,20 @@ libnode_a_SOURCES = \
 	%D%/control_priv.h \
 	%D%/control_request.c \
 	%D%/control_socket.c \
+	%D%/council.c \
+	%D%/council.h \
+	%D%/council_hint.c \
+	%D%/council_priv.h \
+	%D%/council_seen.c \
+	%D%/council_view.c \
 	%D%/counted.c \
 	%D%/counted.h \
 	%D%/datalock.c \
 	%D%/datalock.h \
+	%D%/decided.c \
+	%D%/decided.h \
+	%D%/decree.c \
+	%D%/decree.h \
 	%D%/elsewhere.c \
 	%D%/elsewhere.h \
 	%D%/enough.c \

@@ -19,6 +19,7 @@
 #include "node/adopt.h"
 #include "node/cluster.h"
 #include "node/cluster_fetch.h"
+#include "node/council.h"
 #include "node/counted.h"
 #include "node/datalock.h"
 #include "node/host.h"
@@ -202,6 +203,11 @@ static void on_settle(struct ev_loop *loop, ev_prepare *w, int revents)
 
 	(void)loop;
 	(void)revents;
+	if (n->council) {
+		node_now(n);
+		council_turn(n->council);
+		changed = !list_is_empty(&n->roster.dirty);
+	}
 	if (changed) {
 		node_now(n);
 		roster_settle(n);
@@ -374,6 +380,10 @@ static int load(struct node *n, struct err *e)
 		rc = store_load_ops(n->store, load_op, n, e);
 	if (rc < 0)
 		return rc;
+	if (n->council)
+		rc = council_load(n->council, e);
+	if (rc < 0)
+		return rc;
 	if (local_load(n, e) < 0)
 		log_err("%s; what runs of it is left alone", e->text);
 	return store_load_replicas(n->store, load_replica, n, e);
@@ -435,7 +445,11 @@ static int open_data(struct node *n, struct err *e)
 	rc = store_next_take(n->cfg->data_dir, e);
 	if (rc > 0)
 		log_info("the store that was made for this start is in its place");
-	return rc < 0 ? rc : store_open(n->loop, n->cfg->data_dir, &n->store, e);
+	if (rc >= 0)
+		rc = store_open(n->loop, n->cfg->data_dir, &n->store, e);
+	if (rc == 0 && n->cfg->gossip.on)
+		rc = council_open(n, &n->council, e);
+	return rc;
 }
 
 /* Each start takes a number, durable before anything is started with it. */
@@ -482,15 +496,17 @@ static int open_all(struct node *n, struct err *e)
 	if (rc == 0)
 		rc = roster_init(n, e);
 	if (rc == 0)
-		rc = load(n, e);
-	if (rc == 0)
 		rc = count_boot(n, e);
+	if (rc == 0)
+		rc = load(n, e);
 	if (rc == 0)
 		rc = adopt_scan(n, e);
 	if (rc == 0)
 		reboot_note(n);
 	if (rc == 0 && n->cfg->gossip.on)
 		rc = cluster_open(n, &n->cluster, e);
+	if (rc == 0 && n->council)
+		council_begin(n->council);
 	return rc;
 }
 
@@ -574,6 +590,7 @@ void node_close(struct node *n)
 		cluster_fetch_end(n->cluster); /* who waits for other nodes, over HTTP too */
 	if (n->serving && !n->failed)
 		reboot_ending(n);
+	council_end(n->council);
 	flush(n);
 	ev_timer_stop(n->loop, &n->poll_timer);
 	http_close(n->http);
@@ -589,6 +606,7 @@ void node_close(struct node *n)
 	events_free(n->events);
 	if (n->store)
 		store_close(n->store);
+	council_close(n->council);
 	counted_done(n);
 	seccomp_cache_free(n->seccomp);
 	host_close(n);

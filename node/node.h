@@ -19,6 +19,7 @@
  *	report.c    what reading verbs answer (report_nodes.c, …), poll.c those that may wait, page.c over HTTP
  *	verbs.c     the table of verbs; renew.c: those that replace the store
  *	cluster.c   this node's part in gossip (cluster.h has the list)
+ *	council.c   … and in what is decided (council.h likewise)
  *	sample.c    use of cpu, memory, … of replicas, read when asked
  */
 #include <ev.h>
@@ -69,6 +70,7 @@ struct node {
 	struct control *control;
 	struct http *http;
 	struct cluster *cluster; /* NULL: no gossip section */
+	struct council *council; /* likewise */
 	struct cgroup *cgroup;
 	struct cgroup_home home;   /* where agents live under systemd */
 	struct cgroup_place place; /* … and shims */

@@ -12,6 +12,7 @@
 
 #include "base/mem.h"
 #include "node/cluster_share.h"
+#include "node/council_priv.h"
 #include "node/node.h"
 #include "node/shimfiles.h"
 #include "supervisor/logs.h"
@@ -52,7 +53,15 @@ static void agent_free(struct agent *a)
 	spec_unref(a->spec);
 	spec_unref(a->before);
 	free(a->file);
+	free(a->decided);
+	register_seen_done(&a->seen, &council_mem);
 	free(a);
+}
+
+void roster_drop(struct agent *a)
+{
+	assert(a->n_slots == 0);
+	agent_free(a);
 }
 
 void roster_done(struct node *n)
@@ -141,24 +150,42 @@ void roster_mark(struct agent *a)
 		list_add_tail(&a->node->roster.dirty, &a->dirty);
 }
 
+static bool is_ready(const struct agent *dep)
+{
+	struct roster_count c;
+
+	if (dep->decided)
+		return decided_is_ready(dep->node, dep);
+	roster_count(dep, &c);
+	return c.ready >= c.desired;
+}
+
 static bool deps_ready(const struct agent *a)
 {
 	for (size_t i = 0; i < a->spec->depends_on.n; i++) {
 		const struct agent *dep = roster_find(a->node, a->spec->depends_on.v[i]);
-		struct roster_count c;
 
-		if (!dep || dep->stopped || dep->removed)
-			return false;
-		roster_count(dep, &c);
-		if (c.ready < c.desired)
+		if (!dep || dep->stopped || dep->removed || !is_ready(dep))
 			return false;
 	}
 	return true;
 }
 
+/* How many of its replicas this node is to run. */
+static int64_t desired_here(const struct agent *a)
+{
+	int64_t n = 0;
+
+	if (a->stopped || a->removed || !a->decided)
+		return a->stopped || a->removed ? 0 : a->desired;
+	for (size_t i = 0; i < a->decided->n; i++)
+		n += !a->decided->slots[i].rests;
+	return n;
+}
+
 void roster_count(const struct agent *a, struct roster_count *ret)
 {
-	*ret = (struct roster_count){.desired = a->stopped || a->removed ? 0 : a->desired};
+	*ret = (struct roster_count){.desired = desired_here(a)};
 	for (size_t i = 0; i < a->n_slots; i++) {
 		const struct runner *r = a->slots[i];
 
@@ -179,14 +206,36 @@ void roster_count(const struct agent *a, struct roster_count *ret)
 static bool is_wanted(const struct runner *r)
 {
 	const struct agent *a = r->agent;
+	const struct decided_slot *s = a->decided ? decided_slot(a, r->slot) : NULL;
 
+	if (a->decided)
+		return s && !s->rests && !r->held;
 	return !a->stopped && !a->removed && !r->held && r->slot < a->desired;
+}
+
+struct agent_spec *roster_spec(const struct runner *r)
+{
+	const struct decided_slot *s = r->agent->decided ? decided_slot(r->agent, r->slot) : NULL;
+	struct agent_spec *spec = s ? decided_spec(r->agent, s) : NULL;
+
+	if (!r->agent->decided)
+		return r->agent->spec;
+	return spec ? spec : r->spec;
+}
+
+int64_t roster_version(const struct runner *r)
+{
+	const struct agent *a = r->agent;
+
+	if (!a->decided || roster_spec(r) == a->spec)
+		return a->version;
+	return roster_spec(r) == a->before ? a->decided->before_version : r->run_version;
 }
 
 /* It ends, to begin again with the newest definition: told so already. */
 static bool is_being_replaced(const struct runner *r)
 {
-	return r->core.state == REPLICA_STOPPING && r->core.wanted && r->core.manual && r->spec == r->agent->spec;
+	return r->core.state == REPLICA_STOPPING && r->core.wanted && r->core.manual && r->spec == roster_spec(r);
 }
 
 static void fill_slot(const struct runner *r, int slot, struct plan_slot *ret)
@@ -245,7 +294,7 @@ static void replace(struct runner *r, const char *why)
 	enum shim_why how = r->restart_due ? SHIM_WHY_RESTART : SHIM_WHY_UPDATE;
 
 	r->restart_due = false;
-	runner_take_spec(r, r->agent->spec);
+	runner_take_spec(r, roster_spec(r));
 	runner_restart(r, how, how == SHIM_WHY_RESTART ? "restarted by an operator" : why);
 }
 
@@ -275,17 +324,26 @@ static void forget_slot(struct agent *a, int slot)
 		a->n_slots--;
 }
 
+static void create(struct agent *a, int slot)
+{
+	const struct decided_slot *s = a->decided ? decided_slot(a, slot) : NULL;
+	struct runner *r = roster_slot(a, slot, NULL); /* told there; the next plan asks again */
+
+	if (r && s)
+		r->epoch = s->epoch;
+}
+
 static void do_move(struct agent *a, const struct plan_move *m)
 {
 	struct runner *r = (size_t)m->slot < a->n_slots ? a->slots[m->slot] : NULL;
 
 	if (m->type == PLAN_CREATE)
-		(void)roster_slot(a, m->slot, NULL); /* told there; the next plan asks again */
+		create(a, m->slot);
 	if (!r || r->awaiting)
 		return;
 	if (m->type == PLAN_RUN) {
 		if (!runner_is_alive(r))
-			runner_take_spec(r, a->spec);
+			runner_take_spec(r, roster_spec(r));
 		runner_run(r);
 	} else if (m->type == PLAN_STOP) {
 		runner_stop(r, SHIM_WHY_STOPPED, m->why);
@@ -305,11 +363,16 @@ static void wake_dependents(struct agent *a)
 	if (c.ready == a->ready_slots)
 		return;
 	a->ready_slots = c.ready;
-	LIST_FOREACH (at, &a->node->roster.order) {
+	roster_wake_dependents(a->node, a->name);
+}
+
+void roster_wake_dependents(struct node *n, const char *name)
+{
+	LIST_FOREACH (at, &n->roster.order) {
 		struct agent *other = LIST_ENTRY(at, struct agent, order);
 
 		for (size_t i = 0; other->spec && i < other->spec->depends_on.n; i++)
-			if (strcmp(other->spec->depends_on.v[i], a->name) == 0)
+			if (strcmp(other->spec->depends_on.v[i], name) == 0)
 				roster_mark(other);
 	}
 }
@@ -338,7 +401,7 @@ static void hand_over_spec(struct agent *a)
 {
 	for (size_t i = 0; i < a->n_slots; i++)
 		if (a->slots[i] && !a->slots[i]->awaiting && runner_is_current(a->slots[i]))
-			runner_take_spec(a->slots[i], a->spec);
+			runner_take_spec(a->slots[i], roster_spec(a->slots[i]));
 }
 
 const char *roster_barred(const struct agent *a, char *out, size_t n)
@@ -346,7 +409,7 @@ const char *roster_barred(const struct agent *a, char *out, size_t n)
 	const struct config *cfg = a->node->cfg;
 	const char *others = a->node->cluster ? "this version moves nothing to another" : "there is no other";
 
-	if (a->scope == SPEC_SCOPE_NODE)
+	if (a->scope == SPEC_SCOPE_NODE || a->decided)
 		return NULL;
 	if (!cfg->schedulable) {
 		(void)snprintf(out, n, "waits: %s is a witness (node.schedulable: no), and %s", cfg->name,
@@ -363,11 +426,60 @@ const char *roster_barred(const struct agent *a, char *out, size_t n)
 	return NULL;
 }
 
+/* How long the table of slots is: those that are there, and those that the cluster gave. */
+static size_t table_len(const struct agent *a)
+{
+	const struct decided *d = a->decided;
+
+	return d && d->n > 0 ? MAX(a->n_slots, (size_t)d->slots[d->n - 1].number + 1) : a->n_slots;
+}
+
+/* A replica that rests takes the epoch of its new assignment; one that runs is of another one, and stops first. */
+static void fill_assigned(struct agent *a, size_t i, struct plan_slot *ret)
+{
+	const struct decided_slot *s = decided_slot(a, (int)i);
+	struct runner *r = i < a->n_slots ? a->slots[i] : NULL;
+
+	ret->assigned = s != NULL;
+	ret->rests = s && s->rests;
+	if (!s || !r || r->awaiting || r->epoch == s->epoch)
+		return;
+	ret->other_epoch = runner_is_alive(r);
+	if (!ret->other_epoch)
+		r->epoch = s->epoch;
+}
+
+static void fill_slots(struct agent *a, struct plan_slot *slots, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		fill_slot(i < a->n_slots ? a->slots[i] : NULL, (int)i, &slots[i]);
+		if (a->decided)
+			fill_assigned(a, i, &slots[i]);
+	}
+}
+
+/* Nothing of it is here any more: the cluster may have it all the same. */
+static void gone(struct agent *a)
+{
+	struct node *n = a->node;
+
+	decided_gone(n, a);
+	if (!a->removed)
+		return;
+	if (n->cluster)
+		cluster_share_removed(n->cluster, a);
+	if (a->scope == SPEC_SCOPE_CLUSTER && !a->decided)
+		(void)store_del_agent(n->store, a->name, node_stored, n); /* full: removed again at the next start */
+	if (!a->decided || !a->decided->named)
+		agent_free(a);
+}
+
 static void plan_one(struct agent *a)
 {
 	struct plan_move v[MOVES_A_PLAN];
 	struct plan_moves moves = {.cap = ARRAY_LEN(v), .v = v, .again_ms = DEADLINE_NEVER};
-	struct plan_slot *slots = mem_zalloc(a->n_slots + 1, sizeof(*slots));
+	size_t n = table_len(a);
+	struct plan_slot *slots = mem_zalloc(n + 1, sizeof(*slots));
 	char why[256];
 	struct plan_view view = {.desired = a->desired,
 		.stopped = a->stopped || roster_barred(a, why, sizeof(why)),
@@ -375,15 +487,17 @@ static void plan_one(struct agent *a)
 		.paused = a->paused,
 		.spec = a->spec,
 		.slots = slots,
-		.n_slots = a->n_slots};
+		.n_slots = n};
 
 	if (!slots)
 		return; /* the next change plans it */
 	hand_over_spec(a);
 	view.deps_ready = deps_ready(a);
-	for (size_t i = 0; i < a->n_slots; i++)
-		fill_slot(a->slots[i], (int)i, &slots[i]);
-	plan_agent(&view, a->node->now, &moves);
+	fill_slots(a, slots, n);
+	if (a->decided)
+		plan_assigned(&view, a->node->now, &moves);
+	else
+		plan_agent(&view, a->node->now, &moves);
 	for (size_t i = 0; i < moves.n; i++)
 		do_move(a, &moves.v[i]);
 	free(slots);
@@ -393,14 +507,8 @@ static void plan_one(struct agent *a)
 	wake_dependents(a);
 	if (a->node->cluster)
 		cluster_share_agent(a->node->cluster, a);
-	if (!a->removed || !all_gone(a))
-		return;
-	if (a->node->cluster)
-		cluster_share_removed(a->node->cluster, a);
-	if (a->scope == SPEC_SCOPE_CLUSTER)
-		(void)store_del_agent(
-			a->node->store, a->name, node_stored, a->node); /* full: removed again at the next start */
-	agent_free(a);
+	if (all_gone(a))
+		gone(a);
 }
 
 void roster_settle(struct node *n)

@@ -7,6 +7,8 @@
  */
 #include "base/list.h"
 #include "base/map.h"
+#include "node/decided.h"
+#include "node/register_view.h"
 #include "node/runner.h"
 #include "supervisor/plan.h"
 #include "supervisor/spec.h"
@@ -24,9 +26,11 @@ struct agent {
 	struct agent_spec *spec;   /* a reference */
 	struct agent_spec *before; /* the definition that was replaced last (undo); a reference, or NULL */
 	int64_t version;
-	int64_t desired;
+	int64_t desired; /* on all nodes together */
 	bool stopped, paused, removed;
 	int64_t changed_wall_ms;
+	struct decided *decided;    /* owned: what of it the cluster has given this node; NULL: this node alone decides */
+	struct register_seen seen; /* for those decisions */
 	struct runner **slots; /* owned; may have NULLs */
 	size_t n_slots;
 	bool deps_were_ready;
@@ -57,6 +61,13 @@ const char *roster_bare(const struct node *n, const char *name);
 int roster_add(struct node *n, const char *name, enum spec_scope scope, struct agent **ret, struct err *e);
 /* Takes another reference of spec as the newest definition. */
 void roster_set_spec(struct agent *a, struct agent_spec *spec);
+/* What a replica of its is to run, and of which version that is. */
+struct agent_spec *roster_spec(const struct runner *r);
+int64_t roster_version(const struct runner *r);
+/* Drops an agent of which nothing is here. */
+void roster_drop(struct agent *a);
+/* Readiness elsewhere has changed: those that depend on it are planned. */
+void roster_wake_dependents(struct node *n, const char *name);
 /* Why this node, and so no node, is one for the agent's replicas: a sentence in out; NULL: it is. */
 const char *roster_barred(const struct agent *a, char *out, size_t n);
 /* Something about the agent changed: it is planned again before the loop waits. */

@@ -39,7 +39,7 @@ char *runner_log_path(const struct runner *r, char *out, size_t n)
 
 bool runner_is_current(const struct runner *r)
 {
-	return (runner_is_alive(r) && r->run ? r->run_hash : r->spec->run_hash) == r->agent->spec->run_hash;
+	return (runner_is_alive(r) && r->run ? r->run_hash : r->spec->run_hash) == roster_spec(r)->run_hash;
 }
 
 bool runner_is_asked(const struct runner *r)

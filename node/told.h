@@ -15,6 +15,7 @@
 #define TOLD_USE     "use"
 #define TOLD_AGENT   "agent/"	/* and NAME */
 #define TOLD_REPLICA "replica/" /* and ID */
+#define TOLD_CHOSEN  "chosen/"	/* and NAME; of the root register nothing */
 
 enum told_node {
 	TOLD_NODE_SCHEDULABLE,
@@ -56,6 +57,9 @@ enum told_replica {
 	TOLD_REPLICA_READY,   /* nil: it is not; else a number that is another one each time it became ready */
 	TOLD_REPLICA_MAX
 };
+
+/* The ballot: counter (8 bytes), node (16), nonce (8), big endian. Of the root register the voters too. */
+enum told_chosen { TOLD_CHOSEN_BALLOT, TOLD_CHOSEN_EPOCH, TOLD_CHOSEN_OLD, TOLD_CHOSEN_NEXT, TOLD_CHOSEN_MAX };
 
 enum told_exit { TOLD_EXIT_REASON, TOLD_EXIT_CODE, TOLD_EXIT_SIGNAL, TOLD_EXIT_TEXT, TOLD_EXIT_AT, TOLD_EXIT_MAX };
 

@@ -6,6 +6,8 @@ libsupervisor_core_a_SOURCES = \
 	%D%/health.h \
 	%D%/plan.c \
 	%D%/plan.h \
+	%D%/plan_assigned.c \
+	%D%/plan_impl.h \
 	%D%/replica.c \
 	%D%/replica.h \
 	%D%/replica_end.c \

@@ -9,15 +9,9 @@
  * down, so a newer definition that never gets ready stops the change at the first. Old ones that are down
  * anyway are replaced at once: that costs nobody anything. Surge is left to the cluster's scheduler.
  */
-#include "supervisor/plan.h"
+#include "supervisor/plan_impl.h"
 
-struct planner {
-	const struct plan_view *view;
-	struct plan_moves *ret;
-	int64_t now_ms;
-};
-
-static void push(struct planner *p, enum plan_move_type type, int64_t slot, const char *why)
+void plan_push(struct planner *p, enum plan_move_type type, int64_t slot, const char *why)
 {
 	struct plan_moves *m = p->ret;
 
@@ -33,32 +27,30 @@ static bool is_at_rest(const struct plan_slot *s)
 	return s->state == REPLICA_PENDING || s->state == REPLICA_STOPPED || s->state == REPLICA_FAILED;
 }
 
-/* Stopped, then forgotten. */
-static void retire(struct planner *p, const struct plan_slot *s, const char *why)
+void plan_retire(struct planner *p, const struct plan_slot *s, const char *why)
 {
 	if (!s->exists)
 		return;
 	if (is_at_rest(s))
-		push(p, PLAN_FORGET, s->slot, why);
+		plan_push(p, PLAN_FORGET, s->slot, why);
 	else if (s->wanted)
-		push(p, PLAN_STOP, s->slot, why);
+		plan_push(p, PLAN_STOP, s->slot, why);
 }
 
-/* Stopped, and kept to be seen. */
-static void halt(struct planner *p, const struct plan_slot *s, const char *why)
+void plan_halt(struct planner *p, const struct plan_slot *s, const char *why)
 {
 	if (!s->exists)
-		push(p, PLAN_CREATE, s->slot, "wanted");
+		plan_push(p, PLAN_CREATE, s->slot, "wanted");
 	if (s->wanted || s->state == REPLICA_PENDING)
-		push(p, PLAN_STOP, s->slot, why);
+		plan_push(p, PLAN_STOP, s->slot, why);
 }
 
-static void want(struct planner *p, const struct plan_slot *s)
+void plan_want(struct planner *p, const struct plan_slot *s)
 {
 	if (!s->exists)
-		push(p, PLAN_CREATE, s->slot, "wanted");
+		plan_push(p, PLAN_CREATE, s->slot, "wanted");
 	if (!s->wanted && p->view->deps_ready)
-		push(p, PLAN_RUN, s->slot, "wanted");
+		plan_push(p, PLAN_RUN, s->slot, "wanted");
 }
 
 /* Wanted here, told so, and no stopped one among them. */
@@ -131,7 +123,7 @@ static void roll(struct planner *p)
 			continue;
 		outdated++;
 		if (is_down(p, s) || is_done(s) || may-- > 0)
-			push(p, PLAN_REPLACE, s->slot, "its definition has changed");
+			plan_push(p, PLAN_REPLACE, s->slot, "its definition has changed");
 	}
 	if (outdated == 0)
 		p->ret->again_ms = DEADLINE_NEVER;
@@ -153,13 +145,13 @@ void plan_agent(const struct plan_view *view, struct now now, struct plan_moves 
 			s = view->slots[i];
 		assert(s.slot == (int)i);
 		if (view->removed)
-			retire(&p, &s, "removed");
+			plan_retire(&p, &s, "removed");
 		else if (i >= view->desired)
-			retire(&p, &s, "scaled down");
+			plan_retire(&p, &s, "scaled down");
 		else if (view->stopped || s.held)
-			halt(&p, &s, view->stopped ? "the agent is stopped" : "stopped by an operator");
+			plan_halt(&p, &s, view->stopped ? "the agent is stopped" : "stopped by an operator");
 		else
-			want(&p, &s);
+			plan_want(&p, &s);
 	}
 	if (!view->removed && !view->stopped && !view->paused)
 		roll(&p);

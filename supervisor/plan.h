@@ -19,6 +19,10 @@ struct plan_slot {
 	bool ready;
 	bool current; /* runs (or would run) the newest definition; false too when it is to be restarted in turn */
 	int64_t ready_since_ms; /* CLOCK_MONOTONIC; 0: not ready */
+	/* plan_assigned's: */
+	bool assigned;	  /* it is this node's */
+	bool rests;	  /* … to stop, and to be seen */
+	bool other_epoch; /* what runs is of an earlier assignment */
 };
 
 struct plan_view {
@@ -55,5 +59,7 @@ struct plan_moves {
 };
 
 void plan_agent(const struct plan_view *view, struct now now, struct plan_moves *ret);
+/* The same, of an agent whose slots the cluster assigns; `desired`, stopped and paused are not asked. */
+void plan_assigned(const struct plan_view *view, struct now now, struct plan_moves *ret);
 
 #endif

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef NODE_COUNCIL_H
+#define NODE_COUNCIL_H
+/*
+ * What the cluster decides, as this daemon takes part in it: the core (agree.h) between its disk (votes.h), its links
+ * (cluster_register.h) and the roster. There is one where there is a cluster.h.
+ *
+ *	council.c        opening, the loop's callbacks, the core's outputs to edges
+ *	council_view.c   what is known of the cluster when something is decided
+ *	council_hint.c   how nodes hear that something was chosen
+ *	council_seen.c   what voters have written, as their peers remember it; when this one may vote
+ *	decided.c        what was chosen becomes what is to run here
+ *	decree.c         commands of operators
+ */
+#include "base/err.h"
+#include "node/agree.h"
+
+struct agent;
+struct council;
+struct gossip_member;
+struct node;
+
+int council_open(struct node *n, struct council **ret, struct err *e); /* before the store's first job */
+/* What was chosen is in the roster then: before anybody looks for what runs. */
+int council_load(struct council *c, struct err *e);
+void council_begin(struct council *c); /* once cluster.h is open */
+/* Nothing is decided any more; what waits is answered. Before the store is closed; NULL is fine. */
+void council_end(struct council *c);
+void council_close(struct council *c); /* after the store; NULL is fine */
+
+/* What the turn of the loop has brought: before it waits. */
+void council_turn(struct council *c);
+
+/*
+ * cmd is copied. `fn` is called once, never from within this call; the answer is borrowed for the call. -ENOMEM: it is
+ * not.
+ */
+typedef void council_answered(void *arg, const struct agree_answer *a);
+int council_command(
+	struct council *c, const struct agree_command *cmd, council_answered *fn, void *arg) MUST_CHECK;
+int council_root_command(
+	struct council *c, const struct agree_root_command *cmd, council_answered *fn, void *arg) MUST_CHECK;
+
+/* The newest value known to be chosen, borrowed until the loop turns; false: none is. */
+bool council_get(
+	const struct council *c, const char *agent, struct ballot *ret_ballot, struct msg_bytes *ret_value) MUST_CHECK;
+/* NULL, or why nothing can be decided here now, for people. */
+const char *council_fault(const struct council *c, char *out, size_t n);
+/* Who votes, as far as is known; epoch 0: nobody. */
+const struct quorum_cfg *council_voters(const struct council *c);
+bool council_is_voter(const struct council *c, uint64_t member);
+
+const struct register_root *council_root(const struct council *c); /* NULL: it is not known */
+
+/* Of cluster.h: a member has another state (was: enum gossip_state, or GOSSIP_STATE_MAX), or its map changed beyond
+ * `version`; a link to it is up; our own map is
+ * empty. */
+void council_member(struct council *c, const struct gossip_member *m, int was);
+void council_told(struct council *c, const struct gossip_member *m, uint32_t version);
+void council_linked(struct council *c, const struct uuid *peer);
+void council_anew(struct council *c);
+
+#endif

@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * How nodes hear that something was chosen. Whose proposal it was tells the register and the ballot in its own map,
+ * and gossip carries it to everyone, newcomers too; who did not know it reads the register. With the root's the voters
+ * go along: without them nothing can be read. So each register's newest ballot is told by one node; who told an older
+ * one takes it back.
+ *
+ * What a node told is gone with it when it leaves or begins anew. The first of the living looks now and then for what
+ * nobody tells any more, and tells it.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "node/cluster.h"
+#include "node/council_priv.h"
+#include "node/mp.h"
+#include "node/node.h"
+
+#define MEND_S	     5.0
+#define BALLOT_BYTES 32
+#define VALUE_MAX    512 /* two sets of voters */
+
+static const struct msg_key root;
+
+static struct council_hint *find_or_add(struct council *c, const struct msg_key *key)
+{
+	struct council_hint *h = keyed_find(&c->hints, key);
+
+	return h ? h : keyed_add(&c->hints, &council_mem, key, sizeof(*h));
+}
+
+/* ---- our own map ---- */
+
+static void key_text(const struct msg_key *key, char out[sizeof(TOLD_CHOSEN) + NAME_MAX_LEN])
+{
+	(void)snprintf(out, sizeof(TOLD_CHOSEN) + NAME_MAX_LEN, TOLD_CHOSEN "%.*s", (int)key->n, key->v); /* fits */
+}
+
+static void put_set(struct mp_writer *w, const struct quorum_set *s)
+{
+	mp_array(w, s->n);
+	for (uint8_t i = 0; i < s->n; i++)
+		mp_bin(w, s->v[i].v, sizeof(s->v[i].v));
+}
+
+static void put(struct council *c, const struct council_hint *h)
+{
+	CLEANUP(bytes_done) struct bytes v = {.max = VALUE_MAX};
+	char key[sizeof(TOLD_CHOSEN) + NAME_MAX_LEN];
+	uint8_t ballot[BALLOT_BYTES];
+	struct quorum_cfg cfg = {0};
+	struct msg_bytes value;
+	struct ballot at;
+	struct mp_writer w;
+
+	if (h->key.n == 0 && registers_get(agree_registers(c->a), &root, &at, &value))
+		(void)register_root_cfg(value, &cfg); /* of epoch 0: nobody reads it */
+	register_store(ballot, h->due.counter);
+	memcpy(ballot + 8, h->due.node.v, sizeof(h->due.node.v));
+	register_store(ballot + 24, h->due.nonce);
+	mp_writer_init(&w, &v);
+	mp_array(&w, h->key.n == 0 ? TOLD_CHOSEN_MAX : 1);
+	mp_bin(&w, ballot, sizeof(ballot));
+	if (h->key.n == 0) {
+		mp_uint(&w, cfg.epoch);
+		put_set(&w, &cfg.old);
+		put_set(&w, &cfg.next);
+	}
+	key_text(&h->key, key);
+	if (!v.failed)
+		cluster_set(c->n->cluster, key, v.v, v.n);
+}
+
+void council_hint_chosen(struct council *c, const struct registers_out *out)
+{
+	struct council_hint *h = out->ours ? find_or_add(c, &out->key) : keyed_find(&c->hints, &out->key);
+
+	if (!h)
+		return; /* no memory: the mend tells it */
+	if (out->ours)
+		h->due = out->ballot;
+	else
+		h->due = (struct ballot){0};
+	c->hints_due = true;
+}
+
+void council_hint_turn(struct council *c)
+{
+	char key[sizeof(TOLD_CHOSEN) + NAME_MAX_LEN];
+
+	if (!c->hints_due)
+		return;
+	c->hints_due = false;
+	for (size_t i = 0; i < c->hints.n;) {
+		struct council_hint *h = c->hints.v[i];
+
+		if (ballot_is_zero(&h->due)) {
+			key_text(&h->key, key);
+			if (!ballot_is_zero(&h->told))
+				cluster_set(c->n->cluster, key, NULL, 0);
+			keyed_drop(&c->hints, &council_mem, &(struct msg_key){h->key}, sizeof(*h));
+			continue;
+		}
+		if (ballot_cmp(&h->due, &h->told) != 0)
+			put(c, h);
+		h->told = h->due;
+		i++;
+	}
+}
+
+void council_hint_anew(struct council *c)
+{
+	for (size_t i = 0; i < c->hints.n; i++)
+		((struct council_hint *)c->hints.v[i])->told = (struct ballot){0};
+	c->hints_due = true;
+}
+
+/* ---- theirs ---- */
+
+static bool ballot_of(const msgpack_object *v, struct ballot *ret)
+{
+	const msgpack_object *o = told_at(v, TOLD_CHOSEN_BALLOT, MSGPACK_OBJECT_BIN);
+	const uint8_t *b = o ? (const uint8_t *)o->via.bin.ptr : NULL;
+
+	if (!o || o->via.bin.size != BALLOT_BYTES)
+		return false;
+	ret->counter = register_load(b);
+	memcpy(ret->node.v, b + 8, sizeof(ret->node.v));
+	ret->nonce = register_load(b + 24);
+	return ret->counter > 0 && ret->counter <= BALLOT_COUNTER_MAX;
+}
+
+static bool set_of(const msgpack_object *v, unsigned i, struct quorum_set *ret)
+{
+	const msgpack_object *o = told_at(v, i, MSGPACK_OBJECT_ARRAY);
+
+	*ret = (struct quorum_set){0};
+	if (!o || o->via.array.size > QUORUM_VOTERS_MAX)
+		return false;
+	for (uint32_t k = 0; k < o->via.array.size; k++) {
+		const msgpack_object *u = &o->via.array.ptr[k];
+
+		if (u->type != MSGPACK_OBJECT_BIN || u->via.bin.size != sizeof(ret->v[0].v))
+			return false;
+		memcpy(ret->v[ret->n++].v, u->via.bin.ptr, sizeof(ret->v[0].v));
+	}
+	return true;
+}
+
+static void hear_voters(struct council *c, const msgpack_object *v)
+{
+	struct quorum_cfg cfg = {.epoch = (uint64_t)told_int(v, TOLD_CHOSEN_EPOCH, 0)};
+
+	if (!set_of(v, TOLD_CHOSEN_OLD, &cfg.old) || !set_of(v, TOLD_CHOSEN_NEXT, &cfg.next) || quorum_fault(&cfg))
+		return;
+	(void)council_in(c, &(struct agree_in){.type = AGREE_IN_REGISTERS,
+				    .registers = &(struct registers_in){
+					    .type = REGISTERS_IN_CFG, .cfg = &cfg}}); /* cannot fail; so below */
+}
+
+void council_hint_heard(struct council *c, const struct gossip_member *m, const struct gossip_entry *e)
+{
+	struct registers_in in = {.type = REGISTERS_IN_HEARD};
+	CLEANUP(mp_done) struct mp_tree t = {0};
+	const msgpack_object *v = told_read(e->value, &t);
+	size_t n = e->key.n - strlen(TOLD_CHOSEN);
+	const struct council_hint *h;
+
+	(void)m;
+	if (n > NAME_MAX_LEN || !ballot_of(v, &in.ballot))
+		return;
+	in.key.n = (uint8_t)n;
+	memcpy(in.key.v, e->key.v + strlen(TOLD_CHOSEN), n);
+	if (n == 0)
+		hear_voters(c, v);
+	(void)council_in(c, &(struct agree_in){.type = AGREE_IN_REGISTERS, .registers = &in});
+	h = keyed_find(&c->hints, &in.key);
+	if (h && ballot_cmp(&in.ballot, &h->due) > 0) {
+		((struct council_hint *)h)->due = (struct ballot){0};
+		c->hints_due = true;
+	}
+}
+
+/* ---- what nobody tells ---- */
+
+static bool is_first(const struct gossip *g)
+{
+	struct gossip_member m;
+
+	for (uint32_t at = 0; gossip_member_next(g, &at, &m);)
+		if (m.state <= GOSSIP_SUSPECT && m.id < gossip_id(g))
+			return false;
+	return true;
+}
+
+/* Whether somebody whose map will stay tells that ballot. */
+static bool is_told(const struct gossip *g, const struct msg_key *key, const struct ballot *ballot)
+{
+	char text[sizeof(TOLD_CHOSEN) + NAME_MAX_LEN];
+	struct gossip_member m;
+	struct gossip_str v;
+
+	key_text(key, text);
+	for (uint32_t at = 0; gossip_member_next(g, &at, &m);) {
+		CLEANUP(mp_done) struct mp_tree t = {0};
+		struct ballot told;
+
+		if (m.state <= GOSSIP_DEAD &&
+			gossip_value_get(g, m.id, (struct gossip_str){text, (uint16_t)strlen(text)}, &v) &&
+			ballot_of(told_read(v, &t), &told) && ballot_cmp(&told, ballot) >= 0)
+			return true;
+	}
+	return false;
+}
+
+static void on_mend(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	struct council *c = w->data;
+	const struct gossip *g = c->n->cluster ? cluster_core(c->n->cluster) : NULL;
+	struct msg_bytes value;
+	struct ballot ballot;
+	struct msg_key key;
+
+	(void)loop;
+	(void)revents;
+	if (!g || !c->a || c->ended || !is_first(g))
+		return;
+	for (size_t at = 0; registers_next(agree_registers(c->a), &at, &key);) {
+		struct council_hint *h;
+
+		if (!registers_get(agree_registers(c->a), &key, &ballot, &value) || is_told(g, &key, &ballot))
+			continue;
+		h = find_or_add(c, &key);
+		if (h && ballot_cmp(&h->due, &ballot) < 0) {
+			h->due = ballot;
+			c->hints_due = true;
+		}
+	}
+}
+
+void council_hint_init(struct council *c)
+{
+	ev_timer_init(&c->mend, on_mend, MEND_S, MEND_S);
+	c->mend.data = c;
+}
+
+void council_hint_begin(struct council *c)
+{
+	ev_timer_start(c->n->loop, &c->mend);
+}
+
+void council_hint_done(struct council *c)
+{
+	ev_timer_stop(c->n->loop, &c->mend);
+	keyed_free(&c->hints, &council_mem, sizeof(struct council_hint));
+}

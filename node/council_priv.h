@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef NODE_COUNCIL_PRIV_H
+#define NODE_COUNCIL_PRIV_H
+/*
+ * What the files of council.h share.
+ */
+#include <ev.h>
+
+#include "consensus/keyed.h"
+#include "node/council.h"
+#include "node/register_def.h"
+#include "node/register_view.h"
+#include "node/votes.h"
+
+#define COUNCIL_DEFS_MAX 1024 /* definitions that were read: by a hash of their text */
+
+/* A command, until it is answered. */
+struct council_ask {
+	struct list link; /* in council.asks, then in council.asked */
+	bool is_root;
+	struct agree_command command;
+	struct agree_root_command root;
+	char op[OP_ID_MAX + 1], name[NAME_MAX_LEN + 1], spread[NAME_MAX_LEN + 1]; /* that the commands point to */
+	council_answered *fn;
+	void *arg;
+	uint8_t text[]; /* of the definition */
+};
+
+struct council_def {
+	uint64_t hash;
+	struct register_def *def; /* owned; NULL: none */
+};
+
+/* Of a register: what this node has told others to be chosen. */
+struct council_hint {
+	struct msg_key key;
+	struct ballot told; /* in our own map; zero: nothing */
+	struct ballot due;  /* is to be told; zero: nothing is */
+};
+
+/* Of a node that has voted: the highest that it has answered with. */
+struct council_saw {
+	struct uuid node;
+	uint64_t boot, write;
+	int64_t put_ms; /* CLOCK_MONOTONIC: when it was stored last; 0: it is as on disk */
+	bool due;
+};
+
+struct council {
+	struct node *n;
+	struct votes *votes;
+	struct agree *a; /* NULL: before council_load */
+	struct agree_outs outs;
+	struct uuid self;
+	bool stepping, ended;
+	char fault[ERR_TEXT_MAX]; /* why this node does not vote; "" */
+	ev_timer timer;
+	int64_t armed_ms;
+	int64_t slept_ms; /* CLOCK_BOOTTIME beyond CLOCK_MONOTONIC */
+	struct list asks, asked; /* not given to the core yet; given */
+	uint64_t token;
+	bool cfg_changed;
+	bool keep_again; /* decided.c: a value is not on disk */
+	ev_timer again;
+	/* council_view.c */
+	bool has_view;
+	struct told told;
+	struct register_hosts hosts;
+	struct register_view view;
+	struct register_seen seen; /* of agents that are not in the roster */
+	struct council_def defs[COUNCIL_DEFS_MAX];
+	struct register_def *spent[COUNCIL_DEFS_MAX / 16]; /* replaced, while others may still borrow; owned */
+	size_t n_spent;
+	/* council_hint.c */
+	struct keyed hints;
+	bool hints_due;
+	ev_timer mend; /* what nobody tells any more is told again */
+	/* council_seen.c */
+	struct council_saw *saw; /* owned */
+	size_t n_saw, cap_saw;
+	uint64_t *heard; /* owned: members whose SEEN came */
+	size_t n_heard, cap_heard;
+	bool open;
+};
+
+extern const struct value_mem council_mem;
+
+/* ---- council.c ---- */
+
+/* One input, and what follows from it. */
+int council_in(struct council *c, const struct agree_in *in);
+
+/* ---- council_view.c ---- */
+
+bool council_view(void *ctx, const char *agent, struct sched_view *ret);
+const struct sched_spec *council_spec(void *ctx, struct msg_bytes text, struct err *e);
+/* The definition of a text; borrowed until the next step. NULL with a sentence. */
+const struct register_def *council_def(struct council *c, struct msg_bytes text, struct err *e);
+void council_view_drop(struct council *c); /* the next one is made anew */
+void council_defs_sweep(struct council *c); /* no step is under way */
+void council_view_done(struct council *c);
+
+/* ---- council_hint.c ---- */
+
+void council_hint_init(struct council *c);
+void council_hint_begin(struct council *c);
+void council_hint_chosen(struct council *c, const struct registers_out *out);
+void council_hint_heard(struct council *c, const struct gossip_member *m, const struct gossip_entry *e);
+void council_hint_turn(struct council *c);
+void council_hint_anew(struct council *c); /* our map is empty */
+void council_hint_done(struct council *c);
+
+/* ---- council_seen.c ---- */
+
+int council_seen_load(struct council *c, struct err *e);
+void council_seen_answer(struct council *c, const struct msg *m); /* of a voter */
+void council_seen_heard(struct council *c, const struct msg *m);  /* SEEN */
+void council_seen_tell(struct council *c, const struct uuid *peer);
+void council_seen_turn(struct council *c); /* may it vote by now? */
+void council_seen_done(struct council *c);
+
+#endif

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef NODE_DECIDED_H
+#define NODE_DECIDED_H
+/*
+ * What was chosen for an agent becomes what this node is to run of it. A value that names this node is kept on disk
+ * first: after a restart, with nobody to ask, its replicas are known and go on. Others are known in memory alone.
+ */
+#include "consensus/msg.h"
+#include "scheduler/sched.h"
+#include "supervisor/spec.h"
+
+struct agent;
+struct node;
+
+/* A slot that is this node's, or that it has still to go on with while it moves. */
+struct decided_slot {
+	uint32_t number, version;
+	uint64_t epoch;
+	bool rests; /* it is to stop, and stays to be seen */
+	bool leased;
+};
+
+/* Of an agent of the cluster, as of its newest decision here. */
+struct decided {
+	struct ballot ballot;
+	uint64_t number; /* of the decision */
+	struct sched_node by;
+	uint32_t version, before_version; /* of agent.spec, agent.before; 0: none */
+	bool named;			  /* the value names this node: it tells what it has of it */
+	size_t n;
+	struct decided_slot slots[]; /* by rising number */
+};
+
+/* false: it is no agent's name. */
+bool decided_key(const char *agent, struct msg_key *ret);
+/* As of REGISTERS_OUT_CHOSEN; value is borrowed for the call. */
+void decided_chosen(
+	struct node *n, const struct msg_key *key, const struct ballot *ballot, struct msg_bytes value);
+/* The same, of a value that was on disk at the start. */
+void decided_loaded(
+	struct node *n, const struct msg_key *key, const struct ballot *ballot, struct msg_bytes value);
+void decided_again(struct node *n); /* what the disk did not take */
+/* Nothing of it is here any more, and nobody asks: it needs no row. */
+void decided_gone(struct node *n, const struct agent *a);
+
+/* NULL: it is not this node's. */
+const struct decided_slot *decided_slot(const struct agent *a, int slot);
+/* What the slot is to run; NULL: it has nothing of that version, and goes on with what it has. */
+struct agent_spec *decided_spec(const struct agent *a, const struct decided_slot *s);
+/* Whether all its replicas, wherever they are, are ready. */
+bool decided_is_ready(struct node *n, const struct agent *a);
+
+#endif

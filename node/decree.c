@@ -1,0 +1,490 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * See decree.h. What was there before is looked up when the command is given: for people, who are shown what they
+ * replace. Whether it may be done is judged where it is decided, on the value that it meets there.
+ */
+#include "node/decree.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "node/cluster.h"
+#include "node/council.h"
+#include "node/node.h"
+#include "node/ops.h"
+#include "node/register_agent.h"
+#include "node/told.h"
+
+struct decree;
+
+/* One agent of it. */
+struct item {
+	struct decree *of;
+	char agent[NAME_MAX_LEN + 1];
+	const char *change; /* static: the answer's word, and the event's kind */
+	char *file;	    /* owned, or NULL */
+	char *replaced;	    /* owned: the text of the definition that is replaced, or NULL */
+	bool answered;
+	enum agree_outcome outcome;
+	int64_t version;
+	char text[ERR_TEXT_MAX]; /* why not, or what else there is to say; "" */
+};
+
+struct decree {
+	struct node *n;
+	struct control_request *rq;
+	uint32_t uid;
+	char op[OP_ID_MAX];
+	size_t n_items, n_answered;
+	struct item *items; /* owned */
+};
+
+static const struct value_mem heap;
+
+static void *give(void *ctx, size_t n)
+{
+	(void)ctx;
+	return mem_alloc(n);
+}
+
+static void take_back(void *ctx, void *p, size_t n)
+{
+	(void)ctx;
+	(void)n;
+	free(p);
+}
+
+static const struct value_mem heap = {.alloc = give, .release = take_back};
+
+/* ---- made and freed ---- */
+
+static void decree_free(struct decree *d)
+{
+	for (size_t i = 0; i < d->n_items; i++) {
+		free(d->items[i].file);
+		free(d->items[i].replaced);
+	}
+	free(d->items);
+	free(d);
+}
+
+/* NULL: rq was refused. */
+static struct decree *decree_new(struct node *n, struct control_request *rq, const msgpack_object *args,
+	enum op_goal goal, size_t items)
+{
+	char id[OP_ID_MAX], fault[ERR_TEXT_MAX];
+	struct decree *d;
+	struct op *op;
+	struct err e;
+
+	if (mp_get_strz(args, "op", id, sizeof(id), &e) < 0) {
+		control_refuse(rq, "usage", "%s", e.text);
+		return NULL;
+	}
+	if (council_fault(n->council, fault, sizeof(fault))) {
+		control_refuse(rq, "refused", "nothing was changed: %s", fault);
+		return NULL;
+	}
+	if (*id && ops_find(n, id)) {
+		control_refuse(rq, "unknown", "operation %s is under way; repeat it in a moment", id);
+		return NULL;
+	}
+	d = mem_zalloc(1, sizeof(*d));
+	op = d ? ops_new(n, id, goal) : NULL;
+	if (op)
+		d->items = mem_zalloc(items, sizeof(*d->items));
+	if (!op || !d->items) {
+		if (op)
+			ops_forget(n, op);
+		free(d);
+		control_refuse(rq, "refused", "out of memory");
+		return NULL;
+	}
+	(void)snprintf(d->op, sizeof(d->op), "%s", ops_id(op)); /* fits */
+	d->n = n;
+	d->rq = rq;
+	d->uid = control_peer(rq)->uid;
+	for (size_t i = 0; i < items; i++)
+		d->items[i].of = d;
+	return d;
+}
+
+static struct item *item_add(struct decree *d, const char *agent, const char *change)
+{
+	struct op *op = ops_find(d->n, d->op);
+	struct item *t = &d->items[d->n_items++];
+
+	t->change = change;
+	(void)snprintf(t->agent, sizeof(t->agent), "%s", agent); /* names are bounded */
+	if (op)
+		(void)ops_add(op, agent, -1); /* without memory nobody can wait for it */
+	return t;
+}
+
+/* ---- the answer ---- */
+
+static void pack(const struct decree *d, struct bytes *out)
+{
+	struct mp_writer w;
+
+	mp_writer_init(&w, out);
+	mp_map(&w, 2);
+	mp_key_str(&w, "op", d->op);
+	mp_str(&w, "changes");
+	mp_array(&w, d->n_items);
+	for (size_t i = 0; i < d->n_items; i++) {
+		const struct item *t = &d->items[i];
+
+		mp_map(&w, 6);
+		mp_key_str(&w, "agent", t->agent);
+		mp_key_str(&w, "file", t->file);
+		mp_key_str(&w, "change", t->change);
+		mp_key_int(&w, "version", t->version);
+		mp_key_str(&w, "text", *t->text ? t->text : NULL);
+		mp_key_str(&w, "replaced", t->replaced);
+	}
+}
+
+static size_t count(const struct decree *d, enum agree_outcome outcome)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < d->n_items; i++)
+		n += d->items[i].outcome == outcome;
+	return n;
+}
+
+/* Of several some may be done: the sentence names the first that is not, and how many are. */
+static void refuse(const struct decree *d)
+{
+	size_t done = count(d, AGREE_DONE);
+	const struct item *t = d->items;
+	char also[64] = "";
+
+	while (t->outcome == AGREE_DONE || (t->outcome != AGREE_UNKNOWN && count(d, AGREE_UNKNOWN) > 0))
+		t++;
+	if (done > 0)
+		(void)snprintf(also, sizeof(also), "; %zu of %zu agents were done", done, d->n_items); /* fits */
+	if (t->outcome == AGREE_UNKNOWN)
+		control_refuse(d->rq, "unknown",
+			"%s: it is not known whether it was decided: no majority of the voters has answered in time%s; "
+			"repeat it with --op %s, 'covey explain %s' tells later what became of it",
+			t->agent, also, d->op, t->agent);
+	else if (t->outcome == AGREE_HELD)
+		control_refuse(d->rq, "refused",
+			"%s: nothing was changed: a lease of one of its slots was live all the time%s", t->agent, also);
+	else
+		control_refuse(d->rq, "refused", "%s%s", t->text, also);
+}
+
+static void tell(const struct decree *d)
+{
+	for (size_t i = 0; i < d->n_items; i++) {
+		const struct item *t = &d->items[i];
+
+		if (t->outcome == AGREE_DONE && strcmp(t->change, "unchanged") != 0)
+			node_event(d->n, SEVERITY_INFO, t->change, t->agent, NULL,
+				"%s by uid %" PRIu32 ": version %" PRId64 "%s%s", t->change, d->uid, t->version,
+				*t->text ? "; " : "", t->text);
+	}
+}
+
+static void finish(struct decree *d)
+{
+	CLEANUP(bytes_done) struct bytes out;
+	struct op *op = ops_find(d->n, d->op);
+
+	bytes_init(&out, CONTROL_FRAME_MAX);
+	tell(d);
+	if (count(d, AGREE_DONE) == d->n_items) {
+		pack(d, &out);
+		if (op)
+			ops_set_result(d->n, op, &out);
+		control_reply(d->rq, &out);
+	} else {
+		refuse(d);
+		if (op)
+			ops_forget(d->n, op); /* asked again, each agent's register knows what was done */
+	}
+	decree_free(d);
+}
+
+/* Which version is to run now. */
+static int64_t version_of(struct msg_bytes value)
+{
+	struct register_agent r = {0};
+	int64_t version = 0;
+	struct err e;
+
+	if (register_agent_read(&r, &heap, value, &e) == 0)
+		version = r.v.now.version;
+	register_agent_done(&r);
+	return version;
+}
+
+static void on_answer(void *arg, const struct agree_answer *a)
+{
+	struct item *t = arg;
+	struct decree *d = t->of;
+
+	t->answered = true;
+	t->outcome = a->outcome;
+	if (a->outcome == AGREE_DONE)
+		t->version = version_of(a->value);
+	if (a->outcome == AGREE_DONE && (a->repeat || !a->changed))
+		t->change = "unchanged";
+	if (a->outcome == AGREE_DONE && a->repeat)
+		(void)snprintf(t->text, sizeof(t->text), "it was done before"); /* fits */
+	if (a->outcome == AGREE_REFUSED)
+		(void)snprintf(t->text, sizeof(t->text), "%s", a->refused.text); /* fits */
+	if (++d->n_answered == d->n_items)
+		finish(d);
+}
+
+/* After the last one has been given; d may be gone then. */
+static void give_command(struct item *t, const struct agree_command *cmd)
+{
+	struct agree_command c = *cmd;
+
+	c.event.op = t->of->op;
+	if (!decided_key(t->agent, &c.key) || council_command(t->of->n->council, &c, on_answer, t) < 0) {
+		struct agree_answer a = {.outcome = AGREE_REFUSED};
+
+		(void)err_set(&a.refused, -ENOMEM, "out of memory"); /* it is read from there */
+		on_answer(t, &a);
+	}
+}
+
+/* ---- apply ---- */
+
+static bool is_defined(const struct agent *a)
+{
+	return a && !a->removed && a->scope == SPEC_SCOPE_CLUSTER;
+}
+
+/* A definition that asks for autoscaling keeps the number that was reached. */
+static int64_t desired_of(const struct agent *a, const struct agent_spec *spec)
+{
+	if (is_defined(a) && spec->replicas_min != spec->replicas_max)
+		return MIN(MAX(a->desired, spec->replicas_min), spec->replicas_max);
+	return spec->replicas_initial;
+}
+
+static void apply_one(struct decree *d, const struct apply_file *f, int64_t if_version, struct agree_command *cmd)
+{
+	const struct agent *a = roster_find(d->n, f->spec->name);
+	struct item *t = item_add(d, f->spec->name, is_defined(a) ? "changed" : "created");
+
+	t->file = mem_strdup(f->name); /* without it the answer names the agent alone */
+	if (is_defined(a))
+		t->replaced = mem_strndup(a->spec->text, a->spec->text_len); /* without it no difference is shown */
+	*cmd = (struct agree_command){.event = {.type = SCHED_EVENT_APPLY,
+					      .if_version = (uint32_t)MAX(if_version, (int64_t)0),
+					      .desired = desired_of(a, f->spec)},
+		.text = {(const uint8_t *)f->spec->text, f->spec->text_len}};
+	(void)snprintf(t->text, sizeof(t->text), "%" PRId64 " replica%s", cmd->event.desired,
+		cmd->event.desired == 1 ? "" : "s"); /* fits */
+}
+
+bool decree_apply(struct node *n, struct control_request *rq, const msgpack_object *args, const struct apply_batch *b,
+	int64_t if_version, bool dry)
+{
+	AUTO_FREE struct agree_command *cmds = NULL;
+	struct decree *d;
+
+	if (!n->council || dry)
+		return false;
+	d = decree_new(n, rq, args, OP_RUNNING, b->n);
+	if (!d)
+		return true;
+	cmds = mem_zalloc(b->n, sizeof(*cmds));
+	if (!cmds) {
+		control_refuse(rq, "refused", "out of memory");
+		decree_free(d);
+		return true;
+	}
+	for (size_t i = 0; i < b->n; i++)
+		apply_one(d, &b->v[i], if_version, &cmds[i]);
+	for (size_t i = 0; i < b->n; i++)
+		give_command(&d->items[i], &cmds[i]);
+	return true;
+}
+
+/* ---- the other changes ---- */
+
+/* Whether `key` names an agent of the cluster; a replica, an agent of agents_dir, one that was never decided: not. */
+static bool get_agent(struct node *n, const msgpack_object *args, const char *key, char name[NAME_MAX_LEN + 1])
+{
+	const struct agent *a;
+
+	if (!n->council || mp_get_strz(args, key, name, NAME_MAX_LEN + 1, NULL) < 0 || !spec_name_is_valid(name))
+		return false;
+	a = roster_find(n, name);
+	return !a || (a->scope == SPEC_SCOPE_CLUSTER && a->decided);
+}
+
+static void change_one(struct node *n, struct control_request *rq, const msgpack_object *args, const char *agent,
+	const char *change, enum op_goal goal, const struct decide_event *event)
+{
+	struct decree *d = decree_new(n, rq, args, goal, 1);
+
+	if (d)
+		give_command(item_add(d, agent, change), &(struct agree_command){.event = *event});
+}
+
+bool decree_scale(struct node *n, struct control_request *rq, const msgpack_object *args)
+{
+	char name[NAME_MAX_LEN + 1];
+	int64_t want = -1;
+	struct err e = {.text = "n: the number of replicas is needed"};
+
+	if (!get_agent(n, args, "agent", name))
+		return false;
+	if (mp_get_int(args, "n", &want, 0, REPLICAS_MAX, &e) < 0 || want < 0)
+		control_refuse(rq, "usage", "%s", e.text);
+	else
+		change_one(n, rq, args, name, "scaled", OP_RUNNING,
+			&(struct decide_event){.type = SCHED_EVENT_SCALE, .desired = want});
+	return true;
+}
+
+bool decree_start(struct node *n, struct control_request *rq, const msgpack_object *args)
+{
+	char name[NAME_MAX_LEN + 1];
+
+	if (!get_agent(n, args, "target", name))
+		return false;
+	change_one(n, rq, args, name, "started", OP_RUNNING, &(struct decide_event){.type = SCHED_EVENT_START});
+	return true;
+}
+
+/* Those of agents_dir on this node alone are stopped too, by the node's own way: there may be none. */
+static bool stop_all(struct node *n, struct control_request *rq, const msgpack_object *args)
+{
+	static const struct agree_command stop = {.event.type = SCHED_EVENT_STOP};
+	struct decree *d;
+	size_t k = 0, i = 0;
+
+	LIST_FOREACH (at, &n->roster.order) {
+		const struct agent *a = LIST_ENTRY(at, struct agent, order);
+
+		if (!a->removed && !a->stopped && !a->decided)
+			return false;
+		k += !a->removed && !a->stopped;
+	}
+	if (k == 0)
+		return false;
+	d = decree_new(n, rq, args, OP_STOPPED, k);
+	if (!d)
+		return true;
+	LIST_FOREACH (at, &n->roster.order) {
+		const struct agent *a = LIST_ENTRY(at, struct agent, order);
+
+		if (!a->removed && !a->stopped)
+			(void)item_add(d, a->name, "stopped"); /* it is in d; so below */
+	}
+	for (; i < k; i++)
+		give_command(&d->items[i], &stop);
+	return true;
+}
+
+bool decree_stop(struct node *n, struct control_request *rq, const msgpack_object *args)
+{
+	char name[NAME_MAX_LEN + 1];
+	bool all = false;
+
+	if (n->council && mp_get_bool(args, "all", &all, NULL) == 0 && all)
+		return stop_all(n, rq, args);
+	if (!get_agent(n, args, "target", name))
+		return false;
+	change_one(n, rq, args, name, "stopped", OP_STOPPED, &(struct decide_event){.type = SCHED_EVENT_STOP});
+	return true;
+}
+
+bool decree_remove(struct node *n, struct control_request *rq, const msgpack_object *args)
+{
+	char name[NAME_MAX_LEN + 1];
+
+	if (!get_agent(n, args, "agent", name))
+		return false;
+	change_one(n, rq, args, name, "removed", OP_REMOVED, &(struct decide_event){.type = SCHED_EVENT_REMOVE});
+	return true;
+}
+
+bool decree_rollout(struct node *n, struct control_request *rq, const msgpack_object *args)
+{
+	static const struct {
+		const char *action, *change;
+		enum sched_event_type type;
+	} actions[] = {{"pause", "paused", SCHED_EVENT_PAUSE},
+		{"resume", "resumed", SCHED_EVENT_RESUME},
+		{"undo", "undone", SCHED_EVENT_UNDO}};
+	char name[NAME_MAX_LEN + 1], action[16];
+
+	if (!get_agent(n, args, "agent", name) || mp_get_strz(args, "action", action, sizeof(action), NULL) < 0)
+		return false;
+	for (size_t i = 0; i < ARRAY_LEN(actions); i++)
+		if (strcmp(action, actions[i].action) == 0) {
+			change_one(n, rq, args, name, actions[i].change, OP_RUNNING,
+				&(struct decide_event){.type = actions[i].type});
+			return true;
+		}
+	return false;
+}
+
+/* ---- progress ---- */
+
+/* "web.3" of "web", in a member's map. */
+static bool is_replica_of(const struct gossip_entry *e, const char *agent)
+{
+	size_t n = strlen(TOLD_REPLICA), k = strlen(agent);
+
+	return !e->removed && e->key.n > n + k + 1 && memcmp(e->key.v, TOLD_REPLICA, n) == 0 &&
+	       memcmp(e->key.v + n, agent, k) == 0 && e->key.v[n + k] == '.';
+}
+
+static bool is_up(const char *state)
+{
+	return strcmp(state, "starting") == 0 || strcmp(state, "running") == 0 || strcmp(state, "stopping") == 0;
+}
+
+static void count_one(const struct gossip_member *m, const struct gossip_entry *e, const struct agent *a, bool running,
+	struct decree_progress *p)
+{
+	CLEANUP(mp_done) struct mp_tree t = {0};
+	const msgpack_object *v = told_read(e->value, &t);
+	int id_n = (int)(e->key.n - strlen(TOLD_REPLICA));
+	const char *id = e->key.v + strlen(TOLD_REPLICA);
+	char state[16];
+
+	(void)told_text(v, TOLD_REPLICA_STATE, state, sizeof(state)); /* it is state */
+	if (running && told_int(v, TOLD_REPLICA_READY, -1) >= 0 && a && told_int(v, TOLD_REPLICA_VERSION, 0) == a->version)
+		p->ready++;
+	if (!running && is_up(state))
+		p->total++;
+	if (!*p->text && (running ? told_int(v, TOLD_REPLICA_READY, -1) < 0 : is_up(state)))
+		(void)snprintf(p->text, sizeof(p->text), "%.*s on %s (%s)", id_n, id,
+			m->has_record ? m->record.name.v : "?", state); /* cut is fine */
+}
+
+void decree_progress(struct node *n, const char *agent, bool running, struct decree_progress *ret)
+{
+	const struct gossip *g = n->cluster ? cluster_core(n->cluster) : NULL;
+	const struct agent *a = roster_find(n, agent);
+	struct gossip_member m;
+	struct gossip_entry e;
+
+	*ret = (struct decree_progress){.total = running && a ? a->desired : 0};
+	for (uint32_t at = 0; g && gossip_member_next(g, &at, &m);)
+		for (uint32_t k = 0; m.state <= GOSSIP_SUSPECT && gossip_value_next(g, m.id, &k, &e);)
+			if (is_replica_of(&e, agent))
+				count_one(&m, &e, a, running, ret);
+	ret->ready = MIN(ret->ready, ret->total);
+	if (ret->ready == ret->total)
+		ret->text[0] = '\0';
+	else if (!*ret->text)
+		(void)snprintf(ret->text, sizeof(ret->text), "%s: not started yet", agent); /* cut is fine */
+}
