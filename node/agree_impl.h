@@ -2,10 +2,13 @@
 #ifndef NODE_AGREE_IMPL_H
 #define NODE_AGREE_IMPL_H
 /*
- * What agree.c, which has the agents and what is asked of them, and agree_decide.c, which decides, share.
+ * What agree.c, which has the agents, agree_bid.c, which has what is asked of them, and agree_decide.c, which decides,
+ * share.
  */
 #include "consensus/keyed.h"
 #include "node/agree.h"
+
+#define LOOK_AGAIN_MS 1000 /* what did not come to be decided, or had no memory */
 
 /* Asked by somebody, or by the look at an agent. */
 struct bid {
@@ -63,7 +66,26 @@ struct judgement {
 	int64_t again_ms;
 };
 
+/* agree.c */
+struct ward *agree_find(const struct agree *a, const struct msg_key *key); /* NULL: none */
+int agree_find_or_add(struct agree *a, const struct msg_key *key, struct ward **ret);
+void agree_look_at(struct agree *a, struct ward *w, int64_t ms);
+
+/* agree_bid.c */
+struct bid *agree_bid_new(
+	struct agree *a, const struct msg_key *key, const struct decide_event *event); /* NULL: no memory */
+void agree_bid_free(struct agree *a, struct bid *b);
+void agree_bids_free(struct agree *a, struct bid *b); /* and all that come later */
+void agree_bid_add(struct agree *a, struct ward *w, struct bid *b);
+struct bid *agree_bid_next(const struct agree *a); /* one that may begin: the first of its agent */
+int agree_command(struct agree *a, const struct agree_command *c);
+void agree_propose(struct agree *a, struct bid *b, struct agree_outs *outs);
+void agree_ended(struct agree *a, const struct registers_out *o, struct agree_outs *outs);
+void agree_expire(struct agree *a, struct agree_outs *outs);
+
 /*
+ * agree_decide.c
+ *
  * Decides on a value. make: the bytes of the next one are made, at bid->made, *ret_n of them, where it is another.
  * -ENOMEM, or what the value or the definition has that makes no sense, in ret->refused.
  */

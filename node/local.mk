@@ -170,6 +170,7 @@ noinst_LIBRARIES += libnode_core.a
 libnode_core_a_SOURCES = \
 	%D%/agree.c \
 	%D%/agree.h \
+	%D%/agree_bid.c \
 	%D%/agree_decide.c \
 	%D%/agree_impl.h \
 	%D%/register_agent.c \
