@@ -30,6 +30,13 @@ int agree_new(const struct agree_config *config, const struct value_mem *mem, st
 		mem->release(mem->ctx, a, sizeof(*a));
 		return rc;
 	}
+	a->root_ward = keyed_add(&a->wards, mem, &(struct msg_key){0}, sizeof(*a->root_ward));
+	if (!a->root_ward) {
+		registers_free(a->registers);
+		mem->release(mem->ctx, a, sizeof(*a));
+		return -ENOMEM;
+	}
+	a->root_ward->look_at_ms = DEADLINE_NEVER;
 	a->mem = *mem;
 	a->world = config->world;
 	a->self = register_node_of(&config->registers.acceptor.self);
@@ -49,6 +56,8 @@ void agree_free(struct agree *a)
 	registers_free(a->registers); /* first: its proposals have bids as their context */
 	agree_bids_free(a, a->bids);
 	agree_bids_free(a, a->spent);
+	agree_voters_done(a);
+	agree_root_done(a);
 	keyed_free(&a->wards, &a->mem, sizeof(struct ward));
 	a->mem.release(a->mem.ctx, a, sizeof(*a));
 }
@@ -70,7 +79,7 @@ int agree_find_or_add(struct agree *a, const struct msg_key *key, struct ward **
 	*ret = agree_find(a, key);
 	if (*ret)
 		return 0;
-	if (a->wards.n == AGENTS_MAX)
+	if (a->wards.n == AGENTS_MAX + 1) /* and the root's */
 		return -ENOSPC;
 	*ret = keyed_add(&a->wards, &a->mem, key, sizeof(**ret));
 	if (!*ret)
@@ -87,19 +96,35 @@ void agree_look_at(struct agree *a, struct ward *w, int64_t ms)
 
 /* ---- looking ---- */
 
-static void chosen(struct agree *a, const struct registers_out *o)
+static void chosen(struct agree *a, const struct msg_key *key, struct msg_bytes value)
 {
 	struct ward *w;
 
-	if (o->key.n == 0 || agree_find_or_add(a, &o->key, &w) < 0)
-		return; /* the root's; or no memory: it is looked at when it changes again */
-	agree_remember(a, w, o->value);
+	if (key->n == 0) {
+		agree_root_chosen(a);
+		return;
+	}
+	if (agree_find_or_add(a, key, &w) < 0)
+		return; /* no memory: it is looked at when it changes again */
+	agree_remember(a, w, value);
 	w->turn_at_ms = 0;
 	agree_look_at(a, w, a->now.mono_ms);
 }
 
-/* It is to be decided: at its turn, unless somebody else has by then. */
-static void tend(struct agree *a, struct ward *w, struct bid *b)
+/* What was known to be chosen before this start. */
+static void begin(struct agree *a)
+{
+	struct ballot ballot;
+	struct msg_bytes value;
+	struct msg_key key;
+
+	a->begun = true;
+	for (size_t at = 0; registers_next(a->registers, &at, &key);)
+		if (registers_get(a->registers, &key, &ballot, &value))
+			chosen(a, &key, value);
+}
+
+bool agree_turn(struct agree *a, struct ward *w)
 {
 	uint32_t rank = agree_rank(a, &w->key);
 
@@ -107,10 +132,19 @@ static void tend(struct agree *a, struct ward *w, struct bid *b)
 		w->turn_at_ms = a->now.mono_ms + rank_delay_ms(rank, a->round_trip_us, a->write_us);
 	if (rank == RANK_NONE || a->now.mono_ms < w->turn_at_ms) {
 		agree_look_at(a, w, rank == RANK_NONE ? a->now.mono_ms + LOOK_AGAIN_MS : w->turn_at_ms);
+		return false;
+	}
+	w->turn_at_ms = 0;
+	return true;
+}
+
+/* It is to be decided: at its turn, unless somebody else has by then. */
+static void tend(struct agree *a, struct ward *w, struct bid *b)
+{
+	if (!agree_turn(a, w)) {
 		agree_bid_free(a, b);
 		return;
 	}
-	w->turn_at_ms = 0;
 	w->event = SCHED_EVENT_TICK;
 	b->tends = true;
 	agree_bid_add(a, w, b);
@@ -126,6 +160,10 @@ static void look(struct agree *a, struct ward *w)
 	size_t n;
 
 	w->look_at_ms = DEADLINE_NEVER;
+	if (w == a->root_ward) {
+		agree_voters_look(a, w);
+		return;
+	}
 	if (w->bid || !registers_get(a->registers, &w->key, &ballot, &value))
 		return; /* what is asked settles all; and is followed by a look */
 	b = agree_bid_new(a, &w->key, &event);
@@ -164,7 +202,7 @@ static void looks(struct agree *a)
 	a->look_at_ms = at;
 }
 
-static void look_at_all(struct agree *a, enum sched_event_type event, struct sched_node subject)
+void agree_look_at_all(struct agree *a, enum sched_event_type event, struct sched_node subject)
 {
 	for (size_t i = 0; i < a->wards.n; i++) {
 		struct ward *w = a->wards.v[i];
@@ -181,6 +219,7 @@ static void sweep(struct agree *a)
 {
 	agree_bids_free(a, a->spent);
 	a->spent = NULL;
+	agree_voters_sweep(a);
 }
 
 /* The next bid becomes a proposal; or time goes on. */
@@ -188,6 +227,10 @@ static int go_on(struct agree *a, struct agree_outs *outs)
 {
 	struct bid *b = a->full_until_ms <= a->now.mono_ms ? agree_bid_next(a) : NULL;
 
+	if (a->voting.due) {
+		agree_voters_begin(a, outs);
+		return 0;
+	}
 	if (b) {
 		agree_propose(a, b, outs);
 		return 0;
@@ -209,7 +252,11 @@ static void hear(struct agree *a, struct agree_outs *outs)
 			continue;
 		}
 		if (o->type == REGISTERS_OUT_CHOSEN)
-			chosen(a, o);
+			chosen(a, &o->key, o->value);
+		else if (o->type == REGISTERS_OUT_CFG)
+			agree_look_at(a, a->root_ward, a->now.mono_ms);
+		else if (o->type == REGISTERS_OUT_VOTERS)
+			agree_voters_ended(a, o);
 		if (left != i)
 			outs->registers.v[left] = *o;
 		left++;
@@ -225,12 +272,17 @@ int agree_step(struct agree *a, const struct agree_in *in, struct now now, struc
 	outs->n_answers = 0;
 	a->now = now;
 	sweep(a);
+	if (!a->begun)
+		begin(a);
 	switch (in->type) {
 	case AGREE_IN_COMMAND:
 		asked = agree_command(a, in->command);
 		break;
+	case AGREE_IN_ROOT:
+		asked = agree_root_command(a, in->root);
+		break;
 	case AGREE_IN_HOSTS:
-		look_at_all(a, in->event, in->subject);
+		agree_look_at_all(a, in->event, in->subject);
 		break;
 	case AGREE_IN_AGENT:
 		w = agree_find(a, &in->key);
@@ -254,7 +306,7 @@ int64_t agree_deadline_ms(const struct agree *a)
 {
 	int64_t at = MIN(registers_deadline_ms(a->registers), a->look_at_ms);
 
-	if (a->spent)
+	if (a->spent || a->voting.due)
 		return a->now.mono_ms;
 	if (agree_bid_next(a))
 		at = MIN(at, MAX(a->full_until_ms, a->now.mono_ms));
@@ -287,7 +339,7 @@ char *agree_dump(const struct agree *a, char *out, size_t n)
 {
 	char registers[320];
 
-	(void)snprintf(out, n, "%zu agents, %zu commands; %s", a->wards.n, a->n_commands,
+	(void)snprintf(out, n, "%zu agents, %zu commands; %s", a->wards.n - 1, a->n_commands,
 		registers_dump(a->registers, registers, sizeof(registers))); /* cut is fine */
 	return out;
 }

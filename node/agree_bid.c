@@ -38,7 +38,7 @@ static void drop_unknown(struct agree *a, const struct ward *w)
 	struct ballot ballot;
 	struct msg_bytes value;
 
-	if (!registers_get(a->registers, &w->key, &ballot, &value))
+	if (w != a->root_ward && !registers_get(a->registers, &w->key, &ballot, &value))
 		keyed_drop(&a->wards, &a->mem, &w->key, sizeof(*w));
 }
 
@@ -112,12 +112,44 @@ static struct bid *bid_of(struct agree *a, const struct agree_command *c)
 	return b;
 }
 
+int agree_root_command(struct agree *a, const struct agree_root_command *c)
+{
+	const struct decide_event none = {.type = SCHED_EVENT_TICK};
+	struct bid *b;
+
+	if (c->type == AGREE_ROOT_NONE || c->type >= AGREE_ROOT_TYPE_MAX)
+		return -EINVAL;
+	if (c->type != AGREE_ROOT_FOUND && registers_cfg(a->registers)->epoch == 0)
+		return -ENOTCONN;
+	if (a->n_commands == AGREE_COMMANDS_MAX)
+		return -EAGAIN;
+	b = agree_bid_new(a, &a->root_ward->key, &none);
+	if (!b)
+		return -ENOMEM;
+	b->token = c->token;
+	b->order = (struct order){.type = c->type,
+		.node = c->node,
+		.cluster = c->cluster,
+		.voters = c->voters,
+		.spreads = c->spread != NULL,
+		.replace_after_ms = c->replace_after_ms,
+		.times = c->times};
+	/* The caller has checked their lengths. */
+	(void)snprintf(b->op, sizeof(b->op), "%s", c->op ? c->op : "");
+	(void)snprintf(b->order.name, sizeof(b->order.name), "%s", c->name ? c->name : "");
+	(void)snprintf(b->order.spread, sizeof(b->order.spread), "%s", c->spread ? c->spread : "");
+	agree_bid_add(a, a->root_ward, b);
+	return 0;
+}
+
 int agree_command(struct agree *a, const struct agree_command *c)
 {
 	struct ward *w;
 	struct bid *b;
 	int rc;
 
+	if (c->key.n == 0)
+		return -EINVAL;
 	if (registers_cfg(a->registers)->epoch == 0)
 		return -ENOTCONN;
 	if (a->n_commands == AGREE_COMMANDS_MAX)
@@ -137,11 +169,15 @@ static enum proposer_verdict change(void *ctx, const struct proposer_base *base,
 {
 	struct bid *b = ctx;
 	struct ward *w = agree_find(b->a, &b->key);
+	struct msg_bytes value = base->written ? base->value : (struct msg_bytes){0};
 	struct judgement j;
 	size_t n = 0;
 	int rc;
 
-	rc = agree_decide(b->a, b, &w->memory, base->written ? base->value : (struct msg_bytes){0}, true, &j, &n);
+	if (w == b->a->root_ward)
+		rc = agree_root_decide(b->a, b, value, &j, &n);
+	else
+		rc = agree_decide(b->a, b, &w->memory, value, true, &j, &n);
 	b->refused = j.refused;
 	b->repeat = j.repeat;
 	b->changed = rc == 0 && j.changed;
@@ -228,7 +264,8 @@ void agree_expire(struct agree *a, struct agree_outs *outs)
 		if (b->under_way || a->now.mono_ms < b->until_ms || outs->n_answers == AGREE_ANSWERS_MAX)
 			continue;
 		(void)err_set(&b->refused, -EBUSY,
-			"%.*s: other changes of it took longer than %d s; nothing was changed", (int)b->key.n, b->key.v,
+			"%.*s: other changes of it took longer than %d s; nothing was changed",
+			b->key.n ? (int)b->key.n : (int)strlen("the cluster"), b->key.n ? b->key.v : "the cluster",
 			AGREE_COMMAND_MS / 1000); /* it is read from there */
 		if (!b->tends)
 			answer(outs, b, AGREE_REFUSED, NULL);
@@ -237,6 +274,26 @@ void agree_expire(struct agree *a, struct agree_outs *outs)
 }
 
 /* ---- proposals ---- */
+
+/* This node takes the first configuration, and is told whether that is enough with the next step. */
+static bool founds(struct agree *a, struct bid *b, struct agree_outs *outs)
+{
+	const struct quorum_cfg first = agree_first_cfg(a);
+	struct registers_in in = {.type = REGISTERS_IN_TICK};
+	int rc;
+
+	if (!agree_may_found(a, b)) {
+		answer(outs, b, AGREE_REFUSED, NULL);
+		bid_spend(a, b);
+	} else if (registers_cfg(a->registers)->epoch == 0) {
+		in = (struct registers_in){.type = REGISTERS_IN_CFG, .cfg = &first};
+	} else {
+		return false;
+	}
+	rc = registers_step(a->registers, &in, a->now, &outs->registers);
+	assert(rc == 0); /* of neither anything is asked */
+	return true;
+}
 
 /* Its proposal. A name that is not known here is read first, but to be made: a voter keeps what was asked to change. */
 void agree_propose(struct agree *a, struct bid *b, struct agree_outs *outs)
@@ -250,7 +307,10 @@ void agree_propose(struct agree *a, struct bid *b, struct agree_outs *outs)
 		.for_ms = MAX(b->until_ms - a->now.mono_ms, (int64_t)1)};
 	int rc;
 
-	ask.read = b->event.type != SCHED_EVENT_APPLY && !registers_get(a->registers, &b->key, &ballot, &value);
+	if (b->order.type == AGREE_ROOT_FOUND && founds(a, b, outs))
+		return;
+	ask.read = b->key.n > 0 && b->event.type != SCHED_EVENT_APPLY &&
+		   !registers_get(a->registers, &b->key, &ballot, &value);
 	b->reads = ask.read;
 	b->round = ask.token;
 	b->under_way = true; /* it may end in this step */
