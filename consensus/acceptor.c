@@ -106,7 +106,7 @@ static bool enter(struct acceptor *a, const struct msg *m, struct acceptor_outs 
 		acceptor_refuse_why(a, m, MSG_WHY_EPOCH, outs);
 		return false;
 	}
-	if (quorum_index(m->cfg.epoch < mine->epoch ? &m->cfg : mine, &a->self) < 0) {
+	if (m->type != MSG_SEAL && quorum_index(m->cfg.epoch < mine->epoch ? &m->cfg : mine, &a->self) < 0) {
 		acceptor_refuse_why(a, m, MSG_WHY_NOT_VOTER, outs);
 		return false;
 	}
@@ -203,11 +203,17 @@ static void read_value(struct acceptor *a, const struct msg *m)
 	acceptor_image_set(a, &p->image, &r->image);
 }
 
-/* The list is made when the answer goes: after the seal is durable. */
-static void seal(struct acceptor *a, const struct msg *m)
+/*
+ * The list is made when the answer goes: after the seal is durable. One that does not vote is asked whether it could,
+ * and its answer counts for nothing else: it writes what it has once more, so that its disk has just been tried.
+ */
+static void seal(struct acceptor *a, const struct msg *m, struct acceptor_outs *outs)
 {
-	struct pending *p = acceptor_wait(a, a->header_write);
+	struct pending *p;
 
+	if (quorum_index(&m->cfg, &a->self) < 0 && a->header_write <= a->durable)
+		acceptor_write_header(a, outs);
+	p = acceptor_wait(a, a->header_write);
 	acceptor_answer(a, p, m, MSG_SEALED);
 	p->msg.more = m->more;
 }
@@ -237,7 +243,7 @@ static void take(struct acceptor *a, const struct msg *m, struct acceptor_outs *
 	else if (m->type == MSG_READ)
 		read_value(a, m);
 	else if (m->type == MSG_SEAL)
-		seal(a, m);
+		seal(a, m, outs);
 	else
 		acceptor_renew(a, m, outs);
 }

@@ -31,7 +31,8 @@ enum msg_type {
 	MSG_ACCEPTED, /* key, ballot */
 	MSG_READ,     /* key */
 	MSG_VALUE,    /* key, accepted, value */
-	MSG_SEAL,     /* more: the page that follows key, which was the last of the page before; else the first page */
+	MSG_SEAL,     /* more: the page that follows key, which was the last of the page before; else the first page.
+		       * One that does not vote answers too: so is asked, before it is made a voter, if its disk works */
 	MSG_SEALED,   /* key: as asked; keys, more, left_ms */
 	MSG_RENEW,    /* number, tf_ms, leases */
 	MSG_GRANT,    /* number, leases: each granted or why not */

@@ -366,7 +366,7 @@ static void tick(struct proposer *p, struct now now, struct proposer_outs *outs)
 	}
 	if (now.mono_ms < p->resend_ms)
 		return;
-	if (p->held) {
+	if (p->held || ballot_cmp(&p->above, &p->ballot) > 0) { /* who was refused so is refused for ever */
 		back_off(p, now);
 		return;
 	}

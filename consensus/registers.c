@@ -261,8 +261,8 @@ static void answered(struct registers *r, const struct msg *m)
 		registers_see_cfg(r, &m->cfg);
 	if (w)
 		work_step(r, w, &(struct proposer_in){.type = PROPOSER_IN_MSG, .msg = m});
-	else if (r->voters && r->voters->config.round == m->round)
-		registers_voters_input(r, &(struct voters_in){.type = VOTERS_IN_MSG, .msg = m});
+	else
+		registers_voters_answer(r, m);
 }
 
 static void acceptor_input(struct registers *r, const struct acceptor_in *in)
@@ -356,8 +356,8 @@ static void run(struct registers *r)
 		if (w && !w->ended && proposer_deadline_ms(&w->p) <= r->now.mono_ms)
 			work_step(r, w, &(struct proposer_in){.type = PROPOSER_IN_TICK});
 	}
-	if (r->voters && !r->voters_ended && has_room(r) && voters_deadline_ms(r->voters) <= r->now.mono_ms)
-		registers_voters_input(r, &(struct voters_in){.type = VOTERS_IN_TICK});
+	if (has_room(r))
+		registers_voters_run(r);
 	learn(r);
 }
 
@@ -447,12 +447,11 @@ int registers_step(struct registers *r, const struct registers_in *in, struct no
 
 int64_t registers_deadline_ms(const struct registers *r)
 {
-	int64_t at = MIN(acceptor_deadline_ms(r->acceptor), registers_learn_deadline(r));
+	int64_t at =
+		MIN(acceptor_deadline_ms(r->acceptor), MIN(registers_learn_deadline(r), registers_voters_deadline(r)));
 
 	if (r->voters_ended || (r->seal_due && r->open))
 		return r->now.mono_ms;
-	if (r->voters)
-		at = MIN(at, voters_deadline_ms(r->voters));
 	for (size_t i = 0; i < WORKS_MAX; i++) {
 		const struct work *w = r->works[i];
 

@@ -18,6 +18,9 @@
  * *Itself.* What a node asks of its own voter does not go over a link: the voter is stepped by a later step, which is
  * due at once. So each step steps the voter once at most, and what it borrows from it stays until the next.
  *
+ * *Who is to vote* is asked for a durable write first: only when each that a change adds has just made one does the
+ * change begin, since after JOINT nothing is decided without a majority of them.
+ *
  * Leases (lease.h) are joined by the caller: GRANT is no answer to a proposal, and is passed over here.
  */
 #include "consensus/acceptor.h"
@@ -79,12 +82,12 @@ struct registers_in {
 };
 
 enum registers_out_type {
-	REGISTERS_OUT_SEND,	   /* msg, to each of to */
-	REGISTERS_OUT_WRITE,	   /* write: HEADER, REGISTER or LONG, as the acceptor says */
-	REGISTERS_OUT_CHOSEN,	   /* key, ballot, value: news here; ours: nobody told us, so we tell others */
-	REGISTERS_OUT_ENDED,	   /* token, key, outcome, ballot, value */
-	REGISTERS_OUT_VOTERS,	   /* voters_outcome: how the change of voters ended */
-	REGISTERS_OUT_CFG,	   /* another configuration is known, see registers_cfg */
+	REGISTERS_OUT_SEND,   /* msg, to each of to */
+	REGISTERS_OUT_WRITE,  /* write: HEADER, REGISTER or LONG, as the acceptor says */
+	REGISTERS_OUT_CHOSEN, /* key, ballot, value: news here; ours: nobody told us, so we tell others */
+	REGISTERS_OUT_ENDED,  /* token, key, outcome, ballot, value */
+	REGISTERS_OUT_VOTERS, /* voters_outcome: how the change of voters ended; to: of UNREADY, who did not answer */
+	REGISTERS_OUT_CFG,    /* another configuration is known, see registers_cfg */
 	REGISTERS_OUT_ROLLED_BACK, /* this voter votes no more */
 	REGISTERS_OUT_MAX
 };

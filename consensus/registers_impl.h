@@ -42,6 +42,16 @@ struct known {
 	bool learning; /* a reading is under way */
 };
 
+/* Before a change of voters: those that it adds are asked for a durable write. */
+struct probe {
+	struct registers_voters ask; /* to begin with then */
+	struct quorum_cfg cfg;	     /* under which they are asked */
+	struct quorum_set added;
+	uint8_t answered; /* a bit each */
+	uint64_t round;	  /* 0: nobody is asked */
+	int64_t resend_ms, until_ms;
+};
+
 struct registers {
 	struct value_mem mem;
 	const struct value_reader *reader;
@@ -58,7 +68,8 @@ struct registers {
 	struct work *works[WORKS_MAX];
 	size_t n_works, n_asked, next_self;
 	struct voters *voters; /* NULL: none is changed by this node */
-	struct msg seal;       /* for this node's own voter */
+	struct probe probe;
+	struct msg seal; /* for this node's own voter */
 	bool seal_due;
 	bool voters_lost, voters_ended;
 	struct keyed known;			 /* struct known */
@@ -80,6 +91,9 @@ int registers_work_begin(struct registers *r, enum work_kind kind, const struct 
 int registers_voters_begin(struct registers *r, const struct registers_voters *ask);
 void registers_voters_input(struct registers *r, const struct voters_in *in);
 void registers_voters_drop(struct registers *r); /* and its proposals, when the next step begins */
+void registers_voters_answer(struct registers *r, const struct msg *m); /* to it, if it is */
+void registers_voters_run(struct registers *r);				/* what is due */
+int64_t registers_voters_deadline(const struct registers *r);		/* CLOCK_MONOTONIC */
 
 /* registers_known.c */
 void registers_known_free(struct registers *r);

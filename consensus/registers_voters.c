@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The change of voters that this node runs: its messages and proposals among all others.
+ * The change of voters that this node runs: its messages and proposals among all others; and before it those that it
+ * adds are asked for a durable write.
  */
 #include <errno.h>
 #include <string.h>
 
 #include "consensus/registers_impl.h"
 
-#define VOTERS_MS 3000 /* one proposal of it: it asks again */
+#define VOTERS_MS     3000 /* one proposal of it: it asks again */
+#define PROBE_MS      3000 /* who has not answered by then is not made a voter */
+#define RESEND_ROUNDS 4
 
 void registers_voters_drop(struct registers *r)
 {
@@ -68,7 +71,7 @@ void registers_voters_input(struct registers *r, const struct voters_in *in)
 	r->voters_ended = true; /* its context is in use by proposals of this step */
 }
 
-int registers_voters_begin(struct registers *r, const struct registers_voters *ask)
+static int change_begin(struct registers *r, const struct registers_voters *ask)
 {
 	struct voters_config config = {.self = r->source.node,
 		.reader = r->reader,
@@ -79,12 +82,6 @@ int registers_voters_begin(struct registers *r, const struct registers_voters *a
 		.target = ask->target,
 		.round_ms = r->round_ms};
 
-	if (r->cfg.epoch == 0)
-		return -ENOTCONN;
-	if (r->voters)
-		return -EAGAIN;
-	if (!quorum_is_joint(&r->cfg) && voters_fault(&r->cfg.old, &ask->target))
-		return -EINVAL;
 	r->voters = r->mem.alloc(r->mem.ctx, sizeof(*r->voters));
 	if (!r->voters)
 		return -ENOMEM;
@@ -93,4 +90,112 @@ int registers_voters_begin(struct registers *r, const struct registers_voters *a
 	voters_init(r->voters, &config, r->now);
 	registers_voters_input(r, &(struct voters_in){.type = VOTERS_IN_TICK});
 	return 0;
+}
+
+/* ---- asking those that are added ---- */
+
+static void probe_send(struct registers *r)
+{
+	struct probe *p = &r->probe;
+	const struct msg m = {.type = MSG_SEAL, .from = r->source.node, .cfg = p->cfg, .round = p->round};
+	struct uuid to[QUORUM_VOTERS_MAX];
+	uint8_t n = 0;
+
+	for (uint8_t i = 0; i < p->added.n; i++)
+		if (!(p->answered >> i & 1))
+			to[n++] = p->added.v[i];
+	p->resend_ms = r->now.mono_ms + (int64_t)RESEND_ROUNDS * r->round_ms;
+	if (n > 0 && registers_send(r, &m, to, n)) {
+		r->seal = m;
+		r->seal_due = true;
+	}
+}
+
+static void probe_begin(struct registers *r, const struct registers_voters *ask)
+{
+	struct probe *p = &r->probe;
+
+	*p = (struct probe){.ask = *ask, .cfg = r->cfg, .round = ++r->round, .until_ms = r->now.mono_ms + PROBE_MS};
+	for (uint8_t i = 0; i < ask->target.n; i++)
+		if (!quorum_set_has(&r->cfg.old, &ask->target.v[i]))
+			p->added.v[p->added.n++] = ask->target.v[i];
+	probe_send(r);
+}
+
+/* It ends, and no change follows. */
+static void probe_end(struct registers *r, enum voters_outcome outcome)
+{
+	struct registers_out *out = registers_emit(r, REGISTERS_OUT_VOTERS);
+
+	out->voters_outcome = outcome;
+	for (uint8_t i = 0; outcome == VOTERS_UNREADY && i < r->probe.added.n; i++)
+		if (!(r->probe.answered >> i & 1))
+			out->to[out->n_to++] = r->probe.added.v[i];
+	r->probe.round = 0;
+}
+
+static void probe_answer(struct registers *r, const struct msg *m)
+{
+	struct probe *p = &r->probe;
+
+	for (uint8_t i = 0; i < p->added.n; i++)
+		if (m->type == MSG_SEALED && m->cfg.epoch == p->cfg.epoch && ballot_same_node(&p->added.v[i], &m->from))
+			p->answered |= (uint8_t)(1u << i);
+}
+
+/* Under another configuration it is another change. */
+static void probe_run(struct registers *r)
+{
+	struct probe *p = &r->probe;
+
+	if (r->cfg.epoch != p->cfg.epoch) {
+		probe_end(r, VOTERS_OVERTAKEN);
+	} else if (p->answered == (1u << p->added.n) - 1) {
+		p->round = 0;
+		if (change_begin(r, &p->ask) < 0)
+			probe_end(r, VOTERS_FULL);
+	} else if (r->now.mono_ms >= p->until_ms) {
+		probe_end(r, VOTERS_UNREADY);
+	} else if (r->now.mono_ms >= p->resend_ms) {
+		probe_send(r);
+	}
+}
+
+/* ---- both ---- */
+
+int registers_voters_begin(struct registers *r, const struct registers_voters *ask)
+{
+	if (r->cfg.epoch == 0)
+		return -ENOTCONN;
+	if (r->voters || r->probe.round != 0)
+		return -EAGAIN;
+	if (quorum_is_joint(&r->cfg))
+		return change_begin(r, ask);
+	if (voters_fault(&r->cfg.old, &ask->target))
+		return -EINVAL;
+	probe_begin(r, ask); /* of one that adds nobody, it is over at once */
+	return 0;
+}
+
+void registers_voters_answer(struct registers *r, const struct msg *m)
+{
+	if (r->probe.round != 0 && r->probe.round == m->round)
+		probe_answer(r, m);
+	else if (r->voters && r->voters->config.round == m->round)
+		registers_voters_input(r, &(struct voters_in){.type = VOTERS_IN_MSG, .msg = m});
+}
+
+void registers_voters_run(struct registers *r)
+{
+	if (r->probe.round != 0)
+		probe_run(r);
+	else if (r->voters && !r->voters_ended && voters_deadline_ms(r->voters) <= r->now.mono_ms)
+		registers_voters_input(r, &(struct voters_in){.type = VOTERS_IN_TICK});
+}
+
+int64_t registers_voters_deadline(const struct registers *r)
+{
+	if (r->probe.round != 0)
+		return MIN(r->probe.resend_ms, r->probe.until_ms);
+	return r->voters ? voters_deadline_ms(r->voters) : DEADLINE_NEVER;
 }

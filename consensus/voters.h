@@ -35,6 +35,7 @@ enum voters_outcome {
 	VOTERS_CHANGED,	  /* the new set votes */
 	VOTERS_OVERTAKEN, /* the configuration is another by now; who routes answers took it from the refusal */
 	VOTERS_FULL,	  /* no memory, or more names than there may be; nothing is lost, another may take it up */
+	VOTERS_UNREADY,	  /* as registers.h says: it was not begun, since one to be added made no durable write */
 	VOTERS_OUTCOME_MAX
 };
 

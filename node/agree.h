@@ -16,8 +16,13 @@
  * knows, whether something is to be decided: when its value is new, when something of the cluster changed, and when a
  * time has come. The first of the living in the agent's order (rank.h) proposes at once, the others a little later
  * each: by then they see that it is done.
+ *
+ * The root register is looked at in the same way: who is to vote (electorate.h). A change of voters that another has
+ * begun, and did not end for some seconds, is taken up. What people ask of it are commands of their own. When others
+ * drain, or were forgotten, than before, all agents are looked at.
  */
 #include "consensus/registers.h"
+#include "node/electorate.h"
 #include "node/register_agent.h"
 #include "scheduler/decide.h"
 
@@ -29,7 +34,7 @@ struct agree;
 
 /* What is known beside the registers. Pure functions; what they give is borrowed until the step ends. */
 struct agree_world {
-	/* false: no memory. The agent's name ends in a NUL. */
+	/* false: no memory. The agent's name ends in a NUL; "": of none, the hosts alone count. */
 	bool (*view)(void *ctx, const char *agent, struct sched_view *ret);
 	/* What of a definition's text counts; NULL with a sentence: it is none. */
 	const struct sched_spec *(*spec)(void *ctx, struct msg_bytes text, struct err *e);
@@ -49,9 +54,40 @@ struct agree_command {
 	struct msg_bytes text;	   /* apply: the definition */
 };
 
+/* What is asked of the root register. */
+enum agree_root_type {
+	AGREE_ROOT_NONE,
+	/* cluster, name: this node becomes the first voter, where it knows of none. Again with the same id is a repeat. */
+	AGREE_ROOT_FOUND,
+	AGREE_ROOT_DRAIN,   /* node; so the next three */
+	AGREE_ROOT_UNDRAIN, /* nor does it leave then */
+	AGREE_ROOT_FORGET,  /* not while it is alive */
+	/* It drains, and is to vote no more: it may go once it is none of registers_cfg and has nothing to run. */
+	AGREE_ROOT_LEAVE,
+	AGREE_ROOT_VOTERS, /* what of the last four is said */
+	AGREE_ROOT_TYPE_MAX
+};
+
+enum agree_times { AGREE_TIMES_KEEP, AGREE_TIMES_DEFAULT, AGREE_TIMES_SLOW };
+
+/* Texts have at most NAME_MAX_LEN bytes, op OP_ID_MAX: the caller has checked it. */
+struct agree_root_command {
+	uint64_t token; /* of the caller's; comes back with the answer */
+	enum agree_root_type type;
+	const char *op; /* a retry is recognised by it; NULL: none */
+	struct sched_node node;
+	struct uuid cluster;
+	const char *name;	  /* of the cluster; NULL: none */
+	int voters;		  /* 1, 3, 5, 7; 0: by the number of members; -1: as it is */
+	const char *spread;	  /* a label; "": over none; NULL: as it is */
+	int64_t replace_after_ms; /* -1: as it is */
+	enum agree_times times;
+};
+
 enum agree_in_type {
 	AGREE_IN_REGISTERS, /* registers: what goes to them; not PROPOSE */
 	AGREE_IN_COMMAND,   /* command */
+	AGREE_IN_ROOT,	    /* root */
 	AGREE_IN_HOSTS,	    /* event, subject: something changed that counts for all agents */
 	AGREE_IN_AGENT,	    /* key: something changed of what is told of its replicas */
 	AGREE_IN_MAX
@@ -62,6 +98,7 @@ struct agree_in {
 	enum agree_in_type type;
 	const struct registers_in *registers;
 	const struct agree_command *command;
+	const struct agree_root_command *root;
 	enum sched_event_type event;
 	struct sched_node subject;
 	struct msg_key key;
@@ -98,10 +135,15 @@ int agree_new(
 void agree_free(struct agree *a); /* NULL is fine */
 struct registers *agree_registers(struct agree *a);
 /*
- * 0; of COMMAND -ENOTCONN (nobody votes, as far as is known), -EAGAIN (too many wait), -ENOSPC (too many names),
- * -ENOMEM: it is not answered then; and what registers_step says. Every input is allowed at every time.
+ * 0; of COMMAND and ROOT -ENOTCONN (nobody votes, as far as is known; not of FOUND), -EAGAIN (too many wait), -ENOSPC
+ * (too many names), -ENOMEM: it is not answered then; and what registers_step says. Every input is allowed at every
+ * time.
  */
 int agree_step(struct agree *a, const struct agree_in *in, struct now now, struct agree_outs *outs) MUST_CHECK;
+/* The newest root that is known to be chosen; borrowed until the next step. NULL: none is, or there is no memory. */
+const struct register_root *agree_root(struct agree *a);
+/* How many vote, of how many; and electorate_text. false: it is not known. */
+bool agree_electorate(struct agree *a, struct electorate_count *ret, char *text, size_t n);
 int64_t agree_deadline_ms(const struct agree *a); /* CLOCK_MONOTONIC */
 void agree_check(const struct agree *a);
 char *agree_dump(const struct agree *a, char *out, size_t n);

@@ -93,6 +93,17 @@ static int event_of(struct agree *a, const struct bid *bid, struct decide_event 
 	return e->code ? e->code : -ENOMEM;
 }
 
+int agree_room(struct agree *a, struct bid *bid, size_t cap)
+{
+	if (cap > bid->cap_made) {
+		if (bid->made)
+			a->mem.release(a->mem.ctx, bid->made, bid->cap_made);
+		bid->made = a->mem.alloc(a->mem.ctx, cap);
+		bid->cap_made = bid->made ? cap : 0;
+	}
+	return bid->made ? 0 : -ENOMEM;
+}
+
 /* The bytes, in a buffer that grows until they fit. */
 static int write_next(struct agree *a, struct bid *bid, const struct scratch *s, struct err *e, size_t *ret_n)
 {
@@ -101,13 +112,7 @@ static int write_next(struct agree *a, struct bid *bid, const struct scratch *s,
 
 	for (;;) {
 		cap = MIN(cap, (size_t)MSG_VALUE_MAX);
-		if (cap > bid->cap_made) {
-			if (bid->made)
-				a->mem.release(a->mem.ctx, bid->made, bid->cap_made);
-			bid->made = a->mem.alloc(a->mem.ctx, cap);
-			bid->cap_made = bid->made ? cap : 0;
-		}
-		if (!bid->made)
+		if (agree_room(a, bid, cap) < 0)
 			return -ENOMEM;
 		rc = register_agent_write(&s->base, &s->next, (struct msg_bytes){bid->text, bid->text_n}, bid->made,
 			bid->cap_made, ret_n, e);

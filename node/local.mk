@@ -180,8 +180,13 @@ noinst_LIBRARIES += libnode_core.a
 libnode_core_a_SOURCES = \
 	%D%/agree.c \
 	%D%/agree.h \
+	%D%/agree_bid.c \
 	%D%/agree_decide.c \
 	%D%/agree_impl.h \
+	%D%/agree_root.c \
+	%D%/agree_voters.c \
+	%D%/electorate.c \
+	%D%/electorate.h \
 	%D%/register_agent.c \
 	%D%/register_agent.h \
 	%D%/register_agent_write.c \

@@ -41,6 +41,7 @@ enum register_part {
 	REGISTER_TIMES,
 	REGISTER_DRAINING,  /* by node */
 	REGISTER_FORGOTTEN, /* by node */
+	REGISTER_LEAVING,   /* by node */
 	REGISTER_PART_MAX
 };
 

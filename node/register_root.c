@@ -7,7 +7,8 @@
 #include <errno.h>
 #include <string.h>
 
-#define ROOT_FIELDS  13
+#define ROOT_FIELDS  15
+#define FIRST_FIELDS 13 /* those that every root has */
 #define CFG_FIELDS   3
 #define TIMES_FIELDS 3
 #define NODE_FIELDS  1
@@ -20,7 +21,8 @@ static struct register_key key_of(enum register_part part)
 
 void register_root_init(struct register_root *r, const struct value_mem *mem)
 {
-	*r = (struct register_root){.min_version = REGISTER_VERSION, .mem = *mem};
+	*r = (struct register_root){
+		.replace_after_ms = REGISTER_REPLACE_MS, .min_version = REGISTER_VERSION, .mem = *mem};
 }
 
 static void release(const struct value_mem *mem, void *v, size_t n)
@@ -33,6 +35,7 @@ void register_root_done(struct register_root *r)
 {
 	release(&r->mem, r->draining.v, r->draining.cap * sizeof(*r->draining.v));
 	release(&r->mem, r->forgotten.v, r->forgotten.cap * sizeof(*r->forgotten.v));
+	release(&r->mem, r->leaving.v, r->leaving.cap * sizeof(*r->leaving.v));
 	release(&r->mem, r->mores.v, r->mores.n * sizeof(*r->mores.v));
 	*r = (struct register_root){0};
 }
@@ -136,6 +139,10 @@ const char *register_root_fault(const struct register_root *r)
 		fault = nodes_fault(&r->draining);
 	if (!fault)
 		fault = nodes_fault(&r->forgotten);
+	if (!fault)
+		fault = nodes_fault(&r->leaving);
+	if (!fault && (r->replace_after_ms < REGISTER_REPLACE_MIN_MS || r->replace_after_ms > REGISTER_REPLACE_MAX_MS))
+		fault = "a dead voter is replaced after 1 s at least, and 7 days at most";
 	for (size_t i = 0; i < r->n_ops && !fault; i++)
 		if (r->ops[i][0] == '\0')
 			fault = "an operation without an id";
@@ -206,7 +213,7 @@ static void get_nodes(struct register_in *in, const char *what, enum register_pa
 /* The head, which is read alone too. */
 static size_t get_head(struct register_in *in, struct register_root *r)
 {
-	size_t n = register_get_array(in, "value", ROOT_FIELDS, UINT16_MAX);
+	size_t n = register_get_array(in, "value", FIRST_FIELDS, UINT16_MAX);
 
 	(void)register_get_uint(in, "kind", REGISTER_ROOT, REGISTER_ROOT); /* in->rc tells */
 	r->min_version = (uint32_t)register_get_uint(in, "min_version", 1, UINT32_MAX);
@@ -230,6 +237,10 @@ static int get_value(struct register_in *in, struct register_root *r)
 	get_nodes(in, "draining", REGISTER_DRAINING, r, &r->draining);
 	get_nodes(in, "forgotten", REGISTER_FORGOTTEN, r, &r->forgotten);
 	register_get_ops(in, r->ops, &r->n_ops);
+	if (n > FIRST_FIELDS)
+		r->replace_after_ms = (uint32_t)register_get_uint(in, "replace after", 0, UINT32_MAX);
+	if (n > FIRST_FIELDS + 1)
+		get_nodes(in, "leaving", REGISTER_LEAVING, r, &r->leaving);
 	register_get_more(in, key_of(REGISTER_VALUE), n, ROOT_FIELDS);
 	if (in->rc == 0 && in->u.at < in->u.n)
 		(void)register_refuse(in, "%zu bytes too many", in->u.n - in->u.at); /* in->rc tells */
@@ -355,6 +366,8 @@ static void put_value(struct register_out *out, const struct register_root *r)
 	put_nodes(out, REGISTER_DRAINING, &r->draining);
 	put_nodes(out, REGISTER_FORGOTTEN, &r->forgotten);
 	register_put_ops(out, r->ops, r->n_ops);
+	register_put_uint(out, r->replace_after_ms);
+	put_nodes(out, REGISTER_LEAVING, &r->leaving);
 	register_put_more(out, more);
 }
 

@@ -7,7 +7,12 @@
  */
 #include "node/register_bytes.h"
 
-#define REGISTER_NODES_MAX 4096 /* draining ones; forgotten ones */
+#define REGISTER_NODES_MAX 4096 /* draining ones; forgotten ones; leaving ones */
+
+/* A dead voter is replaced after this, within these bounds. */
+#define REGISTER_REPLACE_MS	60000
+#define REGISTER_REPLACE_MIN_MS 1000
+#define REGISTER_REPLACE_MAX_MS (7 * 24 * 3600 * 1000)
 
 /* What a new cluster begins with, and what is for slow links. */
 #define REGISTER_DEFAULT_TIMES ((struct value_times){.tf_ms = 2000, .kill_ms = 500, .lv_ms = 3100})
@@ -30,7 +35,9 @@ struct register_root {
 	struct register_nodes draining, forgotten;
 	size_t n_ops;
 	char ops[SCHED_OPS_MAX][OP_ID_MAX + 1]; /* the newest last */
-	uint32_t min_version;			/* this and the next as of struct register_agent */
+	uint32_t replace_after_ms;
+	struct register_nodes leaving; /* they drain too, and vote no more */
+	uint32_t min_version;	       /* this and the next as of struct register_agent */
 	uint64_t parent;
 	struct msg_bytes bytes; /* borrowed */
 	struct register_mores mores;

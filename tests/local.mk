@@ -128,6 +128,8 @@ test_programs += %D%/unit/test_parcel
 test_programs += %D%/unit/test_plan
 test_programs += %D%/unit/test_plan_walk
 test_programs += %D%/unit/test_agree
+test_programs += %D%/unit/test_agree_root
+test_programs += %D%/unit/test_electorate
 test_programs += %D%/unit/test_register_agent
 test_programs += %D%/unit/test_register_def
 test_programs += %D%/unit/test_register_more
@@ -220,8 +222,14 @@ tests_unit_test_consensus_mutants_lease_LDADD = libconsensus_bed.a libconsensus_
 tests_unit_test_consensus_proposer_LDADD = libconsensus_core.a libbase.a $(CMOCKA_LIBS)
 tests_unit_test_consensus_proposer_lease_LDADD = libconsensus_core.a libbase.a $(CMOCKA_LIBS)
 tests_unit_test_consensus_quorum_LDADD = libconsensus_core.a libbase.a $(CMOCKA_LIBS)
-tests_unit_test_agree_LDADD = libconsensus_bed.a libnode_core.a libscheduler_core.a libconsensus_core.a libsim.a \
-	libbase.a $(CMOCKA_LIBS)
+check_LIBRARIES += libagree_bed.a
+libagree_bed_a_SOURCES = \
+	%D%/lib/agree_bed.c \
+	%D%/lib/agree_bed.h
+agree_libs = libagree_bed.a libconsensus_bed.a libnode_core.a libscheduler_core.a libconsensus_core.a libsim.a libbase.a \
+	$(CMOCKA_LIBS)
+tests_unit_test_agree_LDADD = $(agree_libs)
+tests_unit_test_agree_root_LDADD = $(agree_libs)
 tests_unit_test_consensus_registers_LDADD = libconsensus_bed.a libconsensus_core.a libsim.a libbase.a $(CMOCKA_LIBS)
 tests_unit_test_consensus_swarm_LDADD = libconsensus_bed.a libconsensus_core.a libsim.a libbase.a $(CMOCKA_LIBS)
 tests_unit_test_consensus_voters_LDADD = libconsensus_core.a libbase.a $(CMOCKA_LIBS)

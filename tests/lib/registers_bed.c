@@ -432,14 +432,24 @@ struct rbed *rbed_new(uint64_t seed, int n)
 	return rbed_new_of(seed, n, &alone);
 }
 
+/* As `init` makes it. */
+static void found(struct rnode *n)
+{
+	struct ballot first = {.counter = 1, .node = n->uuid};
+	struct value_mem m = mem(n->b);
+
+	n->disk.header.cfg = (struct quorum_cfg){.epoch = 1, .old = {.n = 1, .v = {n->uuid}}};
+	n->next.cfg = n->disk.header.cfg;
+	n->disk.regs[0].used = true;
+	n->disk.regs[0].promised = n->disk.regs[0].accepted = first;
+	n->disk.regs[0].value = value_new(&m, rbed_bytes(&n->next));
+}
+
 struct rbed *rbed_new_of(uint64_t seed, int n, const struct rbed_kind *kind)
 {
 	struct rbed *b = calloc(1, sizeof(*b));
-	struct ballot first = {.counter = 1};
-	struct value_mem m;
 
 	assert_non_null(b);
-	m = mem(b);
 	b->kind = kind;
 	rng_seed(&b->rng, seed);
 	b->n = n;
@@ -453,16 +463,12 @@ struct rbed *rbed_new_of(uint64_t seed, int n, const struct rbed_kind *kind)
 		v->disk_timer.kind = DISK;
 		v->gossip_timer.kind = GOSSIP;
 	}
-	/* As `init` makes them. */
-	first.node = b->v[0].uuid;
-	b->v[0].disk.header.cfg = (struct quorum_cfg){.epoch = 1, .old = {.n = 1, .v = {b->v[0].uuid}}};
-	b->v[0].next.cfg = b->v[0].disk.header.cfg;
-	b->v[0].disk.regs[0].used = true;
-	b->v[0].disk.regs[0].promised = b->v[0].disk.regs[0].accepted = first;
-	b->v[0].disk.regs[0].value = value_new(&m, rbed_bytes(&b->v[0].next));
+	if (!kind->empty)
+		found(&b->v[0]);
 	for (int i = 0; i < n; i++)
 		rbed_start(b, i);
-	rbed_run(b, 5000); /* all have heard who votes */
+	if (!kind->empty)
+		rbed_run(b, 5000); /* all have heard who votes */
 	return b;
 }
 

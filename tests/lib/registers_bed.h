@@ -32,6 +32,7 @@ struct rbed_kind {
 	int64_t (*deadline_ms)(const struct rnode *n);
 	void (*chosen)(struct rnode *n, const struct registers_out *o);
 	const struct value_reader *reader;
+	bool empty; /* nobody votes at first */
 };
 
 struct rdisk {
@@ -84,7 +85,7 @@ struct rbed {
 	size_t bytes; /* in use */
 };
 
-/* n nodes; node 0 alone votes. */
+/* n nodes; node 0 alone votes, unless the kind says that nobody does. */
 struct rbed *rbed_new(uint64_t seed, int n);
 struct rbed *rbed_new_of(uint64_t seed, int n, const struct rbed_kind *kind);
 struct now rbed_now(const struct rbed *b);

@@ -7,16 +7,13 @@
 #include <errno.h>
 #include <inttypes.h>
 
-#include "node/agree.h"
 #include "node/register_reader.h"
-#include "tests/lib/registers_bed.h"
+#include "tests/lib/agree_bed.h"
 #include "tests/lib/test.h"
 
 #define SEEDS	 40
 #define RUNS_MAX 32
 #define READY_MS 300
-#define LOOK_MS	 200
-#define TOKENS	 256
 
 struct run {
 	uint32_t number, version;
@@ -26,25 +23,15 @@ struct run {
 
 /* What a node has beside its registers. */
 struct own {
-	struct agree *a;
-	struct agree_outs outs;
 	struct run runs[RBED_KEYS][RUNS_MAX];
 	size_t n_runs[RBED_KEYS];
 	uint64_t knows[RBED_KEYS];
 };
 
 static struct world {
-	struct rbed *b;
 	struct own own[RBED_NODES_MAX];
 	struct sched_host hosts[RBED_NODES_MAX];
 	struct sched_report reports[RBED_NODES_MAX * RUNS_MAX];
-	struct {
-		bool is;
-		enum agree_outcome outcome;
-		bool repeat;
-		char text[ERR_TEXT_MAX];
-	} answers[TOKENS];
-	uint64_t token;
 	struct {
 		struct ballot ballot;
 		uint64_t hash;
@@ -80,11 +67,11 @@ static bool view(void *ctx, const char *agent, struct sched_view *ret)
 	size_t n = 0;
 
 	(void)ctx;
-	for (int i = 0; i < w.b->n; i++) {
+	for (int i = 0; i < abed.b->n; i++) {
 		const struct own *o = &w.own[i];
-		bool up = w.b->v[i].up;
+		bool up = abed.b->v[i].up;
 
-		w.hosts[i] = (struct sched_host){.id = register_node_of(&w.b->v[i].uuid),
+		w.hosts[i] = (struct sched_host){.id = register_node_of(&abed.b->v[i].uuid),
 			.name = "n",
 			.state = up ? SCHED_ALIVE : SCHED_DEAD,
 			.state_for_ms = 100000,
@@ -94,7 +81,7 @@ static bool view(void *ctx, const char *agent, struct sched_view *ret)
 			.knows = o->knows[key]};
 		for (size_t k = 0; up && k < o->n_runs[key]; k++) {
 			const struct run *r = &o->runs[key][k];
-			int64_t ready_for = w.b->now_ms - r->since_ms - READY_MS;
+			int64_t ready_for = abed.b->now_ms - r->since_ms - READY_MS;
 
 			w.reports[n++] = (struct sched_report){.node = w.hosts[i].id,
 				.number = r->number,
@@ -105,7 +92,8 @@ static bool view(void *ctx, const char *agent, struct sched_view *ret)
 				.ready_for_ms = MAX(ready_for, (int64_t)0)};
 		}
 	}
-	*ret = (struct sched_view){.hosts = w.hosts, .n_hosts = (size_t)w.b->n, .reports = w.reports, .n_reports = n};
+	*ret = (struct sched_view){
+		.hosts = w.hosts, .n_hosts = (size_t)abed.b->n, .reports = w.reports, .n_reports = n};
 	return true;
 }
 
@@ -137,71 +125,11 @@ static bool no_times(const void *ctx, struct msg_bytes value, struct value_times
 
 static const struct value_reader reader = {.slot_next = slot_next, .cfg_get = cfg_get, .times_get = no_times};
 
-static void *give(void *ctx, size_t n)
-{
-	(void)ctx;
-	return malloc(n);
-}
-
-static void take_back(void *ctx, void *p, size_t n)
-{
-	(void)ctx;
-	(void)n;
-	free(p);
-}
-
-static const struct value_mem heap = {.alloc = give, .release = take_back};
-
 /* ---- a node ---- */
-
-static int make(struct rnode *n, const struct registers_config *c, const struct value_mem *mem)
-{
-	struct agree_config config = {.registers = *c, .world = {.view = view, .spec = spec}, .write_us = 3000};
-	struct own *o = &w.own[n->number];
-	int rc;
-
-	w.b = n->b;
-	rc = agree_new(&config, mem, rbed_now(n->b), &o->a);
-	n->r = rc == 0 ? agree_registers(o->a) : NULL;
-	return rc;
-}
 
 static void drop(struct rnode *n)
 {
-	agree_free(w.own[n->number].a);
 	memset(&w.own[n->number], 0, sizeof(w.own[0]));
-}
-
-static int stepped(struct rnode *n, int rc)
-{
-	struct own *o = &w.own[n->number];
-
-	agree_check(o->a);
-	n->outs = o->outs.registers;
-	for (size_t i = 0; i < o->outs.n_answers; i++) {
-		const struct agree_answer *r = &o->outs.answers[i];
-
-		assert_true(r->token < TOKENS && !w.answers[r->token].is);
-		w.answers[r->token].is = true;
-		w.answers[r->token].outcome = r->outcome;
-		w.answers[r->token].repeat = r->repeat;
-		(void)snprintf(w.answers[r->token].text, ERR_TEXT_MAX, "%s", r->refused.text);
-		assert_true((r->outcome == AGREE_REFUSED) == (r->refused.code != 0));
-	}
-	return rc;
-}
-
-static int step(struct rnode *n, const struct registers_in *in)
-{
-	struct own *o = &w.own[n->number];
-
-	return stepped(n, agree_step(o->a, &(struct agree_in){.type = AGREE_IN_REGISTERS, .registers = in},
-				  rbed_now(n->b), &o->outs));
-}
-
-static int64_t deadline(const struct rnode *n)
-{
-	return agree_deadline_ms(w.own[n->number].a);
 }
 
 static bool has_run(const struct own *o, int key, const struct sched_slot *s)
@@ -221,7 +149,7 @@ static void act(struct rnode *n, int key, struct msg_bytes value)
 	struct err e;
 	size_t left = 0;
 
-	assert_int_equal(register_agent_read(&a, &heap, value, &e), 0);
+	assert_int_equal(register_agent_read(&a, &abed_heap, value, &e), 0);
 	o->knows[key] = a.v.number;
 	for (size_t i = 0; i < o->n_runs[key]; i++) {
 		const struct run *r = &o->runs[key][i];
@@ -274,107 +202,51 @@ static void chosen(struct rnode *n, const struct registers_out *out)
 	act(n, key, out->value);
 }
 
-static const struct rbed_kind kind = {
-	.make = make, .drop = drop, .step = step, .deadline_ms = deadline, .chosen = chosen, .reader = &reader};
-
 /* ---- the cluster ---- */
 
-static void tell_node(int i, const struct agree_in *in)
+/* What replicas are like is told now and then. */
+static void look_at_replicas(void)
 {
-	struct own *o = &w.own[i];
-
-	if (!w.b->v[i].up)
-		return;
-	assert_int_equal(stepped(&w.b->v[i], agree_step(o->a, in, rbed_now(w.b), &o->outs)), 0);
-	rbed_stepped(&w.b->v[i]);
+	for (int i = 0; i < abed.b->n; i++)
+		for (int k = 0; k < RBED_KEYS; k++)
+			abed_tell(i, &(struct agree_in){.type = AGREE_IN_AGENT, .key = rbed_key(k)});
 }
 
-static void tell_hosts(enum sched_event_type event, int about)
-{
-	for (int i = 0; i < w.b->n; i++)
-		tell_node(i, &(struct agree_in){.type = AGREE_IN_HOSTS,
-				     .event = event,
-				     .subject = register_node_of(&w.b->v[about].uuid)});
-}
-
-/* Time goes on; what replicas are like is told now and then. */
-static void run(int64_t ms)
-{
-	for (int64_t at = 0; at < ms; at += LOOK_MS) {
-		rbed_run(w.b, MIN(ms - at, (int64_t)LOOK_MS));
-		for (int i = 0; i < w.b->n; i++)
-			for (int k = 0; k < RBED_KEYS; k++)
-				tell_node(i, &(struct agree_in){.type = AGREE_IN_AGENT, .key = rbed_key(k)});
-	}
-}
-
-static void crash(int i)
-{
-	rbed_crash(w.b, i);
-	tell_hosts(SCHED_EVENT_NODE_DEAD, i);
-}
-
-static void start(int i)
-{
-	rbed_start(w.b, i);
-	tell_hosts(SCHED_EVENT_NODE_BACK, i);
-}
+static const struct abed_kind kind = {.world = {.view = view, .spec = spec},
+	.reader = &reader,
+	.chosen = chosen,
+	.dropped = drop,
+	.look = look_at_replicas};
 
 static void begin(uint64_t seed, const char *voters)
 {
-	struct rbed *b;
-
 	memset(&w, 0, sizeof(w));
-	b = rbed_new_of(seed, 5, &kind);
-	assert_ptr_equal(b, w.b);
+	abed_new(seed, 5, &kind);
 	if (!*voters)
 		return;
-	assert_int_equal(rbed_vote(b, 0, voters), 0);
-	for (int i = 0; b->voters_ended[VOTERS_CHANGED] == 0 && i < 500; i++)
-		run(LOOK_MS);
-	assert_int_equal(b->voters_ended[VOTERS_CHANGED], 1);
-}
-
-static void end(void)
-{
-	rbed_free(w.b);
+	assert_int_equal(rbed_vote(abed.b, 0, voters), 0);
+	for (int i = 0; abed.b->voters_ended[VOTERS_CHANGED] == 0 && i < 500; i++)
+		abed_run(ABED_LOOK_MS);
+	assert_int_equal(abed.b->voters_ended[VOTERS_CHANGED], 1);
 }
 
 /* Its token; 0: it was not taken. */
 static uint64_t ask(int node, int key, enum sched_event_type type, const char *text, int64_t desired, const char *op)
 {
-	struct own *o = &w.own[node];
-	struct agree_command c = {.token = w.token + 1,
-		.key = rbed_key(key),
-		.event = {.type = type, .op = op, .desired = desired},
-		.text = {(const uint8_t *)text, strlen(text)}};
-	int rc = stepped(&w.b->v[node],
-		agree_step(o->a, &(struct agree_in){.type = AGREE_IN_COMMAND, .command = &c}, rbed_now(w.b), &o->outs));
-
-	rbed_stepped(&w.b->v[node]);
-	if (rc < 0)
-		return 0;
-	assert_true(w.token + 1 < TOKENS);
-	return ++w.token;
-}
-
-static void answered(uint64_t token, enum agree_outcome outcome, const char *text)
-{
-	assert_int_not_equal(token, 0);
-	for (int i = 0; !w.answers[token].is && i < 200; i++)
-		run(100);
-	assert_true(w.answers[token].is);
-	if (w.answers[token].outcome != outcome || !strstr(w.answers[token].text, text))
-		fail_msg("answered %d: %s", w.answers[token].outcome, w.answers[token].text);
+	return abed_ask(node,
+		&(struct agree_command){.key = rbed_key(key),
+			.event = {.type = type, .op = op, .desired = desired},
+			.text = {(const uint8_t *)text, strlen(text)}},
+		NULL, NULL);
 }
 
 static size_t ready(int key)
 {
 	size_t n = 0;
 
-	for (int i = 0; i < w.b->n; i++)
-		for (size_t k = 0; w.b->v[i].up && k < w.own[i].n_runs[key]; k++)
-			n += w.b->now_ms - w.own[i].runs[key][k].since_ms >= READY_MS;
+	for (int i = 0; i < abed.b->n; i++)
+		for (size_t k = 0; abed.b->v[i].up && k < w.own[i].n_runs[key]; k++)
+			n += abed.b->now_ms - w.own[i].runs[key][k].since_ms >= READY_MS;
 	return n;
 }
 
@@ -382,18 +254,18 @@ static size_t running(int key)
 {
 	size_t n = 0;
 
-	for (int i = 0; i < w.b->n; i++)
-		n += w.b->v[i].up ? w.own[i].n_runs[key] : 0;
+	for (int i = 0; i < abed.b->n; i++)
+		n += abed.b->v[i].up ? w.own[i].n_runs[key] : 0;
 	return n;
 }
 
 static void becomes(int key, size_t n)
 {
 	for (int i = 0; (ready(key) != n || running(key) != n) && i < 600; i++)
-		run(100);
+		abed_run(100);
 	assert_int_equal(ready(key), n);
 	assert_int_equal(running(key), n);
-	run(3000); /* and stays */
+	abed_run(3000); /* and stays */
 	assert_int_equal(running(key), n);
 }
 
@@ -403,42 +275,42 @@ static void test_an_agent_is_run(void **state)
 {
 	(void)state;
 	begin(1, "012");
-	answered(ask(4, 0, SCHED_EVENT_APPLY, "keep", 3, "op1"), AGREE_DONE, "");
+	abed_answered(ask(4, 0, SCHED_EVENT_APPLY, "keep", 3, "op1"), AGREE_DONE, "");
 	becomes(0, 3);
-	answered(ask(1, 0, SCHED_EVENT_SCALE, "", 5, "op2"), AGREE_DONE, "");
+	abed_answered(ask(1, 0, SCHED_EVENT_SCALE, "", 5, "op2"), AGREE_DONE, "");
 	becomes(0, 5);
-	answered(ask(3, 0, SCHED_EVENT_SCALE, "", 5, "op2"), AGREE_DONE, "");
-	assert_true(w.answers[w.token].repeat);
-	answered(ask(2, 0, SCHED_EVENT_APPLY, "other", -1, "op3"), AGREE_DONE, "");
+	abed_answered(ask(3, 0, SCHED_EVENT_SCALE, "", 5, "op2"), AGREE_DONE, "");
+	assert_true(abed.answers[abed.token].repeat);
+	abed_answered(ask(2, 0, SCHED_EVENT_APPLY, "other", -1, "op3"), AGREE_DONE, "");
 	becomes(0, 5);
-	answered(ask(0, 0, SCHED_EVENT_STOP, "", -1, "op4"), AGREE_DONE, "");
+	abed_answered(ask(0, 0, SCHED_EVENT_STOP, "", -1, "op4"), AGREE_DONE, "");
 	becomes(0, 0);
-	answered(ask(0, 0, SCHED_EVENT_START, "", -1, "op5"), AGREE_DONE, "");
+	abed_answered(ask(0, 0, SCHED_EVENT_START, "", -1, "op5"), AGREE_DONE, "");
 	becomes(0, 5);
-	answered(ask(4, 0, SCHED_EVENT_REMOVE, "", -1, "op6"), AGREE_DONE, "");
+	abed_answered(ask(4, 0, SCHED_EVENT_REMOVE, "", -1, "op6"), AGREE_DONE, "");
 	becomes(0, 0);
-	end();
+	abed_free();
 }
 
 static void test_a_lost_node_is_made_good(void **state)
 {
 	(void)state;
 	begin(2, "012");
-	answered(ask(3, 0, SCHED_EVENT_APPLY, "keep", 4, ""), AGREE_DONE, "");
-	answered(ask(3, 1, SCHED_EVENT_APPLY, "1", -1, ""), AGREE_DONE, "");
+	abed_answered(ask(3, 0, SCHED_EVENT_APPLY, "keep", 4, ""), AGREE_DONE, "");
+	abed_answered(ask(3, 1, SCHED_EVENT_APPLY, "1", -1, ""), AGREE_DONE, "");
 	becomes(0, 4);
 	becomes(1, 1);
 	for (int i = 4; i >= 2; i--) { /* no voter, no voter, one of three */
-		crash(i);
+		abed_crash(i);
 		becomes(0, 4);
 		becomes(1, 1);
 	}
-	start(2);
-	start(3);
-	start(4);
+	abed_start(2);
+	abed_start(3);
+	abed_start(4);
 	becomes(0, 4);
 	becomes(1, 1);
-	end();
+	abed_free();
 }
 
 static void test_what_is_refused(void **state)
@@ -447,14 +319,15 @@ static void test_what_is_refused(void **state)
 
 	(void)state;
 	begin(3, "");
-	answered(ask(0, 2, SCHED_EVENT_SCALE, "", 3, ""), AGREE_REFUSED, "there is no agent 'c'");
-	n = acceptor_keys(registers_voter(w.b->v[0].r));
-	answered(ask(4, 2, SCHED_EVENT_REMOVE, "", -1, ""), AGREE_REFUSED, "there is no agent 'c'");
-	assert_int_equal(acceptor_keys(registers_voter(w.b->v[0].r)), n); /* a name that is mistyped is kept nowhere */
-	answered(ask(0, 2, SCHED_EVENT_APPLY, "nonsense", 3, ""), AGREE_REFUSED, "that is no definition");
-	answered(ask(0, 0, SCHED_EVENT_APPLY, "keep", 1, ""), AGREE_DONE, "");
+	abed_answered(ask(0, 2, SCHED_EVENT_SCALE, "", 3, ""), AGREE_REFUSED, "there is no agent 'c'");
+	n = acceptor_keys(registers_voter(abed.b->v[0].r));
+	abed_answered(ask(4, 2, SCHED_EVENT_REMOVE, "", -1, ""), AGREE_REFUSED, "there is no agent 'c'");
+	assert_int_equal(
+		acceptor_keys(registers_voter(abed.b->v[0].r)), n); /* a name that is mistyped is kept nowhere */
+	abed_answered(ask(0, 2, SCHED_EVENT_APPLY, "nonsense", 3, ""), AGREE_REFUSED, "that is no definition");
+	abed_answered(ask(0, 0, SCHED_EVENT_APPLY, "keep", 1, ""), AGREE_DONE, "");
 	becomes(0, 1);
-	end();
+	abed_free();
 }
 
 /* Each has its turn: of many at once none is lost, and the last one is what is. */
@@ -464,16 +337,16 @@ static void test_many_at_once(void **state)
 
 	(void)state;
 	begin(4, "012");
-	answered(ask(0, 0, SCHED_EVENT_APPLY, "keep", 1, ""), AGREE_DONE, "");
+	abed_answered(ask(0, 0, SCHED_EVENT_APPLY, "keep", 1, ""), AGREE_DONE, "");
 	for (size_t i = 0; i < ARRAY_LEN(tokens); i++)
 		tokens[i] = ask((int)(i % 2), (int)(i % RBED_KEYS), SCHED_EVENT_APPLY, i % 4 ? "keep" : "other",
 			(int64_t)(1 + i % 5), "");
 	for (size_t i = 0; i < ARRAY_LEN(tokens); i++)
-		answered(tokens[i], AGREE_DONE, "");
-	run(30000);
+		abed_answered(tokens[i], AGREE_DONE, "");
+	abed_run(30000);
 	for (int k = 0; k < RBED_KEYS; k++)
 		assert_true(running(k) >= 1 && running(k) <= 5 && ready(k) == running(k));
-	end();
+	abed_free();
 }
 
 static void test_without_a_quorum(void **state)
@@ -482,44 +355,44 @@ static void test_without_a_quorum(void **state)
 
 	(void)state;
 	begin(5, "012");
-	answered(ask(3, 0, SCHED_EVENT_APPLY, "keep", 3, ""), AGREE_DONE, "");
+	abed_answered(ask(3, 0, SCHED_EVENT_APPLY, "keep", 3, ""), AGREE_DONE, "");
 	becomes(0, 3);
-	crash(0);
-	crash(1);
+	abed_crash(0);
+	abed_crash(1);
 	token = ask(3, 0, SCHED_EVENT_SCALE, "", 1, "");
-	answered(token, AGREE_UNKNOWN, "");
-	start(0);
-	answered(ask(3, 0, SCHED_EVENT_SCALE, "", 2, ""), AGREE_DONE, "");
-	start(1);
+	abed_answered(token, AGREE_UNKNOWN, "");
+	abed_start(0);
+	abed_answered(ask(3, 0, SCHED_EVENT_SCALE, "", 2, ""), AGREE_DONE, "");
+	abed_start(1);
 	becomes(0, 2);
-	end();
+	abed_free();
 }
 
 static void disturb(void)
 {
 	static const enum sched_event_type events[] = {
 		SCHED_EVENT_SCALE, SCHED_EVENT_SCALE, SCHED_EVENT_STOP, SCHED_EVENT_START, SCHED_EVENT_REMOVE};
-	struct rng *r = &w.b->rng;
-	int node = (int)rng_below(r, (uint64_t)w.b->n), key = (int)rng_below(r, RBED_KEYS);
+	struct rng *r = &abed.b->rng;
+	int node = (int)rng_below(r, (uint64_t)abed.b->n), key = (int)rng_below(r, RBED_KEYS);
 
 	switch (rng_below(r, 10)) {
 	case 0:
-		if (w.b->v[node].up)
-			crash(node);
+		if (abed.b->v[node].up)
+			abed_crash(node);
 		break;
 	case 1:
 	case 2:
-		if (!w.b->v[node].up)
-			start(node);
+		if (!abed.b->v[node].up)
+			abed_start(node);
 		break;
 	case 3:
-		if (w.b->v[node].up && w.token < TOKENS - 20)
+		if (abed.b->v[node].up && abed.token < ABED_TOKENS - 20)
 			(void)ask(node, key, SCHED_EVENT_APPLY, rng_below(r, 2) ? "keep" : "other",
 				(int64_t)rng_below(r, 6), "");
 		break;
 	case 4:
 	case 5:
-		if (w.b->v[node].up && w.token < TOKENS - 20)
+		if (abed.b->v[node].up && abed.token < ABED_TOKENS - 20)
 			(void)ask(node, key, events[rng_below(r, ARRAY_LEN(events))], "", (int64_t)rng_below(r, 6), "");
 		break;
 	default:
@@ -530,28 +403,28 @@ static void disturb(void)
 static void one_seed(uint64_t seed)
 {
 	begin(seed, seed % 3 ? "012" : "");
-	w.b->lose_pct = (int)rng_below(&w.b->rng, 20);
-	w.b->double_pct = (int)rng_below(&w.b->rng, 10);
-	w.b->late_pct = (int)rng_below(&w.b->rng, 8);
-	w.b->nomem_pm = rng_below(&w.b->rng, 2) ? (int)rng_below(&w.b->rng, 10) : 0;
+	abed.b->lose_pct = (int)rng_below(&abed.b->rng, 20);
+	abed.b->double_pct = (int)rng_below(&abed.b->rng, 10);
+	abed.b->late_pct = (int)rng_below(&abed.b->rng, 8);
+	abed.b->nomem_pm = rng_below(&abed.b->rng, 2) ? (int)rng_below(&abed.b->rng, 10) : 0;
 	for (int i = 0; i < 150; i++) {
 		disturb();
-		run(1 + (int64_t)rng_below(&w.b->rng, 300));
+		abed_run(1 + (int64_t)rng_below(&abed.b->rng, 300));
 	}
-	w.b->lose_pct = w.b->double_pct = w.b->late_pct = w.b->nomem_pm = 0;
-	for (int i = 0; i < w.b->n; i++)
-		if (!w.b->v[i].up)
-			start(i);
-	run(20000);
+	abed.b->lose_pct = abed.b->double_pct = abed.b->late_pct = abed.b->nomem_pm = 0;
+	for (int i = 0; i < abed.b->n; i++)
+		if (!abed.b->v[i].up)
+			abed_start(i);
+	abed_run(20000);
 	for (int k = 0; k < RBED_KEYS; k++) { /* what is asked for now is what comes to be */
 		size_t n = 1 + (size_t)k;
 
-		answered(ask(k, k, SCHED_EVENT_APPLY, "keep", (int64_t)n, ""), AGREE_DONE, "");
-		answered(ask(k, k, SCHED_EVENT_START, "", -1, ""), AGREE_DONE, "");
+		abed_answered(ask(k, k, SCHED_EVENT_APPLY, "keep", (int64_t)n, ""), AGREE_DONE, "");
+		abed_answered(ask(k, k, SCHED_EVENT_START, "", -1, ""), AGREE_DONE, "");
 		becomes(k, n);
 	}
-	assert_true(rbed_all_know_the_same(w.b));
-	end();
+	assert_true(rbed_all_know_the_same(abed.b));
+	abed_free();
 }
 
 static void test_seeds(void **state)

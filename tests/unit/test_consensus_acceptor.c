@@ -168,6 +168,46 @@ static void test_a_newer_configuration_comes_first(void **state)
 	done(&w);
 }
 
+/* Whether it could vote: its disk is tried, whatever it has on it. */
+static void test_one_that_does_not_vote_is_asked(void **state)
+{
+	struct world w;
+
+	(void)state;
+	setup(&w);
+	w.cfg = story_cfg(2, "bcd", "");
+	hear(&w, 'b', (struct msg){.type = MSG_SEAL});
+	stored(&w, 1);
+	hear(&w, 'b', (struct msg){.type = MSG_SEAL});
+	hear(&w, 'c', (struct msg){.type = MSG_SEAL});
+	stored(&w, 2);
+	hear(&w, 'b', (struct msg){.type = MSG_SEAL});
+	TRACE_EVENT(&w.t, w.now_ms, "full");
+	step(&w, &(struct acceptor_in){.type = ACCEPTOR_IN_FULL});
+	TRACE_IS(&w.t, "[     0] b: seal e2 /\n"
+		       "         -> write 1: e2 {a100 a200 a300}, guards 0 ms\n"
+		       "         = e2 {a100 a200 a300} disk 0/1 waiting 2\n"
+		       "[     0] stored 1\n"
+		       "         -> b: sealed e2\n"
+		       "         = e2 {a100 a200 a300} disk 1/1 waiting 0\n"
+		       "[     0] b: seal e2 /\n"
+		       "         -> write 2: e2 {a100 a200 a300}, guards 0 ms\n"
+		       "         = e2 {a100 a200 a300} disk 1/2 waiting 2\n"
+		       "[     0] c: seal e2 /\n"
+		       "         = e2 {a100 a200 a300} disk 1/2 waiting 3\n"
+		       "[     0] stored 2\n"
+		       "         -> b: sealed e2\n"
+		       "         -> c: sealed e2\n"
+		       "         = e2 {a100 a200 a300} disk 2/2 waiting 0\n"
+		       "[     0] b: seal e2 /\n"
+		       "         -> write 3: e2 {a100 a200 a300}, guards 0 ms\n"
+		       "         = e2 {a100 a200 a300} disk 2/3 waiting 2\n"
+		       "[     0] full\n"
+		       "         -> b: refused e2 /: its disk or memory is full\n"
+		       "         = e2 {a100 a200 a300} disk 3/3 waiting 0\n");
+	done(&w);
+}
+
 static void test_a_seal_lists_what_is_there_when_it_is_durable(void **state)
 {
 	struct world w;
@@ -422,6 +462,7 @@ int main(void)
 		cmocka_unit_test(test_what_waits_is_answered_in_the_end_and_as_it_was),
 		cmocka_unit_test(test_each_state_and_each_request),
 		cmocka_unit_test(test_a_newer_configuration_comes_first),
+		cmocka_unit_test(test_one_that_does_not_vote_is_asked),
 		cmocka_unit_test(test_a_seal_lists_what_is_there_when_it_is_durable),
 		cmocka_unit_test(test_a_list_comes_page_by_page),
 		cmocka_unit_test(test_a_full_disk_undoes_and_goes_on),

@@ -129,6 +129,53 @@ static void test_a_conflict_backs_off_and_goes_above(void **state)
 	done(&w);
 }
 
+/* One is dead, one was asked by somebody else first: the same ballot again would be refused for ever. */
+static void test_a_conflict_beside_a_dead_voter(void **state)
+{
+	struct world w;
+
+	(void)state;
+	setup(&w);
+	begin(&w);
+	refused(&w, 'a', 7);
+	promise(&w, 'c', 0, "");
+	tick(&w, 40);
+	tick(&w, proposer_deadline_ms(&w.p));
+	promise(&w, 'a', 0, "");
+	promise(&w, 'c', 0, "");
+	accepted(&w, 'c');
+	refused(&w, 'a', 12);
+	tick(&w, proposer_deadline_ms(&w.p));
+	tick(&w, proposer_deadline_ms(&w.p));
+	TRACE_IS(&w.t, "[     0] tick\n"
+		       "         -> abc: prepare e1 web 1.af00\n"
+		       "         = preparing 1.af00 on 0 answered 0 refused 0 tries 0\n"
+		       "[     0] a: refused e1 web 7.b900: a higher ballot was promised\n"
+		       "         = preparing 1.af00 on 0 answered 0 refused 1 tries 0\n"
+		       "[     0] c: promise e1 web 1.af00 on 0\n"
+		       "         = preparing 1.af00 on 0 answered 4 refused 1 tries 0\n"
+		       "[    40] tick\n"
+		       "         = waiting 1.af00 on 0 answered 4 refused 1 tries 1\n"
+		       "[    46] tick\n"
+		       "         -> abc: prepare e1 web 8.af00\n"
+		       "         = preparing 8.af00 on 0 answered 0 refused 0 tries 1\n"
+		       "[    46] a: promise e1 web 8.af00 on 0\n"
+		       "         = preparing 8.af00 on 0 answered 1 refused 0 tries 1\n"
+		       "[    46] c: promise e1 web 8.af00 on 0\n"
+		       "         -> abc: accept e1 web 8.af00 'new'\n"
+		       "         = accepting 8.af00 on 0 answered 0 refused 0 tries 1\n"
+		       "[    46] c: accepted e1 web 8.af00\n"
+		       "         = accepting 8.af00 on 0 answered 4 refused 0 tries 1\n"
+		       "[    46] a: refused e1 web 12.b900: a higher ballot was promised\n"
+		       "         = accepting 8.af00 on 0 answered 4 refused 1 tries 1\n"
+		       "[    86] tick\n"
+		       "         = waiting 8.af00 on 0 answered 4 refused 1 tries 2\n"
+		       "[   111] tick\n"
+		       "         -> abc: prepare e1 web 13.af00\n"
+		       "         = preparing 13.af00 on 0 answered 0 refused 0 tries 2\n");
+	done(&w);
+}
+
 /* The window doubles six times, and no pause is longer than it. */
 static void test_the_pauses(void **state)
 {
@@ -336,6 +383,7 @@ int main(void)
 		cmocka_unit_test(test_the_highest_accepted_value_is_the_base),
 		cmocka_unit_test(test_nothing_to_change_is_carried_through),
 		cmocka_unit_test(test_a_conflict_backs_off_and_goes_above),
+		cmocka_unit_test(test_a_conflict_beside_a_dead_voter),
 		cmocka_unit_test(test_the_pauses),
 		cmocka_unit_test(test_ranks_wait_for_their_turn),
 		cmocka_unit_test(test_what_is_lost_is_sent_again),

@@ -173,6 +173,27 @@ static void test_what_is_refused(void **state)
 	rbed_free(b);
 }
 
+/* Of one that is to vote and writes nothing nothing is begun: not dead, not cut off, not with a disk that went back. */
+static void test_who_cannot_write_is_not_made_a_voter(void **state)
+{
+	struct rbed *b = rbed_new(7, 4);
+	uint64_t epoch = registers_cfg(b->v[0].r)->epoch;
+
+	(void)state;
+	rbed_crash(b, 3);
+	assert_int_equal(rbed_vote(b, 0, "023"), 0);
+	rbed_run(b, 10000);
+	assert_int_equal(b->voters_ended[VOTERS_UNREADY], 1);
+	rbed_start(b, 3);
+	rbed_input(&b->v[3], &(struct registers_in){.type = REGISTERS_IN_SEEN, .boot = 100});
+	assert_int_equal(rbed_vote(b, 0, "023"), 0);
+	rbed_run(b, 10000);
+	assert_int_equal(b->voters_ended[VOTERS_UNREADY], 2);
+	assert_int_equal(registers_cfg(b->v[0].r)->epoch, epoch);
+	vote(b, 0, "012"); /* and another change may begin */
+	rbed_free(b);
+}
+
 /* A minority decides nothing, and says that it does not know. */
 static void test_without_a_quorum(void **state)
 {
@@ -292,6 +313,7 @@ int main(void)
 		cmocka_unit_test(test_voters_change_meanwhile),
 		cmocka_unit_test(test_what_nobody_tells),
 		cmocka_unit_test(test_what_is_refused),
+		cmocka_unit_test(test_who_cannot_write_is_not_made_a_voter),
 		cmocka_unit_test(test_without_a_quorum),
 		cmocka_unit_test(test_seeds),
 	};

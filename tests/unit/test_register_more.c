@@ -46,7 +46,7 @@ static enum at child(enum at at, size_t i)
 		[15] = COOLDOWNS,
 		[16] = HELDS,
 		[17] = DECISIONS};
-	static const enum at root[] = {[3] = CFG, [4] = TIMES, [10] = NODES, [11] = NODES};
+	static const enum at root[] = {[3] = CFG, [4] = TIMES, [10] = NODES, [11] = NODES, [14] = NODES};
 	static const enum at rows[AT_MAX] = {[SLOTS] = SLOT,
 		[COOLDOWNS] = COOLDOWN,
 		[HELDS] = HELD,
@@ -331,6 +331,7 @@ static void make_root(struct register_root *r, const struct value_mem *mem)
 	for (uint64_t i = 1; i <= 4; i++) {
 		assert_int_equal(register_nodes_add(r, &r->draining, (struct sched_node){i, i}), 0);
 		assert_int_equal(register_nodes_add(r, &r->forgotten, (struct sched_node){i << 40, i}), 0);
+		assert_int_equal(register_nodes_add(r, &r->leaving, (struct sched_node){i << 20, i}), 0);
 	}
 	(void)snprintf(r->ops[r->n_ops++], sizeof(r->ops[0]), "first"); /* fits */
 }

@@ -11,7 +11,7 @@
 static uint8_t out[MSG_VALUE_MAX], again[MSG_VALUE_MAX];
 
 static const uint8_t golden[] = {
-	0x9d, 0x02, 0x01, 0x00, 0x93, 0x05, /* a root's; min_version, parent; voters: epoch 5 … */
+	0x9f, 0x02, 0x01, 0x00, 0x93, 0x05, /* a root's; min_version, parent; voters: epoch 5 … */
 	0xc4, 0x10, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, /* … 07 … */
 	0xc4, 0x20, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, /* … next 07 … */
 	8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,		    /* … and 08 */
@@ -21,7 +21,10 @@ static const uint8_t golden[] = {
 	0x02,							    /* feature level */
 	0x91, 0x91, 0xc4, 0x10, 0, 0, 0, 0, 0, 0, 0, 0x0a, 0, 0, 0, 0, 0, 0, 0, 0x01, /* draining: 0a … 01 */
 	0x90, 0x91, 0xc4, 0x01, 'x', /* forgotten: none; operations: x */
+	0xcd, 0x03, 0xe9,	     /* dead voters are replaced after 1001 ms */
+	0x91, 0x91, 0xc4, 0x10, 0, 0, 0, 0, 0, 0, 0, 0x0b, 0, 0, 0, 0, 0, 0, 0, 0x01, /* leaving: 0b … 01 */
 };
+#define GOLDEN_FIRST (sizeof(golden) - 23) /* without the fields that came later */
 
 static void make_root(struct register_root *r, const struct value_mem *mem)
 {
@@ -35,6 +38,8 @@ static void make_root(struct register_root *r, const struct value_mem *mem)
 	r->feature_level = 2;
 	assert_int_equal(register_nodes_add(r, &r->draining, (struct sched_node){0xa, 1}), 0);
 	(void)snprintf(r->ops[r->n_ops++], sizeof(r->ops[0]), "x");
+	r->replace_after_ms = 1001;
+	assert_int_equal(register_nodes_add(r, &r->leaving, (struct sched_node){0xb, 1}), 0);
 }
 
 static bool same(const struct register_nodes *a, const struct register_nodes *b)
@@ -59,6 +64,8 @@ static void check_round(struct register_root *r, const struct value_mem *mem)
 	assert_int_equal(a.voters, r->voters);
 	assert_int_equal(a.feature_level, r->feature_level);
 	assert_true(same(&a.draining, &r->draining) && same(&a.forgotten, &r->forgotten));
+	assert_true(same(&a.leaving, &r->leaving));
+	assert_int_equal(a.replace_after_ms, r->replace_after_ms);
 	assert_int_equal(a.n_ops, r->n_ops);
 	for (size_t i = 0; i < a.n_ops; i++)
 		assert_string_equal(a.ops[i], r->ops[i]);
@@ -97,6 +104,31 @@ static void test_golden(void **state)
 	assert_int_equal(held, 0);
 }
 
+/* As the first version wrote them: read, and written with all fields. */
+static void test_without_the_later_fields(void **state)
+{
+	size_t held = 0;
+	struct value_mem mem = rbed_mem(&held);
+	struct register_root r;
+	struct err e;
+
+	(void)state;
+	for (uint8_t fields = 13; fields < 15; fields++) {
+		size_t n = fields == 13 ? GOLDEN_FIRST : GOLDEN_FIRST + 3;
+
+		memcpy(out, golden, n);
+		out[0] = 0x90 | fields;
+		assert_int_equal(register_root_read(&r, &mem, (struct msg_bytes){out, n}, &e), 0);
+		assert_int_equal(r.replace_after_ms, fields == 13 ? REGISTER_REPLACE_MS : 1001);
+		assert_int_equal(r.leaving.n, 0);
+		assert_string_equal(r.ops[0], "x");
+		r.bytes.n = 0; /* borrowed, and `out` is used again */
+		check_round(&r, &mem);
+		register_root_done(&r);
+		assert_int_equal(held, 0);
+	}
+}
+
 static void test_roots_by_chance(void **state)
 {
 	size_t held = 0;
@@ -115,10 +147,13 @@ static void test_roots_by_chance(void **state)
 		r.times.tf_ms = 1 + (uint32_t)rbed_number(&rng, MSG_TF_MAX_MS);
 		r.times.lv_ms = value_guard_ms(r.times.tf_ms, r.times.kill_ms) + (uint32_t)rbed_number(&rng, 1000);
 		r.voters = (uint32_t)rng_below(&rng, QUORUM_VOTERS_MAX + 1);
+		r.replace_after_ms = REGISTER_REPLACE_MIN_MS + (uint32_t)rbed_number(&rng, REGISTER_REPLACE_MAX_MS);
+		r.replace_after_ms = MIN(r.replace_after_ms, (uint32_t)REGISTER_REPLACE_MAX_MS);
 		r.feature_level = (uint32_t)rbed_number(&rng, UINT32_MAX);
 		for (size_t i = rng_below(&rng, 60); i-- > 0;) {
 			assert_int_equal(register_nodes_add(&r, &r.draining, rbed_node(&rng, 40)), 0);
 			assert_int_equal(register_nodes_add(&r, &r.forgotten, rbed_node(&rng, 400)), 0);
+			assert_int_equal(register_nodes_add(&r, &r.leaving, rbed_node(&rng, 90)), 0);
 			register_nodes_drop(&r.draining, rbed_node(&rng, 40));
 		}
 		r.n_ops = rng_below(&rng, SCHED_OPS_MAX + 1);
@@ -212,7 +247,7 @@ static void test_faults(void **state)
 
 	(void)state;
 	make_root(&was, &mem);
-	for (int i = 0; i < 7; i++) {
+	for (int i = 0; i < 9; i++) {
 		r = was;
 		if (i == 0)
 			r.cfg = (struct quorum_cfg){0};
@@ -226,6 +261,10 @@ static void test_faults(void **state)
 			r.times.lv_ms = 0;
 		else if (i == 5)
 			r.ops[0][0] = '\0';
+		else if (i == 7)
+			r.replace_after_ms = REGISTER_REPLACE_MIN_MS - 1;
+		else if (i == 8)
+			r.replace_after_ms = REGISTER_REPLACE_MAX_MS + 1;
 		else
 			r.min_version = REGISTER_VERSION + 1;
 		e = (struct err){0};
@@ -250,11 +289,13 @@ static void test_nodes_are_bounded(void **state)
 		assert_int_equal(register_nodes_add(&r, &r.forgotten, (struct sched_node){i ^ 0x155, 5}), 0);
 		if (i >= 1)
 			assert_int_equal(register_nodes_add(&r, &r.draining, (struct sched_node){i, 5}), 0);
+		if (i >= 1)
+			assert_int_equal(register_nodes_add(&r, &r.leaving, (struct sched_node){i, 7}), 0);
 	}
 	assert_int_equal(r.draining.n, REGISTER_NODES_MAX);
 	assert_int_equal(register_nodes_add(&r, &r.forgotten, (struct sched_node){1 << 20, 5}), -ENOSPC);
 	assert_int_equal(register_nodes_add(&r, &r.forgotten, (struct sched_node){3, 5}), 0);
-	check_round(&r, &mem); /* both full, it fits */
+	check_round(&r, &mem); /* all full, it fits */
 	register_nodes_drop(&r.forgotten, (struct sched_node){3, 5});
 	register_nodes_drop(&r.forgotten, (struct sched_node){3, 5});
 	assert_false(register_nodes_has(&r.forgotten, (struct sched_node){3, 5}));
@@ -300,6 +341,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_golden),
+		cmocka_unit_test(test_without_the_later_fields),
 		cmocka_unit_test(test_roots_by_chance),
 		cmocka_unit_test(test_any_byte_may_be_wrong),
 		cmocka_unit_test(test_times),
