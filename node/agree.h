@@ -38,6 +38,8 @@ struct agree_world {
 	bool (*view)(void *ctx, const char *agent, struct sched_view *ret);
 	/* What of a definition's text counts; NULL with a sentence: it is none. */
 	const struct sched_spec *(*spec)(void *ctx, struct msg_bytes text, struct err *e);
+	/* What runs by one definition need not be started anew for the other. NULL: it has to be. */
+	bool (*same_run)(void *ctx, struct msg_bytes was, struct msg_bytes text);
 	void *ctx;
 };
 
@@ -144,6 +146,16 @@ int agree_step(struct agree *a, const struct agree_in *in, struct now now, struc
 const struct register_root *agree_root(struct agree *a);
 /* How many vote, of how many; and electorate_text. false: it is not known. */
 bool agree_electorate(struct agree *a, struct electorate_count *ret, char *text, size_t n);
+/*
+ * What a command would come to, as things are known here: fn is called once, with what it would make of `was`. 0,
+ * -ENOMEM, or the refusal that it would get, in e.
+ */
+typedef void agree_planned(
+	void *ctx, const struct sched_value *was, const struct sched_value *next, const struct sched_view *view);
+int agree_plan(
+	struct agree *a, const struct agree_command *c, agree_planned *fn, void *ctx, struct err *e) MUST_CHECK;
+/* Why the first slot of an agent that has no node has none; "": each has one. Returns out. */
+char *agree_pending(struct agree *a, const struct msg_key *key, char *out, size_t n);
 int64_t agree_deadline_ms(const struct agree *a); /* CLOCK_MONOTONIC */
 void agree_check(const struct agree *a);
 char *agree_dump(const struct agree *a, char *out, size_t n);

@@ -80,14 +80,19 @@ static int find_specs(struct agree *a, struct register_agent *base, struct err *
 	return 0;
 }
 
-static int event_of(struct agree *a, const struct bid *bid, struct decide_event *ret, struct err *e)
+static int event_of(
+	struct agree *a, const struct bid *bid, const struct register_agent *base, struct decide_event *ret, struct err *e)
 {
+	struct msg_bytes text = {bid->text, bid->text_n};
+
 	*ret = bid->event;
 	ret->op = *bid->op ? bid->op : NULL;
 	ret->spec = NULL;
 	if (ret->type != SCHED_EVENT_APPLY)
 		return 0;
-	ret->spec = a->world.spec(a->world.ctx, (struct msg_bytes){bid->text, bid->text_n}, e);
+	ret->same = base->now.n == text.n && text.n > 0 && memcmp(base->now.v, text.v, text.n) == 0;
+	ret->same_run = base->now.n > 0 && a->world.same_run && a->world.same_run(a->world.ctx, base->now, text);
+	ret->spec = a->world.spec(a->world.ctx, text, e);
 	if (ret->spec)
 		return 0;
 	return e->code ? e->code : -ENOMEM;
@@ -122,41 +127,60 @@ static int write_next(struct agree *a, struct bid *bid, const struct scratch *s,
 	}
 }
 
-static int decide(struct agree *a, struct bid *bid, const struct decide_memory *memory, struct scratch *s, bool make,
-	struct judgement *ret, size_t *ret_n)
-{
+/* All that decide_value asks for, on a value that is in s->base. */
+struct setting {
 	char agent[NAME_MAX_LEN + 1];
 	struct decide_event event;
 	struct sched_view view;
 	struct decide_in in;
 	struct decide_out out;
+};
+
+static int set_up(struct agree *a, const struct bid *bid, const struct decide_memory *memory, struct scratch *s,
+	struct setting *t, struct err *e)
+{
 	int rc;
 
-	memcpy(agent, bid->key.v, bid->key.n);
-	agent[bid->key.n] = '\0';
+	memcpy(t->agent, bid->key.v, bid->key.n);
+	t->agent[bid->key.n] = '\0';
 	if (s->base.min_version > REGISTER_VERSION)
-		return err_set(&ret->refused, -ENOTSUP,
-			"%s was written by a newer version of covey than this node's: ask a node that has it", agent);
-	rc = find_specs(a, &s->base, &ret->refused);
+		return err_set(e, -ENOTSUP,
+			"%s was written by a newer version of covey than this node's: ask a node that has it", t->agent);
+	rc = find_specs(a, &s->base, e);
 	if (rc == 0)
-		rc = event_of(a, bid, &event, &ret->refused);
+		rc = event_of(a, bid, &s->base, &t->event, e);
 	if (rc < 0)
 		return rc;
-	if (!a->world.view(a->world.ctx, agent, &view) || !scratch_begin(s, &event, view.n_hosts))
+	if (!a->world.view(a->world.ctx, t->agent, &t->view) || !scratch_begin(s, &t->event, t->view.n_hosts))
 		return -ENOMEM;
-	in = (struct decide_in){
-		.agent = agent, .was = &s->base.v, .view = &view, .event = &event, .memory = memory, .self = a->self};
-	out = (struct decide_out){.value = &s->next,
+	t->in = (struct decide_in){.agent = t->agent,
+		.was = &s->base.v,
+		.view = &t->view,
+		.event = &t->event,
+		.memory = memory,
+		.self = a->self};
+	t->out = (struct decide_out){.value = &s->next,
 		.rooms = s->rooms,
 		.cap_rooms = s->n_rooms,
 		.reports = s->reports,
 		.cap_reports = s->n_slots};
-	decide_value(&in, a->now, &out);
-	ret->changed = out.changed;
-	ret->repeat = out.repeat;
-	ret->refused = out.refused;
-	ret->again_ms = out.again_ms;
-	return make && out.changed && out.refused.code == 0 ? write_next(a, bid, s, &ret->refused, ret_n) : 0;
+	return 0;
+}
+
+static int decide(struct agree *a, struct bid *bid, const struct decide_memory *memory, struct scratch *s, bool make,
+	struct judgement *ret, size_t *ret_n)
+{
+	struct setting t;
+	int rc = set_up(a, bid, memory, s, &t, &ret->refused);
+
+	if (rc < 0)
+		return rc;
+	decide_value(&t.in, a->now, &t.out);
+	ret->changed = t.out.changed;
+	ret->repeat = t.out.repeat;
+	ret->refused = t.out.refused;
+	ret->again_ms = t.out.again_ms;
+	return make && t.out.changed && t.out.refused.code == 0 ? write_next(a, bid, s, &ret->refused, ret_n) : 0;
 }
 
 int agree_decide(struct agree *a, struct bid *bid, const struct decide_memory *memory, struct msg_bytes base, bool make,
@@ -191,4 +215,51 @@ uint32_t agree_rank(struct agree *a, const struct msg_key *key)
 	memcpy(agent, key->v, key->n);
 	agent[key->n] = '\0';
 	return a->world.view(a->world.ctx, agent, &view) ? rank_of(agent, &view, a->self) : RANK_NONE;
+}
+
+/* ---- for people ---- */
+
+int agree_plan(struct agree *a, const struct agree_command *c, agree_planned *fn, void *ctx, struct err *e)
+{
+	const struct bid bid = {.key = c->key, .event = c->event, .text = (uint8_t *)c->text.v, .text_n = c->text.n};
+	static const struct decide_memory none;
+	struct scratch s = {.mem = &a->mem};
+	struct msg_bytes value = {0};
+	struct ballot ballot;
+	struct setting t;
+	int rc;
+
+	(void)registers_get(a->registers, &c->key, &ballot, &value); /* else it never was */
+	rc = register_agent_read(&s.base, &a->mem, value, e);
+	if (rc == 0)
+		rc = set_up(a, &bid, &none, &s, &t, e);
+	if (rc == 0)
+		decide_value(&t.in, a->now, &t.out);
+	if (rc == 0 && t.out.refused.code) {
+		*e = t.out.refused;
+		rc = e->code;
+	}
+	if (rc == 0)
+		fn(ctx, &s.base.v, t.out.changed ? &s.next : &s.base.v, &t.view);
+	scratch_done(&s);
+	return rc;
+}
+
+char *agree_pending(struct agree *a, const struct msg_key *key, char *out, size_t n)
+{
+	const struct bid bid = {.key = *key, .event = {.desired = -1}};
+	static const struct decide_memory none;
+	struct scratch s = {.mem = &a->mem};
+	struct msg_bytes value;
+	struct ballot ballot;
+	struct setting t;
+	struct err e;
+
+	out[0] = '\0';
+	if (registers_get(a->registers, key, &ballot, &value) &&
+		register_agent_read(&s.base, &a->mem, value, &e) == 0 && set_up(a, &bid, &none, &s, &t, &e) == 0)
+		for (size_t i = 0; i < s.base.v.n_slots && !*out; i++)
+			(void)decide_pending(&t.in, s.base.v.slots[i].number, &t.out, out, n); /* it is out */
+	scratch_done(&s);
+	return out;
 }

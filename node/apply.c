@@ -15,6 +15,7 @@
 #include "base/mem.h"
 #include "node/answer.h"
 #include "node/change.h"
+#include "node/decree.h"
 #include "node/node.h"
 
 int apply_batch_init(struct apply_batch *b, size_t n, enum spec_scope scope)
@@ -313,6 +314,6 @@ void apply_verb(struct node *n, struct control_request *rq, const msgpack_object
 		refuse_faults(rq, &b);
 	else if (rc < 0)
 		control_refuse(rq, "refused", "out of memory");
-	else if (!refuse_version(n, rq, &b, if_version))
+	else if (!decree_apply(n, rq, args, &b, if_version, dry) && !refuse_version(n, rq, &b, if_version))
 		apply_checked(n, rq, args, &b, dry);
 }

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "node/answer.h"
+#include "node/decree.h"
 #include "node/node.h"
 #include "node/report.h"
 
@@ -79,6 +80,8 @@ void change_scale(struct node *n, struct control_request *rq, const msgpack_obje
 	struct err e;
 	int64_t want = -1;
 
+	if (decree_scale(n, rq, args))
+		return;
 	if (get_target(n, rq, args, "agent", &t) < 0 || refuse_local(rq, t.agent, "change"))
 		return;
 	if (mp_get_int(args, "n", &want, 0, REPLICAS_MAX, &e) < 0 || want < 0) {
@@ -109,6 +112,8 @@ void change_start(struct node *n, struct control_request *rq, const msgpack_obje
 	struct stage *s;
 	struct target t;
 
+	if (decree_start(n, rq, args))
+		return;
 	if (get_target(n, rq, args, "target", &t) < 0)
 		return;
 	an = answer_new(n, rq, args, OP_RUNNING, false);
@@ -140,6 +145,8 @@ void change_stop(struct node *n, struct control_request *rq, const msgpack_objec
 	struct target t;
 	bool all = false;
 
+	if (decree_stop(n, rq, args))
+		return;
 	if (mp_get_bool(args, "all", &all, NULL) < 0) {
 		control_refuse(rq, "usage", "all: yes or no");
 		return;
@@ -189,6 +196,8 @@ void change_remove(struct node *n, struct control_request *rq, const msgpack_obj
 	struct stage *s;
 	struct target t;
 
+	if (decree_remove(n, rq, args))
+		return;
 	if (get_target(n, rq, args, "agent", &t) < 0 || refuse_local(rq, t.agent, "remove"))
 		return;
 	an = answer_new(n, rq, args, OP_REMOVED, false);
@@ -244,6 +253,8 @@ void change_rollout(struct node *n, struct control_request *rq, const msgpack_ob
 	struct target t;
 	char action[16];
 
+	if (decree_rollout(n, rq, args))
+		return;
 	if (get_target(n, rq, args, "agent", &t) < 0)
 		return;
 	if (mp_get_strz(args, "action", action, sizeof(action), NULL) < 0)

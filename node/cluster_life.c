@@ -15,6 +15,7 @@
 
 #include "base/mem.h"
 #include "node/cluster_priv.h"
+#include "node/council.h"
 #include "node/ops.h"
 #include "node/verbs.h"
 
@@ -23,6 +24,7 @@
 #define TELL_AT_MOST 5.0 /* links that do not take the news of our leaving hold it up no longer */
 #define FLUSH_S	     1.0 /* for peers to read it */
 #define META_LEFT    "left"
+#define META_FOUNDER "founder" /* what it has founded may not be decided yet */
 
 /* A change that was asked for, until it is answered. */
 struct life {
@@ -94,6 +96,7 @@ static void say_waiting(const struct cluster *c)
 }
 
 static void try_run(struct cluster *c);
+static void decide_founding(struct cluster *c);
 
 static void on_kept(void *arg, int rc, const char *error)
 {
@@ -148,6 +151,8 @@ void cluster_begin(struct cluster *c)
 	else
 		try_run(c);
 	say_waiting(c);
+	if (*c->id_text && store_meta(c->n->store, META_FOUNDER, 0) != 0)
+		decide_founding(c);
 }
 
 void cluster_hurry(struct cluster *c)
@@ -232,6 +237,29 @@ void cluster_life_let_in(struct cluster *c, const uint8_t id[IDENTITY_UUID_BYTES
 		on_let_in(c, -ENOSPC, "the store's queue is full");
 }
 
+/* The cluster's own register: this node is the first that votes. */
+static void on_decided(void *arg, const struct agree_answer *r)
+{
+	struct cluster *c = arg;
+
+	if (r->outcome != AGREE_DONE)
+		log_err("the cluster's register: %s; it is tried again at the next start",
+			r->outcome == AGREE_REFUSED ? r->refused.text : "no answer of the disk");
+	else
+		(void)store_put_meta(c->n->store, META_FOUNDER, 0, node_stored, c->n); /* full: it is a repeat then */
+	if (c->asked && !c->asked->comes_back)
+		answer(c->asked, r->outcome == AGREE_DONE ? 0 : -EIO, r->refused.text);
+}
+
+static void decide_founding(struct cluster *c)
+{
+	struct agree_root_command cmd = {.type = AGREE_ROOT_FOUND};
+
+	memcpy(cmd.cluster.v, c->id, sizeof(cmd.cluster.v));
+	if (council_root_command(c->n->council, &cmd, on_decided, c) < 0)
+		on_decided(c, &(struct agree_answer){.outcome = AGREE_UNKNOWN});
+}
+
 static void on_founded(void *arg, int rc, const char *error)
 {
 	struct life *a = arg;
@@ -240,14 +268,17 @@ static void on_founded(void *arg, int rc, const char *error)
 	node_now(c->n);
 	node_stored(c->n, rc, error);
 	c->storing = false;
-	if (rc == 0) {
-		take_id(c);
-		(void)snprintf(a->text, sizeof(a->text), "%s founded cluster %s", c->n->cfg->name, c->id_text);
-		node_event(c->n, SEVERITY_INFO, "founded", NULL, NULL, "%s", a->text);
-		cluster_in(c, &(struct gossip_in){.type = GOSSIP_IN_FOUNDED});
-		cluster_arm(c);
+	if (rc < 0) {
+		answer(a, rc, error);
+		return;
 	}
-	answer(a, rc, error);
+	take_id(c);
+	(void)snprintf(a->text, sizeof(a->text), "%s founded cluster %s", c->n->cfg->name, c->id_text);
+	node_event(c->n, SEVERITY_INFO, "founded", NULL, NULL, "%s", a->text);
+	cluster_in(c, &(struct gossip_in){.type = GOSSIP_IN_FOUNDED});
+	cluster_arm(c);
+	c->asked = a;
+	decide_founding(c);
 }
 
 static void found(struct cluster *c, struct life *a)
@@ -260,7 +291,8 @@ static void found(struct cluster *c, struct life *a)
 	}
 	identity_make(c->next_id);
 	c->storing = true;
-	if (store_put_cluster(c->n->store, identity_text(c->next_id, text), on_founded, a) < 0)
+	if (store_put_meta(c->n->store, META_FOUNDER, 1, node_stored, c->n) < 0 ||
+		store_put_cluster(c->n->store, identity_text(c->next_id, text), on_founded, a) < 0)
 		on_founded(a, -ENOSPC, "the store's queue is full");
 }
 

@@ -42,7 +42,7 @@ const struct value_mem council_mem = {.alloc = give, .release = take_back};
 
 /* ---- outputs ---- */
 
-static void send(struct council *c, const struct registers_out *out)
+static void send_out(struct council *c, const struct registers_out *out)
 {
 	struct msg m = out->msg;
 
@@ -73,7 +73,7 @@ static void route(struct council *c, const struct registers_out *out)
 {
 	switch (out->type) {
 	case REGISTERS_OUT_SEND:
-		send(c, out);
+		send_out(c, out);
 		break;
 	case REGISTERS_OUT_WRITE:
 		votes_write(c->votes, out->write);
@@ -344,7 +344,7 @@ static int load_begin(void *arg, const struct acceptor_header *header, uint64_t 
 				      .write = write,
 				      .reader = &register_reader},
 			.seed = rng_u64(&c->n->rng)},
-		.world = {.view = council_view, .spec = council_spec, .ctx = c},
+		.world = {.view = council_view, .spec = council_spec, .same_run = council_same_run, .ctx = c},
 		.write_us = WRITE_US};
 
 	if (getrandom(&config.registers.nonce, sizeof(config.registers.nonce), 0) !=

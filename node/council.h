@@ -14,6 +14,7 @@
  */
 #include "base/err.h"
 #include "node/agree.h"
+#include "node/mp.h"
 
 struct agent;
 struct council;
@@ -52,7 +53,22 @@ bool council_is_voter(const struct council *c, uint64_t member);
 
 const struct register_root *council_root(const struct council *c); /* NULL: it is not known */
 
-/* Of cluster.h: a member has another state (was: enum gossip_state, or GOSSIP_STATE_MAX), or its map changed beyond
+/* ---- for people ---- */
+
+/* The names of those that vote, as one array. */
+void council_pack_voters(const struct council *c, struct mp_writer *w);
+/* Enough of them are there, as far as gossip knows. */
+bool council_has_quorum(const struct council *c);
+/* Why a slot of the agent has no node; "": each has one. Returns out. */
+char *council_pending(struct council *c, const char *agent, char *out, size_t n);
+/* What a command would do, sentence by sentence. As agree_plan. */
+typedef void council_line(void *ctx, const char *text);
+int council_plan(
+	struct council *c, const struct agree_command *cmd, council_line *fn, void *ctx, struct err *e) MUST_CHECK;
+
+/* ---- for cluster.h ---- */
+
+/* A member has another state (was: enum gossip_state, or GOSSIP_STATE_MAX), or its map changed beyond
  * `version`; a link to it is up; our own map is
  * empty. */
 void council_member(struct council *c, const struct gossip_member *m, int was);

@@ -93,12 +93,13 @@ void council_hint_turn(struct council *c)
 	c->hints_due = false;
 	for (size_t i = 0; i < c->hints.n;) {
 		struct council_hint *h = c->hints.v[i];
+		struct msg_key name = h->key;
 
 		if (ballot_is_zero(&h->due)) {
 			key_text(&h->key, key);
 			if (!ballot_is_zero(&h->told))
 				cluster_set(c->n->cluster, key, NULL, 0);
-			keyed_drop(&c->hints, &council_mem, &(struct msg_key){h->key}, sizeof(*h));
+			keyed_drop(&c->hints, &council_mem, &name, sizeof(*h));
 			continue;
 		}
 		if (ballot_cmp(&h->due, &h->told) != 0)

@@ -6,6 +6,7 @@
  */
 #include <ev.h>
 
+#include "base/list.h"
 #include "consensus/keyed.h"
 #include "node/council.h"
 #include "node/register_def.h"
@@ -94,6 +95,7 @@ int council_in(struct council *c, const struct agree_in *in);
 
 bool council_view(void *ctx, const char *agent, struct sched_view *ret);
 const struct sched_spec *council_spec(void *ctx, struct msg_bytes text, struct err *e);
+bool council_same_run(void *ctx, struct msg_bytes was, struct msg_bytes text);
 /* The definition of a text; borrowed until the next step. NULL with a sentence. */
 const struct register_def *council_def(struct council *c, struct msg_bytes text, struct err *e);
 void council_view_drop(struct council *c); /* the next one is made anew */

@@ -113,6 +113,16 @@ const struct sched_spec *council_spec(void *ctx, struct msg_bytes text, struct e
 	return d ? &d->spec : NULL;
 }
 
+bool council_same_run(void *ctx, struct msg_bytes was, struct msg_bytes text)
+{
+	struct err e;
+	const struct register_def *a = council_def(ctx, was, &e);
+	uint64_t hash = a ? a->agent->run_hash : 0;
+	const struct register_def *b = a ? council_def(ctx, text, &e) : NULL;
+
+	return b && b->agent->run_hash == hash;
+}
+
 void council_defs_sweep(struct council *c)
 {
 	while (c->n_spent > 0)

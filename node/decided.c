@@ -333,6 +333,32 @@ struct agent_spec *decided_spec(const struct agent *a, const struct decided_slot
 	return s->version && s->version == a->decided->before_version ? a->before : NULL;
 }
 
+bool decided_sum(struct node *n, const char *agent, struct decided_sum *ret)
+{
+	const struct register_def *d;
+	struct register_agent r;
+	struct msg_bytes value;
+	struct ballot ballot;
+	struct msg_key key;
+	struct err e;
+
+	if (!n->council || !decided_key(agent, &key) || !council_get(n->council, agent, &ballot, &value) ||
+		!read_value(&key, value, &r))
+		return false;
+	d = r.now.n > 0 ? council_def(n->council, r.now, &e) : NULL;
+	*ret = (struct decided_sum){.stopped = r.v.stopped,
+		.removed = r.v.removed || r.v.now.version == 0,
+		.desired = r.v.desired,
+		.version = r.v.now.version,
+		.spec = d ? d->agent : NULL};
+	if (d && d->agent->kind == SPEC_EVERY_NODE)
+		ret->desired = 0;
+	if (r.v.n_decisions > 0)
+		ret->by = r.v.decisions[r.v.n_decisions - 1].by;
+	register_agent_done(&r);
+	return true;
+}
+
 static bool is_ready(const struct gossip *g, const struct agent *a, const struct sched_slot *s)
 {
 	struct uuid node = register_uuid_of(s->node);

@@ -43,6 +43,16 @@ void decided_again(struct node *n); /* what the disk did not take */
 /* Nothing of it is here any more, and nobody asks: it needs no row. */
 void decided_gone(struct node *n, const struct agent *a);
 
+/* Of the newest value that is known to be chosen, wherever the agent runs. */
+struct decided_sum {
+	bool stopped, removed;
+	int64_t desired; /* of an agent for every node: 0 */
+	int64_t version;
+	struct sched_node by;	    /* who made the last decision */
+	struct agent_spec *spec; /* borrowed until the loop turns; NULL: it cannot be read here */
+};
+bool decided_sum(struct node *n, const char *agent, struct decided_sum *ret);
+
 /* NULL: it is not this node's. */
 const struct decided_slot *decided_slot(const struct agent *a, int slot);
 /* What the slot is to run; NULL: it has nothing of that version, and goes on with what it has. */

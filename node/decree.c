@@ -451,8 +451,8 @@ static bool is_up(const char *state)
 	return strcmp(state, "starting") == 0 || strcmp(state, "running") == 0 || strcmp(state, "stopping") == 0;
 }
 
-static void count_one(const struct gossip_member *m, const struct gossip_entry *e, const struct agent *a, bool running,
-	struct decree_progress *p)
+static void count_one(const struct gossip_member *m, const struct gossip_entry *e, const struct decided_sum *s,
+	bool running, struct decree_progress *p)
 {
 	CLEANUP(mp_done) struct mp_tree t = {0};
 	const msgpack_object *v = told_read(e->value, &t);
@@ -461,7 +461,7 @@ static void count_one(const struct gossip_member *m, const struct gossip_entry *
 	char state[16];
 
 	(void)told_text(v, TOLD_REPLICA_STATE, state, sizeof(state)); /* it is state */
-	if (running && told_int(v, TOLD_REPLICA_READY, -1) >= 0 && a && told_int(v, TOLD_REPLICA_VERSION, 0) == a->version)
+	if (running && told_int(v, TOLD_REPLICA_READY, -1) >= 0 && told_int(v, TOLD_REPLICA_VERSION, 0) == s->version)
 		p->ready++;
 	if (!running && is_up(state))
 		p->total++;
@@ -473,15 +473,17 @@ static void count_one(const struct gossip_member *m, const struct gossip_entry *
 void decree_progress(struct node *n, const char *agent, bool running, struct decree_progress *ret)
 {
 	const struct gossip *g = n->cluster ? cluster_core(n->cluster) : NULL;
-	const struct agent *a = roster_find(n, agent);
+	struct decided_sum s = {.removed = true};
 	struct gossip_member m;
 	struct gossip_entry e;
 
-	*ret = (struct decree_progress){.total = running && a ? a->desired : 0};
+	if (!decided_sum(n, agent, &s) || s.removed || s.stopped)
+		running = false;
+	*ret = (struct decree_progress){.total = running ? s.desired : 0};
 	for (uint32_t at = 0; g && gossip_member_next(g, &at, &m);)
 		for (uint32_t k = 0; m.state <= GOSSIP_SUSPECT && gossip_value_next(g, m.id, &k, &e);)
 			if (is_replica_of(&e, agent))
-				count_one(&m, &e, a, running, ret);
+				count_one(&m, &e, &s, running, ret);
 	ret->ready = MIN(ret->ready, ret->total);
 	if (ret->ready == ret->total)
 		ret->text[0] = '\0';

@@ -49,6 +49,7 @@ libnode_a_SOURCES = \
 	%D%/council_hint.c \
 	%D%/council_priv.h \
 	%D%/council_seen.c \
+	%D%/council_tell.c \
 	%D%/council_view.c \
 	%D%/counted.c \
 	%D%/counted.h \

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "node/decree.h"
 #include "node/node.h"
 
 #define SEQ_MAX (INT64_MAX / 2) /* of a row: far from where counting on would end */
@@ -309,11 +310,28 @@ static bool is_overtaken(const struct op *op, const struct op_target *t, const s
 	return false;
 }
 
+/* On all nodes. */
+static void decided_target(struct node *n, const struct op *op, const struct op_target *t, struct op_progress *p)
+{
+	struct decree_progress d;
+
+	decree_progress(n, t->agent, op->goal == OP_RUNNING || op->goal == OP_RESTARTED, &d);
+	p->total += d.total;
+	p->ready += d.ready;
+	if (!*p->text && d.ready < d.total)
+		(void)snprintf(p->text, sizeof(p->text), "%s", d.text); /* fits */
+}
+
 static void target_progress(struct node *n, const struct op *op, const struct op_target *t, struct op_progress *p)
 {
 	const struct agent *a = roster_find(n, t->agent);
+	struct decided_sum sum;
 	size_t upto;
 
+	if (t->slot < 0 && decided_sum(n, t->agent, &sum) && (!a || a->scope == SPEC_SCOPE_CLUSTER)) {
+		decided_target(n, op, t, p);
+		return;
+	}
 	if (!a) {
 		p->total++;
 		p->ready++;
@@ -350,7 +368,7 @@ void ops_progress(struct node *n, const struct op *op, struct op_progress *ret)
 	for (size_t i = 0; i < op->n; i++) {
 		const struct agent *a = roster_find(n, op->v[i].agent);
 
-		if (a && is_overtaken(op, &op->v[i], a))
+		if (a && !a->decided && is_overtaken(op, &op->v[i], a))
 			continue;
 		target_progress(n, op, &op->v[i], ret);
 	}

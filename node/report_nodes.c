@@ -9,6 +9,7 @@
 #include "covey/version.h"
 #include "gossip/identity.h"
 #include "node/cluster.h"
+#include "node/council.h"
 #include "node/told.h"
 #include "node/report_priv.h"
 #include "node/sample.h"
@@ -149,7 +150,7 @@ static void pack_member(struct node *n, const struct gossip_member *m, struct mp
 	mp_key_str(w, "state", gossip_state_name(m->state));
 	mp_key_time(w, "since", m->self ? n->started_wall_ms : cluster_since(n->cluster, m->id));
 	mp_key_int(w, "incarnation", (int64_t)m->incarnation);
-	mp_key_bool(w, "voter", false); /* nothing is voted for yet */
+	mp_key_bool(w, "voter", council_is_voter(n->council, m->id));
 	mp_key_str(w, "version", m->has_record ? m->record.build.v : NULL);
 	if (m->self)
 		pack_own(n, w);

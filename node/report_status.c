@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "node/cluster.h"
+#include "node/council.h"
 #include "node/told.h"
 #include "node/node.h"
 #include "node/report_far.h"
@@ -213,8 +214,68 @@ static void add_replica(struct sum *s, const struct told_item *item)
 	s->healthy += strcmp(told_text(v, TOLD_REPLICA_HEALTH, word, sizeof(word)), "healthy") == 0;
 }
 
-static void add_up(const struct part *p, struct sum *s)
+static void add_each_state(const struct part *p, struct sum *s)
 {
+	for (size_t i = 0; p->own && i < p->own->n_slots; i++)
+		if (p->own->slots[i])
+			add_state(s, replica_state_name((enum replica_state)p->own->slots[i]->core.state), NULL);
+	for (size_t i = 0; i < p->n_replicas; i++) {
+		CLEANUP(mp_done) struct mp_tree t = {0};
+		const msgpack_object *v = told_read(p->replicas[i].value, &t);
+		char state[16];
+
+		(void)told_text(v, TOLD_REPLICA_STATE, state, sizeof(state)); /* it is state */
+		add_state(s, p->replicas[i].member->state == GOSSIP_DEAD ? "lost" : state, NULL);
+	}
+}
+
+static const char *state_of(const struct sum *s)
+{
+	if (s->stopped)
+		return s->running > 0 || strcmp(s->state, "stopping") == 0 ? "stopping" : "stopped";
+	if (s->running >= s->desired)
+		return "running";
+	return *s->state && strcmp(s->state, "running") != 0 && strcmp(s->state, "stopped") != 0 ? s->state : "pending";
+}
+
+/* What the cluster has decided is known everywhere; what is there is told by those that have it. */
+static void add_decided(struct node *n, const struct part *p, const struct decided_sum *d, struct sum *s)
+{
+	struct uuid by = register_uuid_of(d->by);
+	struct gossip_member m;
+	struct roster_count c;
+
+	*s = (struct sum){.stopped = d->stopped || d->removed,
+		.desired = d->stopped || d->removed ? 0 : d->desired,
+		.version = d->version};
+	if (p->own)
+		roster_count(p->own, &c);
+	s->running = p->own ? c.running : 0;
+	s->healthy = p->own ? c.healthy : 0;
+	for (size_t i = 0; i < p->n_replicas; i++)
+		add_replica(s, &p->replicas[i]);
+	add_each_state(p, s);
+	if (d->spec && d->spec->kind == SPEC_EVERY_NODE)
+		s->desired = (int64_t)(p->n_replicas + (p->own ? p->own->n_slots : 0));
+	(void)snprintf(s->state, sizeof(s->state), "%s", d->removed ? "stopping" : state_of(s)); /* fits; so below */
+	(void)snprintf(s->kind, sizeof(s->kind), "%s", d->spec ? spec_kind_name(d->spec->kind) : "");
+	if (gossip_member_get(cluster_core(n->cluster), gossip_id_of(by.v), &m) && m.has_record)
+		(void)snprintf(s->decided_by, sizeof(s->decided_by), "%s", m.record.name.v);
+	if (s->running < s->desired)
+		(void)council_pending(n->council, p->own ? p->own->name : "", s->reason, sizeof(s->reason));
+}
+
+static void add_up(struct node *n, const struct part *p, struct sum *s)
+{
+	char name[NAME_MAX_LEN + 1];
+	struct decided_sum d;
+
+	(void)snprintf(name, sizeof(name), "%.*s", (int)p->name.n, p->name.v); /* one of a node's own is not decided */
+	if (n->council && cluster_core(n->cluster) && (!p->own || p->own->scope == SPEC_SCOPE_CLUSTER) &&
+		decided_sum(n, name, &d)) {
+		add_decided(n, p, &d, s);
+		return;
+	}
 	*s = (struct sum){.stopped = true};
 	if (p->own)
 		add_own(s, p->own);
@@ -227,17 +288,17 @@ static void add_up(const struct part *p, struct sum *s)
 }
 
 /* far NULL: all agents were asked for, and no node is asked for more. */
-static void pack_agent(struct mp_writer *w, const struct part *p, const struct report_far *far)
+static void pack_agent(struct node *n, struct mp_writer *w, const struct part *p, const struct report_far *far)
 {
 	enum spec_scope scope = p->own				    ? p->own->scope
 				: memchr(p->name.v, '/', p->name.n) ? SPEC_SCOPE_NODE
 								    : SPEC_SCOPE_CLUSTER;
-	size_t n = p->n_replicas;
+	size_t replicas = p->n_replicas;
 	struct sum s;
 
-	add_up(p, &s);
+	add_up(n, p, &s);
 	for (size_t i = 0; p->own && i < p->own->n_slots; i++)
-		n += p->own->slots[i] != NULL;
+		replicas += p->own->slots[i] != NULL;
 	mp_map(w, far ? 13 : 12);
 	mp_str(w, "name");
 	mp_strn(w, p->name.v, p->name.n);
@@ -252,7 +313,7 @@ static void pack_agent(struct mp_writer *w, const struct part *p, const struct r
 	mp_key_str(w, "decided_by", s.decided_by);
 	mp_key_bool(w, "stopped", s.stopped);
 	mp_str(w, "replicas");
-	mp_array(w, n);
+	mp_array(w, replicas);
 	for (size_t i = 0; p->own && i < p->own->n_slots; i++)
 		if (p->own->slots[i])
 			pack_own(w, p->own->slots[i], far != NULL);
@@ -351,11 +412,14 @@ static void pack_cluster(struct mp_writer *w, const struct node *n)
 	mp_key_str(w, "node", n->cfg->name);
 	mp_key_int(w, "alive", g ? (int64_t)gossip_alive(g) : 1);
 	mp_key_int(w, "members", g ? (int64_t)gossip_members(g) : 1);
-	mp_key_bool(w, "quorum", !isolated);
+	mp_key_bool(w, "quorum", n->council ? council_has_quorum(n->council) : !isolated);
 	mp_key_bool(w, "isolated", isolated);
 	mp_str(w, "voters");
-	mp_array(w, n->cluster ? 0 : 1); /* several nodes vote on nothing yet */
-	if (!n->cluster)
+	if (n->council)
+		council_pack_voters(n->council, w);
+	else
+		mp_array(w, 1);
+	if (!n->council)
 		mp_str(w, n->cfg->name);
 	mp_key_str(w, "text", n->cluster ? cluster_fault(n->cluster, fault, sizeof(fault)) : NULL);
 }
@@ -390,7 +454,7 @@ static void answer(struct node *n, struct control_request *rq, const struct told
 	mp_array(&w, count);
 	for (k = walk_begin(n, told); next_part(&k, &p);)
 		if (!*only || is_meant(n, &p, only))
-			pack_agent(&w, &p, far);
+			pack_agent(n, &w, &p, far);
 	report_send(rq, &out);
 }
 

@@ -94,10 +94,10 @@ static int apply(struct decider *d, const struct decide_event *ev, struct err *e
 	rc = check_desired(d, desired, e);
 	if (rc < 0)
 		return rc;
-	if (is_there(d->v))
-		change_definition(d, ev);
-	else
+	if (!is_there(d->v))
 		begin(d, ev->spec);
+	else if (!ev->same)
+		change_definition(d, ev);
 	d->v->desired = desired;
 	return 0;
 }

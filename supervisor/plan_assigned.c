@@ -11,7 +11,10 @@ static void assigned(struct planner *p, const struct plan_slot *s)
 		if (s->wanted)
 			plan_push(p, PLAN_STOP, s->slot, "the slot was assigned anew");
 	} else if (s->rests || s->held) {
-		plan_halt(p, s, s->held ? "stopped by an operator" : "the cluster has decided so");
+		plan_halt(p, s,
+			s->held		   ? "stopped by an operator"
+			: p->view->stopped ? "the agent is stopped"
+					   : "it goes to another node");
 	} else {
 		plan_want(p, s);
 		if (s->exists && s->wanted && !s->current)

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What people are told of decisions and of who makes them.
+ */
+#include <stdio.h>
+
+#include "node/cluster.h"
+#include "node/council_priv.h"
+#include "node/decided.h"
+#include "node/node.h"
+#include "scheduler/explain.h"
+
+static bool is_there(const struct council *c, const struct uuid *node)
+{
+	const struct gossip *g = c->n->cluster ? cluster_core(c->n->cluster) : NULL;
+	struct gossip_member m;
+
+	return g && gossip_member_get(g, gossip_id_of(node->v), &m) && m.state <= GOSSIP_SUSPECT;
+}
+
+bool council_has_quorum(const struct council *c)
+{
+	const struct quorum_cfg *cfg = council_voters(c);
+	uint16_t mask = 0;
+
+	for (int i = 0; i < quorum_voters(cfg); i++)
+		mask |= (uint16_t)(is_there(c, quorum_voter(cfg, i)) ? 1u << i : 0);
+	return cfg->epoch > 0 && quorum_reached(cfg, mask);
+}
+
+void council_pack_voters(const struct council *c, struct mp_writer *w)
+{
+	const struct gossip *g = c->n->cluster ? cluster_core(c->n->cluster) : NULL;
+	const struct quorum_cfg *cfg = council_voters(c);
+	int n = g ? quorum_voters(cfg) : 0;
+
+	mp_array(w, (size_t)n);
+	for (int i = 0; i < n; i++) {
+		struct gossip_member m;
+
+		if (gossip_member_get(g, gossip_id_of(quorum_voter(cfg, i)->v), &m) && m.has_record)
+			mp_str(w, m.record.name.v);
+		else
+			mp_str(w, "?");
+	}
+}
+
+char *council_pending(struct council *c, const char *agent, char *out, size_t n)
+{
+	struct msg_key key;
+
+	out[0] = '\0';
+	return c->a && decided_key(agent, &key) ? agree_pending(c->a, &key, out, n) : out;
+}
+
+/* ---- a plan ---- */
+
+struct planned {
+	const char *agent;
+	council_line *fn;
+	void *ctx;
+};
+
+static void say(
+	void *ctx, const struct sched_value *was, const struct sched_value *next, const struct sched_view *view)
+{
+	const struct planned *p = ctx;
+	const struct sched_decision *d = next->n_decisions > 0 ? &next->decisions[next->n_decisions - 1] : NULL;
+	char step[EXPLAIN_TEXT_MAX], text[EXPLAIN_TEXT_MAX + NAME_MAX_LEN + 8];
+
+	if (!d || d->number == was->number) {
+		(void)snprintf(text, sizeof(text), "%s: unchanged", p->agent); /* fits; so below */
+		p->fn(p->ctx, text);
+		return;
+	}
+	(void)snprintf(text, sizeof(text), "%s: %s", p->agent, explain_decision(d, view, step, sizeof(step)));
+	p->fn(p->ctx, text);
+	for (uint32_t i = 0; i < d->n_steps && i < SCHED_STEPS_MAX; i++) {
+		(void)snprintf(text, sizeof(text), "%s: %s", p->agent, explain_step(&d->steps[i], view, step, sizeof(step)));
+		p->fn(p->ctx, text);
+	}
+	if (d->n_steps > SCHED_STEPS_MAX) {
+		(void)snprintf(text, sizeof(text), "%s: and %u more", p->agent, d->n_steps - SCHED_STEPS_MAX);
+		p->fn(p->ctx, text);
+	}
+}
+
+int council_plan(struct council *c, const struct agree_command *cmd, council_line *fn, void *ctx, struct err *e)
+{
+	char agent[NAME_MAX_LEN + 1];
+	struct planned p = {.agent = agent, .fn = fn, .ctx = ctx};
+
+	(void)snprintf(agent, sizeof(agent), "%.*s", (int)cmd->key.n, cmd->key.v); /* fits */
+	council_view_drop(c);
+	return agree_plan(c->a, cmd, say, &p, e);
+}
