@@ -417,6 +417,11 @@ void cluster_close(struct cluster *c)
 	free(c);
 }
 
+void cluster_turn(struct cluster *c)
+{
+	cluster_life_turn(c);
+}
+
 void cluster_voters(struct cluster *c, const uint64_t *ids, size_t n)
 {
 	cluster_in(c, &(struct gossip_in){.type = GOSSIP_IN_VOTERS, .ids = ids, .n_ids = n});

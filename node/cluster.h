@@ -57,6 +57,8 @@ void cluster_voters(struct cluster *c, const uint64_t *ids, size_t n);
 /* Certificates are read again. -errno with a sentence: those in use stay. */
 int cluster_reload(struct cluster *c, struct err *e);
 
+void cluster_turn(struct cluster *c); /* before the loop waits */
+
 /* Own map; before the loop waits. v NULL: removed. */
 void cluster_set(struct cluster *c, const char *key, const void *v, size_t n);
 

@@ -10,6 +10,7 @@
 
 #include "base/mem.h"
 #include "node/cluster_priv.h"
+#include "node/council.h"
 #include "node/ops.h"
 #include "node/verbs.h"
 
@@ -103,6 +104,7 @@ struct asked {
 	struct control_request *rq;
 	struct op *op;
 	uint64_t id;
+	char op_id[OP_ID_MAX];
 	char text[NAME_MAX_LEN + 32];
 };
 
@@ -134,10 +136,42 @@ static void on_kept(void *arg, int rc, const char *error)
 	verbs_next(n);
 }
 
+/* All know that it does not vote, nor is waited for; now who is here says so in gossip, too. */
+static void decided(struct asked *a)
+{
+	int rc = keep(a->c, a->id, on_kept, a);
+
+	if (rc < 0)
+		on_kept(a, rc, rc == -ENOSPC ? "the store's queue is full" : NULL);
+}
+
+static void on_decided(void *arg, const struct agree_answer *r)
+{
+	struct asked *a = arg;
+	struct node *n = a->c->n;
+
+	if (r->outcome == AGREE_DONE) {
+		decided(a);
+		return;
+	}
+	ops_forget(n, a->op);
+	if (r->outcome == AGREE_REFUSED)
+		control_refuse(a->rq, "refused", "%s", r->refused.text);
+	else
+		control_refuse(a->rq, "unknown",
+			"it is not known whether it was decided: no majority of the voters has answered in time; "
+			"repeat it with --op %s",
+			a->op_id);
+	free(a);
+	verbs_next(n);
+}
+
 static void forget(struct cluster *c, struct control_request *rq, const char *op, const struct gossip_member *m)
 {
+	static const struct agree_answer none = {.outcome = AGREE_UNKNOWN};
+	struct agree_root_command cmd = {.type = AGREE_ROOT_FORGET};
 	struct asked *a = mem_zalloc(1, sizeof(*a));
-	int rc;
+	struct uuid uuid;
 
 	if (!a || !(a->op = ops_new(c->n, op, OP_RUNNING))) {
 		control_refuse(rq, "refused", "out of memory");
@@ -147,13 +181,19 @@ static void forget(struct cluster *c, struct control_request *rq, const char *op
 	a->c = c;
 	a->rq = rq;
 	a->id = m->id;
+	memcpy(uuid.v, m->record.uuid, sizeof(uuid.v));
+	cmd.node = register_node_of(&uuid);
 	(void)snprintf(
 		a->text, sizeof(a->text), "%.*s is forgotten", (int)m->record.name.n, m->record.name.v); /* fits */
+	(void)snprintf(a->op_id, sizeof(a->op_id), "%s", ops_id(a->op)); /* fits */
 	verbs_begin(c->n);
-	rc = keep(c, m->id, on_kept, a);
-	if (rc < 0)
-		on_kept(a, rc, rc == -ENOSPC ? "the store's queue is full" : NULL);
+	cmd.op = a->op_id;
+	if (council_voters(c->n->council)->epoch == 0)
+		decided(a); /* nothing is decided in this cluster yet */
+	else if (council_root_command(c->n->council, &cmd, on_decided, a) < 0)
+		on_decided(a, &none);
 }
+
 void cluster_verb_forget(struct node *n, struct control_request *rq, const msgpack_object *args)
 {
 	struct cluster *c = n->cluster;

@@ -386,8 +386,30 @@ static void on_leaving(void *arg, int rc, const char *error)
 	cluster_arm(c);
 }
 
+static void go(struct cluster *c)
+{
+	if (store_put_meta(c->n->store, META_LEFT, 1, on_leaving, c) < 0)
+		on_leaving(c, -ENOSPC, "the store's queue is full");
+}
+
+/* Its replicas go to others, and its vote: then it goes. */
+static void on_leave_decided(void *arg, const struct agree_answer *r)
+{
+	struct cluster *c = arg;
+
+	if (!c->asked)
+		return;
+	if (r->outcome == AGREE_DONE)
+		c->handing_over = true;
+	else
+		answer(c->asked, -EAGAIN,
+			r->outcome == AGREE_REFUSED ? r->refused.text
+						    : "no majority of the voters has answered in time");
+}
+
 void cluster_verb_leave(struct node *n, struct control_request *rq, const msgpack_object *args)
 {
+	struct agree_root_command cmd = {.type = AGREE_ROOT_LEAVE};
 	struct cluster *c = n->cluster;
 	struct life *a;
 
@@ -400,8 +422,22 @@ void cluster_verb_leave(struct node *n, struct control_request *rq, const msgpac
 		return;
 	c->asked = a;
 	verbs_begin(n);
-	if (store_put_meta(n->store, META_LEFT, 1, on_leaving, c) < 0)
-		on_leaving(c, -ENOSPC, "the store's queue is full");
+	if (council_voters(n->council)->epoch == 0) {
+		go(c);
+		return;
+	}
+	cmd.op = ops_id(a->op);
+	cmd.node = register_node_of((const struct uuid *)c->uuid);
+	if (council_root_command(n->council, &cmd, on_leave_decided, c) < 0)
+		answer(a, -ENOMEM, NULL);
+}
+
+void cluster_life_turn(struct cluster *c)
+{
+	if (!c->handing_over || !council_has_handed_over(c->n->council))
+		return;
+	c->handing_over = false;
+	go(c);
 }
 
 /* ---- what the core says about ourselves ---- */

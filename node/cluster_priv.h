@@ -80,6 +80,7 @@ struct cluster {
 	bool raised;			   /* our boot fell back, and was raised, once in this process */
 	enum cluster_due due;		   /* when `again` comes */
 	struct life *asked;		   /* init or leave, to be answered; NULL: none */
+	bool handing_over;		   /* leave: what it has, before it goes */
 	char address[CLUSTER_ADDRESS_MAX]; /* that others dial; "": none */
 	struct gossip_record record;	   /* borrows from above and from the configuration */
 	char *known;			   /* of the last run, one a line; owned */
@@ -152,6 +153,7 @@ struct cluster_dial *cluster_dial_find(struct cluster *c, uint32_t token);
 /* ---- cluster_life.c ---- */
 
 void cluster_life_init(struct cluster *c);
+void cluster_life_turn(struct cluster *c);
 /* A peer lets us in. */
 void cluster_life_let_in(struct cluster *c, const uint8_t id[IDENTITY_UUID_BYTES]);
 /* Of the core: LEFT_TOLD, WE_FORGOTTEN, CLONED with a boot above ours. */

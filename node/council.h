@@ -59,6 +59,8 @@ const struct register_root *council_root(const struct council *c); /* NULL: it i
 void council_pack_voters(const struct council *c, struct mp_writer *w);
 /* Enough of them are there, as far as gossip knows. */
 bool council_has_quorum(const struct council *c);
+/* Who votes, of how many, and what helps where they are few: for people. Returns out. */
+char *council_text(struct council *c, char *out, size_t n);
 /* Why a slot of the agent has no node; "": each has one. Returns out. */
 char *council_pending(struct council *c, const char *agent, char *out, size_t n);
 /* What a command would do, sentence by sentence. As agree_plan. */
@@ -67,6 +69,11 @@ int council_plan(
 	struct council *c, const struct agree_command *cmd, council_line *fn, void *ctx, struct err *e) MUST_CHECK;
 
 /* ---- for cluster.h ---- */
+
+/* This node votes no more, and nothing is to run here that the cluster decides of. */
+bool council_has_handed_over(const struct council *c);
+bool council_is_draining(const struct council *c, const struct uuid *node);
+const struct uuid *council_self(const struct council *c);
 
 /* A member has another state (was: enum gossip_state, or GOSSIP_STATE_MAX), or its map changed beyond
  * `version`; a link to it is up; our own map is

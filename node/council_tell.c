@@ -2,6 +2,7 @@
 /*
  * What people are told of decisions and of who makes them.
  */
+#include <inttypes.h>
 #include <stdio.h>
 
 #include "node/cluster.h"
@@ -28,6 +29,31 @@ bool council_has_quorum(const struct council *c)
 	return cfg->epoch > 0 && quorum_reached(cfg, mask);
 }
 
+const struct uuid *council_self(const struct council *c)
+{
+	return &c->self;
+}
+
+bool council_is_draining(const struct council *c, const struct uuid *node)
+{
+	const struct register_root *root = c->a ? council_root(c) : NULL;
+
+	return root && register_nodes_has(&root->draining, register_node_of(node));
+}
+
+bool council_has_handed_over(const struct council *c)
+{
+	if (quorum_index(council_voters(c), &c->self) >= 0)
+		return false;
+	LIST_FOREACH (at, &c->n->roster.order) {
+		const struct agent *a = LIST_ENTRY(at, struct agent, order);
+
+		if (a->decided && a->spec->kind != SPEC_EVERY_NODE && (a->n_slots > 0 || a->decided->n > 0))
+			return false; /* what runs on every node runs on: it is nobody else's */
+	}
+	return true;
+}
+
 void council_pack_voters(const struct council *c, struct mp_writer *w)
 {
 	const struct gossip *g = c->n->cluster ? cluster_core(c->n->cluster) : NULL;
@@ -43,6 +69,27 @@ void council_pack_voters(const struct council *c, struct mp_writer *w)
 		else
 			mp_str(w, "?");
 	}
+}
+
+char *council_text(struct council *c, char *out, size_t n)
+{
+	const struct quorum_cfg *cfg = council_voters(c);
+	struct electorate_count count;
+	char advice[256] = "";
+	size_t at;
+
+	if (cfg->epoch == 0) {
+		(void)snprintf(out, n, "it is not known yet who votes"); /* cut is fine; so below */
+		return out;
+	}
+	(void)agree_electorate(c->a, &count, advice, sizeof(advice)); /* else there is no advice */
+	at = (size_t)snprintf(out, n, "%d voters, epoch %" PRIu64 "%s", quorum_voters(cfg), cfg->epoch,
+		quorum_is_joint(cfg) ? ", a change of them is under way" : "");
+	if (*advice && at < n)
+		at += (size_t)snprintf(out + at, n - at, "; %s", advice);
+	if (*c->fault && at < n)
+		(void)snprintf(out + at, n - at, "; %s does not vote: %s", c->n->cfg->name, c->fault);
+	return out;
 }
 
 char *council_pending(struct council *c, const char *agent, char *out, size_t n)
@@ -68,7 +115,8 @@ static void say(
 	const struct sched_decision *d = next->n_decisions > 0 ? &next->decisions[next->n_decisions - 1] : NULL;
 	char step[EXPLAIN_TEXT_MAX], text[EXPLAIN_TEXT_MAX + NAME_MAX_LEN + 8];
 
-	if (!d || d->number == was->number) {
+	if (!d || d->number == was->number ||
+		(next->now.version == was->now.version && next->desired == was->desired && d->n_steps == 0)) {
 		(void)snprintf(text, sizeof(text), "%s: unchanged", p->agent); /* fits; so below */
 		p->fn(p->ctx, text);
 		return;

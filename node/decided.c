@@ -70,7 +70,7 @@ static bool is_named(const struct sched_value *v, struct sched_node self)
 /* Every node that fits runs one of these; it has no slots of its own. */
 static bool runs_everywhere(const struct node *n, const struct sched_value *v, const struct agent_spec *spec)
 {
-	if (!spec || spec->kind != SPEC_EVERY_NODE || v->removed || !n->cfg->schedulable || n->draining)
+	if (!spec || spec->kind != SPEC_EVERY_NODE || v->removed || !n->cfg->schedulable)
 		return false;
 	for (size_t i = 0; i < spec->place_require.n; i++)
 		if (!spec_expression_holds(spec->place_require.v[i], &n->cfg->labels))

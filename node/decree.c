@@ -30,6 +30,8 @@ struct item {
 	bool answered;
 	enum agree_outcome outcome;
 	int64_t version;
+	bool compares; /* apply, scale: what is as it was is not called changed */
+	int64_t version_was, desired_was;
 	char text[ERR_TEXT_MAX]; /* why not, or what else there is to say; "" */
 };
 
@@ -212,17 +214,17 @@ static void finish(struct decree *d)
 	decree_free(d);
 }
 
-/* Which version is to run now. */
-static int64_t version_of(struct msg_bytes value)
+static void look_at_value(struct item *t, struct msg_bytes value)
 {
 	struct register_agent r = {0};
-	int64_t version = 0;
 	struct err e;
 
-	if (register_agent_read(&r, &heap, value, &e) == 0)
-		version = r.v.now.version;
+	if (register_agent_read(&r, &heap, value, &e) == 0) {
+		t->version = r.v.now.version;
+		if (t->compares && t->version == t->version_was && r.v.desired == t->desired_was)
+			t->change = "unchanged";
+	}
 	register_agent_done(&r);
-	return version;
 }
 
 static void on_answer(void *arg, const struct agree_answer *a)
@@ -233,7 +235,7 @@ static void on_answer(void *arg, const struct agree_answer *a)
 	t->answered = true;
 	t->outcome = a->outcome;
 	if (a->outcome == AGREE_DONE)
-		t->version = version_of(a->value);
+		look_at_value(t, a->value);
 	if (a->outcome == AGREE_DONE && (a->repeat || !a->changed))
 		t->change = "unchanged";
 	if (a->outcome == AGREE_DONE && a->repeat)
@@ -278,6 +280,11 @@ static void apply_one(struct decree *d, const struct apply_file *f, int64_t if_v
 	const struct agent *a = roster_find(d->n, f->spec->name);
 	struct item *t = item_add(d, f->spec->name, is_defined(a) ? "changed" : "created");
 
+	if (is_defined(a)) {
+		t->compares = true;
+		t->version_was = a->version;
+		t->desired_was = a->desired;
+	}
 	t->file = mem_strdup(f->name); /* without it the answer names the agent alone */
 	if (is_defined(a))
 		t->replaced = mem_strndup(a->spec->text, a->spec->text_len); /* without it no difference is shown */
@@ -289,14 +296,70 @@ static void apply_one(struct decree *d, const struct apply_file *f, int64_t if_v
 		cmd->event.desired == 1 ? "" : "s"); /* fits */
 }
 
+struct plan {
+	struct bytes lines;
+	struct mp_writer w;
+	size_t n;
+};
+
+static void plan_line(void *ctx, const char *text)
+{
+	struct plan *p = ctx;
+
+	mp_str(&p->w, text);
+	p->n++;
+}
+
+/* Each as if the others were not: together they may want more than there is. */
+static void plan(struct node *n, struct control_request *rq, const struct apply_batch *b, int64_t if_version)
+{
+	CLEANUP(bytes_done) struct bytes out;
+	struct plan p = {.n = 0};
+	struct mp_writer w;
+	struct err e = {0};
+	int rc = 0;
+
+	bytes_init(&p.lines, CONTROL_FRAME_MAX);
+	bytes_init(&out, CONTROL_FRAME_MAX);
+	mp_writer_init(&p.w, &p.lines);
+	for (size_t i = 0; rc == 0 && i < b->n; i++) {
+		const struct agent_spec *spec = b->v[i].spec;
+		struct agree_command cmd = {.event = {.type = SCHED_EVENT_APPLY,
+						    .if_version = (uint32_t)MAX(if_version, (int64_t)0),
+						    .desired = desired_of(roster_find(n, spec->name), spec)},
+			.text = {(const uint8_t *)spec->text, spec->text_len}};
+
+		rc = decided_key(spec->name, &cmd.key) ? council_plan(n->council, &cmd, plan_line, &p, &e) : -EINVAL;
+	}
+	mp_writer_init(&w, &out);
+	mp_map(&w, 3);
+	mp_key_str(&w, "op", NULL);
+	mp_str(&w, "changes");
+	mp_array(&w, 0);
+	mp_str(&w, "plan");
+	mp_array(&w, p.n);
+	if (p.lines.n)
+		(void)bytes_add(&out, p.lines.v, p.lines.n); /* the elements; out.failed tells */
+	out.failed |= p.lines.failed;
+	if (rc < 0)
+		control_refuse(rq, "refused", "%s", e.code ? e.text : "out of memory");
+	else
+		control_reply(rq, &out);
+	bytes_done(&p.lines);
+}
+
 bool decree_apply(struct node *n, struct control_request *rq, const msgpack_object *args, const struct apply_batch *b,
 	int64_t if_version, bool dry)
 {
 	AUTO_FREE struct agree_command *cmds = NULL;
 	struct decree *d;
 
-	if (!n->council || dry)
+	if (!n->council)
 		return false;
+	if (dry) {
+		plan(n, rq, b, if_version);
+		return true;
+	}
 	d = decree_new(n, rq, args, OP_RUNNING, b->n);
 	if (!d)
 		return true;
@@ -330,9 +393,20 @@ static void change_one(struct node *n, struct control_request *rq, const msgpack
 	const char *change, enum op_goal goal, const struct decide_event *event)
 {
 	struct decree *d = decree_new(n, rq, args, goal, 1);
+	const struct agent *a = roster_find(n, agent);
+	struct item *t;
 
-	if (d)
-		give_command(item_add(d, agent, change), &(struct agree_command){.event = *event});
+	if (!d)
+		return;
+	t = item_add(d, agent, change);
+	if (event->type == SCHED_EVENT_SCALE && is_defined(a)) {
+		t->compares = true;
+		t->version_was = a->version;
+		t->desired_was = a->desired;
+		(void)snprintf(t->text, sizeof(t->text), "%" PRId64 " replicas instead of %" PRId64, event->desired,
+			a->desired); /* fits */
+	}
+	give_command(t, &(struct agree_command){.event = *event});
 }
 
 bool decree_scale(struct node *n, struct control_request *rq, const msgpack_object *args)

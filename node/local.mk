@@ -59,6 +59,8 @@ libnode_a_SOURCES = \
 	%D%/decided.h \
 	%D%/decree.c \
 	%D%/decree.h \
+	%D%/decree_root.c \
+	%D%/decree_root.h \
 	%D%/elsewhere.c \
 	%D%/elsewhere.h \
 	%D%/enough.c \
@@ -116,6 +118,7 @@ libnode_a_SOURCES = \
 	%D%/renew.h \
 	%D%/report.c \
 	%D%/report.h \
+	%D%/report_decided.c \
 	%D%/report_explain.c \
 	%D%/report_far.c \
 	%D%/report_far.h \

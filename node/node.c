@@ -206,6 +206,8 @@ static void on_settle(struct ev_loop *loop, ev_prepare *w, int revents)
 	if (n->council) {
 		node_now(n);
 		council_turn(n->council);
+		if (n->cluster)
+			cluster_turn(n->cluster);
 		changed = !list_is_empty(&n->roster.dirty);
 	}
 	if (changed) {

@@ -12,6 +12,7 @@
 
 #include "base/mem.h"
 #include "node/decree.h"
+#include "node/decree_root.h"
 #include "node/node.h"
 
 #define SEQ_MAX (INT64_MAX / 2) /* of a row: far from where counting on would end */
@@ -304,6 +305,7 @@ static bool is_overtaken(const struct op *op, const struct op_target *t, const s
 	case OP_RUNNING:
 	case OP_RESTARTED:
 		return a->removed || a->stopped;
+	case OP_DRAINED:
 	case OP_GOAL_MAX:
 		break;
 	}
@@ -322,12 +324,27 @@ static void decided_target(struct node *n, const struct op *op, const struct op_
 		(void)snprintf(p->text, sizeof(p->text), "%s", d.text); /* fits */
 }
 
+/* The target is a node. */
+static void drained(struct node *n, const struct op_target *t, struct op_progress *p)
+{
+	int64_t left = decree_left_on(n, t->agent);
+
+	p->total += left + 1;
+	p->ready++;
+	if (left > 0 && !*p->text)
+		(void)snprintf(p->text, sizeof(p->text), "%" PRId64 " replicas are still on %s", left, t->agent); /* fits */
+}
+
 static void target_progress(struct node *n, const struct op *op, const struct op_target *t, struct op_progress *p)
 {
 	const struct agent *a = roster_find(n, t->agent);
 	struct decided_sum sum;
 	size_t upto;
 
+	if (op->goal == OP_DRAINED) {
+		drained(n, t, p);
+		return;
+	}
 	if (t->slot < 0 && decided_sum(n, t->agent, &sum) && (!a || a->scope == SPEC_SCOPE_CLUSTER)) {
 		decided_target(n, op, t, p);
 		return;

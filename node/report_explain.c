@@ -15,7 +15,7 @@
 #include "covey/version.h"
 #include "node/elsewhere.h"
 #include "node/node.h"
-#include "node/report.h"
+#include "node/report_priv.h"
 #include "node/version.h"
 
 #define EXPLAIN_MAX	  (1024 * 1024)
@@ -154,7 +154,7 @@ static void add_limits(const struct runner *r, char *out, size_t n)
 			limits->pids_max, u.pids_refused); /* a longer one is cut */
 }
 
-static void pack_replicas(struct mp_writer *w, const struct agent *a)
+void report_pack_replicas(struct mp_writer *w, const struct agent *a)
 {
 	size_t n = 0;
 
@@ -237,7 +237,7 @@ static void answer(struct explain *x, const struct agent *a)
 	for (size_t i = 0; i < s.n; i++)
 		mp_str(&w, s.v[i]);
 	mp_str(&w, "replicas");
-	pack_replicas(&w, a);
+	report_pack_replicas(&w, a);
 	(void)events_query(x->node->events, &q, pack_event, x, &last, NULL); /* x->list.failed tells */
 	mp_str(&w, "decisions");
 	mp_array(&w, x->n);
@@ -267,10 +267,11 @@ void report_explain(struct node *n, struct control_request *rq, const msgpack_ob
 	const struct agent *a = get_agent(n, rq, "explain", args);
 	struct events_query q = {.max = DECISIONS_MAX, .newest = true};
 	int64_t oldest = events_oldest(n->events), have = 0, last;
-	struct explain *x = a ? mem_zalloc(1, sizeof(*x)) : NULL;
+	struct explain *x;
 
-	if (!a)
+	if (!a || report_explain_decided(n, rq, a))
 		return;
+	x = mem_zalloc(1, sizeof(*x));
 	if (!x) {
 		control_refuse(rq, "refused", "out of memory");
 		return;

@@ -65,7 +65,7 @@ static void pack_own(struct node *n, struct mp_writer *w)
 	report_own_use(n, &use);
 	report_own_capacity(n, &cores, &bytes);
 	mp_key_bool(w, "schedulable", n->cfg->schedulable);
-	mp_key_bool(w, "draining", n->draining);
+	mp_key_bool(w, "draining", n->council && council_is_draining(n->council, council_self(n->council)));
 	report_pack_labels(w, n->cfg);
 	pack_capacity(w, "capacity", cores, bytes);
 	pack_capacity(w, "used", use.cpu_cores, use.memory_bytes);
@@ -108,14 +108,25 @@ static int64_t told_running(const struct cluster *c, uint64_t id)
 }
 
 /* What one that is dead has used is nothing now. */
-static void pack_told(const struct cluster *c, const struct gossip_member *m, struct mp_writer *w)
+static bool is_draining(const struct node *n, const struct gossip_member *m)
 {
+	struct uuid uuid;
+
+	if (!m->has_record)
+		return false;
+	memcpy(uuid.v, m->record.uuid, sizeof(uuid.v));
+	return council_is_draining(n->council, &uuid);
+}
+
+static void pack_told(const struct node *n, const struct gossip_member *m, struct mp_writer *w)
+{
+	const struct cluster *c = n->cluster;
 	CLEANUP(mp_done) struct mp_tree node_tree = {0}, use_tree = {0};
 	const msgpack_object *node = told_get(c, m->id, TOLD_NODE, &node_tree);
 	const msgpack_object *use = m->state <= GOSSIP_SUSPECT ? told_get(c, m->id, TOLD_USE, &use_tree) : NULL;
 
 	mp_key_bool(w, "schedulable", told_bool(node, TOLD_NODE_SCHEDULABLE, true));
-	mp_key_bool(w, "draining", told_bool(node, TOLD_NODE_DRAINING, false));
+	mp_key_bool(w, "draining", is_draining(n, m));
 	pack_told_labels(w, node);
 	pack_capacity(w, "capacity", told_real(node, TOLD_NODE_CORES), told_int(node, TOLD_NODE_BYTES, -1));
 	pack_capacity(w, "used", told_real(use, TOLD_USE_CORES), told_int(use, TOLD_USE_BYTES, -1));
@@ -155,7 +166,7 @@ static void pack_member(struct node *n, const struct gossip_member *m, struct mp
 	if (m->self)
 		pack_own(n, w);
 	else
-		pack_told(n->cluster, m, w);
+		pack_told(n, m, w);
 }
 
 void report_nodes(struct node *n, struct control_request *rq, const msgpack_object *args)

@@ -28,6 +28,11 @@ void report_own_use(struct node *n, struct report_use *ret);
 void report_own_capacity(const struct node *n, double *ret_cores, int64_t *ret_bytes);
 void report_pack_labels(struct mp_writer *w, const struct config *cfg);
 
+/* `explain`: this node's replicas of the agent, as an array. */
+void report_pack_replicas(struct mp_writer *w, const struct agent *a);
+/* report_decided.c. false: the cluster does not decide of it, or no memory. */
+bool report_explain_decided(struct node *n, struct control_request *rq, const struct agent *a);
+
 /* Of the document of `top`: "node" and "daemon", two pairs; the cores that are busy are rates, -1: not known. */
 struct report_host {
 	struct sysstat_host host;

@@ -327,6 +327,7 @@ static void pack_agent(struct node *n, struct mp_writer *w, const struct part *p
 
 /* Two lists by name, walked as one. */
 struct walk {
+	const struct node *node;
 	const struct told *told;
 	const struct list *order, *at; /* of the roster; at == order: its end */
 	size_t next;		       /* of told->agents */
@@ -344,7 +345,7 @@ static int compare(struct gossip_str a, struct gossip_str b)
 	return rc ? rc : (int)a.n - (int)b.n;
 }
 
-static bool next_part(struct walk *k, struct part *ret)
+static bool any_part(struct walk *k, struct part *ret)
 {
 	const struct told *t = k->told;
 	const struct agent *own = k->at == k->order ? NULL : LIST_ENTRY(k->at, const struct agent, order);
@@ -366,9 +367,19 @@ static bool next_part(struct walk *k, struct part *ret)
 	return true;
 }
 
+/* Of an agent that was removed nothing is shown but replicas that still end. */
+static bool next_part(struct walk *k, struct part *ret)
+{
+	do {
+		if (!any_part(k, ret))
+			return false;
+	} while (ret->own && ret->own->decided && ret->own->removed && ret->own->n_slots == 0 && ret->n_replicas == 0);
+	return true;
+}
+
 static struct walk walk_begin(const struct node *n, const struct told *t)
 {
-	return (struct walk){.told = t, .order = &n->roster.order, .at = n->roster.order.next};
+	return (struct walk){.node = n, .told = t, .order = &n->roster.order, .at = n->roster.order.next};
 }
 
 /* "web", "web.0", "n1/web": whether that part is meant. */

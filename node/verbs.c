@@ -14,6 +14,7 @@
 #include "node/apply.h"
 #include "node/change.h"
 #include "node/cluster.h"
+#include "node/decree_root.h"
 #include "node/local.h"
 #include "node/node.h"
 #include "node/ops.h"
@@ -60,7 +61,7 @@ static const struct verb verbs[] = {
 	{"drain", VERB_CHANGE, maintain_drain, NULL},
 	{"undrain", VERB_CHANGE, maintain_undrain, NULL},
 	{"reload", VERB_CHANGE, local_reload_verb, NULL}, /* certificates too */
-	{"voters", 0, maintain_voters, NULL},
+	{"voters", VERB_CHANGE, maintain_voters, NULL}, /* without arguments it only tells */
 	{"backup", 0, maintain_backup, NULL},
 	{"restore", VERB_CHANGE, renew_restore, NULL},
 	{"reset", VERB_CHANGE, renew_reset, NULL},
@@ -206,11 +207,7 @@ static void set_drain(struct node *n, struct control_request *rq, const msgpack_
 	char name[NAME_MAX_LEN + 1];
 	bool named = mp_get_strz(args, "node", name, sizeof(name), NULL) == 0;
 
-	if (n->cluster)
-		control_refuse(rq, "refused",
-			"this version moves no replicas between nodes yet: 'covey stop --all' on a node stops those "
-			"there");
-	else if (!named || strcmp(name, n->cfg->name) != 0)
+	if (!named || strcmp(name, n->cfg->name) != 0)
 		control_refuse(
 			rq, "refused", "this node is %s, a cluster of one: it knows no other nodes", n->cfg->name);
 	else if (drain)
@@ -224,12 +221,18 @@ static void set_drain(struct node *n, struct control_request *rq, const msgpack_
 
 static void maintain_drain(struct node *n, struct control_request *rq, const msgpack_object *args)
 {
-	set_drain(n, rq, args, true);
+	if (n->council)
+		decree_drain(n, rq, args);
+	else
+		set_drain(n, rq, args, true);
 }
 
 static void maintain_undrain(struct node *n, struct control_request *rq, const msgpack_object *args)
 {
-	set_drain(n, rq, args, false);
+	if (n->council)
+		decree_undrain(n, rq, args);
+	else
+		set_drain(n, rq, args, false);
 }
 
 static void maintain_voters(struct node *n, struct control_request *rq, const msgpack_object *args)
@@ -237,17 +240,17 @@ static void maintain_voters(struct node *n, struct control_request *rq, const ms
 	CLEANUP(bytes_done) struct bytes out = {.max = 4096};
 	struct mp_writer w;
 
-	(void)args;
+	if (n->council) {
+		decree_voters(n, rq, args);
+		return;
+	}
 	mp_writer_init(&w, &out);
 	mp_map(&w, 3);
 	mp_key_int(&w, "format", 1);
 	mp_str(&w, "voters");
-	mp_array(&w, n->cluster ? 0 : 1);
-	if (!n->cluster)
-		mp_str(&w, n->cfg->name);
-	mp_key_str(&w, "text",
-		n->cluster ? "this version votes on nothing yet: each node decides for what was applied to it"
-			   : "a cluster of one: this node alone decides");
+	mp_array(&w, 1);
+	mp_str(&w, n->cfg->name);
+	mp_key_str(&w, "text", "a cluster of one: this node alone decides");
 	control_reply(rq, &out);
 }
 
