@@ -242,7 +242,7 @@ class Covey(Flock):
         self.run_dir = os.path.join(env.shm, f"flock.{env.sessions}")  # tmpfs, as /run is on Debian
         self.group = f"{env.group}.{env.sessions}"
         self.control, self.asked, self.idle = [None] * n, [None] * n, set()
-        self.teller, self.text, self.version = 0, None, 0
+        self.teller, self.text, self.decision, self.wanted = 0, None, 0, 1
         for i in range(n):
             for d in (self.of(i, "data"), self.of(i, "agents.d"), os.path.join(self.run_dir, str(i))):
                 os.makedirs(d)
@@ -306,7 +306,7 @@ class Covey(Flock):
     def look(self):
         asked = self.idle - {self.teller}
         for i in asked:
-            self.asked[i].ask("status", agent=f"bench{self.teller}", brief=True, newer_than=self.version - 1,
+            self.asked[i].ask("status", agent=f"bench{self.teller}", brief=True, newer_than=self.decision - 1,
                               wait_ms=self.LOOK_MS)
         self.idle -= asked
         return super().look()
@@ -314,17 +314,18 @@ class Covey(Flock):
     def heard(self, i):
         agents = self.asked[i].answer()["agents"]
         self.idle.add(i)
-        is_there = agents and agents[0]["name"] == f"bench{self.teller}" and agents[0]["version"] == self.version
+        is_there = agents and agents[0]["name"] == f"bench{self.teller}" and agents[0]["decision"] >= self.decision
         return [self.text] if is_there else []
 
     def before_text(self, i):
-        self.teller, self.version = i, self.control[i].call("status", agent=f"bench{i}")["agents"][0]["version"] + 1
+        self.teller = i
+        self.decision = self.control[i].call("status", agent=f"bench{i}")["agents"][0]["decision"] + 1
         self.look()
 
     def tell(self, i, text):
-        self.text = text
+        self.text, self.wanted = text, 3 - self.wanted
         t0 = time.monotonic()
-        self.control[i].ask("scale", agent=f"bench{i}", n=2 - self.version % 2)
+        self.control[i].ask("scale", agent=f"bench{i}", n=self.wanted)
         return t0
 
     def end(self):

@@ -350,6 +350,7 @@ bool decided_sum(struct node *n, const char *agent, struct decided_sum *ret)
 		.removed = r.v.removed || r.v.now.version == 0,
 		.desired = r.v.desired,
 		.version = r.v.now.version,
+		.decision = (int64_t)r.v.number,
 		.spec = d ? d->agent : NULL};
 	if (d && d->agent->kind == SPEC_EVERY_NODE)
 		ret->desired = 0;

@@ -48,6 +48,7 @@ struct decided_sum {
 	bool stopped, removed;
 	int64_t desired; /* of an agent for every node: 0 */
 	int64_t version;
+	int64_t decision;	    /* its number: rises by one each */
 	struct sched_node by;	    /* who made the last decision */
 	struct agent_spec *spec; /* borrowed until the loop turns; NULL: it cannot be read here */
 };

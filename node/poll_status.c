@@ -10,15 +10,19 @@
 struct status_waiter {
 	struct waiter w;
 	char agent[REPLICA_ID_MAX]; /* "": all */
-	int64_t newer_than;	    /* a version of it; -1: however it is */
+	int64_t newer_than;	    /* a decision on it, or a version; -1: however it is */
 	bool brief;
 };
 
-/* As this node knows it: the newest that it has itself or that another tells. */
+/* As this node knows it: its newest decision, or the newest version that it has itself or that another tells. */
 static int64_t version_of(struct node *n, const char *name)
 {
 	const struct agent *own = roster_find(n, name);
 	int64_t told = told_version(n->cluster, name);
+	struct decided_sum sum;
+
+	if (!(own && own->scope == SPEC_SCOPE_NODE) && decided_sum(n, name, &sum))
+		return sum.decision;
 
 	return own ? MAX(own->version, told) : told;
 }
@@ -46,7 +50,7 @@ void poll_status(struct node *n, struct control_request *rq, const msgpack_objec
 		mp_get_bool(args, "brief", &w->brief, &e) < 0)
 		poll_refuse_usage(&w->w, &e);
 	else if (w->newer_than >= 0 && !*w->agent)
-		poll_refuse_usage(&w->w, &(struct err){.text = "newer_than is a version of one agent: name it, too"});
+		poll_refuse_usage(&w->w, &(struct err){.text = "newer_than is a decision on one agent, or a version of it: name it, too"});
 	else
 		poll_begin(&w->w);
 }

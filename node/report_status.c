@@ -144,7 +144,7 @@ struct part {
 };
 
 struct sum {
-	int64_t desired, running, healthy, version;
+	int64_t desired, running, healthy, version, decision;
 	bool stopped;
 	unsigned worst; /* of those that lack something */
 	char state[16], kind[16], decided_by[NAME_MAX_LEN + 1], reason[256];
@@ -247,7 +247,8 @@ static void add_decided(struct node *n, const struct part *p, const struct decid
 
 	*s = (struct sum){.stopped = d->stopped || d->removed,
 		.desired = d->stopped || d->removed ? 0 : d->desired,
-		.version = d->version};
+		.version = d->version,
+		.decision = d->decision};
 	if (p->own)
 		roster_count(p->own, &c);
 	s->running = p->own ? c.running : 0;
@@ -276,7 +277,7 @@ static void add_up(struct node *n, const struct part *p, struct sum *s)
 		add_decided(n, p, &d, s);
 		return;
 	}
-	*s = (struct sum){.stopped = true};
+	*s = (struct sum){.stopped = true, .decision = -1};
 	if (p->own)
 		add_own(s, p->own);
 	for (size_t i = 0; i < p->n_agents; i++)
@@ -299,7 +300,7 @@ static void pack_agent(struct node *n, struct mp_writer *w, const struct part *p
 	add_up(n, p, &s);
 	for (size_t i = 0; p->own && i < p->own->n_slots; i++)
 		replicas += p->own->slots[i] != NULL;
-	mp_map(w, far ? 13 : 12);
+	mp_map(w, far ? 14 : 13);
 	mp_str(w, "name");
 	mp_strn(w, p->name.v, p->name.n);
 	mp_key_str(w, "scope", spec_scope_name(scope));
@@ -310,6 +311,7 @@ static void pack_agent(struct node *n, struct mp_writer *w, const struct part *p
 	mp_key_int(w, "running", s.running);
 	mp_key_int(w, "healthy", s.healthy);
 	mp_key_int(w, "version", s.version);
+	report_key_int(w, "decision", s.decision);
 	mp_key_str(w, "decided_by", s.decided_by);
 	mp_key_bool(w, "stopped", s.stopped);
 	mp_str(w, "replicas");
