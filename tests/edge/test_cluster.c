@@ -81,7 +81,8 @@ static void replicas_elsewhere_are_shown(void)
 	struct daemon_replica r, here;
 	const msgpack_object *reply;
 
-	daemon_run(&bed.v[2], "name: web\ncommand: [/bin/sleep, \"1000\"]\nreplicas: 2\n");
+	daemon_run(&bed.v[2], "name: web\ncommand: [/bin/sleep, \"1000\"]\nreplicas: 2\n"
+			      "placement: {require: [\"host == n3\"]}\n");
 	WAIT_UNTIL(daemon_state_is(&bed.v[0], "web.1", "running"), WAIT_BOUND_S);
 	assert_true(daemon_replica(&bed.v[2], "web.1", &here));
 	WAIT_UNTIL(daemon_replica(&bed.v[0], "web.1", &r) && r.pid == here.pid, WAIT_BOUND_S);
@@ -102,31 +103,31 @@ static void replicas_elsewhere_are_shown(void)
 	WAIT_UNTIL(daemon_replica(&bed.v[0], "web.1", &r) && r.pid == here.pid, WAIT_BOUND_S);
 }
 
-static int64_t agents_version(const msgpack_object *reply)
+static int64_t agents_decision(const msgpack_object *reply)
 {
 	const msgpack_object *agents = mp_get(mp_get(reply, "result"), "agents");
 	int64_t version = -1;
 
 	assert_true(daemon_ok(reply));
 	assert_true(agents && agents->type == MSGPACK_OBJECT_ARRAY && agents->via.array.size == 1);
-	assert_int_equal(mp_get_int(&agents->via.array.ptr[0], "version", &version, 0, INT64_MAX, NULL), 0);
+	assert_int_equal(mp_get_int(&agents->via.array.ptr[0], "decision", &version, 0, INT64_MAX, NULL), 0);
 	return version;
 }
 
 /* Whoever has changed an agent on one node asks another so when it knows. */
-static void a_version_is_waited_for(void)
+static void a_decision_is_waited_for(void)
 {
 	int64_t version, known;
 	char args[64];
 
-	version = agents_version(daemon_call(&bed.v[2], "status", "agent=web,brief=true"));
+	version = agents_decision(daemon_call(&bed.v[2], "status", "agent=web,brief=true"));
 	assert_true(daemon_ok(daemon_call(&bed.v[2], "scale", "agent=web,n=3")));
 	(void)snprintf(args, sizeof(args), "agent=web,newer_than=%lld,wait_ms=2000", (long long)version);
 	do
-		known = agents_version(daemon_call(&bed.v[0], "status", args));
+		known = agents_decision(daemon_call(&bed.v[0], "status", args));
 	while (known <= version); /* its time was up: a slow host */
 	(void)snprintf(args, sizeof(args), "agent=web,newer_than=%lld,wait_ms=1", (long long)known);
-	assert_int_equal(agents_version(daemon_call(&bed.v[0], "status", args)), known);
+	assert_int_equal(agents_decision(daemon_call(&bed.v[0], "status", args)), known);
 	has(cluster_bed_refused(&bed, 0, "status", "newer_than=1"), "name it");
 	has(cluster_bed_refused(&bed, 0, "status", "agent=web,newer_than=-1"), "newer_than");
 }
@@ -225,7 +226,7 @@ static void test_the_life_of_a_cluster(void **state)
 	nobody_founds_by_itself();
 	everyone_tells_the_same();
 	replicas_elsewhere_are_shown();
-	a_version_is_waited_for();
+	a_decision_is_waited_for();
 	a_daemon_that_is_killed_is_told_dead();
 	it_returns();
 	leaving_outlives_a_restart();
