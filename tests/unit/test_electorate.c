@@ -183,8 +183,11 @@ static void test_shrinking(void **state)
 	assert_true(one[0] == 'a' || one[0] == 'b');
 	end();
 	follows("a b- c<", "abc", "a");
-	follows("a b c d-# e-", "abcde", "abc"); /* the dead one goes with it */
-	follows("a b c d<", "abcd", "abc");	 /* never an even number for long */
+	follows("a b c d-# e-", "abcde", "abc");   /* the dead one goes with it */
+	follows("a b c d<", "abcd", "abc");	   /* never an even number for long */
+	follows("a< b d< e f< g", "abdef", "bef"); /* who leaves lives as long */
+	follows("a b- c- d< e<", "abcde", "ade");  /* and counts, where the others do not */
+	follows("a d< e<", "ade", "a");
 	follows("a b<", "b", "a");
 	follows("b<", "b", "");
 	follows("a- b<", "b", "");
@@ -265,6 +268,28 @@ static void test_who_did_not_answer(void **state)
 	end();
 }
 
+static void is_at_its_end(const char *hosts)
+{
+	struct sched_view view = {.hosts = w.hosts, .n_hosts = w.n};
+	struct electorate_in in = in_of(&view);
+	struct electorate_count c;
+	int living = 0;
+
+	electorate_count(&in, &c);
+	for (size_t i = 0; i < w.n; i++)
+		living += w.hosts[i].state <= SCHED_SUSPECT && votes(&w.now, w.hosts[i].id) &&
+			  !register_nodes_has(&w.root.forgotten, w.hosts[i].id);
+	if (living <= w.now.n / 2)
+		return; /* nothing can be decided there */
+	if (c.voters > c.wanted || (c.voters < c.wanted && c.spares > 1))
+		fail_msg("%s: %u vote, of %u", hosts, c.voters, c.wanted);
+	for (size_t i = 0; i < w.n && w.now.n > 1; i++)
+		if (votes(&w.now, w.hosts[i].id))
+			assert_true(w.hosts[i].state != SCHED_LEFT &&
+				    !register_nodes_has(&w.root.forgotten, w.hosts[i].id) &&
+				    !register_nodes_has(&w.root.leaving, w.hosts[i].id));
+}
+
 /* Step by step it comes to an end, whatever the members are; all nodes choose the same, in whatever order they know
  * them. */
 static void test_it_comes_to_an_end(void **state)
@@ -303,6 +328,7 @@ static void test_it_comes_to_an_end(void **state)
 			for (const char *p = text; *p; p++)
 				w.now.v[w.now.n++] = register_uuid_of(node_of(*p));
 		}
+		is_at_its_end(hosts);
 		end();
 	}
 }
