@@ -30,13 +30,16 @@ enum msg_type {
 	MSG_ACCEPTED, /* key, ballot */
 	MSG_READ,     /* key */
 	MSG_VALUE,    /* key, accepted, value */
-	MSG_SEAL,     /* more: the page that follows key, which was the last of the page before; else the first page.
-		       * One that does not vote answers too: so is asked, before it is made a voter, if its disk works */
-	MSG_SEALED,   /* key: as asked; keys, more, left_ms */
-	MSG_RENEW,    /* number, tf_ms, leases */
-	MSG_GRANT,    /* number, leases: each granted or why not */
-	MSG_RELEASE,  /* number, leases */
-	MSG_REFUSED,  /* why; key, ballot: the higher one; left_ms, slot; number: as asked */
+	/*
+	 * more: the page that follows key, which was the last of the page before; else the first page. One that does
+	 * not vote answers too: so is asked, before it is given a vote, whether its disk works.
+	 */
+	MSG_SEAL,
+	MSG_SEALED,  /* key: as asked; keys, more, left_ms */
+	MSG_RENEW,   /* number, tf_ms, leases */
+	MSG_GRANT,   /* number, leases: each granted or why not */
+	MSG_RELEASE, /* number, leases */
+	MSG_REFUSED, /* why; key, ballot: the higher one; left_ms, slot; number: as asked */
 	MSG_TYPE_MAX
 };
 

@@ -12,7 +12,7 @@
 
 #define AUTOMATIC_MAX 5 /* voters, where the root names no number */
 
-enum seat_state { SEAT_GONE, SEAT_DEAD, SEAT_UNKNOWN, SEAT_SUSPECT, SEAT_ALIVE };
+enum seat_state { SEAT_GONE, SEAT_DEAD, SEAT_UNKNOWN, SEAT_SUSPECT, SEAT_ALIVE, SEAT_STATE_MAX };
 
 struct seat {
 	struct sched_node id;
