@@ -19,6 +19,7 @@ static const char *const names[] = {
 	[MSG_GRANT] = "grant",
 	[MSG_RELEASE] = "release",
 	[MSG_REFUSED] = "refused",
+	[MSG_SEEN] = "seen",
 };
 _Static_assert(ARRAY_LEN(names) == MSG_TYPE_MAX, "each type has a name");
 

@@ -13,6 +13,9 @@
  *	RENEW		  → GRANT		leases of slots
  *	RELEASE					ends one; no answer
  *	any of them	  → REFUSED		why; the voter's own configuration, where that is the reason
+ *	SEEN					once a link: what the sender remembers of the receiver's votes
+ *
+ * One that does not vote answers SEAL too: so is asked, before it is given a vote, whether its disk works.
  */
 #include "base/limits.h"
 #include "consensus/quorum.h"
@@ -30,16 +33,13 @@ enum msg_type {
 	MSG_ACCEPTED, /* key, ballot */
 	MSG_READ,     /* key */
 	MSG_VALUE,    /* key, accepted, value */
-	/*
-	 * more: the page that follows key, which was the last of the page before; else the first page. One that does
-	 * not vote answers too: so is asked, before it is given a vote, whether its disk works.
-	 */
-	MSG_SEAL,
-	MSG_SEALED,  /* key: as asked; keys, more, left_ms */
-	MSG_RENEW,   /* number, tf_ms, leases */
-	MSG_GRANT,   /* number, leases: each granted or why not */
-	MSG_RELEASE, /* number, leases */
-	MSG_REFUSED, /* why; key, ballot: the higher one; left_ms, slot; number: as asked */
+	MSG_SEAL,     /* more: the page that follows key, which was the last of the page before; else the first page */
+	MSG_SEALED,   /* key: as asked; keys, more, left_ms */
+	MSG_RENEW,    /* number, tf_ms, leases */
+	MSG_GRANT,    /* number, leases: each granted or why not */
+	MSG_RELEASE,  /* number, leases */
+	MSG_REFUSED,  /* why; key, ballot: the higher one; left_ms, slot; number: as asked */
+	MSG_SEEN,     /* boot, write: the highest that the receiver ever answered with; zeroes: it never did */
 	MSG_TYPE_MAX
 };
 

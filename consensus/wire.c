@@ -94,6 +94,7 @@ static const struct shape_field grant_fields[] = {ANSWER, NUMBER, FAR(leases, MS
 static const struct shape_field release_fields[] = {REQUEST, NUMBER, FAR(leases, MSG_LEASES_MAX, &asked)};
 static const struct shape_field refused_fields[] = {
 	REQUEST, DISK, U(msg, why, MSG_WHY_MAX - 1), KEY, BALLOT, LEFT, SHAPE_IN(msg, slot, &slot), NUMBER};
+static const struct shape_field seen_fields[] = {DISK};
 
 #define MESSAGE(n) SHAPE_OF(msg, #n, n##_fields)
 
@@ -110,6 +111,7 @@ static const struct shape messages[] = {
 	[MSG_GRANT] = MESSAGE(grant),
 	[MSG_RELEASE] = MESSAGE(release),
 	[MSG_REFUSED] = MESSAGE(refused),
+	[MSG_SEEN] = MESSAGE(seen),
 };
 _Static_assert(ARRAY_LEN(messages) == MSG_TYPE_MAX, "a row a message");
 

@@ -306,13 +306,20 @@ static int64_t held_until(const struct gossip *g)
 	return has_met(g) ? MIN(at, MAX(g->first_ms, MAX(g->new_ms, g->late_ms)) + settle) : at;
 }
 
+static bool is_paced(const struct gossip *g)
+{
+	return g->first_ms != 0 || paced_until(g) > g->now.mono_ms;
+}
+
 /* ours: those that are ours to dial; their order is the same everywhere, so that two seldom dial each other. */
 static bool run_members(struct gossip *g, bool ours)
 {
+	bool paced = is_paced(g);
+
 	for (uint32_t i = 0; i < DIALS_MAX; i++) {
 		struct dial *d = &g->dials[i];
 		const struct member *m;
-		bool waits = !d->at_once && d->token == 0 && (g->first_ms != 0 || paced_until(g) > g->now.mono_ms);
+		bool waits = !d->at_once && d->token == 0 && paced;
 
 		if (d->id == 0 || due_ms(g, d) > g->now.mono_ms || waits)
 			continue;
@@ -325,6 +332,7 @@ static bool run_members(struct gossip *g, bool ours)
 			return false;
 		else
 			g->dial_ms = g->now.mono_ms;
+		paced = is_paced(g);
 	}
 	return true;
 }

@@ -7,7 +7,7 @@
  * transaction.
  *
  *	votes_new(store, run_dir, &hooks, arg, &v, &e)
- *	votes_load(v, &config, &mem, now, &acceptor, &e)	< 0: this node does not vote, and why
+ *	votes_load(v, &sink, arg, &e)		< 0: this node does not vote, and why
  *	…
  *	votes_write(v, out)	each HEADER, REGISTER and LONG of acceptor_step, in their order
  *	…
@@ -41,12 +41,20 @@ int votes_new(struct store *s, const char *run_dir, const struct votes_hooks *ho
 	struct err *e) MUST_CHECK;
 void votes_free(struct votes *v); /* after store_close; NULL is fine */
 
+/* Whoever makes the acceptor out of what is on disk; it is told in this order. What it returns is as of acceptor_new,
+ * acceptor_load and acceptor_load_long. */
+struct votes_sink {
+	int (*begin)(void *arg, const struct acceptor_header *header, uint64_t write);
+	int (*vote)(void *arg, const struct msg_key *key, const struct ballot *promised, const struct ballot *accepted,
+		struct msg_bytes value);
+	int (*lasting)(void *arg, const struct msg_key *key, const struct msg_slot *slot, uint32_t long_ms);
+};
+
 /*
- * At start: an acceptor as its disk has it. config: self, boot, reader; the rest is filled in. -EUCLEAN: a row of a
- * vote is damaged; -EIO: the mark is there; -ENOMEM. Each with a sentence, and without an acceptor.
+ * At start: what the voter's disk has. -EUCLEAN: a row of a vote is damaged; -EIO: the mark is there; -ENOMEM. Each
+ * with a sentence; what was made of it until then is of no use.
  */
-int votes_load(struct votes *v, const struct acceptor_config *config, const struct value_mem *mem, struct now now,
-	struct acceptor **ret, struct err *e) MUST_CHECK;
+int votes_load(struct votes *v, const struct votes_sink *sink, void *arg, struct err *e) MUST_CHECK;
 /* HEADER, REGISTER or LONG. What it points to is read until its STORED or FULL, or until store_close. */
 void votes_write(struct votes *v, const struct acceptor_out *out);
 

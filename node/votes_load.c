@@ -20,7 +20,7 @@ struct loading {
 	struct votes *v;
 	struct err *e;
 	/* Of the vote. */
-	struct acceptor *a;
+	const struct votes_sink *sink;
 	struct acceptor_header header;
 	bool has_header, has_write;
 	struct votes_disk disk; /* as the row of it says */
@@ -212,7 +212,7 @@ static int register_row(struct loading *l, sqlite3_stmt *st)
 		return damaged(l, "a vote");
 	l->fold ^= (uint64_t)sqlite3_column_int64(st, 2) ^ (uint64_t)sqlite3_column_int64(st, 5); /* of NULL: 0 */
 	promised = *ballot_max(&promised, &accepted);
-	rc = acceptor_load(l->a, &key, &promised, &accepted, value);
+	rc = l->sink->vote(l->arg, &key, &promised, &accepted, value);
 	if (rc == -ENOMEM)
 		return err_set(l->e, rc, "out of memory for the votes");
 	return rc < 0 ? damaged_key(l, "its vote on", st, has_promise ? 0 : 3) : 0;
@@ -233,31 +233,26 @@ static int long_row(struct loading *l, sqlite3_stmt *st)
 	slot.slot = (uint32_t)sqlite3_column_int64(st, 1);
 	uuid_read(st, 2, &slot.owner);
 	slot.epoch = (uint64_t)sqlite3_column_int64(st, 3);
-	if (acceptor_load_long(l->a, &key, &slot, (uint32_t)sqlite3_column_int64(st, 4)) < 0)
+	if (l->sink->lasting(l->arg, &key, &slot, (uint32_t)sqlite3_column_int64(st, 4)) < 0)
 		return err_set(l->e, -ENOMEM, "out of memory for the votes");
 	return 0;
 }
 
-static int make(struct loading *l, const struct acceptor_config *config, const struct value_mem *mem, struct now now)
+static int begin(struct loading *l)
 {
-	struct acceptor_config c = *config;
-	int rc;
+	int rc = l->sink->begin(l->arg, &l->header, l->disk.write);
 
-	c.header = l->header;
-	c.write = l->disk.write;
-	rc = acceptor_new(&c, mem, now, &l->a);
 	if (rc == -EINVAL)
 		return err_set(l->e, rc, "a voter without a UUID or a count of its starts");
 	return rc < 0 ? err_set(l->e, rc, "out of memory for the votes") : 0;
 }
 
-static int load_locked(
-	struct loading *l, const struct acceptor_config *config, const struct value_mem *mem, struct now now)
+static int load_locked(struct loading *l)
 {
 	int rc = load_state(l);
 
 	if (rc == 0)
-		rc = make(l, config, mem, now);
+		rc = begin(l);
 	if (rc == 0)
 		rc = walk(l, registers, register_row);
 	if (rc == 0)
@@ -267,10 +262,9 @@ static int load_locked(
 	return rc;
 }
 
-int votes_load(struct votes *v, const struct acceptor_config *config, const struct value_mem *mem, struct now now,
-	struct acceptor **ret, struct err *e)
+int votes_load(struct votes *v, const struct votes_sink *sink, void *arg, struct err *e)
 {
-	struct loading l = {.v = v, .e = e};
+	struct loading l = {.v = v, .e = e, .sink = sink, .arg = arg};
 	int rc;
 
 	assert(v->n_flying == 0);
@@ -280,16 +274,13 @@ int votes_load(struct votes *v, const struct acceptor_config *config, const stru
 			"does not vote until the disk was mended and the host restarted",
 			v->mark, v->s->path);
 	pthread_mutex_lock(&v->s->db_lock);
-	rc = load_locked(&l, config, mem, now);
+	rc = load_locked(&l);
 	if (rc == 0)
 		v->durable = v->at = l.disk;
 	pthread_mutex_unlock(&v->s->db_lock);
-	if (rc < 0) {
-		acceptor_free(l.a);
+	if (rc < 0)
 		return rc;
-	}
 	v->loaded = true;
-	*ret = l.a;
 	return 0;
 }
 

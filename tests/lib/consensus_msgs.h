@@ -145,6 +145,12 @@ static inline void consensus_msgs_random(struct rng *r, enum msg_type type, stru
 	struct msg *m = &b->m;
 
 	*m = (struct msg){.type = type, .from = consensus_msgs_node(r), .round = consensus_msgs_wide(r)};
+	if (type == MSG_SEEN) {
+		m->round = 0;
+		m->boot = consensus_msgs_wide(r);
+		m->write = consensus_msgs_wide(r);
+		return;
+	}
 	if (type == MSG_PROMISE || type == MSG_ACCEPTED || type == MSG_VALUE || type == MSG_SEALED || type == MSG_GRANT)
 		consensus_msgs_answer(r, m);
 	else if (type != MSG_REFUSED)

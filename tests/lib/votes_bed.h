@@ -103,12 +103,45 @@ static inline void vbed_failed(void *arg, const char *sentence)
 
 static const struct votes_hooks vbed_hooks = {.stored = vbed_stored, .full = vbed_full, .failed = vbed_failed};
 
+static inline int vbed_load_begin(void *arg, const struct acceptor_header *header, uint64_t write)
+{
+	struct vbed *w = arg;
+	struct value_mem mem = story_mem(&w->mem);
+	struct acceptor_config config = {.self = story_node('a'),
+		.header = *header,
+		.boot = ++w->boot,
+		.write = write,
+		.reader = &story_reader};
+
+	return acceptor_new(&config, &mem, story_now(w->now_ms), &w->a);
+}
+
+static inline int vbed_load_vote(void *arg, const struct msg_key *key, const struct ballot *promised,
+	const struct ballot *accepted, struct msg_bytes value)
+{
+	return acceptor_load(((struct vbed *)arg)->a, key, promised, accepted, value);
+}
+
+static inline int vbed_load_lasting(
+	void *arg, const struct msg_key *key, const struct msg_slot *slot, uint32_t long_ms)
+{
+	return acceptor_load_long(((struct vbed *)arg)->a, key, slot, long_ms);
+}
+
+/* Without an acceptor when it fails. */
 static inline int vbed_load(struct vbed *w, struct err *e)
 {
-	struct value_mem mem = story_mem(&w->mem);
-	struct acceptor_config config = {.self = story_node('a'), .boot = ++w->boot, .reader = &story_reader};
+	static const struct votes_sink sink = {
+		.begin = vbed_load_begin, .vote = vbed_load_vote, .lasting = vbed_load_lasting};
+	int rc;
 
-	return votes_load(w->v, &config, &mem, story_now(w->now_ms), &w->a, e);
+	w->a = NULL;
+	rc = votes_load(w->v, &sink, w, e);
+	if (rc < 0) {
+		acceptor_free(w->a);
+		w->a = NULL;
+	}
+	return rc;
 }
 
 static inline void vbed_new(struct vbed *w)

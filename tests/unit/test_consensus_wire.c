@@ -493,8 +493,8 @@ static void a_type_of_a_newer_version(void **state)
 	struct err e;
 
 	(void)state;
-	assert_int_equal(decode((const uint8_t *)"\x92\x0c\x01", 3, &from, &e), -ENOTSUP);
-	assert_string_equal(e.text, "register message: there is no type 12");
+	assert_int_equal(decode((const uint8_t *)"\x92\x0d\x01", 3, &from, &e), -ENOTSUP);
+	assert_string_equal(e.text, "register message: there is no type 13");
 }
 
 /* Only where they are the reason do a refusal's voters count; elsewhere nobody has looked at them. */
