@@ -14,6 +14,8 @@
  *	RELEASE					ends one; no answer
  *	any of them	  → REFUSED		why; the voter's own configuration, where that is the reason
  *	SEEN					once a link: what the sender remembers of the receiver's votes
+ *
+ * One that does not vote answers SEAL too: so is asked, before it is given a vote, whether its disk works.
  */
 #include "base/limits.h"
 #include "consensus/quorum.h"
@@ -31,8 +33,7 @@ enum msg_type {
 	MSG_ACCEPTED, /* key, ballot */
 	MSG_READ,     /* key */
 	MSG_VALUE,    /* key, accepted, value */
-	MSG_SEAL,     /* more: the page that follows key, which was the last of the page before; else the first page.
-		       * One that does not vote answers too: so is asked, before it is made a voter, if its disk works */
+	MSG_SEAL,     /* more: the page that follows key, which was the last of the page before; else the first page */
 	MSG_SEALED,   /* key: as asked; keys, more, left_ms */
 	MSG_RENEW,    /* number, tf_ms, leases */
 	MSG_GRANT,    /* number, leases: each granted or why not */

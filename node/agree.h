@@ -59,7 +59,7 @@ struct agree_command {
 /* What is asked of the root register. */
 enum agree_root_type {
 	AGREE_ROOT_NONE,
-	/* cluster, name: this node becomes the first voter, where it knows of none. Again with the same id is a repeat. */
+	/* cluster, name: this node is the first voter, where it knows of none. Again with the same id is a repeat. */
 	AGREE_ROOT_FOUND,
 	AGREE_ROOT_DRAIN,   /* node; so the next three */
 	AGREE_ROOT_UNDRAIN, /* nor does it leave then */
@@ -70,7 +70,7 @@ enum agree_root_type {
 	AGREE_ROOT_TYPE_MAX
 };
 
-enum agree_times { AGREE_TIMES_KEEP, AGREE_TIMES_DEFAULT, AGREE_TIMES_SLOW };
+enum agree_times { AGREE_TIMES_KEEP, AGREE_TIMES_DEFAULT, AGREE_TIMES_SLOW, AGREE_TIMES_MAX };
 
 /* Texts have at most NAME_MAX_LEN bytes, op OP_ID_MAX: the caller has checked it. */
 struct agree_root_command {

@@ -61,11 +61,13 @@ void agree_voters_look(struct agree *a, struct ward *w)
 	if (cfg->epoch == 0 || v->due || v->under_way)
 		return; /* it is looked at when these are over */
 	v->epoch = cfg->epoch;
+	in.root = agree_root(a);
+	if (in.root && in.root->min_version > REGISTER_VERSION)
+		return; /* nodes of that version see to it */
 	if (quorum_is_joint(cfg)) {
 		look_joint(a, w, cfg);
 		return;
 	}
-	in.root = agree_root(a);
 	if (!in.root || !a->world.view(a->world.ctx, "", &view)) {
 		agree_look_at(a, w, a->now.mono_ms + LOOK_AGAIN_MS);
 		return;

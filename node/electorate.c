@@ -12,12 +12,12 @@
 
 #define AUTOMATIC_MAX 5 /* voters, where the root names no number */
 
-/* The worst first. */
-enum seat_state { SEAT_GONE, SEAT_DEAD, SEAT_UNKNOWN, SEAT_SUSPECT, SEAT_ALIVE };
+enum seat_state { SEAT_GONE, SEAT_DEAD, SEAT_UNKNOWN, SEAT_SUSPECT, SEAT_ALIVE, SEAT_STATE_MAX };
 
 struct seat {
 	struct sched_node id;
 	enum seat_state state;
+	bool lives; /* one that is to go may */
 	int64_t dead_for_ms;
 	const char *place; /* the spread label's value; "": none, or not known */
 	uint64_t hash;
@@ -43,6 +43,11 @@ static bool is_member(const struct judge *j, const struct sched_host *h)
 	return h->state != SCHED_LEFT && h->state != SCHED_FORGOTTEN && !is_out(j->in->root, h->id);
 }
 
+static bool is_living(const struct sched_host *h)
+{
+	return h->state == SCHED_ALIVE || h->state == SCHED_SUSPECT;
+}
+
 static const char *place_of(const struct judge *j, const struct sched_host *h)
 {
 	for (size_t i = 0; h && *j->in->root->spread && i < h->n_labels; i++)
@@ -61,6 +66,7 @@ static struct seat seat_of(const struct judge *j, struct sched_node id, const st
 		s.state = SEAT_DEAD;
 	else if (h)
 		s.state = h->state == SCHED_ALIVE ? SEAT_ALIVE : SEAT_SUSPECT;
+	s.lives = h && is_living(h) && !register_nodes_has(&j->in->root->forgotten, id);
 	if (s.state == SEAT_DEAD)
 		s.dead_for_ms = h->state_for_ms;
 	return s;
@@ -152,15 +158,25 @@ static bool best_spare(const struct judge *j, struct seat *ret)
 	return any;
 }
 
-static int worst_seat(const struct judge *j)
+/* Who is to go, dead before living; then the dead; `dead_first`: these before who is to go and lives. */
+static int worth(const struct seat *s, bool dead_first)
+{
+	if (s->state == SEAT_GONE)
+		return !s->lives ? 0 : dead_first ? 2 * SEAT_SUSPECT - 1 : 1;
+	return 2 * (int)s->state;
+}
+
+static int worst_seat(const struct judge *j, bool dead_first)
 {
 	int worst = 0;
 
 	for (int i = 1; i < j->n; i++) {
 		const struct seat *s = &j->seats[i], *w = &j->seats[worst];
-		int by = crowd(j, s->place) - crowd(j, w->place);
+		int by = worth(w, dead_first) - worth(s, dead_first);
 
-		if (s->state != w->state ? s->state < w->state : by > 0 || (by == 0 && stands_before(w, s)))
+		if (by == 0)
+			by = crowd(j, s->place) - crowd(j, w->place);
+		if (by > 0 || (by == 0 && stands_before(w, s)))
 			worst = i;
 	}
 	return worst;
@@ -202,7 +218,7 @@ static bool swap(struct judge *j, int at)
 static bool spread(struct judge *j)
 {
 	struct seat s;
-	int at = worst_seat(j);
+	int at = worst_seat(j, false);
 
 	for (int i = 0; i < j->n; i++)
 		if (j->seats[i].state != SEAT_ALIVE)
@@ -213,12 +229,29 @@ static bool spread(struct judge *j)
 	return true;
 }
 
+/* While JOINT a majority of them must answer, so one must live. */
+static bool most_live(const struct judge *j)
+{
+	int n = 0;
+
+	for (int i = 0; i < j->n; i++)
+		n += j->seats[i].lives;
+	return n > j->n / 2;
+}
+
+/* Who is to go goes first, unless too few of the others live: then the dead do. */
 static void shrink(struct judge *j)
 {
-	int n = j->n % 2 ? 2 : 1;
+	const struct judge was = *j;
+	const int n = j->n % 2 ? 2 : 1;
 
-	while (n-- > 0)
-		drop(j, worst_seat(j));
+	for (int i = 0; i < n; i++)
+		drop(j, worst_seat(j, false));
+	if (most_live(j))
+		return;
+	*j = was;
+	for (int i = 0; i < n; i++)
+		drop(j, worst_seat(j, true));
 }
 
 static bool grow(struct judge *j)
@@ -250,8 +283,8 @@ static bool decide(struct judge *j, int64_t *ret_in_ms)
 		shrink(j);
 		return true;
 	}
-	if (j->seats[worst_seat(j)].state == SEAT_GONE) {
-		if (swap(j, worst_seat(j)))
+	if (j->seats[worst_seat(j, false)].state == SEAT_GONE) {
+		if (swap(j, worst_seat(j, false)))
 			return true;
 		if (j->n == 1)
 			return false; /* who else? */
@@ -266,16 +299,6 @@ static bool decide(struct judge *j, int64_t *ret_in_ms)
 		*ret_in_ms = left_ms;
 	}
 	return (uint32_t)j->n < j->count.wanted ? grow(j) : spread(j);
-}
-
-/* While JOINT a majority of them must answer, so one must live. */
-static bool most_live(const struct judge *j)
-{
-	int n = 0;
-
-	for (int i = 0; i < j->n; i++)
-		n += j->seats[i].state >= SEAT_SUSPECT;
-	return n > j->n / 2;
 }
 
 bool electorate_next(const struct electorate_in *in, struct quorum_set *ret, int64_t *ret_in_ms)

@@ -2,7 +2,7 @@
 #ifndef NODE_ELECTORATE_H
 #define NODE_ELECTORATE_H
 /*
- * Who is to vote: of the members that there are, as the root register wants it (consensus.h has how voters change). Pure.
+ * Who is to vote: of the members that there are, as the root register wants it. Pure. How voters change: voters.h.
  *
  * By 1, 2, 3, 4, 5 and more members 1, 1, 3, 3, 5 voters, or fewer or up to 7 where the root says so; never an even
  * number. A member is who has not left, is not leaving, was not forgotten: a dead one is one, so that a death takes no

@@ -129,6 +129,7 @@ test_programs += %D%/unit/test_plan
 test_programs += %D%/unit/test_plan_walk
 test_programs += %D%/unit/test_agree
 test_programs += %D%/unit/test_agree_root
+test_programs += %D%/unit/test_agree_voters
 test_programs += %D%/unit/test_electorate
 test_programs += %D%/unit/test_register_agent
 test_programs += %D%/unit/test_register_def
@@ -225,11 +226,14 @@ tests_unit_test_consensus_quorum_LDADD = libconsensus_core.a libbase.a $(CMOCKA_
 check_LIBRARIES += libagree_bed.a
 libagree_bed_a_SOURCES = \
 	%D%/lib/agree_bed.c \
-	%D%/lib/agree_bed.h
-agree_libs = libagree_bed.a libconsensus_bed.a libnode_core.a libscheduler_core.a libconsensus_core.a libsim.a libbase.a \
-	$(CMOCKA_LIBS)
+	%D%/lib/agree_bed.h \
+	%D%/lib/root_bed.c \
+	%D%/lib/root_bed.h
+agree_libs = libagree_bed.a libconsensus_bed.a libnode_core.a libscheduler_core.a libconsensus_core.a libsim.a \
+	libbase.a $(CMOCKA_LIBS)
 tests_unit_test_agree_LDADD = $(agree_libs)
 tests_unit_test_agree_root_LDADD = $(agree_libs)
+tests_unit_test_agree_voters_LDADD = $(agree_libs)
 tests_unit_test_consensus_registers_LDADD = libconsensus_bed.a libconsensus_core.a libsim.a libbase.a $(CMOCKA_LIBS)
 tests_unit_test_consensus_swarm_LDADD = libconsensus_bed.a libconsensus_core.a libsim.a libbase.a $(CMOCKA_LIBS)
 tests_unit_test_consensus_voters_LDADD = libconsensus_core.a libbase.a $(CMOCKA_LIBS)

@@ -438,8 +438,7 @@ static void found(struct rnode *n)
 	struct ballot first = {.counter = 1, .node = n->uuid};
 	struct value_mem m = mem(n->b);
 
-	n->disk.header.cfg = (struct quorum_cfg){.epoch = 1, .old = {.n = 1, .v = {n->uuid}}};
-	n->next.cfg = n->disk.header.cfg;
+	n->next.cfg = n->disk.header.cfg = (struct quorum_cfg){.epoch = 1, .old = {.n = 1, .v = {n->uuid}}};
 	n->disk.regs[0].used = true;
 	n->disk.regs[0].promised = n->disk.regs[0].accepted = first;
 	n->disk.regs[0].value = value_new(&m, rbed_bytes(&n->next));

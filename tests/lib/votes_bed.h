@@ -107,11 +107,8 @@ static inline int vbed_load_begin(void *arg, const struct acceptor_header *heade
 {
 	struct vbed *w = arg;
 	struct value_mem mem = story_mem(&w->mem);
-	struct acceptor_config config = {.self = story_node('a'),
-		.header = *header,
-		.boot = ++w->boot,
-		.write = write,
-		.reader = &story_reader};
+	struct acceptor_config config = {
+		.self = story_node('a'), .header = *header, .boot = ++w->boot, .write = write, .reader = &story_reader};
 
 	return acceptor_new(&config, &mem, story_now(w->now_ms), &w->a);
 }
@@ -122,8 +119,7 @@ static inline int vbed_load_vote(void *arg, const struct msg_key *key, const str
 	return acceptor_load(((struct vbed *)arg)->a, key, promised, accepted, value);
 }
 
-static inline int vbed_load_lasting(
-	void *arg, const struct msg_key *key, const struct msg_slot *slot, uint32_t long_ms)
+static inline int vbed_load_lasting(void *arg, const struct msg_key *key, const struct msg_slot *slot, uint32_t long_ms)
 {
 	return acceptor_load_long(((struct vbed *)arg)->a, key, slot, long_ms);
 }

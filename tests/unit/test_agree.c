@@ -63,7 +63,7 @@ static const struct sched_spec *spec(void *ctx, struct msg_bytes text, struct er
 
 static bool view(void *ctx, const char *agent, struct sched_view *ret)
 {
-	int key = agent[0] - 'a';
+	int key = *agent ? agent[0] - 'a' : -1; /* of none */
 	size_t n = 0;
 
 	(void)ctx;
@@ -78,8 +78,8 @@ static bool view(void *ctx, const char *agent, struct sched_view *ret)
 			.schedulable = true,
 			.cpu_milli = 8000,
 			.memory_bytes = (int64_t)8 << 30,
-			.knows = o->knows[key]};
-		for (size_t k = 0; up && k < o->n_runs[key]; k++) {
+			.knows = key < 0 ? 0 : o->knows[key]};
+		for (size_t k = 0; up && key >= 0 && k < o->n_runs[key]; k++) {
 			const struct run *r = &o->runs[key][k];
 			int64_t ready_for = abed.b->now_ms - r->since_ms - READY_MS;
 
