@@ -61,8 +61,8 @@ lint_samples() {
 		'base/b.c:12: .*commented' 'base/b.c:14: .*later' 'base/c.c:6: .*71 lines' 'base/d.c:601: .*601 lines' \
 		'note: base/e.c:401: .*401 lines' 'base/f.c:5: .*columns' 'tests/unit/test_a.c:5: .*capability' \
 		'tests/unit/test_a.c:6: .*capability' 'tests/unit/test_a.c:7: .*event' \
-		'tests/edge/a.sh:4: .*capability' 'dev/a:1: .*SPDX' 'tests/model/a.pml:1: .*SPDX' 'tests/local.mk:4: .*twice' \
-		'README.md:1: .*blank'
+		'tests/edge/a.sh:4: .*capability' 'dev/a:1: .*SPDX' 'tests/model/a.pml:1: .*SPDX' \
+		'tests/local.mk:4: .*twice' 'README.md:1: .*blank'
 	{
 		sample_c <<-'E'
 			/* Rises by one; never falls (see f): a note that ends in a semicolon; */

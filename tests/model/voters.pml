@@ -30,8 +30,8 @@
  * tables, whether a change ever ends.
  *
  * *Switches* leave one rule out: M7 to M10 as in consensus/rules.h; EARLY says that it is sealed before that is
- * durable; LISTS leaves out keys that were only promised; UNCHOSEN attaches configurations that one voter accepted. REACH
- * calls it wrong when a value of C' is made from one of C, so that one sees that it can be.
+ * durable; LISTS leaves out keys that were only promised; UNCHOSEN attaches configurations that one voter accepted.
+ * REACH calls it wrong when a value of C' is made from one of C, so that one sees that it can be.
  */
 #ifndef KEY_BALLOTS
 #define KEY_BALLOTS 3
