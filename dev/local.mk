@@ -7,6 +7,7 @@ EXTRA_DIST += %D%/lib/common.sh
 EXTRA_DIST += %D%/lib/local.sh
 EXTRA_DIST += %D%/lib/packages.sh
 EXTRA_DIST += %D%/lint
+EXTRA_DIST += %D%/model
 EXTRA_DIST += %D%/package
 EXTRA_DIST += debian
 EXTRA_DIST += %D%/sim

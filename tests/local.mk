@@ -295,6 +295,7 @@ EXTRA_DIST += %D%/lib/trace.h
 EXTRA_DIST += %D%/lib/tsan.supp
 EXTRA_DIST += %D%/lib/votes_bed.h
 EXTRA_DIST += %D%/lib/wait.h
+EXTRA_DIST += %D%/model/register.pml %D%/model/voters.pml
 EXTRA_DIST += %D%/vm/bed.py %D%/vm/cases.py %D%/vm/guest.py %D%/vm/line.py %D%/vm/main.py %D%/vm/image.sh
 EXTRA_DIST += %D%/vm/guest/agent.sh %D%/vm/guest/covey-vm-agent.service %D%/vm/guest/run-test.sh
 EXTRA_DIST += %D%/vm/suite/delegated.sh %D%/vm/suite/limits.sh

@@ -33,7 +33,7 @@ FNR == 1 {
 	file_done()
 	file = FILENAME
 	is_c = file ~ /\.[ch]$/
-	is_code = is_c || file ~ /\.(sh|awk|mk|py|ac|am)$/ || file ~ /^(dev|\.ci)\//
+	is_code = is_c || file ~ /\.(sh|awk|mk|py|pml|ac|am)$/ || file ~ /^(dev|\.ci)\//
 	story = in_function = in_comment = 0
 	shebang = /^#!/
 	licensed = is_code || file ~ /\.(yaml|profile|service|conf)$/

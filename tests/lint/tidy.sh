@@ -10,7 +10,7 @@ file_think=400
 columns_max=120
 
 texts() {
-	lint_files '*.c' '*.h' '*.sh' '*.awk' '*.mk' '*.py'
+	lint_files '*.c' '*.h' '*.sh' '*.awk' '*.mk' '*.py' '*.pml'
 	lint_files '*' -- dev .ci man
 	lint_files '*.yaml' '*.profile' '*.service' '*.conf' '*.md' '*.mk' -- etc doc
 	find . -maxdepth 1 -type f \( -name '*.md' -o -name '*.ac' -o -name '*.am' \) | sed 's|^\./||'
@@ -52,6 +52,7 @@ lint_samples() {
 	E
 	printf '#!/bin/sh\n# SPDX-License-Identifier: Apache-2.0\n# A story.\nexit 77\n' | lint_sample tests/edge/a.sh
 	printf '#!/bin/sh\n\n' | lint_sample dev/a
+	printf 'byte x;\n' | lint_sample tests/model/a.pml
 	printf 'a \n' | lint_sample README.md
 	printf '# SPDX-License-Identifier: Apache-2.0\nx += %%D%%/y\nx += z\nx += %%D%%/y\n' |
 		lint_sample tests/local.mk
@@ -60,8 +61,8 @@ lint_samples() {
 		'base/b.c:12: .*commented' 'base/b.c:14: .*later' 'base/c.c:6: .*71 lines' 'base/d.c:601: .*601 lines' \
 		'note: base/e.c:401: .*401 lines' 'base/f.c:5: .*columns' 'tests/unit/test_a.c:5: .*capability' \
 		'tests/unit/test_a.c:6: .*capability' 'tests/unit/test_a.c:7: .*event' \
-		'tests/edge/a.sh:4: .*capability' 'dev/a:1: .*SPDX' 'tests/local.mk:4: .*twice' \
-		'README.md:1: .*blank'
+		'tests/edge/a.sh:4: .*capability' 'dev/a:1: .*SPDX' 'tests/model/a.pml:1: .*SPDX' \
+		'tests/local.mk:4: .*twice' 'README.md:1: .*blank'
 	{
 		sample_c <<-'E'
 			/* Rises by one; never falls (see f): a note that ends in a semicolon; */
