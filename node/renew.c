@@ -110,11 +110,28 @@ void renew_restore(struct node *n, struct control_request *rq, const msgpack_obj
 	renew(n, rq, args, path, text);
 }
 
+/* The first agent that would be lost, and how many; those that are the cluster's are not, but for what runs here. */
+static const struct agent *defined_here(const struct node *n, size_t *ret_n)
+{
+	const struct agent *first = NULL;
+
+	*ret_n = 0;
+	LIST_FOREACH (at, &n->roster.order) {
+		const struct agent *a = LIST_ENTRY(at, const struct agent, order);
+
+		if (a->decided && a->n_slots == 0)
+			continue;
+		first = first ? first : a;
+		++*ret_n;
+	}
+	return first;
+}
+
 /* Whether it was, and refused rq. */
 static bool refuse_while_defined(struct node *n, struct control_request *rq)
 {
-	const size_t k = n->roster.agents.n;
 	const struct agent *a;
+	size_t k;
 
 	if (n->unread[SPEC_SCOPE_NODE] || n->unread[SPEC_SCOPE_CLUSTER]) {
 		control_refuse(rq, "refused",
@@ -125,9 +142,9 @@ static bool refuse_while_defined(struct node *n, struct control_request *rq)
 						   : "install the version that wrote them, and remove them first");
 		return true;
 	}
-	if (list_is_empty(&n->roster.order))
+	a = defined_here(n, &k);
+	if (!a)
 		return false;
-	a = LIST_ENTRY(n->roster.order.next, struct agent, order);
 	if (a->removed)
 		control_refuse(
 			rq, "refused", "nothing was changed: %s is still ending; try again once it is gone", a->name);
@@ -156,7 +173,7 @@ void renew_reset(struct node *n, struct control_request *rq, const msgpack_objec
 {
 	char text[TEXT_MAX];
 
-	if (refuse_while_defined(n, rq) || refuse_among_others(n, rq))
+	if (refuse_among_others(n, rq) || refuse_while_defined(n, rq))
 		return;
 	(void)snprintf(text, sizeof(text), "%s is empty; coveyd begins anew with it", n->cfg->data_dir); /* fits */
 	renew(n, rq, args, NULL, text);
