@@ -172,6 +172,10 @@ libnode_core_a_SOURCES = \
 	%D%/agree.h \
 	%D%/agree_decide.c \
 	%D%/agree_impl.h \
+	%D%/holding.c \
+	%D%/holding.h \
+	%D%/holding_impl.h \
+	%D%/holding_lease.c \
 	%D%/register_agent.c \
 	%D%/register_agent.h \
 	%D%/register_agent_write.c \

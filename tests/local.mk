@@ -174,6 +174,10 @@ test_programs += %D%/unit/test_votes
 test_programs += %D%/unit/test_votes_damage
 test_programs += %D%/unit/test_votes_faults
 test_programs += %D%/unit/test_wire
+test_programs += %D%/unit/test_holding
+tests_unit_test_holding_SOURCES = %D%/unit/test_holding.c %D%/lib/holding_bed.c %D%/lib/holding_bed.h
+tests_unit_test_holding_LDADD = libconsensus_bed.a libnode_core.a libscheduler_core.a libconsensus_core.a libsim.a \
+	libbase.a $(CMOCKA_LIBS)
 test_programs += %D%/unit/test_hello
 test_programs += %D%/unit/test_hello_frames
 test_programs += %D%/unit/test_identity
