@@ -58,6 +58,8 @@ libnode_a_SOURCES = \
 	%D%/fetch.h \
 	%D%/fetch_priv.h \
 	%D%/fetch_serve.c \
+	%D%/fuse_page.c \
+	%D%/fuse_page.h \
 	%D%/host.c \
 	%D%/host.h \
 	%D%/http.c \
@@ -116,6 +118,7 @@ libnode_a_SOURCES = \
 	%D%/roster.h \
 	%D%/runner.c \
 	%D%/runner.h \
+	%D%/runner_lease.c \
 	%D%/runner_parts.h \
 	%D%/runner_probe.c \
 	%D%/runner_shim.c \

@@ -81,6 +81,7 @@ test_programs += %D%/edge/test_shim_again
 test_programs += %D%/edge/test_shim_daemon
 test_programs += %D%/edge/test_shim_files
 test_programs += %D%/edge/test_shim_down
+test_programs += %D%/edge/test_lease
 test_programs += %D%/edge/test_shim_fuse
 test_programs += %D%/edge/test_shim_log
 test_programs += %D%/edge/test_shim_probe
