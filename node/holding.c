@@ -261,7 +261,7 @@ static int found(struct holding *h, const struct holding_in *in, struct now now)
 	struct holding_slot *s = holding_find(h, &in->key, in->slot);
 	int rc;
 
-	if (s && in->epoch <= s->epoch && s->state >= HOLDING_EMPTY)
+	if (in->epoch == 0 || (s && in->epoch <= s->epoch && s->state >= HOLDING_EMPTY))
 		return -ESTALE;
 	if (s && in->epoch == s->epoch) {
 		runs(h, s, in, now);

@@ -162,7 +162,7 @@ int holding_load(
 	struct holding *h, const struct msg_key *key, uint32_t slot, uint64_t epoch, struct now now) MUST_CHECK;
 /*
  * Every input is allowed at every time. 0; of CHOSEN and FOUND -ENOMEM, -ENOSPC: some of it was not taken, say it again
- * later; of FOUND -ESTALE: that epoch was released, what runs of it is to be ended at once.
+ * later; of FOUND -ESTALE: that epoch was released, or is none (0): what runs is to be ended at once.
  */
 int holding_step(struct holding *h, const struct holding_in *in, struct now now, struct holding_outs *outs) MUST_CHECK;
 bool holding_next(struct holding *h, struct holding_said *ret); /* false: there is no more */

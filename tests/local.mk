@@ -175,6 +175,7 @@ test_programs += %D%/unit/test_votes
 test_programs += %D%/unit/test_votes_damage
 test_programs += %D%/unit/test_votes_faults
 test_programs += %D%/unit/test_wire
+test_programs += %D%/unit/test_fuse_page
 test_programs += %D%/unit/test_holding
 tests_unit_test_holding_SOURCES = %D%/unit/test_holding.c %D%/lib/holding_bed.c %D%/lib/holding_bed.h
 tests_unit_test_holding_LDADD = libconsensus_bed.a libnode_core.a libscheduler_core.a libconsensus_core.a libsim.a \

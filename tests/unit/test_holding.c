@@ -406,6 +406,8 @@ static void test_found(void **state)
 	of_slot(&w, HOLDING_IN_FOUND, 0, 7, 1500);
 	of_slot(&w, HOLDING_IN_FOUND, 1, 8, 1600);
 	of_slot(&w, HOLDING_IN_FOUND, 2, 2, 1700);
+	of_slot(&w, HOLDING_IN_FOUND, 3, 0, 1800);
+	assert_int_equal(w.rc, -ESTALE); /* of no lease */
 	chosen(&w, "0/3 2/4", 5);
 	tick(&w, 20);
 	grant(&w, "abc", 9, 1, 8, MSG_WHY_VALUE);
@@ -421,6 +423,7 @@ static void test_found(void **state)
 		"         -> stop 2/2\n"
 		"         = number 8 of 4103 | web.0/7 found until 1500 | web.1/8 found until 1600 | web.2/2 lost then "
 		"4\n"
+		"[    10] found 3/0\n"
 		"[    10] chosen, next 5: 0/3 2/4\n"
 		"[    20] tick\n"
 		"         -> 3 voters: renew number 9 for 2000 ms; web.0/7; web.1/8\n"
