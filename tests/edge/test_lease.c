@@ -385,6 +385,36 @@ static void test_a_slot_that_is_anothers(void **state)
 	assert_int_equal(daemon_processes(&d), 0);
 	order(&d, "run 9 30000\n");
 	assert_true(has_env(wait_running(&d), "COVEY_EPOCH=9"));
+	order(&d, "stop 9\n");
+	WAIT_UNTIL(state_of(&d, "empty") == 1, WAIT_BOUND_S);
+	order(&d, "run 8 30000\n"); /* an older one is none */
+	assert_true(daemon_ok(daemon_call(&d, "start", "target=web")));
+	WAIT_UNTIL(daemon_state_is(&d, "web.0", "starting"), WAIT_BOUND_S);
+	wait_renewals(&d, 3);
+	assert_int_equal(daemon_processes(&d), 0);
+	daemon_done(&d);
+}
+
+/* The death of its shim is that of all that it started, though nobody is there to see to it. */
+static void test_nothing_outlives_its_shim(void **state)
+{
+	struct daemon_bed d;
+	int64_t until;
+	int pid, shim;
+
+	(void)state;
+	begin(&d);
+	daemon_start(&d);
+	define(&d);
+	order_run(&d, 60000 * slow());
+	pid = wait_running(&d);
+	WAIT_UNTIL(daemon_processes(&d) >= 3, WAIT_BOUND_S); /* the shell, one in a session of its own, one more */
+	shim = proc_parent(pid);
+	until = state_of(&d, "until");
+	daemon_kill(&d, SIGKILL);
+	assert_int_equal(kill(shim, SIGKILL), 0);
+	WAIT_UNTIL(daemon_processes(&d) == 0, WAIT_BOUND_S);
+	assert_true(boot_ms() < until);
 	daemon_done(&d);
 }
 
@@ -397,6 +427,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_the_next_daemon_renews_the_same_process),
 		cmocka_unit_test(test_unarmed_it_outlives_its_daemons),
 		cmocka_unit_test(test_a_slot_that_is_anothers),
+		cmocka_unit_test(test_nothing_outlives_its_shim),
 	};
 	char shim[PATH_MAX];
 
