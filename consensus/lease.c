@@ -257,6 +257,17 @@ static void ends(struct lease *l, const struct lease_in *in, struct now now)
 	}
 }
 
+/* Nobody is to be told: voters that have that value guard the epoch no further. */
+static void gone(struct lease *l, const struct lease_slot *in)
+{
+	struct lease_slot *s = find(l, &in->key, in->slot, in->epoch);
+
+	if (!s || s->state > LEASE_HELD)
+		return;
+	l->n_slots--;
+	memmove(s, s + 1, (size_t)(l->slots + l->n_slots - s) * sizeof(*s));
+}
+
 static void cfg_set(struct lease *l, const struct quorum_cfg *cfg, struct now now)
 {
 	if (cfg->epoch <= l->config.cfg.epoch)
@@ -308,6 +319,9 @@ int lease_step(struct lease *l, const struct lease_in *in, struct now now, struc
 	case LEASE_IN_EMPTY:
 	case LEASE_IN_RELEASED:
 		ends(l, in, now);
+		break;
+	case LEASE_IN_GONE:
+		gone(l, &in->slot);
 		break;
 	case LEASE_IN_LONG:
 		renew(l, MIN(in->tf_ms, MSG_TF_MAX_MS), now, outs);

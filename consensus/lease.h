@@ -75,6 +75,7 @@ enum lease_in_type {
 	LEASE_IN_TIMES,	   /* times, of a newer chosen value of the root register */
 	LEASE_IN_HOLD,	   /* slot: a chosen value gives it to us; until_ms of one that runs already, or 0 */
 	LEASE_IN_EMPTY,	   /* slot: it is not this node's any more, or stops, and nothing of it runs */
+	LEASE_IN_GONE,	   /* slot: a chosen value left that epoch behind; it is asked for no more, whatever runs */
 	LEASE_IN_RELEASED, /* slot: its release is on disk */
 	LEASE_IN_LONG,	   /* tf_ms: a planned stop; renews once, for up to MSG_TF_MAX_MS */
 	LEASE_IN_MAX

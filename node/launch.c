@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 
 #include "node/node.h"
+#include "node/runner_parts.h"
 #include "node/shimfiles.h"
 
 #define PORT_AUTO_MIN 20000 /* below the kernel's own range for outgoing connections (32768…) */
@@ -262,7 +263,7 @@ static bool run_again(struct runner *r, const struct bytes *plan, int filter_fd)
 	if (!r->parked)
 		return false;
 	r->parked = false;
-	if (r->groups_for == r->spec->run_hash)
+	if (r->groups_for == r->spec->run_hash && !r->leased)
 		sent = shimlink_send_with(&r->link, plan->v, plan->n, filter_fd < 0 ? SHIM_FD_FILTER : filter_fd) == 0;
 	if (!sent)
 		shimlink_close(&r->link);
@@ -273,15 +274,21 @@ static int start_shim(struct runner *r, struct err *e)
 {
 	CLEANUP(launch_done) struct launch l = {0};
 	CLEANUP(bytes_done) struct bytes plan;
-	struct spawn_with with = {.shim_path = r->node->shim_path, .place = &r->node->place, .lease_fd = -1};
-	int fd, pid, rc = launch_fill(r, &l, e);
+	struct spawn_with with = {.shim_path = r->node->shim_path, .place = &r->node->place};
+	AUTO_CLOSE int lease = -1;
+	int fd, pid, rc = runner_lease_begin(r, &lease, e);
 
 	bytes_init(&plan, SHIM_FRAME_MAX);
+	if (rc == 0)
+		rc = launch_fill(r, &l, e);
+	l.run.lease_fd = lease;
+	l.run.pid_namespace = r->leased;
 	if (rc == 0)
 		rc = spawn_plan(&l.run, &plan, e);
 	if (rc < 0 || run_again(r, &plan, l.filter.fd))
 		return rc;
 	with.filter_fd = l.filter.fd;
+	with.lease_fd = lease;
 	rc = spawn_shim(&with, &plan, &fd, &pid, e);
 	if (rc == 0)
 		shimlink_attach(&r->link, fd);
@@ -311,6 +318,9 @@ void launch_run(struct runner *r)
 	struct err e = {0};
 	int rc;
 
+	r->lease_waits = !runner_may_start(r);
+	if (r->lease_waits)
+		return;
 	r->run = r->node->next_run++;
 	r->run_hash = r->spec->run_hash;
 	r->run_version = roster_version(r);

@@ -71,6 +71,8 @@ libnode_a_SOURCES = \
 	%D%/fetch.h \
 	%D%/fetch_priv.h \
 	%D%/fetch_serve.c \
+	%D%/fuse_page.c \
+	%D%/fuse_page.h \
 	%D%/host.c \
 	%D%/host.h \
 	%D%/http.c \
@@ -130,6 +132,7 @@ libnode_a_SOURCES = \
 	%D%/roster.h \
 	%D%/runner.c \
 	%D%/runner.h \
+	%D%/runner_lease.c \
 	%D%/runner_parts.h \
 	%D%/runner_probe.c \
 	%D%/runner_shim.c \
@@ -191,6 +194,10 @@ libnode_core_a_SOURCES = \
 	%D%/agree_voters.c \
 	%D%/electorate.c \
 	%D%/electorate.h \
+	%D%/holding.c \
+	%D%/holding.h \
+	%D%/holding_impl.h \
+	%D%/holding_lease.c \
 	%D%/register_agent.c \
 	%D%/register_agent.h \
 	%D%/register_agent_write.c \

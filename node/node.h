@@ -8,6 +8,7 @@
  *	node.c      order of opening, the loop's callbacks
  *	roster.c    the agents and their replicas; what is wanted
  *	runner.c    one replica: its core's outputs to edges, what edges tell back (runner_shim.c, runner_probe.c)
+ *	            runner_lease.c: of one under a lease
  *	launch.c    one start: ids, ports, groups, filter, plan, shim
  *	shimlink.c  the daemon's end of a shim's socket; shimfiles.c what it leaves on disk
  *	adopt.c     after a restart of the daemon: who is there; reboot.c of the host: how it went down
@@ -89,6 +90,7 @@ struct node {
 	bool unread[SPEC_SCOPE_MAX]; /* definitions that could not be read: what runs of that scope is left alone */
 	bool sweep_groups;	     /* some of replicas that are gone were busy */
 	bool draining;
+	bool leases;	   /* agents with isolation: stop run under leases alone (runner_lease) */
 	bool store_failed; /* the last job of the store failed: said once */
 	int64_t started_wall_ms, started_mono_ms;
 	uint64_t spawns;

@@ -151,6 +151,7 @@ static void end_run(struct runner *r, bool park)
 	if (!park)
 		shimlink_close(&r->link);
 	r->parked = park;
+	runner_lease_ended(r);
 	if (r->awaiting) {
 		r->awaiting = false;
 		r->node->awaiting--;
@@ -229,6 +230,7 @@ int runner_exited(struct runner *r, const void *v, size_t size)
 	if (x.run == r->run || r->awaiting) { /* one that was found may end before it has answered */
 		end_run(r, x.stays && r->link.fd >= 0);
 		r->run = 0;
+		runner_lease_news(r);
 	}
 	if (x.refused.total)
 		refused_name = seccomp_call_name(x.refused_nr_last, name, sizeof(name));
@@ -279,6 +281,7 @@ static void on_emptying(struct ev_loop *loop, ev_timer *w, int revents)
 	}
 	r->run = 0;
 	r->groups_for = 0; /* killing left them closed to newcomers */
+	runner_lease_news(r);
 	node_now(r->node);
 	runner_feed(r, &(struct replica_in){.type = REPLICA_IN_SHIM_LOST});
 	runner_save(r);
@@ -293,8 +296,10 @@ void runner_lost(struct runner *r)
 	close_run(r);
 	if (run == 0 && unanswered)
 		adopt_unanswered(r);
-	if (run == 0)
+	if (run == 0) {
+		runner_lease_news(r);
 		return; /* its end was told before */
+	}
 	if (read_record(r))
 		return;
 	log_line(LOG_LEVEL_WARN, r->agent->name, r->id, "its shim is gone without a record, ending what is left of it");
@@ -316,6 +321,7 @@ static void tell_stop(struct runner *r, const struct replica_out *out)
 	unpark(r);
 	if (r->link.fd < 0 && !r->awaiting && !ev_is_active(&r->emptying)) {
 		list_del(&r->waiting); /* a start that waits for its turn is dropped */
+		r->lease_waits = false;
 		runner_feed(r, &(struct replica_in){.type = REPLICA_IN_SHIM_LOST});
 		return;
 	}
@@ -415,6 +421,7 @@ void runner_take_spec(struct runner *r, struct agent_spec *spec)
 	if (was == spec)
 		return;
 	r->spec = spec_ref(spec);
+	runner_lease_spec(r);
 	runner_feed(r, &(struct replica_in){.type = REPLICA_IN_SPEC, .spec = spec});
 	spec_unref(was);
 }
@@ -470,6 +477,7 @@ int runner_new(struct node *n, struct agent *a, int slot, const char *found, str
 			rc == -EEXIST ? "an earlier one of that name is still ending" : strerror(-rc));
 	}
 	r->spec = spec_ref(a->spec);
+	runner_lease_spec(r);
 	replica_init(&r->core, r->spec, rng_u64(&n->rng), n->now);
 	shimlink_init(&r->link, n->loop, runner_message, runner_closed, r);
 	ev_timer_init(&r->deadline, on_deadline, 0., 0.);

@@ -9,6 +9,7 @@
 
 #include "base/list.h"
 #include "base/map.h"
+#include "node/fuse_page.h"
 #include "node/shimlink.h"
 #include "node/store.h"
 #include "supervisor/cgroup.h"
@@ -18,6 +19,7 @@
 
 struct agent;
 struct node;
+struct runner;
 
 #define RUNNER_STEM_MAX REPLICA_ID_MAX
 
@@ -56,6 +58,9 @@ struct runner_sample {
 	int64_t io_read_bps, io_write_bps; /* -1: not known */
 };
 
+/* Whether something of it runs, or by which deadline, may be another than before. Called from within: it only notes. */
+typedef void runner_lease_fn(void *arg, struct runner *r);
+
 struct runner {
 	struct map_node by_stem; /* in roster.runners */
 	struct list waiting;	 /* in roster.starting */
@@ -81,11 +86,19 @@ struct runner {
 	/* What its row says of the two: a change under way is stored before it is taken. */
 	bool held_row;
 	uint64_t asked_row;
-	bool awaiting;		/* found at start, did not answer yet: not planned */
-	bool records_left;	/* ends that are judged once it has answered */
-	bool launching;		/* counted in roster.n_starting */
-	bool restart_due;	/* asked for: it is replaced when its turn comes */
-	bool parked;		/* its link is to a shim that waits for the next run */
+	bool awaiting;	       /* found at start, did not answer yet: not planned */
+	bool records_left;     /* ends that are judged once it has answered */
+	bool launching;	       /* counted in roster.n_starting */
+	bool restart_due;      /* asked for: it is replaced when its turn comes */
+	bool parked;	       /* its link is to a shim that waits for the next run */
+	bool leased;	       /* nothing of it is started without a lease */
+	bool lease_waits;      /* STARTING, until there is one */
+	bool arming;	       /* its shim is to look at the page, and has not said that it did */
+	uint64_t lease_epoch;  /* of the newest lease, which the next run has; `epoch` is of the run */
+	int64_t lease_ms;      /* CLOCK_BOOTTIME; it may be started before that */
+	struct fuse_page page; /* of the run */
+	runner_lease_fn *lease_fn;
+	void *lease_arg;
 	int64_t ready_since_ms; /* CLOCK_MONOTONIC; 0: not ready */
 	bool counting;		/* an end is being taken: it is saved once, after the step */
 	struct probe *probes[HEALTH_WHICH_MAX];
@@ -118,6 +131,21 @@ void runner_stop(struct runner *r, enum shim_why why, const char *why_text);
 void runner_restart(struct runner *r, enum shim_why why, const char *why_text);
 /* Takes another definition for the next run (and for probes now, when nothing has to be restarted for it). */
 void runner_take_spec(struct runner *r, struct agent_spec *spec);
+
+/*
+ * node/runner_lease.c: of one that runs under a lease, as node/holding.h says. It may be started at that epoch, and may
+ * run until then, by CLOCK_BOOTTIME; 0: nothing of it is started. A start waits for it, and one that its fuse has ended
+ * is to start (starting, in status).
+ */
+void runner_lease(struct runner *r, uint64_t epoch, int64_t until_ms);
+/* What runs of it goes on until then; no start follows. */
+void runner_extend(struct runner *r, uint64_t epoch, int64_t until_ms);
+/* Nothing of it runs or is being started; shims that were found have answered. */
+bool runner_is_empty(const struct runner *r);
+/* What runs of it, if anything, goes by a deadline. */
+bool runner_is_armed(const struct runner *r);
+/* Of what runs; FUSE_PAGE_UNARMED also where there is no fuse. */
+int64_t runner_until_ms(const struct runner *r);
 
 /* Whether the newest definition is what runs (or would). */
 bool runner_is_current(const struct runner *r);

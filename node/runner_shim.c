@@ -43,6 +43,7 @@ void runner_message(void *arg, uint32_t type, const void *payload, uint32_t size
 	struct shim_hello hello = {0};
 	struct shim_notify notify = {0};
 	struct shim_exec_done done = {0};
+	struct shim_armed armed = {0};
 
 	switch (type) {
 	case SHIM_HELLO:
@@ -64,6 +65,11 @@ void runner_message(void *arg, uint32_t type, const void *payload, uint32_t size
 		memcpy(&done, payload, MIN(size, sizeof(done)));
 		done.output[sizeof(done.output) - 1] = '\0';
 		runner_exec_done(r, &done);
+		break;
+	case SHIM_ARMED:
+		memcpy(&armed, payload, MIN(size, sizeof(armed)));
+		if (size >= sizeof(armed))
+			runner_armed(r, &armed);
 		break;
 	case SHIM_EXIT:
 		(void)runner_exited(r, payload, size); /* a bad one is told there, and the record is read at the end */
@@ -124,6 +130,7 @@ void runner_hello(struct runner *r, const struct shim_hello *h, bool started, co
 		r->groups_for = r->run_hash;
 		if (h->run == r->run)
 			runner_feed(r, &(struct replica_in){.type = REPLICA_IN_STARTED, .pid = h->pid});
+		runner_lease_started(r);
 		return;
 	}
 	if (!r->awaiting)
@@ -136,6 +143,7 @@ void runner_hello(struct runner *r, const struct shim_hello *h, bool started, co
 		r->records_left = true; /* it may not have been there when they were looked for */
 	take_label(r, label, label_size);
 	take_over(r, h);
+	runner_lease_found(r);
 	adopt_answered(r);
 	if (r->node->serving)
 		runner_go_on(r); /* it has answered late */

@@ -48,12 +48,44 @@ static int keep(struct shimlink *l, const char *frame, size_t n)
 	return 0;
 }
 
+/* One message, and at most one descriptor with it; the kernel drops others. As recv. */
+static ssize_t receive(struct shimlink *l, void *v, size_t size)
+{
+	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))];
+	struct iovec iov = {v, size};
+	struct msghdr msg = {
+		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
+	ssize_t n = recvmsg(l->fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	const struct cmsghdr *cmsg = n < 0 ? NULL : CMSG_FIRSTHDR(&msg);
+
+	if (cmsg && cmsg->cmsg_level == SOL_SOCKET && cmsg->cmsg_type == SCM_RIGHTS &&
+		cmsg->cmsg_len == CMSG_LEN(sizeof(l->came)))
+		memcpy(&l->came, CMSG_DATA(cmsg), sizeof(l->came));
+	return n;
+}
+
+int shimlink_take_fd(struct shimlink *l)
+{
+	int fd = l->came;
+
+	l->came = -1;
+	return fd;
+}
+
+static void drop_came(struct shimlink *l)
+{
+	int fd = shimlink_take_fd(l);
+
+	if (fd >= 0)
+		(void)close(fd); /* nobody wanted it */
+}
+
 /* One message read and told. Returns false when the link is closed. */
 static bool take_one(struct shimlink *l)
 {
 	_Alignas(8) char frame[FRAME_IN_MAX];
 	struct shim_msg head;
-	ssize_t n = recv(l->fd, frame, sizeof(frame), MSG_DONTWAIT);
+	ssize_t n = receive(l, frame, sizeof(frame));
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return false;
@@ -62,13 +94,16 @@ static bool take_one(struct shimlink *l)
 		l->closed(l->arg);
 		return false;
 	}
-	if ((size_t)n < sizeof(head))
+	if ((size_t)n < sizeof(head)) {
+		drop_came(l);
 		return true; /* no message of ours: ignored */
+	}
 	memcpy(&head, frame, sizeof(head));
 	if (head.type == SHIM_EXIT)
 		drop_kept(l); /* what was ordered is so */
 	if (head.size == (size_t)n - sizeof(head))
 		l->message(l->arg, head.type, frame + sizeof(head), head.size);
+	drop_came(l);
 	return l->fd >= 0;
 }
 
@@ -87,7 +122,7 @@ static void on_io(struct ev_loop *loop, ev_io *w, int revents)
 void shimlink_init(
 	struct shimlink *l, struct ev_loop *loop, shimlink_message *message, shimlink_closed *closed, void *arg)
 {
-	*l = (struct shimlink){.loop = loop, .fd = -1, .message = message, .closed = closed, .arg = arg};
+	*l = (struct shimlink){.loop = loop, .fd = -1, .came = -1, .message = message, .closed = closed, .arg = arg};
 }
 
 void shimlink_attach(struct shimlink *l, int fd)

@@ -22,6 +22,7 @@ struct shimlink {
 	shimlink_message *message;
 	shimlink_closed *closed;
 	void *arg;
+	int came;   /* a descriptor that came with the message that is being told; -1: none */
 	char *kept; /* an order that the shim did not read yet, framed; NULL: none */
 	size_t kept_size;
 };
@@ -42,7 +43,9 @@ int shimlink_send(struct shimlink *l, enum shim_msg_type type, const void *paylo
 int shimlink_send_order(struct shimlink *l, enum shim_msg_type type, const void *payload, uint32_t size);
 /* One message that is already framed (an exec plan). */
 int shimlink_send_framed(struct shimlink *l, const void *v, size_t n);
-/* The same, with a descriptor. */
+/* Within shimlink_message: the descriptor that came with it, which is the caller's now; -1: there was none. */
+int shimlink_take_fd(struct shimlink *l);
+/* As shimlink_send_framed, with a descriptor. */
 int shimlink_send_with(struct shimlink *l, const void *v, size_t n, int fd);
 
 #endif

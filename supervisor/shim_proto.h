@@ -42,7 +42,7 @@
 /* Descriptors a shim is started with. 0–2 are /dev/null, /dev/null and the daemon's standard error. */
 #define SHIM_FD_CONTROL 3
 #define SHIM_FD_FILTER	4 /* memfd of struct sock_filter[], or /dev/null: no filter */
-#define SHIM_FD_LEASE	5 /* memfd of one struct shim_lease, or /dev/null: unarmed */
+#define SHIM_FD_LEASE	5 /* memfd of one struct shim_lease, or /dev/null: no fuse */
 #define SHIM_FD_NEXT	6 /* the first that must be closed in a shim */
 
 #define SHIM_FD_NOTIFY_LISTENER 1000 /* where a child sends its seccomp listener: sendmsg on it is let through */
@@ -57,13 +57,15 @@ enum shim_msg_type {
 	SHIM_LABEL,    /* opaque bytes ≤ SHIM_LABEL_MAX, replaces what the plan brought */
 	SHIM_REBIND,   /* nothing: run_dir was wiped, make the sockets again */
 	SHIM_CALL_OFF, /* struct shim_call_off: nobody waits for that probe's command any more, end it; no answer */
+	SHIM_ARM,      /* nothing: the page of the fuse has its first deadline, look; answered by ARMED */
 	/* shim → daemon */
-	SHIM_HELLO = 64, /* struct shim_hello, then the label */
+	SHIM_HELLO = 64, /* struct shim_hello, then the label; with the fuse's page (SCM_RIGHTS), where there is one */
 	SHIM_STARTED,	 /* struct shim_hello, then the label: the agent's exec succeeded */
 	SHIM_NOTIFY,	 /* struct shim_notify: sd_notify of the agent */
 	SHIM_REFUSED,	 /* struct shim_refused: the counts so far; at most one a second */
 	SHIM_EXEC_DONE,	 /* struct shim_exec_done */
 	SHIM_EXIT,	 /* struct shim_exit as in the record; the last message */
+	SHIM_ARMED,	 /* struct shim_armed */
 	SHIM_MSG_MAX
 };
 
@@ -110,7 +112,7 @@ struct shim_rlimit {
 #define SHIM_FLAG_SECCOMP_LEARN	  (1u << 4)  /* continue every call, only record it */
 #define SHIM_FLAG_SECCOMP_KILL	  (1u << 5)  /* a refused call kills (SIGSYS); else it returns EPERM */
 #define SHIM_FLAG_V2		  (1u << 6)  /* group_dir is cgroup v2: memory.events */
-#define SHIM_FLAG_ARMED		  (1u << 7)  /* SHIM_FD_LEASE counts */
+#define SHIM_FLAG_ARMED		  (1u << 7)  /* there is a fuse: SHIM_FD_LEASE counts */
 #define SHIM_FLAG_LOCK_MEMORY	  (1u << 8)  /* mlockall */
 #define SHIM_FLAG_LANDLOCK	  (1u << 9)  /* Landlock, where there is one, refuses writes outside of `writable` */
 #define SHIM_FLAG_STAY		  (1u << 10) /* wait for another plan at the end, while the daemon is there */
@@ -230,6 +232,12 @@ struct shim_call_off {
 	uint32_t size, exec_id;
 };
 
+/* The deadline by which the fuse goes now. */
+struct shim_armed {
+	uint32_t size, pad;
+	int64_t deadline_boot_ns;
+};
+
 /* Where a start failed. */
 enum shim_stage {
 	SHIM_STAGE_NONE,
@@ -308,7 +316,13 @@ static inline void shim_notify_name(const char *dir_run, const char *file_stem, 
 	out[n] = '\0';
 }
 
-/* The page that arms a fuse: one writer (the daemon), one reader (the shim). */
+/*
+ * The page that arms a fuse: one writer (the daemon that started the shim, then those that it gave it to), one reader
+ * (the shim). A deadline only ever moves on, so that it is read again when it has come, and no sooner. Before the first
+ * one the fuse is unarmed, and is told to look (ARM).
+ */
+#define SHIM_LEASE_UNARMED INT64_MAX
+
 struct shim_lease {
 	_Atomic int64_t deadline_boot_ns; /* CLOCK_BOOTTIME; the replica is killed once it has passed */
 };

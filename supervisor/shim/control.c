@@ -130,12 +130,30 @@ int control_send(struct shim *s, uint32_t type, const void *v, size_t n)
 	return -errno;
 }
 
+/* A new daemon gets the page from the one that goes by it. */
+static void add_page(struct msghdr *msg, void *control, size_t n)
+{
+	const int page = SHIM_FD_LEASE;
+	struct cmsghdr *cmsg;
+
+	msg->msg_control = control;
+	msg->msg_controllen = n;
+	cmsg = CMSG_FIRSTHDR(msg);
+	cmsg->cmsg_level = SOL_SOCKET;
+	cmsg->cmsg_type = SCM_RIGHTS;
+	cmsg->cmsg_len = CMSG_LEN(sizeof(page));
+	memcpy(CMSG_DATA(cmsg), &page, sizeof(page));
+}
+
 int control_send_labelled(struct shim *s, uint32_t type, const void *v, size_t n)
 {
+	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {0};
 	struct shim_msg head = {.type = type, .size = (uint32_t)n + s->label_size};
 	struct iovec iov[] = {{&head, sizeof(head)}, {(void *)(uintptr_t)v, n}, {s->label, s->label_size}};
 	struct msghdr msg = {.msg_iov = iov, .msg_iovlen = 3};
 
+	if (type == SHIM_HELLO && s->flags & SHIM_FLAG_ARMED)
+		add_page(&msg, control, sizeof(control));
 	if (s->control < 0)
 		return -ENOTCONN;
 	if (sendmsg(s->control, &msg, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
@@ -175,6 +193,10 @@ static int send_one(struct shim *s, unsigned what, int64_t now_ms)
 	case OWED_HELLO:
 		record_pay(s); /* so that who asks finds it */
 		return send_hello(s, SHIM_HELLO);
+	case OWED_ARMED:
+		return control_send(s, SHIM_ARMED,
+			&(struct shim_armed){.size = sizeof(struct shim_armed), .deadline_boot_ns = s->fuse.seen_ns},
+			sizeof(struct shim_armed));
 	case OWED_NOTIFY:
 		s->notify_told_ms = now_ms;
 		s->notify.size = sizeof(s->notify);
@@ -189,7 +211,7 @@ void control_send_owed(struct shim *s)
 {
 	int64_t now_ms = os_now_ms(CLOCK_MONOTONIC);
 
-	for (unsigned what = OWED_STARTED; what <= OWED_REFUSED && s->owed; what <<= 1) {
+	for (unsigned what = OWED_STARTED; what < OWED_END && s->owed; what <<= 1) {
 		bool early = (what == OWED_NOTIFY && now_ms < s->notify_told_ms + NOTIFY_INTERVAL_MS) ||
 			     (what == OWED_REFUSED && now_ms < s->refused_told_ms + 1000 && !s->ended);
 
@@ -260,6 +282,9 @@ static void take_message(struct shim *s, uint32_t type, const void *v, size_t n)
 		break;
 	case SHIM_REBIND:
 		sockets_check(s);
+		break;
+	case SHIM_ARM:
+		life_arm(s);
 		break;
 	case SHIM_CALL_OFF:
 		memcpy(&off, v, MIN(n, sizeof(off)));

@@ -94,6 +94,9 @@ enum fuse_verdict fuse_look(struct fuse *f)
 	}
 	v.deadline_ns = atomic_load_explicit(&f->lease->deadline_boot_ns, memory_order_acquire);
 	read_clocks(&v.boot_ns, &v.mono_ns);
+	if (f->seen_ns == SHIM_LEASE_UNARMED)
+		v.slept_ns = f->slept_ns = v.boot_ns - v.mono_ns; /* what it slept before it was armed */
+	f->seen_ns = v.deadline_ns;
 	verdict = fusejudge(&v);
 	if (verdict == FUSE_HOLDS && set_timer(f->deadline_fd, v.deadline_ns, 0) < 0)
 		verdict = FUSE_EXPIRED; /* a fuse that cannot be set does not hold */

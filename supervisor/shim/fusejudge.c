@@ -2,15 +2,19 @@
 /*
  * The rule of consensus.md, The fuse: past the deadline a replica is ended at once; after a sleep of the host too,
  * whatever the deadline; a jump of the wall clock means nothing by itself, unless a sleep could not be told from it.
+ * Before the first deadline nothing ends it.
  */
 #include "supervisor/shim/fusejudge.h"
 
 #include "base/util.h"
+#include "supervisor/shim_proto.h"
 
 enum fuse_verdict fusejudge(const struct fuse_view *v)
 {
 	int64_t slept = v->boot_ns - v->mono_ns - v->slept_ns;
 
+	if (v->deadline_ns == SHIM_LEASE_UNARMED)
+		return FUSE_HOLDS;
 	if (slept > FUSE_SLEEP_MIN_NS || slept < -FUSE_SLEEP_MIN_NS)
 		return FUSE_RESUMED;
 	if (v->boot_ns >= v->deadline_ns)

@@ -13,7 +13,7 @@
 enum fuse_verdict { FUSE_HOLDS, FUSE_EXPIRED, FUSE_RESUMED, FUSE_UNSURE, FUSE_VERDICT_MAX };
 
 struct fuse_view {
-	int64_t deadline_ns;	  /* CLOCK_BOOTTIME */
+	int64_t deadline_ns;	  /* CLOCK_BOOTTIME; SHIM_LEASE_UNARMED */
 	int64_t boot_ns, mono_ns; /* the two clocks, read together */
 	int64_t slept_ns;	  /* their difference when the fuse was armed */
 	bool clock_was_set;	  /* CLOCK_REALTIME jumped: a step, or a resume */

@@ -367,6 +367,15 @@ void life_fuse(struct shim *s)
 		life_fence(s, verdict);
 }
 
+/* Before it is opened it is read by its opening. */
+void life_arm(struct shim *s)
+{
+	life_fuse(s);
+	pidns_look(s);
+	if (s->fuse.lease)
+		control_say(s, OWED_ARMED);
+}
+
 void life_time(struct shim *s, int64_t now_ms)
 {
 	if (!s->ended && s->stop_at_ms && now_ms >= s->stop_at_ms) {

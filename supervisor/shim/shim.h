@@ -36,7 +36,9 @@ enum {
 	OWED_STARTED = 1,
 	OWED_HELLO = 2,
 	OWED_NOTIFY = 4,
-	OWED_REFUSED = 8
+	OWED_REFUSED = 8,
+	OWED_ARMED = 16,
+	OWED_END = 32
 }; /* to be sent when the daemon reads again */
 
 enum probe_phase { PROBE_FREE, PROBE_STARTING, PROBE_RUNNING, PROBE_ENDED, PROBE_PHASE_MAX };
@@ -129,6 +131,7 @@ void life_stop(struct shim *s, const struct shim_stop *stop);
 void life_signal(struct shim *s, int sig);
 void life_go_down(struct shim *s); /* SIGTERM: the host's agents are being ended */
 void life_fuse(struct shim *s);
+void life_arm(struct shim *s);
 void life_fence(struct shim *s, enum fuse_verdict verdict);
 void life_time(struct shim *s, int64_t now_ms);
 int64_t life_deadline_ms(const struct shim *s); /* 0: none */
@@ -183,8 +186,9 @@ void probe_call_off(struct shim *s, uint32_t exec_id);
 void probe_abandon(struct shim *s);
 
 /* pidns.c */
-int pidns_open(struct shim *s); /* from here on children are in it */
-#define PIDNS_EXIT_FUSE 86	/* an init that ended everything because of its fuse; + enum fuse_verdict */
+int pidns_open(struct shim *s);	       /* from here on children are in it */
+void pidns_look(const struct shim *s); /* at the fuse, now */
+#define PIDNS_EXIT_FUSE 86	       /* an init that ended everything because of its fuse; + enum fuse_verdict */
 
 /* loop.c */
 void loop_turn(struct shim *s);

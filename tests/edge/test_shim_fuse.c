@@ -115,6 +115,40 @@ static void it_burns_though_the_shim_hangs(void **state)
 	assert_int_equal(k->exit.kind, SHIM_FENCED);
 }
 
+/* Unarmed it outlives its daemons; armed by the next one, it burns, by the shim and by the namespace's init alike. */
+static void unarmed_it_holds_until_it_is_armed(void **state)
+{
+	struct kit *k = *state;
+	struct kit_plan p;
+
+	for (int hangs = 0; hangs < 2; hangs++) {
+		int64_t armed;
+
+		kit_unarmed(k);
+		plan_leased(k, &p, SHIM_FLAG_NEW_PIDNS);
+		kit_run(k, &p);
+		kit_hang_up(k);
+		kit_connect(k);
+		kit_send(k, SHIM_QUERY, NULL, 0);
+		kit_until(k, SHIM_HELLO);
+		assert_int_equal(k->hello.state, SHIM_RUNNING);
+		armed = wait_mono_ms();
+		kit_arm(k, 1500);
+		kit_send(k, SHIM_ARM, NULL, 0);
+		kit_until(k, SHIM_ARMED);
+		assert_int_equal(k->armed.deadline_boot_ns, k->page->deadline_boot_ns);
+		if (hangs) {
+			assert_int_equal(kill(k->pid, SIGSTOP), 0);
+			WAIT_UNTIL(kit_pids(k) == 0, WAIT_BOUND_S);
+			assert_int_equal(kill(k->pid, SIGCONT), 0);
+		}
+		(void)kit_end(k);
+		assert_int_equal(k->exit.kind, SHIM_FENCED);
+		assert_true(wait_mono_ms() - armed >= 1450);
+		assert_int_equal(kit_pids(k), 0);
+	}
+}
+
 static void an_armed_run_ends_and_stops_as_any(void **state)
 {
 	const int nrs[] = {SYS_reboot};
@@ -147,6 +181,7 @@ int main(void)
 		CASE(an_armed_run_without_a_page_does_not_start),
 		CASE(it_burns_without_a_daemon),
 		CASE(it_burns_though_the_shim_hangs),
+		CASE(unarmed_it_holds_until_it_is_armed),
 		CASE(an_armed_run_ends_and_stops_as_any),
 	};
 

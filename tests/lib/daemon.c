@@ -105,7 +105,7 @@ static void exec_daemon(struct daemon_bed *d)
 	fd = open(log, O_WRONLY | O_CREAT | O_APPEND, 0644);
 	(void)dup2(fd, STDERR_FILENO);
 	(void)dup2(fd, STDOUT_FILENO);
-	execl("./coveyd", "coveyd", "-c", config, "--verbose", NULL);
+	execl(d->program ? d->program : "./coveyd", "coveyd", "-c", config, "--verbose", NULL);
 	_exit(126);
 }
 

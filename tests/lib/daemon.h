@@ -16,7 +16,8 @@ struct daemon_bed {
 	char run_dir[96]; /* run, unless set before daemon_start with `socket` */
 	char cgroup[160];
 	char socket[128];
-	int pid; /* of coveyd; 0: not running */
+	int pid;	     /* of coveyd; 0: not running */
+	const char *program; /* in the place of coveyd, unless NULL */
 	int http_port;
 	char extra[512];    /* more lines of the configuration, set before daemon_start */
 	char joins[2][192]; /* files of groups that the daemon enters before its exec; "": none */

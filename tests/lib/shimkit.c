@@ -333,6 +333,9 @@ static void take(struct kit *k, uint32_t type, const char *v, size_t n)
 		memcpy(&k->done, v, sizeof(k->done));
 		k->n_done++;
 		break;
+	case SHIM_ARMED:
+		memcpy(&k->armed, v, sizeof(k->armed));
+		break;
 	case SHIM_EXIT:
 		memcpy(&k->exit, v, sizeof(k->exit));
 		k->exited = true;

@@ -65,6 +65,7 @@ struct kit {
 	struct shim_refused refused;
 	struct shim_exec_done done;
 	unsigned n_done; /* EXEC_DONEs seen */
+	struct shim_armed armed;
 };
 
 /* Makes the beds to come ones on cgroup v2, if this is a host of v1 that has both. */
@@ -124,6 +125,7 @@ void kit_filter(struct kit *k, const int *nrs, size_t n, uint32_t verdict);
 /* One that sends everything but sendmsg to the shim. */
 void kit_filter_learn(struct kit *k);
 void kit_arm(struct kit *k, int64_t ms_from_now);
+void kit_unarmed(struct kit *k); /* a page without a deadline */
 int64_t kit_boot_ns(void);
 
 #endif

@@ -77,13 +77,24 @@ int64_t kit_boot_ns(void)
 	return t.tv_sec * 1000000000LL + t.tv_nsec;
 }
 
+static void make_page(struct kit *k)
+{
+	if (k->lease >= 0)
+		return;
+	k->lease = memfd_create("lease", MFD_CLOEXEC);
+	assert_int_equal(ftruncate(k->lease, 4096), 0);
+	k->page = mmap(NULL, sizeof(*k->page), PROT_READ | PROT_WRITE, MAP_SHARED, k->lease, 0);
+	assert_true(k->page != MAP_FAILED);
+}
+
+void kit_unarmed(struct kit *k)
+{
+	make_page(k);
+	atomic_store(&k->page->deadline_boot_ns, SHIM_LEASE_UNARMED);
+}
+
 void kit_arm(struct kit *k, int64_t ms_from_now)
 {
-	if (k->lease < 0) {
-		k->lease = memfd_create("lease", MFD_CLOEXEC);
-		assert_int_equal(ftruncate(k->lease, 4096), 0);
-		k->page = mmap(NULL, sizeof(*k->page), PROT_READ | PROT_WRITE, MAP_SHARED, k->lease, 0);
-		assert_true(k->page != MAP_FAILED);
-	}
+	make_page(k);
 	atomic_store(&k->page->deadline_boot_ns, kit_boot_ns() + ms_from_now * 1000000);
 }

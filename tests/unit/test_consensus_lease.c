@@ -64,8 +64,10 @@ static void holder_tick(struct holder *h, int64_t at_ms)
 
 static int slot_in(struct holder *h, enum lease_in_type type, uint32_t slot, uint64_t epoch)
 {
-	static const char *const names[] = {
-		[LEASE_IN_HOLD] = "hold", [LEASE_IN_EMPTY] = "empty", [LEASE_IN_RELEASED] = "released"};
+	static const char *const names[] = {[LEASE_IN_HOLD] = "hold",
+		[LEASE_IN_EMPTY] = "empty",
+		[LEASE_IN_GONE] = "gone",
+		[LEASE_IN_RELEASED] = "released"};
 
 	if (!h->quiet)
 		TRACE_EVENT(&h->t, h->now_ms, "%s %u/%u", names[type], (unsigned)slot, (unsigned)epoch);
@@ -200,6 +202,36 @@ static void test_what_was_released_is_not_held_again(void **state)
 	lease_done(&h.l);
 }
 
+/* What another owns is asked for no more; a release goes on being told. */
+static void test_what_is_gone_is_not_asked_for(void **state)
+{
+	struct lease_slot s;
+	struct msg_key web = story_key("web");
+	struct holder h;
+
+	(void)state;
+	holder_setup(&h);
+	h.quiet = true;
+	for (uint32_t i = 0; i < 4; i++)
+		(void)slot_in(&h, LEASE_IN_HOLD, i, 4);
+	holder_tick(&h, 0);
+	grant(&h, 'a', 101, 1, MSG_WHY_NONE);
+	grant(&h, 'b', 101, 1, MSG_WHY_NONE);
+	(void)slot_in(&h, LEASE_IN_EMPTY, 3, 4);
+	(void)slot_in(&h, LEASE_IN_GONE, 0, 4);
+	(void)slot_in(&h, LEASE_IN_GONE, 1, 4);
+	(void)slot_in(&h, LEASE_IN_GONE, 2, 3); /* of an older epoch: nothing */
+	(void)slot_in(&h, LEASE_IN_GONE, 3, 4);
+	assert_false(lease_get(&h.l, &web, 0, &s));
+	assert_false(lease_get(&h.l, &web, 1, &s));
+	assert_true(lease_get(&h.l, &web, 2, &s) && s.state == LEASE_ASKED);
+	assert_true(lease_get(&h.l, &web, 3, &s) && s.state == LEASE_EMPTY);
+	grant(&h, 'c', 101, 1, MSG_WHY_NONE); /* late */
+	assert_false(lease_get(&h.l, &web, 1, &s));
+	lease_done(&h.l);
+	assert_int_equal(h.mem.bytes, 0);
+}
+
 /* Each state × each input that is of one slot. */
 static void test_each_state_and_each_input(void **state)
 {
@@ -268,6 +300,7 @@ int main(void)
 		cmocka_unit_test(test_a_holder),
 		cmocka_unit_test(test_both_majorities_grant),
 		cmocka_unit_test(test_what_was_released_is_not_held_again),
+		cmocka_unit_test(test_what_is_gone_is_not_asked_for),
 		cmocka_unit_test(test_each_state_and_each_input),
 		cmocka_unit_test(test_the_last_slot),
 	};

@@ -11,6 +11,7 @@
 #include "supervisor/shim/fusejudge.h"
 #include "supervisor/shim/notifymsg.h"
 #include "supervisor/shim/text.h"
+#include "supervisor/shim_proto.h"
 #include "tests/lib/test.h"
 
 static void text_is_bounded(void **state)
@@ -152,7 +153,7 @@ static void a_fuse_burns_when_it_must(void **state)
 	v.mono_ns = 1000;
 	assert_int_equal(fusejudge(&v), FUSE_EXPIRED);
 	v = lease();
-	v.deadline_ns = INT64_MAX; /* a sleep ends it whatever the deadline */
+	v.deadline_ns = INT64_MAX - 1; /* a sleep ends it whatever the deadline */
 	v.boot_ns += FUSE_SLEEP_MIN_NS + 1;
 	assert_int_equal(fusejudge(&v), FUSE_RESUMED);
 	v.boot_ns--;
@@ -162,6 +163,9 @@ static void a_fuse_burns_when_it_must(void **state)
 	assert_int_equal(fusejudge(&v), FUSE_HOLDS);
 	v.has_rtc = false;
 	assert_int_equal(fusejudge(&v), FUSE_UNSURE);
+	v.deadline_ns = SHIM_LEASE_UNARMED;
+	v.boot_ns += 3600000000000;
+	assert_int_equal(fusejudge(&v), FUSE_HOLDS);
 	for (int i = 0; i < FUSE_VERDICT_MAX; i++)
 		assert_non_null(fusejudge_text((enum fuse_verdict)i));
 }

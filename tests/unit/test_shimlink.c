@@ -5,6 +5,7 @@
 #include "node/shimlink.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -16,6 +17,8 @@ struct bed {
 	struct shimlink link;
 	int shim; /* its end */
 	unsigned n_messages, n_closed;
+	int took; /* the descriptor that came last; -1: none */
+	bool wants;
 };
 
 static void on_message(void *arg, uint32_t type, const void *payload, uint32_t size)
@@ -26,6 +29,7 @@ static void on_message(void *arg, uint32_t type, const void *payload, uint32_t s
 	(void)payload;
 	(void)size;
 	b->n_messages++;
+	b->took = b->wants ? shimlink_take_fd(&b->link) : -1;
 }
 
 static void on_closed(void *arg)
@@ -198,6 +202,71 @@ static void test_a_shim_that_is_gone_is_told_nothing(void **state)
 	ev_loop_destroy(b.loop);
 }
 
+static int open_descriptors(void)
+{
+	int n = 0;
+
+	for (int fd = 0; fd < 256; fd++)
+		n += fcntl(fd, F_GETFD) >= 0;
+	return n;
+}
+
+/* With so many descriptors, all of one file. */
+static void send_descriptors(const struct bed *b, int fd, size_t n, size_t bytes)
+{
+	const struct shim_msg head = {.type = SHIM_HELLO};
+	union {
+		char bytes[CMSG_SPACE(3 * sizeof(int))];
+		struct cmsghdr align;
+	} control = {{0}};
+	struct iovec iov = {(void *)(uintptr_t)&head, bytes};
+	struct msghdr msg = {.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = CMSG_SPACE(n * sizeof(int))};
+	struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
+
+	cmsg->cmsg_level = SOL_SOCKET;
+	cmsg->cmsg_type = SCM_RIGHTS;
+	cmsg->cmsg_len = CMSG_LEN(n * sizeof(int));
+	for (size_t i = 0; i < n; i++)
+		memcpy(CMSG_DATA(cmsg) + i * sizeof(int), &fd, sizeof(fd));
+	assert_int_equal(sendmsg(b->shim, &msg, 0), bytes);
+}
+
+/* It is the one's that takes it within the message; nobody else's, and none is left open. */
+static void test_a_descriptor_that_comes(void **state)
+{
+	struct bed b = bed_make();
+	int file, had;
+
+	(void)state;
+	bed_open(&b);
+	file = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	had = open_descriptors();
+	send_descriptors(&b, file, 1, sizeof(struct shim_msg));
+	turn(&b);
+	assert_int_equal(b.n_messages, 1);
+	assert_int_equal(shimlink_take_fd(&b.link), -1);
+	assert_int_equal(open_descriptors(), had);
+	send_descriptors(&b, file, 1, 1); /* with no message of ours */
+	turn(&b);
+	assert_int_equal(open_descriptors(), had);
+	b.wants = true;
+	send_descriptors(&b, file, 1, sizeof(struct shim_msg));
+	turn(&b);
+	assert_int_equal(b.n_messages, 2);
+	assert_true(b.took >= 0 && fcntl(b.took, F_GETFD) == FD_CLOEXEC);
+	assert_int_equal(open_descriptors(), had + 1);
+	(void)close(b.took); /* of /dev/null; so below */
+	assert_int_equal(send(b.shim, &(struct shim_msg){.type = SHIM_HELLO}, sizeof(struct shim_msg), 0),
+		sizeof(struct shim_msg));
+	turn(&b);
+	assert_int_equal(b.took, -1);
+	(void)close(file);
+	bed_done(&b);
+}
+
 static void test_without_memory_it_is_told(void **state)
 {
 	(void)state;
@@ -224,6 +293,7 @@ int main(void)
 		cmocka_unit_test(test_one_that_goes_at_once_is_newer),
 		cmocka_unit_test(test_the_end_of_the_run_drops_it),
 		cmocka_unit_test(test_a_shim_that_is_gone_is_told_nothing),
+		cmocka_unit_test(test_a_descriptor_that_comes),
 		cmocka_unit_test(test_without_memory_it_is_told),
 	};
 
