@@ -78,8 +78,12 @@ static void route(struct council *c, const struct registers_out *out)
 	case REGISTERS_OUT_WRITE:
 		votes_write(c->votes, out->write);
 		break;
+	case REGISTERS_OUT_GRANT:
+		council_hold_msg(c, &out->msg);
+		break;
 	case REGISTERS_OUT_CHOSEN:
 		council_hint_chosen(c, out);
+		c->cfg_changed |= out->key.n == 0; /* the times of leases may be others */
 		if (out->key.n > 0)
 			decided_chosen(c->n, &out->key, &out->ballot, out->value);
 		break;
@@ -123,7 +127,7 @@ static void answer(struct council_ask *k, const struct agree_answer *a)
 
 static void arm(struct council *c)
 {
-	int64_t at = c->ended ? DEADLINE_NEVER : agree_deadline_ms(c->a);
+	int64_t at = c->ended ? DEADLINE_NEVER : MIN(agree_deadline_ms(c->a), holding_deadline_ms(&c->hold));
 
 	if (at == c->armed_ms && ev_is_active(&c->timer))
 		return;
@@ -155,13 +159,41 @@ static int step(struct council *c, const struct agree_in *in)
 	return rc;
 }
 
-/* What is due at once: proposals to our own voter among it. */
-static void go_on(struct council *c)
+static void ask_self(struct council *c)
 {
+	while (!list_is_empty(&c->self_asks)) {
+		struct council_self *s = LIST_ENTRY(c->self_asks.next, struct council_self, link);
+
+		list_del(&s->link);
+		(void)step(c, &(struct agree_in){.type = AGREE_IN_REGISTERS,
+				      .registers = &(struct registers_in){.type = REGISTERS_IN_MSG, .msg = &s->m}});
+		free(s);
+	}
+}
+
+/* What is due at once: proposals to our own voter among it. */
+void council_go_on(struct council *c)
+{
+	if (c->stepping || !c->a || c->ended)
+		return;
+	ask_self(c);
 	for (int i = 0; i < STEPS_A_TURN && agree_deadline_ms(c->a) <= c->n->now.mono_ms; i++)
 		(void)step(c, &(struct agree_in){.type = AGREE_IN_REGISTERS,
 				      .registers = &(struct registers_in){.type = REGISTERS_IN_TICK}});
 	arm(c);
+}
+
+void council_ask_self(struct council *c, const struct msg *m)
+{
+	struct council_self *s = mem_alloc(sizeof(*s) + m->n_leases * sizeof(s->leases[0]));
+
+	if (!s)
+		return; /* as one that was lost */
+	s->m = *m;
+	if (m->n_leases > 0)
+		memcpy(s->leases, m->leases, m->n_leases * sizeof(s->leases[0]));
+	s->m.leases = s->leases;
+	list_add_tail(&c->self_asks, &s->link);
 }
 
 int council_in(struct council *c, const struct agree_in *in)
@@ -171,7 +203,7 @@ int council_in(struct council *c, const struct agree_in *in)
 	if (!c->a || c->ended)
 		return -ESHUTDOWN;
 	rc = step(c, in);
-	go_on(c);
+	council_go_on(c);
 	return rc;
 }
 
@@ -189,7 +221,8 @@ static void on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 	(void)loop;
 	(void)revents;
 	node_now(c->n);
-	go_on(c);
+	council_hold_tick(c);
+	council_go_on(c);
 }
 
 static void on_again(struct ev_loop *loop, ev_timer *w, int revents)
@@ -211,6 +244,7 @@ static void on_message(void *arg, const struct msg *m)
 		return;
 	}
 	council_seen_answer(c, m);
+	council_hold_msg(c, m);
 	registers_in(c, &(struct registers_in){.type = REGISTERS_IN_MSG, .msg = m});
 }
 
@@ -246,12 +280,18 @@ static const struct votes_hooks hooks = {.stored = on_stored, .full = on_full, .
 
 /* ---- the turn ---- */
 
+static void sleep_is_over(struct council *c)
+{
+	registers_in(c, &(struct registers_in){.type = REGISTERS_IN_RESUMED});
+	council_hold_resumed(c);
+}
+
 static void look_for_sleep(struct council *c)
 {
 	int64_t slept_ms = c->n->now.boot_ms - c->n->now.mono_ms;
 
 	if (slept_ms > c->slept_ms + SLEPT_MS)
-		registers_in(c, &(struct registers_in){.type = REGISTERS_IN_RESUMED});
+		sleep_is_over(c);
 	c->slept_ms = MAX(c->slept_ms, slept_ms);
 }
 
@@ -325,9 +365,13 @@ void council_turn(struct council *c)
 		ev_timer_start(c->n->loop, &c->again);
 	}
 	council_seen_turn(c);
-	if (c->cfg_changed)
+	if (c->cfg_changed) {
+		c->cfg_changed = false;
 		tell_voters(c);
-	c->cfg_changed = false;
+		council_hold_cfg(c);
+	}
+	decided_hold_due(c->n);
+	council_hold_turn(c);
 	council_hint_turn(c);
 	arm(c);
 }
@@ -386,6 +430,7 @@ int council_open(struct node *n, struct council **ret, struct err *e)
 	c->n = n;
 	list_init(&c->asks);
 	list_init(&c->asked);
+	list_init(&c->self_asks);
 	ev_timer_init(&c->timer, on_timer, 0., 0.);
 	ev_timer_init(&c->again, on_again, AGAIN_S, 0.);
 	c->timer.data = c->again.data = c;
@@ -402,6 +447,7 @@ int council_open(struct node *n, struct council **ret, struct err *e)
 		return rc;
 	}
 	*ret = c;
+	n->leases = true;
 	return 0;
 }
 
@@ -428,6 +474,8 @@ int council_load(struct council *c, struct err *e)
 		rc = load_without_votes(c, &why, e);
 	else if (rc < 0)
 		memcpy(e, &why, sizeof(*e));
+	if (rc == 0)
+		rc = council_hold_load(c, e);
 	if (rc == 0)
 		rc = votes_load_chosen(c->votes, load_chosen, c, e);
 	if (rc == 0)
@@ -465,6 +513,9 @@ void council_close(struct council *c)
 		return;
 	votes_free(c->votes);
 	agree_free(c->a);
+	council_hold_done(c);
+	LIST_FOREACH_SAFE (at, &c->self_asks)
+		free(LIST_ENTRY(at, struct council_self, link));
 	council_view_done(c);
 	council_hint_done(c);
 	council_seen_done(c);

@@ -53,6 +53,9 @@ bool council_is_voter(const struct council *c, uint64_t member);
 
 const struct register_root *council_root(const struct council *c); /* NULL: it is not known */
 
+/* A planned stop: what runs under leases goes on for a while. Turns the loop, for a second at most. */
+void council_farewell(struct council *c);
+
 /* ---- for people ---- */
 
 /* The names of those that vote, as one array. */

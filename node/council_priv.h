@@ -9,6 +9,8 @@
 #include "base/list.h"
 #include "consensus/keyed.h"
 #include "node/council.h"
+#include "node/holding.h"
+#include "node/register_agent.h"
 #include "node/register_def.h"
 #include "node/register_view.h"
 #include "node/votes.h"
@@ -25,6 +27,12 @@ struct council_ask {
 	council_answered *fn;
 	void *arg;
 	uint8_t text[]; /* of the definition */
+};
+
+struct council_self {
+	struct list link;
+	struct msg m;
+	struct msg_lease leases[];
 };
 
 struct council_def {
@@ -63,6 +71,11 @@ struct council {
 	bool cfg_changed;
 	bool keep_again; /* decided.c: a value is not on disk */
 	ev_timer again;
+	struct list self_asks; /* of struct council_self: for our own voter */
+	/* council_hold.c */
+	struct holding hold;
+	bool hold_due;	   /* something changed that its replicas, or it, are to hear of */
+	bool hold_chosen; /* agents have new values: struct agent.hold_due */
 	/* council_view.c */
 	bool has_view;
 	struct told told;
@@ -90,6 +103,21 @@ extern const struct value_mem council_mem;
 
 /* One input, and what follows from it. */
 int council_in(struct council *c, const struct agree_in *in);
+
+void council_go_on(struct council *c);
+/* A request to our own voter; copied. */
+void council_ask_self(struct council *c, const struct msg *m);
+
+/* ---- council_hold.c ---- */
+
+int council_hold_load(struct council *c, struct err *e);
+void council_hold_done(struct council *c);
+void council_hold_msg(struct council *c, const struct msg *m); /* GRANT or REFUSED; others are passed over */
+void council_hold_cfg(struct council *c);
+void council_hold_resumed(struct council *c);
+void council_hold_chosen(struct council *c, const struct msg_key *key, const struct register_agent *r);
+void council_hold_tick(struct council *c);
+void council_hold_turn(struct council *c);
 
 /* ---- council_view.c ---- */
 

@@ -180,6 +180,7 @@ static void take(struct node *n, const char *name, const struct register_agent *
 	a->paused = r->v.rollout.state == SCHED_ROLLOUT_PAUSED;
 	if (r->v.n_decisions > 0)
 		a->changed_wall_ms = r->v.decisions[r->v.n_decisions - 1].wall_ms;
+	a->hold_due = n->council->hold_chosen = true;
 	roster_mark(a);
 }
 
@@ -214,6 +215,38 @@ static void take_value(
 void decided_loaded(struct node *n, const struct msg_key *key, const struct ballot *ballot, struct msg_bytes value)
 {
 	take_value(n, key, ballot, value);
+}
+
+/* ---- leases ---- */
+
+void decided_hold(struct node *n, const struct msg_key *key, struct msg_bytes value)
+{
+	struct register_agent r;
+
+	if (!read_value(key, value, &r))
+		return;
+	council_hold_chosen(n->council, key, &r);
+	register_agent_done(&r);
+}
+
+void decided_hold_due(struct node *n)
+{
+	struct msg_bytes value;
+	struct ballot ballot;
+	struct msg_key key;
+
+	if (!n->council->hold_chosen)
+		return;
+	n->council->hold_chosen = false;
+	LIST_FOREACH (at, &n->roster.order) {
+		struct agent *a = LIST_ENTRY(at, struct agent, order);
+
+		if (!a->hold_due)
+			continue;
+		a->hold_due = false;
+		if (decided_key(a->name, &key) && council_get(n->council, a->name, &ballot, &value))
+			decided_hold(n, &key, value);
+	}
 }
 
 /* ---- disk first ---- */

@@ -40,6 +40,9 @@ void decided_chosen(
 void decided_loaded(
 	struct node *n, const struct msg_key *key, const struct ballot *ballot, struct msg_bytes value);
 void decided_again(struct node *n); /* what the disk did not take */
+/* Which of its leased slots are this node's, by that value: council_hold.c is told. */
+void decided_hold(struct node *n, const struct msg_key *key, struct msg_bytes value);
+void decided_hold_due(struct node *n); /* of all that have changed since */
 /* Nothing of it is here any more, and nobody asks: it needs no row. */
 void decided_gone(struct node *n, const struct agent *a);
 

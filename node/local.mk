@@ -47,6 +47,7 @@ libnode_a_SOURCES = \
 	%D%/council.c \
 	%D%/council.h \
 	%D%/council_hint.c \
+	%D%/council_hold.c \
 	%D%/council_priv.h \
 	%D%/council_seen.c \
 	%D%/council_tell.c \

@@ -549,6 +549,8 @@ int node_run(struct node *n)
 	if (n->cluster)
 		cluster_begin(n->cluster);
 	ev_run(n->loop, 0);
+	if (n->council && !n->failed)
+		council_farewell(n->council);
 	if (n->again)
 		signals_leave(n); /* which may still say that it is the end */
 	if (!n->again)
