@@ -11,6 +11,50 @@
 #include "node/node.h"
 #include "scheduler/explain.h"
 
+const struct register_root *council_root(const struct council *c)
+{
+	return agree_root(c->a);
+}
+
+bool council_get(const struct council *c, const char *agent, struct ballot *ret_ballot, struct msg_bytes *ret_value)
+{
+	struct msg_key key;
+
+	return c && c->a && decided_key(agent, &key) &&
+	       registers_get(agree_registers(c->a), &key, ret_ballot, ret_value);
+}
+
+const struct quorum_cfg *council_voters(const struct council *c)
+{
+	return registers_cfg(agree_registers(c->a));
+}
+
+bool council_is_voter(const struct council *c, uint64_t member)
+{
+	const struct quorum_cfg *cfg = council_voters(c);
+
+	for (uint8_t i = 0; i < cfg->old.n; i++)
+		if (gossip_id_of(cfg->old.v[i].v) == member)
+			return true;
+	for (uint8_t i = 0; i < cfg->next.n; i++)
+		if (gossip_id_of(cfg->next.v[i].v) == member)
+			return true;
+	return false;
+}
+
+const char *council_fault(const struct council *c, char *out, size_t n)
+{
+	const struct cluster *cluster = c->n->cluster;
+
+	if (cluster && cluster_fault(cluster, out, n))
+		return out;
+	if (registers_cfg(agree_registers(c->a))->epoch == 0) {
+		(void)snprintf(out, n, "%s has not heard yet who votes", c->n->cfg->name); /* cut is fine */
+		return out;
+	}
+	return NULL;
+}
+
 static bool is_there(const struct council *c, const struct uuid *node)
 {
 	const struct gossip *g = c->n->cluster ? cluster_core(c->n->cluster) : NULL;
@@ -108,8 +152,7 @@ struct planned {
 	void *ctx;
 };
 
-static void say(
-	void *ctx, const struct sched_value *was, const struct sched_value *next, const struct sched_view *view)
+static void say(void *ctx, const struct sched_value *was, const struct sched_value *next, const struct sched_view *view)
 {
 	const struct planned *p = ctx;
 	const struct sched_decision *d = next->n_decisions > 0 ? &next->decisions[next->n_decisions - 1] : NULL;
@@ -124,7 +167,8 @@ static void say(
 	(void)snprintf(text, sizeof(text), "%s: %s", p->agent, explain_decision(d, view, step, sizeof(step)));
 	p->fn(p->ctx, text);
 	for (uint32_t i = 0; i < d->n_steps && i < SCHED_STEPS_MAX; i++) {
-		(void)snprintf(text, sizeof(text), "%s: %s", p->agent, explain_step(&d->steps[i], view, step, sizeof(step)));
+		(void)snprintf(
+			text, sizeof(text), "%s: %s", p->agent, explain_step(&d->steps[i], view, step, sizeof(step)));
 		p->fn(p->ctx, text);
 	}
 	if (d->n_steps > SCHED_STEPS_MAX) {

@@ -105,8 +105,8 @@ static struct decided *make(const struct node *n, const struct register_agent *r
 /* ---- into the roster ---- */
 
 /* Texts that are as they were need not be read again. */
-static struct agent_spec *spec_of(struct node *n, struct agent_spec *had, struct agent_spec *had_too,
-	struct msg_bytes text, const char *name)
+static struct agent_spec *spec_of(
+	struct node *n, struct agent_spec *had, struct agent_spec *had_too, struct msg_bytes text, const char *name)
 {
 	struct agent_spec *const known[] = {had, had_too};
 	const struct register_def *d;
@@ -156,7 +156,7 @@ static void take(struct node *n, const char *name, const struct register_agent *
 	before = spec_of(n, a->spec, a->before, r->before, name);
 	d = make(n, r, ballot, now ? now : a->spec);
 	if (!d || (!now && !a->spec)) {
-		free(d); /* a definition that cannot be read here, of which nothing runs; or no memory: with the next one */
+		free(d); /* it cannot be read here, and nothing of it runs; or no memory: with the next one */
 		spec_unref(now);
 		spec_unref(before);
 		if (!a->spec)
@@ -199,8 +199,7 @@ static bool read_value(const struct msg_key *key, struct msg_bytes value, struct
 	return false;
 }
 
-static void take_value(
-	struct node *n, const struct msg_key *key, const struct ballot *ballot, struct msg_bytes value)
+static void take_value(struct node *n, const struct msg_key *key, const struct ballot *ballot, struct msg_bytes value)
 {
 	char name[NAME_MAX_LEN + 1];
 	struct register_agent r;
@@ -338,7 +337,8 @@ void decided_gone(struct node *n, const struct agent *a)
 	struct msg_key key;
 
 	if (a->decided && !a->decided->named && n->council && decided_key(a->name, &key))
-		(void)votes_drop_chosen(n->council->votes, &key, node_stored, n); /* full: a row too many, for a while */
+		(void)votes_drop_chosen(
+			n->council->votes, &key, node_stored, n); /* full: a row too many, for a while */
 }
 
 /* ---- asked by the roster ---- */
