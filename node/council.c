@@ -284,6 +284,7 @@ void council_turn(struct council *c)
 		tell_voters(c);
 		council_hold_cfg(c);
 	}
+	council_import_turn(c);
 	decided_hold_due(c->n);
 	council_hold_turn(c);
 	council_hint_turn(c);

@@ -11,6 +11,7 @@
  *	council_told.c   what gossip tells
  *	council_tell.c   what people are told
  *	council_hold.c   leases
+ *	council_import.c what a node alone has had becomes the cluster's
  *	council_view.c   what is known of the cluster when something is decided
  *	council_hint.c   how nodes hear that something was chosen
  *	council_seen.c   what voters have written, as their peers remember it; when this one may vote

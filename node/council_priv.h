@@ -8,13 +8,16 @@
 
 #include "base/list.h"
 #include "consensus/keyed.h"
+#include "base/mem.h"
 #include "node/council.h"
+#include "node/decided.h"
 #include "node/holding.h"
 #include "node/register_agent.h"
 #include "node/register_def.h"
 #include "node/register_view.h"
 #include "node/votes.h"
 
+#define COUNCIL_IMPORT_MS 5000 /* until it is tried again */
 #define COUNCIL_DEFS_MAX 1024 /* definitions that were read: by a hash of their text */
 
 /* A command, until it is answered. */
@@ -69,6 +72,7 @@ struct council {
 	struct list asks, asked; /* not given to the core yet; given */
 	uint64_t token;
 	bool cfg_changed;
+	int64_t import_at_ms; /* CLOCK_MONOTONIC: what a node alone had is to become the cluster's; DEADLINE_NEVER */
 	bool keep_again; /* decided.c: a value is not on disk */
 	ev_timer again;
 	struct list self_asks; /* of struct council_self: for our own voter */
@@ -111,6 +115,10 @@ void council_on_again(struct ev_loop *loop, ev_timer *w, int revents);
 void council_on_message(void *arg, const struct msg *m);
 /* A request to our own voter; copied. */
 void council_ask_self(struct council *c, const struct msg *m);
+
+/* ---- council_import.c ---- */
+
+void council_import_turn(struct council *c);
 
 /* ---- council_ask.c ---- */
 

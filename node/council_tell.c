@@ -42,25 +42,32 @@ bool council_is_voter(const struct council *c, uint64_t member)
 	return false;
 }
 
-const char *council_fault(const struct council *c, char *out, size_t n)
-{
-	const struct cluster *cluster = c->n->cluster;
-
-	if (cluster && cluster_fault(cluster, out, n))
-		return out;
-	if (registers_cfg(agree_registers(c->a))->epoch == 0) {
-		(void)snprintf(out, n, "%s has not heard yet who votes", c->n->cfg->name); /* cut is fine */
-		return out;
-	}
-	return NULL;
-}
-
 static bool is_there(const struct council *c, const struct uuid *node)
 {
 	const struct gossip *g = c->n->cluster ? cluster_core(c->n->cluster) : NULL;
 	struct gossip_member m;
 
 	return g && gossip_member_get(g, gossip_id_of(node->v), &m) && m.state <= GOSSIP_SUSPECT;
+}
+
+/* "n1, n2" of those that are there, or are not. */
+static char *names(const struct council *c, bool there, char *out, size_t n)
+{
+	const struct gossip *g = cluster_core(c->n->cluster);
+	const struct quorum_cfg *cfg = council_voters(c);
+	size_t at = 0;
+
+	out[0] = '\0';
+	for (int i = 0; i < quorum_voters(cfg) && at < n; i++) {
+		const struct uuid *v = quorum_voter(cfg, i);
+		struct gossip_member m;
+		bool known = g && gossip_member_get(g, gossip_id_of(v->v), &m) && m.has_record;
+
+		if (is_there(c, v) == there)
+			at += (size_t)snprintf(out + at, n - at, "%s%s", at ? ", " : "",
+				known ? m.record.name.v : "one that is not known"); /* cut is fine */
+	}
+	return out;
 }
 
 bool council_has_quorum(const struct council *c)
@@ -96,6 +103,24 @@ bool council_has_handed_over(const struct council *c)
 			return false; /* what runs on every node runs on: it is nobody else's */
 	}
 	return true;
+}
+
+const char *council_fault(const struct council *c, char *out, size_t n)
+{
+	const struct cluster *cluster = c->n->cluster;
+	char missing[256];
+
+	if (cluster && cluster_fault(cluster, out, n))
+		return out;
+	if (registers_cfg(agree_registers(c->a))->epoch == 0) {
+		(void)snprintf(out, n, "%s has not heard yet who votes", c->n->cfg->name); /* cut is fine */
+		return out;
+	}
+	if (council_has_quorum(c))
+		return NULL;
+	(void)snprintf(out, n, "no majority of the voters is there: of %d votes those of %s are missing",
+		quorum_voters(council_voters(c)), names(c, false, missing, sizeof(missing)));
+	return out;
 }
 
 void council_pack_voters(const struct council *c, struct mp_writer *w)

@@ -163,6 +163,8 @@ static void take(struct node *n, const char *name, const struct register_agent *
 			roster_drop(a);
 		return;
 	}
+	if (!a->decided && a->spec) /* a row of when this node was alone says no more what is wanted */
+		(void)store_del_agent(n->store, name, node_stored, n); /* full: imported again at the next start */
 	free(a->decided);
 	a->decided = d;
 	if (now) {

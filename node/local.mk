@@ -49,6 +49,7 @@ libnode_a_SOURCES = \
 	%D%/council_ask.c \
 	%D%/council_hint.c \
 	%D%/council_hold.c \
+	%D%/council_import.c \
 	%D%/council_open.c \
 	%D%/council_priv.h \
 	%D%/council_seen.c \
