@@ -18,7 +18,7 @@
 #include "node/votes.h"
 
 #define COUNCIL_IMPORT_MS 5000 /* until it is tried again */
-#define COUNCIL_DEFS_MAX 1024 /* definitions that were read: by a hash of their text */
+#define COUNCIL_DEFS_MAX  1024 /* definitions that were read: by a hash of their text */
 
 /* A command, until it is answered. */
 struct council_ask {
@@ -73,7 +73,7 @@ struct council {
 	uint64_t token;
 	bool cfg_changed;
 	int64_t import_at_ms; /* CLOCK_MONOTONIC: what a node alone had is to become the cluster's; DEADLINE_NEVER */
-	bool keep_again; /* decided.c: a value is not on disk */
+	bool keep_again;      /* decided.c: a value is not on disk */
 	ev_timer again;
 	struct list self_asks; /* of struct council_self: for our own voter */
 	/* council_hold.c */
