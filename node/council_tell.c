@@ -85,6 +85,13 @@ const struct uuid *council_self(const struct council *c)
 	return &c->self;
 }
 
+bool council_is_leaving(const struct council *c, const struct uuid *node)
+{
+	const struct register_root *root = c->a ? council_root(c) : NULL;
+
+	return root && register_nodes_has(&root->leaving, register_node_of(node));
+}
+
 bool council_is_draining(const struct council *c, const struct uuid *node)
 {
 	const struct register_root *root = c->a ? council_root(c) : NULL;

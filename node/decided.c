@@ -183,6 +183,7 @@ static void take(struct node *n, const char *name, const struct register_agent *
 	if (r->v.n_decisions > 0)
 		a->changed_wall_ms = r->v.decisions[r->v.n_decisions - 1].wall_ms;
 	a->hold_due = n->council->hold_chosen = true;
+	n->roster.depends |= a->spec->depends_on.n > 0;
 	roster_mark(a);
 }
 
