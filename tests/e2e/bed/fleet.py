@@ -40,6 +40,11 @@ def wait_for(condition, what, bound_s=BOUND_S, each_s=0.02):
     return found
 
 
+def voters_of(members):
+    """How many vote where the cluster is to choose."""
+    return min(members - (members % 2 == 0), 5)
+
+
 class Node:
     """One daemon. gossip: lines of that section, or None."""
 
@@ -57,7 +62,8 @@ class Node:
 
     def configure(self, gossip=None, more="", name=None):
         with open(os.path.join(self.dir, "coveyd.yaml"), "w", encoding="ascii") as f:
-            f.write(f"node: {{name: {name or self.name}, labels: {{host: {self.name}}}}}\ndata_dir: {self.dir}/data\nrun_dir: {self.run_dir}\n"
+            f.write(f"node: {{name: {name or self.name}, labels: {{host: {self.name}}}}}\n"
+                    f"data_dir: {self.dir}/data\nrun_dir: {self.run_dir}\n"
                     f"agents_dir: {self.dir}/agents.d\ncgroup: {{parent: {self.group}}}\n"
                     f"http: {{bind: 127.0.0.1:7948}}\n{more}")
             if gossip is not None:
@@ -182,13 +188,22 @@ class Fleet:
         return "join: [" + ", ".join(f"{x.address}:{PORT}" for x in self.nodes[:seeds]) + "]"
 
     def form(self, nodes=None, seeds=3, **more):
-        """Configures and starts them, founds on the first, and waits until all see all."""
+        """Configures and starts them, founds on the first, and waits until all see all, and as many vote as are to."""
         nodes = nodes or self.nodes
         for node in nodes:
             node.configure(gossip=self.gossip(node, seeds), **more)
         self.start(nodes)
         nodes[0].ask("init")
         self.wait_seen({node.name: "alive" for node in nodes}, nodes)
+        self.wait_voters(voters_of(len(nodes)), nodes)
+
+    def wait_voters(self, n, by=None):
+        """Until each of `by` knows of so many that vote, and of the same: their names."""
+        def agree():
+            seen = [sorted(node.cluster().get("voters", [])) for node in by or self.nodes]
+            return seen[0] if all(s == seen[0] for s in seen) and len(seen[0]) == n else None
+
+        return wait_for(agree, f"{n} voters")
 
     def wait_seen(self, states, by=None):
         """Until each of `by` sees these members in these states ("gone": not at all)."""
