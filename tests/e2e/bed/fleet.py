@@ -2,6 +2,7 @@
 """Daemons, one on each host of a bed's network, each with its own data_dir, run_dir and parent of cgroups: started,
 killed, paused, asked. Whatever they leave is ended and removed with the fleet.
 """
+import contextlib
 import json
 import os
 import shutil
@@ -43,6 +44,13 @@ def wait_for(condition, what, bound_s=BOUND_S, each_s=0.02):
 def voters_of(members):
     """How many vote where the cluster is to choose."""
     return min(members - (members % 2 == 0), 5)
+
+
+def reap():
+    """All that ended and are ours, those that came to us among them."""
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0] != 0:
+            pass
 
 
 class Node:
@@ -240,16 +248,11 @@ class Fleet:
         for node in self.nodes:
             if node.child and node.child.poll() is None:
                 node.resume()
-        left = [f"process {p} ({c})" for p, c in procs.kill_tree(os.getpid()).items()]
+        left = [f"process {p} ({c})" for p, c in procs.kill_tree(os.getpid(), reap=reap).items()]
         for node in self.nodes:
             if node.child:
                 node.child.wait(5)
-        while True:  # those that came to us
-            try:
-                if os.waitpid(-1, os.WNOHANG)[0] == 0:
-                    break
-            except ChildProcessError:
-                break
+        reap()
         for node in self.nodes:
             left += cgroups.remove(node.group)
         self.net.down()
@@ -269,6 +272,10 @@ class Fleet:
             for node in self.nodes:
                 if os.path.exists(node.log_path):
                     print(f"-- {node.name}:\n{node.log()[-2000:]}", file=sys.stderr)
+        odd = [f"{n.name}: {line}" for n in self.nodes if os.path.exists(n.log_path)
+               for line in n.log().splitlines() if "(null)" in line]
         shutil.rmtree(self.dir, ignore_errors=True)
+        if odd and fault is None:
+            raise FleetError(f"said without a text: {odd[0]}")
         if left and fault is None:
             raise FleetError(f"left behind: {', '.join(left[:5])}")
