@@ -78,6 +78,21 @@ static void answer(struct life *a, int rc, const char *why)
 	verbs_next(n);
 }
 
+/* Frees it. */
+static void answer_unknown(struct life *a)
+{
+	struct node *n = a->c->n;
+
+	a->c->asked = NULL;
+	control_refuse(a->rq, "unknown",
+		"it is not known whether it was decided: no majority of the voters has answered in time; repeat it "
+		"with --op %s",
+		ops_id(a->op));
+	ops_forget(n, a->op);
+	free(a);
+	verbs_next(n);
+}
+
 /* ---- beginning ---- */
 
 static void later(struct cluster *c, enum cluster_due due, double after_s)
@@ -402,10 +417,10 @@ static void on_leave_decided(void *arg, const struct agree_answer *r)
 		return;
 	if (r->outcome == AGREE_DONE)
 		c->handing_over = true;
+	else if (r->outcome == AGREE_REFUSED)
+		answer(c->asked, -EAGAIN, r->refused.text);
 	else
-		answer(c->asked, -EAGAIN,
-			r->outcome == AGREE_REFUSED ? r->refused.text
-						    : "no majority of the voters has answered in time");
+		answer_unknown(c->asked);
 }
 
 void cluster_verb_leave(struct node *n, struct control_request *rq, const msgpack_object *args)
