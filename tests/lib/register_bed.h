@@ -208,8 +208,8 @@ static inline bool rbed_same(const struct sched_value *a, const struct sched_val
 	bool kept = !a->removed || a->n_slots > 0;
 	bool same = a->number == b->number && b->now.version == (kept ? a->now.version : 0) &&
 		    b->before.version == (kept ? a->before.version : 0) && a->next_version == b->next_version &&
-		    a->next_epoch == b->next_epoch && a->fresh == b->fresh && a->desired == b->desired && a->stopped == b->stopped &&
-		    a->removed == b->removed && a->rollout.state == b->rollout.state &&
+		    a->next_epoch == b->next_epoch && a->fresh == b->fresh && a->desired == b->desired &&
+		    a->stopped == b->stopped && a->removed == b->removed && a->rollout.state == b->rollout.state &&
 		    a->rollout.from == b->rollout.from && a->rollout.to == b->rollout.to &&
 		    a->rollout.progress == b->rollout.progress && a->n_slots == b->n_slots && a->n_held == b->n_held &&
 		    a->n_decisions == b->n_decisions && a->n_ops == b->n_ops;
