@@ -21,8 +21,10 @@ static const struct sm_state states[] = {
 	[PROPOSER_WAITING] = {"waiting",
 		SM_TO(PROPOSER_WAITING) | SM_TO(PROPOSER_READING) | SM_TO(PROPOSER_PREPARING) | SM_TO(PROPOSER_DONE)},
 	[PROPOSER_READING] = {"reading", SM_TO(PROPOSER_PREPARING) | SM_TO(PROPOSER_WAITING) | SM_TO(PROPOSER_DONE)},
-	[PROPOSER_PREPARING] = {"preparing",
-		SM_TO(PROPOSER_ACCEPTING) | SM_TO(PROPOSER_WAITING) | SM_TO(PROPOSER_DONE)},
+	[PROPOSER_PREPARING] = {"preparing", SM_TO(PROPOSER_READY) | SM_TO(PROPOSER_ACCEPTING) |
+						     SM_TO(PROPOSER_WAITING) | SM_TO(PROPOSER_PREPARING) |
+						     SM_TO(PROPOSER_DONE)},
+	[PROPOSER_READY] = {"ready", SM_TO(PROPOSER_PREPARING) | SM_TO(PROPOSER_DONE)},
 	[PROPOSER_ACCEPTING] = {"accepting", SM_TO(PROPOSER_WAITING) | SM_TO(PROPOSER_DONE)},
 	[PROPOSER_DONE] = {"done", 0},
 };
@@ -145,7 +147,7 @@ static void prepare(struct proposer *p, struct now now, struct proposer_outs *ou
 	guards_forget(p);
 	base_set(p, NULL, &(struct ballot){0});
 	value_set(p, NULL);
-	p->held = p->refuses = p->changed = false;
+	p->held = p->refuses = p->changed = p->aged = false;
 	/* Burned at the first Accept sent; one that was only promised is not worth keeping either. */
 	p->ballot = ballot_next(p->config.source, &p->above);
 	phase(p, PROPOSER_PREPARING, now, outs);
@@ -210,12 +212,22 @@ static bool apply(struct proposer *p)
 	return p->value || !p->changed;
 }
 
+static bool is_early(const struct proposer *p)
+{
+	return !p->config.read && !p->config.change;
+}
+
 static void promised(struct proposer *p, struct now now, struct proposer_outs *outs)
 {
 	uint16_t mask = p->answered;
+	struct msg_slot slot;
 
 	if (!quorum_reached(&p->config.cfg, p->answered))
 		return;
+	if (is_early(p)) {
+		move(p, PROPOSER_READY);
+		return;
+	}
 	if (!apply(p)) {
 		back_off(p, now);
 		return;
@@ -223,6 +235,11 @@ static void promised(struct proposer *p, struct now now, struct proposer_outs *o
 	/* A quorum that accepted nothing says so as well as a read does: a name that nobody wrote stays so. */
 	if (!p->changed && (!p->base || !RULE(M4))) {
 		finish(p, p->refuses ? PROPOSER_REFUSED : PROPOSER_CHOSEN, outs);
+		return;
+	}
+	if (p->aged && p->changed &&
+		value_moves(p->config.reader, value_bytes(p->base), value_bytes(p->value), &slot)) {
+		prepare(p, now, outs); /* whose guard may stand in the way by now has to be heard */
 		return;
 	}
 	if (p->changed)
@@ -318,12 +335,14 @@ static void take(struct proposer *p, const struct msg *m, struct now now, struct
 	static const enum msg_type types[] = {[PROPOSER_WAITING] = MSG_REFUSED,
 		[PROPOSER_READING] = MSG_VALUE,
 		[PROPOSER_PREPARING] = MSG_PROMISE,
+		[PROPOSER_READY] = MSG_REFUSED,
 		[PROPOSER_ACCEPTING] = MSG_ACCEPTED,
 		[PROPOSER_DONE] = MSG_REFUSED};
 	int i = quorum_index(&p->config.cfg, &m->from);
 
 	if (i < 0 || m->round != p->config.round || msg_key_cmp(&m->key, &p->config.key) != 0 ||
-		p->state == PROPOSER_WAITING || p->state == PROPOSER_DONE || (p->answered >> i & 1))
+		p->state == PROPOSER_WAITING || p->state == PROPOSER_READY || p->state == PROPOSER_DONE ||
+		(p->answered >> i & 1))
 		return;
 	if (m->type == MSG_REFUSED) {
 		refused(p, i, m, now, outs);
@@ -364,7 +383,7 @@ static void tick(struct proposer *p, struct now now, struct proposer_outs *outs)
 			prepare(p, now, outs);
 		return;
 	}
-	if (now.mono_ms < p->resend_ms)
+	if (p->state == PROPOSER_READY || now.mono_ms < p->resend_ms)
 		return;
 	if (p->held || ballot_cmp(&p->above, &p->ballot) > 0) { /* who was refused so is refused for ever */
 		back_off(p, now);
@@ -390,10 +409,28 @@ void proposer_step(struct proposer *p, const struct proposer_in *in, struct now 
 		tick(p, now, outs);
 }
 
+void proposer_give(struct proposer *p, const struct proposer_given *g, struct now now, struct proposer_outs *outs)
+{
+	assert(is_early(p) && p->state != PROPOSER_DONE);
+	outs->done = false;
+	outs->n_to = 0;
+	p->config.change = g->change;
+	p->config.ctx = g->ctx;
+	p->config.for_ms = g->for_ms;
+	p->until_ms = now.mono_ms + g->for_ms;
+	if (p->state != PROPOSER_READY)
+		return;
+	p->aged = true;
+	move(p, PROPOSER_PREPARING);
+	promised(p, now, outs);
+}
+
 int64_t proposer_deadline_ms(const struct proposer *p)
 {
 	if (p->state == PROPOSER_DONE)
 		return DEADLINE_NEVER;
+	if (p->state == PROPOSER_READY)
+		return p->until_ms;
 	return MIN(p->until_ms, p->state == PROPOSER_WAITING ? p->wake_ms : p->resend_ms);
 }
 

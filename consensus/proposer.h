@@ -12,6 +12,11 @@
  *	wake_at(proposer_deadline_ms(&p));
  *	proposer_done(&p);
  *
+ * *Early.* A proposal without a change function asks for promises and waits with them (READY) for what is to be changed,
+ * or for its end: given later, it is one round to the outcome. It is the same two phases; what was promised long ago is
+ * as good as what was promised just now, or the Accept is refused. Only what guards there are is not known any more: a
+ * change that moves a slot asks for promises anew.
+ *
  * The caller gives each proposal of a node the same source of ballots, puts messages of several proposals into one
  * frame where it likes, and begins again under the newer configuration after PROPOSER_EPOCH.
  */
@@ -41,7 +46,8 @@ struct proposer_config {
 	struct msg_key key;
 	uint64_t round; /* unlike that of any other proposal of this node; count from the nonce of its boot */
 	bool read;	/* change and ctx are not used */
-	/* Pure: the same base, the same verdict and value. *ret stays until the next call or proposer_done. */
+	/* Pure: the same base, the same verdict and value. *ret stays until the next call or proposer_done. NULL, and not a
+	 * read: early. */
 	enum proposer_verdict (*change)(void *ctx, const struct proposer_base *base, struct msg_bytes *ret);
 	void *ctx;
 	uint32_t rank;	   /* of this node for this register among the living: 0 starts at once */
@@ -54,6 +60,7 @@ enum proposer_state {
 	PROPOSER_WAITING, /* for its turn, or backing off */
 	PROPOSER_READING,
 	PROPOSER_PREPARING,
+	PROPOSER_READY, /* early, with a quorum of promises */
 	PROPOSER_ACCEPTING,
 	PROPOSER_DONE,
 	PROPOSER_STATE_MAX
@@ -89,6 +96,7 @@ struct proposer {
 	struct quorum_cfg newer; /* PROPOSER_EPOCH */
 	unsigned tries;
 	bool sent;			      /* an Accept, in any try */
+	bool aged;			      /* it was READY with these promises */
 	bool changed;			      /* `value` is the change function's, not the base's */
 	bool refuses;			      /* the change function did */
 	bool held;			      /* a guard stands in the way in this try */
@@ -111,6 +119,13 @@ struct proposer_outs {
 };
 
 void proposer_init(struct proposer *p, const struct proposer_config *config, struct now now);
+/* What an early one is to change, and how long from now it may take. */
+struct proposer_given {
+	enum proposer_verdict (*change)(void *ctx, const struct proposer_base *base, struct msg_bytes *ret);
+	void *ctx;
+	int64_t for_ms;
+};
+void proposer_give(struct proposer *p, const struct proposer_given *g, struct now now, struct proposer_outs *outs);
 void proposer_done(struct proposer *p); /* at any time; a zeroed one is fine */
 void proposer_step(struct proposer *p, const struct proposer_in *in, struct now now, struct proposer_outs *outs);
 int64_t proposer_deadline_ms(const struct proposer *p);

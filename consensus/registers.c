@@ -12,6 +12,7 @@
 #include "consensus/registers_impl.h"
 
 #define ROUND_MS_FIRST 20		    /* until it was measured */
+#define EARLY_MS       5000		    /* promises that nobody uses are let go */
 #define LEARN_MS       10000		    /* one reading of what is said to be chosen */
 #define TAKEN_PER_STEP (3 + QUORUM_ALL_MAX) /* outs that one answer, or one tick, makes at most */
 
@@ -47,6 +48,7 @@ int registers_new(
 static void work_free(struct registers *r, size_t i)
 {
 	r->n_asked -= r->works[i]->kind == WORK_ASKED;
+	r->n_early -= r->works[i]->kind == WORK_EARLY;
 	proposer_done(&r->works[i]->p);
 	r->mem.release(r->mem.ctx, r->works[i], sizeof(*r->works[i]));
 	r->works[i] = NULL;
@@ -171,6 +173,7 @@ int registers_work_begin(struct registers *r, enum work_kind kind, const struct 
 	r->works[i] = w;
 	r->n_works++;
 	r->n_asked += kind == WORK_ASKED;
+	r->n_early += kind == WORK_EARLY;
 	*ret = w;
 	return 0;
 }
@@ -192,6 +195,25 @@ static bool work_again(struct registers *r, struct work *w)
 	return true;
 }
 
+static struct work *early_of(const struct registers *r, const struct msg_key *key)
+{
+	for (size_t i = 0; r->n_early > 0 && i < WORKS_MAX; i++)
+		if (r->works[i] && r->works[i]->kind == WORK_EARLY && !r->works[i]->ended &&
+			msg_key_cmp(&r->works[i]->config.key, key) == 0)
+			return r->works[i];
+	return NULL;
+}
+
+/* Where there is no place for it, or no memory, the next change takes two rounds. */
+static void begin_early(struct registers *r, const struct msg_key *key)
+{
+	const struct registers_ask ask = {.key = *key, .for_ms = EARLY_MS};
+	struct work *w;
+
+	if (r->n_early < EARLY_MAX && registers_is_own(r, key) && !early_of(r, key))
+		(void)registers_work_begin(r, WORK_EARLY, &ask, &r->cfg, &w); /* as above */
+}
+
 static void work_ended(struct registers *r, struct work *w)
 {
 	const struct proposer *p = &w->p;
@@ -200,7 +222,7 @@ static void work_ended(struct registers *r, struct work *w)
 
 	if (p->outcome == PROPOSER_EPOCH)
 		registers_see_cfg(r, &p->newer);
-	if (p->outcome == PROPOSER_EPOCH && w->kind != WORK_VOTERS && work_again(r, w))
+	if (p->outcome == PROPOSER_EPOCH && w->kind != WORK_VOTERS && w->kind != WORK_EARLY && work_again(r, w))
 		return;
 	w->ended = true; /* its value is borrowed until the next step */
 	w->self_due = false;
@@ -214,6 +236,10 @@ static void work_ended(struct registers *r, struct work *w)
 		out->outcome = p->outcome == PROPOSER_EPOCH ? PROPOSER_UNKNOWN : p->outcome;
 		out->ballot = p->ballot;
 		out->value = proposer_value(p);
+		if (chosen)
+			begin_early(r, &w->config.key);
+		break;
+	case WORK_EARLY:
 		break;
 	case WORK_LEARN:
 		registers_learned(r, &w->config.key, chosen);
@@ -229,17 +255,25 @@ static void work_ended(struct registers *r, struct work *w)
 	}
 }
 
+static void work_out(struct registers *r, struct work *w, const struct proposer_outs *outs)
+{
+	if (outs->n_to > 0 && registers_send(r, &outs->msg, outs->to, outs->n_to)) {
+		w->self = outs->msg;
+		w->self_due = true;
+	}
+	if (outs->done)
+		work_ended(r, w);
+}
+
+/* An early one that was refused is no use: it would only be in the way of whoever is ahead. */
 static void work_step(struct registers *r, struct work *w, const struct proposer_in *in)
 {
 	struct proposer_outs outs;
 
 	proposer_step(&w->p, in, r->now, &outs);
-	if (outs.n_to > 0 && registers_send(r, &outs.msg, outs.to, outs.n_to)) {
-		w->self = outs.msg;
-		w->self_due = true;
-	}
-	if (outs.done)
-		work_ended(r, w);
+	work_out(r, w, &outs);
+	if (w->kind == WORK_EARLY && w->p.tries > 0)
+		w->ended = true;
 }
 
 static struct work *work_of_round(const struct registers *r, uint64_t round)
@@ -381,6 +415,30 @@ static void sweep(struct registers *r)
 	registers_known_sweep(r);
 }
 
+/* With the promises that there are. false: there are none. */
+static bool propose_early(struct registers *r, const struct registers_ask *ask)
+{
+	const struct proposer_given given = {.change = ask->change, .ctx = ask->ctx, .for_ms = ask->for_ms};
+	struct work *w = ask->read ? NULL : early_of(r, &ask->key);
+	struct proposer_outs outs;
+
+	if (w && w->config.cfg.epoch != r->cfg.epoch)
+		w->ended = true; /* of no use any more */
+	if (!w || w->ended || r->n_asked == REGISTERS_PROPOSALS_MAX)
+		return false;
+	w->kind = WORK_ASKED;
+	r->n_early--;
+	r->n_asked++;
+	w->token = ask->token;
+	w->until_ms = r->now.mono_ms + ask->for_ms;
+	w->config.change = ask->change;
+	w->config.ctx = ask->ctx;
+	w->config.for_ms = ask->for_ms;
+	proposer_give(&w->p, &given, r->now, &outs);
+	work_out(r, w, &outs);
+	return true;
+}
+
 static int propose(struct registers *r, const struct registers_ask *ask)
 {
 	struct work *w;
@@ -388,6 +446,8 @@ static int propose(struct registers *r, const struct registers_ask *ask)
 
 	if (r->cfg.epoch == 0)
 		return -ENOTCONN;
+	if (propose_early(r, ask))
+		return 0;
 	rc = registers_work_begin(r, WORK_ASKED, ask, &r->cfg, &w);
 	if (rc == 0)
 		work_step(r, w, &(struct proposer_in){.type = PROPOSER_IN_TICK});

@@ -8,13 +8,15 @@
 #include "consensus/keyed.h"
 #include "consensus/registers.h"
 
-#define LEARNS_MAX 8 /* readings at a time */
+#define LEARNS_MAX 8  /* readings at a time */
+#define EARLY_MAX  64 /* proposals that wait for what is to be changed */
 /* With those of a change of voters that was given up in the step at hand, beside those of the next one. */
-#define WORKS_MAX (REGISTERS_PROPOSALS_MAX + LEARNS_MAX + 2 * VOTERS_AT_ONCE)
+#define WORKS_MAX (REGISTERS_PROPOSALS_MAX + LEARNS_MAX + 2 * VOTERS_AT_ONCE + EARLY_MAX)
 
 enum work_kind {
 	WORK_ASKED,  /* by the caller */
 	WORK_LEARN,  /* of what is said to be chosen */
+	WORK_EARLY,  /* has promises, and waits for what is to be changed */
 	WORK_VOTERS, /* of the change of voters: under its configuration, which is not always the newest */
 	WORK_KIND_MAX
 };
@@ -38,6 +40,7 @@ struct known {
 	struct ballot heard;  /* said to be chosen, or accepted here: to be read when it is above `ballot` */
 	struct ballot said;   /* the highest of those that another node said to be chosen */
 	int64_t learn_at_ms;  /* CLOCK_MONOTONIC */
+	uint8_t own;	      /* so many in a row were this node's; no more are counted than count */
 	uint8_t tries;
 	bool learning; /* a reading is under way */
 };
@@ -66,7 +69,7 @@ struct registers {
 	struct now now;
 	struct registers_outs *outs; /* of the step at hand */
 	struct work *works[WORKS_MAX];
-	size_t n_works, n_asked, next_self;
+	size_t n_works, n_asked, n_early, next_self;
 	struct voters *voters; /* NULL: none is changed by this node */
 	struct probe probe;
 	struct msg seal; /* for this node's own voter */
@@ -99,6 +102,8 @@ int64_t registers_voters_deadline(const struct registers *r);		/* CLOCK_MONOTONI
 void registers_known_free(struct registers *r);
 void registers_known_sweep(struct registers *r);
 void registers_known_check(const struct registers *r);
+/* Whether this node is the one that changes it, of late. */
+bool registers_is_own(const struct registers *r, const struct msg_key *key);
 /* It is chosen; told when it is news. */
 void registers_learn(struct registers *r, const struct msg_key *key, const struct ballot *ballot, struct value *value);
 void registers_heard(struct registers *r, const struct msg_key *key, const struct ballot *ballot);

@@ -9,6 +9,7 @@
 
 #define LEARN_PAUSE_MS	 100  /* after one that failed; doubles */
 #define LEARN_TOP	 7    /* doublings */
+#define OWN_IN_A_ROW	 2    /* then this node will change it again soon, or so it seems */
 #define ACCEPTED_MS	 1000 /* a voter waits so long to hear that what it accepted is chosen, … */
 #define ACCEPTED_STEP_MS 500  /* … and so much longer by its place among the voters: one reading is enough */
 
@@ -73,6 +74,7 @@ void registers_learn(struct registers *r, const struct msg_key *key, const struc
 		r->spent[r->n_spent++] = k->value; /* at most one a CHOSEN */
 	k->value = value_ref(value);
 	k->ballot = *ballot;
+	k->own = ballot_same_node(&ballot->node, &r->source.node) ? MIN(k->own + 1, OWN_IN_A_ROW) : 0;
 	if (ballot_cmp(&k->heard, &k->ballot) <= 0)
 		k->learn_at_ms = DEADLINE_NEVER;
 	out = registers_emit(r, REGISTERS_OUT_CHOSEN);
@@ -81,6 +83,13 @@ void registers_learn(struct registers *r, const struct msg_key *key, const struc
 	out->value = value_bytes(k->value);
 	out->ours = ballot_cmp(&k->ballot, &k->said) > 0;
 	see_root(r, k);
+}
+
+bool registers_is_own(const struct registers *r, const struct msg_key *key)
+{
+	const struct known *k = keyed_find(&r->known, key);
+
+	return k && k->own == OWN_IN_A_ROW;
 }
 
 static void wake(struct registers *r, struct known *k, int64_t at_ms)
