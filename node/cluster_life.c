@@ -19,10 +19,11 @@
 #include "node/ops.h"
 #include "node/verbs.h"
 
-#define TRY_S	     2.0 /* until what could not be begun is tried again */
-#define SHIMS_S	     0.5 /* until others are told of what runs here, shims that do not answer notwithstanding */
-#define TELL_AT_MOST 5.0 /* links that do not take the news of our leaving hold it up no longer */
-#define FLUSH_S	     1.0 /* for peers to read it */
+#define TRY_S	     2.0  /* until what could not be begun is tried again */
+#define SHIMS_S	     0.5  /* until others are told of what runs here, shims that do not answer notwithstanding */
+#define TELL_AT_MOST 5.0  /* links that do not take the news of our leaving hold it up no longer */
+#define FLUSH_S	     1.0  /* for peers to read it */
+#define UNDRAIN_MS   5000 /* until a node that came back asks again to be given work */
 #define META_LEFT    "left"
 #define META_FOUNDER "founder" /* what it has founded may not be decided yet */
 
@@ -447,8 +448,33 @@ void cluster_verb_leave(struct node *n, struct control_request *rq, const msgpac
 		answer(a, -ENOMEM, NULL);
 }
 
+static void on_undrained(void *arg, const struct agree_answer *r)
+{
+	const struct cluster *c = arg;
+
+	if (r->outcome == AGREE_DONE)
+		log_info("%s takes work again", c->n->cfg->name);
+}
+
+/* It had left, and is back: it is asked until the others know. */
+static void undrain(struct cluster *c)
+{
+	const struct uuid *self = council_self(c->n->council);
+	struct agree_root_command cmd = {.type = AGREE_ROOT_UNDRAIN, .node = register_node_of(self)};
+	char fault[512];
+
+	if (c->n->now.mono_ms < c->undrain_at_ms || !council_is_leaving(c->n->council, self) ||
+		council_fault(c->n->council, fault, sizeof(fault)))
+		return;
+	c->undrain_at_ms = c->n->now.mono_ms + UNDRAIN_MS;
+	if (council_root_command(c->n->council, &cmd, on_undrained, c) < 0)
+		log_debug("no memory to take work again; it is tried again");
+}
+
 void cluster_life_turn(struct cluster *c)
 {
+	if (c->stand == CLUSTER_MEMBER && !c->asked)
+		undrain(c);
 	if (!c->handing_over || !council_has_handed_over(c->n->council))
 		return;
 	c->handing_over = false;

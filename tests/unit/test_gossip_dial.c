@@ -304,11 +304,8 @@ static void finds_and_loses(void)
 	struct gossip_record r = record(16);
 
 	assert_true(dial_16 != 0);
-	step(&(struct gossip_in){.type = GOSSIP_IN_LINK_UP,
-		.link = LINK + 1,
-		.dial = dial_16,
-		.boot = 1,
-		.record = &r});
+	step(&(struct gossip_in){
+		.type = GOSSIP_IN_LINK_UP, .link = LINK + 1, .dial = dial_16, .boot = 1, .record = &r});
 	dial_16 = 0;
 	run(10);
 	step(&(struct gossip_in){.type = GOSSIP_IN_LINK_DOWN, .link = LINK + 1});

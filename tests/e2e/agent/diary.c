@@ -48,7 +48,8 @@ int main(void)
 		return 2;
 	}
 	for (;;) {
-		int n = snprintf(line, sizeof(line), "%" PRId64 " %" PRId64 "\n", ns(CLOCK_REALTIME), ns(CLOCK_BOOTTIME));
+		int n = snprintf(
+			line, sizeof(line), "%" PRId64 " %" PRId64 "\n", ns(CLOCK_REALTIME), ns(CLOCK_BOOTTIME));
 
 		if (write(fd, line, (size_t)n) != n) {
 			perror(path);

@@ -32,8 +32,9 @@ class Work:
             more += "isolation: keep\n"
         if "restart:" not in more:
             more += "restart: {initial: 0ms, limit: 1000}\n"
-        return (f"name: {name}\ncommand: [{self.program}]\nreplicas: {replicas}\nuser: root\nenv: {{DIARY: {self.dir}}}\n"
-                f"resources: {{memory: 16M, pids: 4}}\nsandbox: {{read_only: [], private_tmp: no, seccomp: off}}\n{more}")
+        return (f"name: {name}\ncommand: [{self.program}]\nreplicas: {replicas}\nuser: root\n"
+                f"env: {{DIARY: {self.dir}}}\nresources: {{memory: 16M, pids: 4}}\n"
+                f"sandbox: {{read_only: [], private_tmp: no, seccomp: off}}\n{more}")
 
     def file(self, name, *args, **keys):
         path = os.path.join(self.fleet.dir, f"{name}.yaml")

@@ -15,8 +15,8 @@ NODES = 5
 HIDDEN = (4, 5)
 BYTES = 20 << 20
 ON = "placement: {{require: [\"host == {}\"]}}\n"
-SAYS = ("name: says\ncommand: [/bin/sh, -c, 'for i in $$(seq 1 100); do echo line $$i; done; sleep 1000']\nreplicas: 2\n" +
-        ON.format("n1"))
+SAYS = ("name: says\ncommand: [/bin/sh, -c, 'for i in $$(seq 1 100); do echo line $$i; done; sleep 1000']\n" +
+        "replicas: 2\n" + ON.format("n1"))
 TALKS = ("name: talks\ncommand: [/bin/sh, -c, 'i=0; while :; do i=$$((i+1)); echo word $$i; sleep 0.1; done']\n" +
          ON.format("n1"))
 TWIN = "name: twin\ncommand: [/bin/sh, -c, 'echo I am of %s; sleep 1000']\n"
