@@ -74,9 +74,9 @@ class Diary:
             most = max(most, down)
         return most
 
-    def first_after(self, replica, at_ns, not_on=None):
+    def first_after(self, replica, at_ns, not_on=()):
         """The first line of it after that, and where; (None, None)."""
-        found = [(run.after(at_ns), run.node) for run in self.replicas().get(replica, []) if run.node != not_on]
+        found = [(run.after(at_ns), run.node) for run in self.replicas().get(replica, []) if run.node not in not_on]
         return min((x for x in found if x[0]), default=(None, None))
 
     def running(self, replica, late_ns=LATE_NS):

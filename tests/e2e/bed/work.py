@@ -9,6 +9,7 @@ from fleet import BOUND_S, FleetError, wait_for
 import cgroups
 import procs
 
+GUARD_NS = 3.5e9  # L_v is 3.1 s
 PROGRAM = os.path.join("tests", "e2e", "agent", "diary")
 
 
@@ -45,6 +46,21 @@ class Work:
         """And waits until its replicas run."""
         return node.covey("apply", self.file(name, *args, **keys), *options)
 
+    def once(self, node, names, each):
+        """Until that node knows of `each` replicas of each agent, and each writes there, at that epoch, and nowhere else."""
+        for name in names:
+            def fits(name=name):
+                placed = self.wait_runs(node, name, each)
+                found = {r: self.diary(f"{r}-").running(r) for r in placed}
+                return all([(x.node, x.epoch) for x in runs] == [placed[r][:2]] for r, runs in found.items())
+
+            wait_for(fits, f"each {name} to write where {node.name} knows it, and nowhere else")
+
+    @staticmethod
+    def wait_guards(since_ns):
+        """Until a voter that was started then is past its wait: in it, it accepts nobody else as a slot's owner."""
+        wait_for(lambda: now() > since_ns + GUARD_NS, "voters to be past their guards")
+
     def diary(self, name=""):
         return Diary(self.dir, name)
 
@@ -76,8 +92,8 @@ class Work:
         except FleetError as e:
             raise FleetError(f"{e}: {self.agent(node, name)}") from None
 
-    def wait_line(self, replica, at_ns, not_on=None, bound_s=BOUND_S):
-        """Its first line after that: (when, where)."""
+    def wait_line(self, replica, at_ns, not_on=(), bound_s=BOUND_S):
+        """Its first line after that, on none of these nodes: (when, where)."""
         def line():
             found = self.diary(f"{replica}-").first_after(replica, at_ns, not_on)
             return found if found[0] else None

@@ -34,7 +34,7 @@ def lose(work, victim, names):
     found = {name: [] for name in names}
     for name, replicas in mine.items():
         for replica in replicas:
-            line_ns, _ = work.wait_line(replica, at_ns, not_on=victim.name)
+            line_ns, _ = work.wait_line(replica, at_ns, not_on=[victim.name])
             found[name].append((line_ns - at_ns) / 1e6)
     for name, total in names.items():
         work.wait_runs(other, name, total, not_on=[victim.name])
