@@ -94,6 +94,15 @@ static inline void begin(struct world *w)
 	tick(w, w->now_ms);
 }
 
+/* An early one is told what to change. */
+static inline void give(struct world *w, int64_t for_ms)
+{
+	const struct proposer_given g = {.change = change, .ctx = w, .for_ms = for_ms};
+
+	proposer_give(&w->p, &g, story_now(w->now_ms), &w->outs);
+	proposer_check(&w->p);
+}
+
 static inline void hear(struct world *w, char from, struct msg m)
 {
 	m.from = story_node(from);

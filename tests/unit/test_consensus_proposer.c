@@ -376,6 +376,86 @@ static void test_no_memory(void **state)
 	}
 }
 
+/* With promises ahead it is one round from the change to the outcome. */
+static void test_early_it_waits_for_what_is_to_change(void **state)
+{
+	struct world w;
+
+	(void)state;
+	setup(&w);
+	w.config.change = NULL;
+	w.source.counter = 9;
+	w.quiet = true;
+	begin(&w);
+	promise(&w, 'a', 3, "three");
+	promise(&w, 'b', 2, "two");
+	assert_int_equal(w.p.state, PROPOSER_READY);
+	assert_int_equal(w.outs.n_to, 0);
+	assert_int_equal(proposer_deadline_ms(&w.p), 5000);
+	promise(&w, 'c', 4, "four"); /* late: a quorum is a quorum */
+	tick(&w, 1000);
+	assert_true(w.p.state == PROPOSER_READY && w.outs.n_to == 0 && w.calls == 0);
+	give(&w, 700);
+	assert_string_equal(w.saw, "three");
+	assert_true(w.outs.msg.type == MSG_ACCEPT && w.outs.n_to == 3);
+	assert_memory_equal(w.outs.msg.value.v, "new", 3);
+	accepted(&w, 'a');
+	accepted(&w, 'c');
+	assert_int_equal(w.p.outcome, PROPOSER_CHOSEN);
+	done(&w);
+}
+
+static void test_early_it_is_told_too_soon_or_never(void **state)
+{
+	struct world w;
+
+	(void)state;
+	setup(&w);
+	w.config.change = NULL;
+	w.quiet = true;
+	begin(&w);
+	promise(&w, 'a', 0, "");
+	give(&w, 700); /* before there is a quorum: goes on as any other */
+	assert_true(w.outs.n_to == 0 && w.p.state == PROPOSER_PREPARING);
+	promise(&w, 'b', 0, "");
+	assert_int_equal(w.outs.msg.type, MSG_ACCEPT);
+	tick(&w, 700);
+	assert_int_equal(w.p.outcome, PROPOSER_UNKNOWN);
+	done(&w);
+	w.now_ms = 0;
+	begin(&w);
+	promise(&w, 'a', 0, "");
+	promise(&w, 'b', 0, "");
+	tick(&w, proposer_deadline_ms(&w.p));
+	assert_true(w.p.outcome == PROPOSER_UNKNOWN && w.calls == 1);
+	done(&w);
+}
+
+/* Somebody else was faster: the promises are worth nothing, and that is found out. */
+static void test_early_promises_may_be_overtaken(void **state)
+{
+	struct world w;
+
+	(void)state;
+	setup(&w);
+	w.config.change = NULL;
+	w.quiet = true;
+	begin(&w);
+	promise(&w, 'a', 0, "");
+	promise(&w, 'b', 0, "");
+	give(&w, 5000);
+	refused(&w, 'a', 7);
+	refused(&w, 'b', 7);
+	assert_int_equal(w.p.state, PROPOSER_WAITING);
+	tick(&w, proposer_deadline_ms(&w.p));
+	assert_int_equal(w.outs.msg.type, MSG_PREPARE);
+	promise(&w, 'a', 7, "seven");
+	promise(&w, 'c', 0, "");
+	assert_string_equal(w.saw, "seven");
+	assert_int_equal(w.outs.msg.type, MSG_ACCEPT);
+	done(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -392,6 +472,9 @@ int main(void)
 		cmocka_unit_test(test_a_read_that_finishes_what_it_sees),
 		cmocka_unit_test(test_a_read_does_not_wait_for_who_keeps_silent),
 		cmocka_unit_test(test_no_memory),
+		cmocka_unit_test(test_early_it_waits_for_what_is_to_change),
+		cmocka_unit_test(test_early_it_is_told_too_soon_or_never),
+		cmocka_unit_test(test_early_promises_may_be_overtaken),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

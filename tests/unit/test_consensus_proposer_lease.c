@@ -116,6 +116,33 @@ static void test_a_guard_that_refused_is_waited_for(void **state)
 	done(&w);
 }
 
+/* Leases may have been granted since the promises: what moves a slot asks anew, other changes need not. */
+static void test_early_promises_tell_of_no_leases(void **state)
+{
+	struct world w;
+
+	(void)state;
+	for (int moves = 0; moves < 2; moves++) {
+		setup(&w);
+		w.config.change = NULL;
+		w.to = moves ? "0b2" : "0a11c2";
+		w.source.counter = 3;
+		w.quiet = true;
+		begin(&w);
+		promise(&w, 'a', 1, "0a1");
+		promise(&w, 'b', 1, "0a1");
+		give(&w, 5000);
+		assert_int_equal(w.outs.msg.type, moves ? MSG_PREPARE : MSG_ACCEPT);
+		if (moves) {
+			assert_int_equal(w.outs.msg.ballot.counter, 5);
+			guarded(&w, 'a', "0a1", "0a1", 900);
+			guarded(&w, 'b', "0a1", "0a1", 900);
+			assert_int_equal(w.p.state, PROPOSER_WAITING); /* nothing was sent that would end the lease */
+		}
+		done(&w);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -123,6 +150,7 @@ int main(void)
 		cmocka_unit_test(test_held_to_the_end),
 		cmocka_unit_test(test_a_guard_that_does_not_hold),
 		cmocka_unit_test(test_a_guard_that_refused_is_waited_for),
+		cmocka_unit_test(test_early_promises_tell_of_no_leases),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -89,6 +89,39 @@ static void test_any_voter_may_die(void **state)
 	rbed_free(b);
 }
 
+static int64_t put_takes(struct rbed *b, int node)
+{
+	int64_t from = b->now_ms;
+	uint64_t token = rbed_put(b, node, 0);
+
+	while (b->ended[token] == 0)
+		rbed_run(b, 1);
+	assert_true(chosen(b, token));
+	from = b->now_ms - from;
+	rbed_run(b, 1000);
+	return from;
+}
+
+/* Its promises are there before it has a change; whoever else changes it in between is not kept from it. */
+static void test_who_changes_again_and_again(void **state)
+{
+	struct rbed *b = rbed_new(7, 5);
+	int64_t first, then = 0;
+
+	(void)state;
+	vote(b, 0, "012");
+	first = put_takes(b, 4) + put_takes(b, 4);
+	for (int i = 0; i < 10; i++)
+		then += put_takes(b, 4);
+	assert_true(10 * first > 3 * then); /* two took as long as more than three do now */
+	(void)put_takes(b, 3);
+	(void)put_takes(b, 4);
+	rbed_until(b, settled);
+	for (uint64_t t = 1; t <= b->token; t++)
+		has_number(b, 0, 0, t);
+	rbed_free(b);
+}
+
 /* Nobody of the first three is left in the end, and all that they knew is there. */
 static void test_voters_move_on(void **state)
 {
@@ -309,6 +342,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_any_node_proposes),
 		cmocka_unit_test(test_any_voter_may_die),
+		cmocka_unit_test(test_who_changes_again_and_again),
 		cmocka_unit_test(test_voters_move_on),
 		cmocka_unit_test(test_voters_change_meanwhile),
 		cmocka_unit_test(test_what_nobody_tells),
