@@ -215,9 +215,24 @@ static void take_value(struct node *n, const struct msg_key *key, const struct b
 	}
 }
 
+/* The plan that follows drops the row where a newer value has left this node out. */
+static void is_kept(struct node *n, const struct msg_key *key)
+{
+	char name[NAME_MAX_LEN + 1];
+	struct agent *a;
+
+	name_of(key, name);
+	a = roster_find(n, name);
+	if (!a || a->scope != SPEC_SCOPE_CLUSTER)
+		return;
+	a->kept = true;
+	roster_mark(a);
+}
+
 void decided_loaded(struct node *n, const struct msg_key *key, const struct ballot *ballot, struct msg_bytes value)
 {
 	take_value(n, key, ballot, value);
+	is_kept(n, key);
 }
 
 /* ---- leases ---- */
@@ -265,9 +280,11 @@ static void on_kept(void *arg, int rc, const char *error)
 	node_stored(n, rc, error);
 	if (!n->council->ended && registers_get(agree_registers(n->council->a), &k->key, &ballot, &value)) {
 		if (ballot_cmp(&ballot, &k->ballot) == 0 && rc == 0)
-			take_value(n, &k->key, &ballot, value); /* else a newer one is on its way */
+			take_value(n, &k->key, &ballot, value); /* else a newer one is here, or on its way */
 		else if (ballot_cmp(&ballot, &k->ballot) == 0)
 			n->council->keep_again = true;
+		if (rc == 0)
+			is_kept(n, &k->key);
 	}
 	free(k);
 }
@@ -294,7 +311,7 @@ static bool is_to_keep(struct node *n, const char *name, const struct register_a
 
 	if (is_named(&r->v, register_node_of(&n->council->self)))
 		return true;
-	if (a && a->scope == SPEC_SCOPE_CLUSTER && a->n_slots > 0)
+	if (a && a->scope == SPEC_SCOPE_CLUSTER && (a->n_slots > 0 || a->kept))
 		return true;
 	d = r->now.n > 0 ? council_def(n->council, r->now, &e) : NULL;
 	return d && runs_everywhere(n, &r->v, d->agent);
@@ -336,13 +353,15 @@ void decided_again(struct node *n)
 	}
 }
 
-void decided_gone(struct node *n, const struct agent *a)
+void decided_gone(struct node *n, struct agent *a)
 {
 	struct msg_key key;
 
-	if (a->decided && !a->decided->named && n->council && decided_key(a->name, &key))
-		(void)votes_drop_chosen(
-			n->council->votes, &key, node_stored, n); /* full: a row too many, for a while */
+	if (!a->kept || !a->decided || a->decided->named || !decided_key(a->name, &key))
+		return;
+	a->kept = false;
+	(void)votes_drop_chosen(
+		n->council->votes, &key, node_stored, n); /* full: a row too many, until it is ours again */
 }
 
 /* ---- asked by the roster ---- */

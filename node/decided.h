@@ -43,7 +43,7 @@ void decided_again(struct node *n); /* what the disk did not take */
 void decided_hold(struct node *n, const struct msg_key *key, struct msg_bytes value);
 void decided_hold_due(struct node *n); /* of all that have changed since */
 /* Nothing of it is here any more, and nobody asks: it needs no row. */
-void decided_gone(struct node *n, const struct agent *a);
+void decided_gone(struct node *n, struct agent *a);
 
 /* Of the newest value that is known to be chosen, wherever the agent runs. */
 struct decided_sum {

@@ -31,6 +31,7 @@ struct agent {
 	int64_t changed_wall_ms;
 	struct decided *decided; /* owned: what of it the cluster has given this node; NULL: this node alone decides */
 	struct register_seen seen; /* for those decisions */
+	bool kept;		   /* a row of it is on disk: it is found again after a restart */
 	bool importing;		   /* council_import.c has asked for it */
 	bool hold_due;		   /* council_hold.c has not heard of the newest decision */
 	struct runner **slots;	   /* owned; may have NULLs */
