@@ -4,7 +4,6 @@
 A round has a session of each: formed, asked by one client, by many at a time, and by one while a member dies again and
 again. What a cluster costs that decides nothing is a session of its own.
 """
-import os
 import random
 import selectors
 import time
