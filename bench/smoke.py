@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """A few agents of the floor and each installed peer: started, one killed and replaced, stopped, nothing left. And
-three members of each flock.
+three members of each flock, of those that decide too.
 
 covey is taken along when it is named (--only covey): its own tests are elsewhere.
 """
 import time
 
 import cgroups
+import decisions
 import gossip
 from contender import Failed
 from covey import Covey, CoveyDefault
@@ -56,6 +57,7 @@ def run(env, named, tell):
             if issubclass(cls, Scanned):
                 logged(env, cls)
     missing += gossip.smoke(env, tell)
+    missing += decisions.smoke(env, tell)
     left = procs.descendants(env.guard)
     left.pop(env.worker, None)
     if left:

@@ -12,8 +12,8 @@
  *	wake_at(proposer_deadline_ms(&p));
  *	proposer_done(&p);
  *
- * *Early.* A proposal without a change function asks for promises and waits with them (READY) for what is to be changed,
- * or for its end: given later, it is one round to the outcome. It is the same two phases; what was promised long ago is
+ * *Early.* A proposal without a change function asks for promises and waits with them (READY) for what is to change, or
+ * for its end: given later, it is one round to the outcome. It is the same two phases; what was promised long ago is
  * as good as what was promised just now, or the Accept is refused. Only what guards there are is not known any more: a
  * change that moves a slot asks for promises anew.
  *
@@ -46,8 +46,8 @@ struct proposer_config {
 	struct msg_key key;
 	uint64_t round; /* unlike that of any other proposal of this node; count from the nonce of its boot */
 	bool read;	/* change and ctx are not used */
-	/* Pure: the same base, the same verdict and value. *ret stays until the next call or proposer_done. NULL, and not a
-	 * read: early. */
+	/* Pure: the same base, the same verdict and value. *ret stays until the next call or proposer_done. NULL, and not
+	 * a read: early. */
 	enum proposer_verdict (*change)(void *ctx, const struct proposer_base *base, struct msg_bytes *ret);
 	void *ctx;
 	uint32_t rank;	   /* of this node for this register among the living: 0 starts at once */

@@ -17,6 +17,7 @@
 #include "node/node.h"
 
 #define MEND_S	     5.0
+#define PAUSE_MS     10 /* what is chosen so soon after what was told is told with what comes after it */
 #define BALLOT_BYTES 32
 #define VALUE_MAX    512 /* two sets of voters */
 
@@ -84,13 +85,34 @@ void council_hint_chosen(struct council *c, const struct registers_out *out)
 	c->hints_due = true;
 }
 
+static void on_pause_over(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	(void)loop;
+	(void)w;
+	(void)revents; /* the loop turns, which is all */
+}
+
+static bool is_early(struct council *c)
+{
+	int64_t left_ms = c->hints_at_ms + PAUSE_MS - c->n->now.mono_ms;
+
+	if (left_ms <= 0)
+		return false;
+	if (!ev_is_active(&c->pause)) {
+		ev_timer_set(&c->pause, (double)left_ms / 1e3, 0.);
+		ev_timer_start(c->n->loop, &c->pause);
+	}
+	return true;
+}
+
 void council_hint_turn(struct council *c)
 {
 	char key[sizeof(TOLD_CHOSEN) + NAME_MAX_LEN];
 
-	if (!c->hints_due)
+	if (!c->hints_due || is_early(c))
 		return;
 	c->hints_due = false;
+	c->hints_at_ms = c->n->now.mono_ms;
 	for (size_t i = 0; i < c->hints.n;) {
 		struct council_hint *h = c->hints.v[i];
 		struct msg_key name = h->key;
@@ -283,6 +305,8 @@ static void on_mend(struct ev_loop *loop, ev_timer *w, int revents)
 void council_hint_init(struct council *c)
 {
 	ev_timer_init(&c->mend, on_mend, MEND_S, MEND_S);
+	ev_timer_init(&c->pause, on_pause_over, 0., 0.);
+	c->hints_at_ms = c->n->now.mono_ms - PAUSE_MS;
 	c->mend.data = c;
 }
 
@@ -295,5 +319,6 @@ void council_hint_begin(struct council *c)
 void council_hint_done(struct council *c)
 {
 	ev_timer_stop(c->n->loop, &c->mend);
+	ev_timer_stop(c->n->loop, &c->pause);
 	keyed_free(&c->hints, &council_mem, sizeof(struct council_hint));
 }

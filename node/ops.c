@@ -34,9 +34,10 @@ struct op {
 	size_t n;
 };
 
+/* The newest first: that is who is asked for. */
 struct op *ops_find(struct node *n, const char *id)
 {
-	LIST_FOREACH (at, &n->ops) {
+	for (struct list *at = n->ops.prev; at != &n->ops; at = at->prev) {
 		struct op *op = LIST_ENTRY(at, struct op, order);
 
 		if (*id && strcmp(op->id, id) == 0)

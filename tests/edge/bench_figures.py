@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The parts of the benchmarks' harness that decide: percentiles, verdicts, exactness of rotated logs, lost exits."""
 import os
+import socket
 import sys
 import tempfile
 import unittest
@@ -9,7 +10,9 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "bench"))
 
 import board  # noqa: E402
+import decisions  # noqa: E402
 import gossip  # noqa: E402
+import grpc  # noqa: E402
 import kills  # noqa: E402
 import logs  # noqa: E402
 import mp  # noqa: E402
@@ -115,6 +118,55 @@ class Flocks(unittest.TestCase):
                 mp.unpack(raw[:n])
         self.assertEqual(mp.unpack(bytes.fromhex("83a16101a16292c40178cbbff0000000000000a163d1ff00"))[0],
                          {"a": 1, "b": [b"x", -1.0], "c": -256})
+
+
+class Deciders(unittest.TestCase):
+    def row(self, name, etcd=None, **samples):
+        res = Results()
+        for metric, values in samples.items():
+            res.add(metric.replace("_", "-"), "covey", *values)
+        if etcd:
+            res.add(name, "etcd", *etcd)
+        return rows.table(res, [name], decisions.ROWS)[0]["verdict"]
+
+    def test_a_decision_is_compared_by_median_and_tail(self):
+        theirs = [2] * 98 + [5, 5]
+        self.assertEqual(self.row("decide-3", theirs, decide_3=[2] * 98 + [5, 5]), rows.PASS)
+        self.assertEqual(self.row("decide-3", theirs, decide_3=[2.1] * 100), rows.SHORT)
+        self.assertEqual(self.row("decide-3", theirs, decide_3=[1] * 98 + [6, 6]), rows.SHORT)
+        self.assertEqual(self.row("decide-3", decide_3=[1]), rows.NONE)
+
+    def test_many_are_to_be_twice_as_fast(self):
+        self.assertEqual(self.row("rate-3", [100], rate_3=[200]), rows.PASS)
+        self.assertEqual(self.row("rate-3", [100], rate_3=[199]), rows.SHORT)
+
+    def test_an_idle_cluster_has_two_bars(self):
+        self.assertEqual(self.row("idle-5", idle_cpu_5=[3], idle_bytes_5=[3072]), rows.PASS)
+        self.assertEqual(self.row("idle-5", idle_cpu_5=[3.1], idle_bytes_5=[1]), rows.SHORT)
+        self.assertEqual(self.row("idle-5", idle_cpu_5=[1], idle_bytes_5=[3073]), rows.SHORT)
+
+    def test_every_row_prints_without_figures(self):
+        table = rows.table(Results(), list(decisions.ROWS), decisions.ROWS)
+        self.assertEqual(len(rows.markdown(table).splitlines()), len(decisions.ROWS) + 2)
+
+    def test_a_call_that_has_no_message_was_refused(self):
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            client = grpc.Grpc(listener.getsockname()[1], 10)
+            peer = listener.accept()[0]
+            with client.sock, peer:
+                headers = client.headers("/p")
+                self.assertEqual((client.ask(headers, b"m"), client.ask(headers, b"m")), (1, 3))
+                said = (grpc.frame(grpc.PING, 0, 0, b"12345678") + grpc.frame(grpc.HEADERS, 4, 1, b"")
+                        + grpc.frame(grpc.DATA, 0, 1, b"\0\0\0\0\5" + grpc.blob(3, b"abc"))
+                        + grpc.frame(grpc.HEADERS, 5, 1, b"") + grpc.frame(grpc.HEADERS, 5, 3, b""))
+                ended = []
+                for at in range(0, len(said), 20):
+                    peer.sendall(said[at:at + 20])
+                    ended += client.read()
+                self.assertEqual([(stream, message and grpc.numbers(message)) for stream, message in ended],
+                                 [(1, {3: b"abc"}), (3, None)])
+                self.assertIn(grpc.frame(grpc.PING, grpc.ACK, 0, b"12345678"), peer.recv(65536))
+        self.assertEqual(grpc.numbers(grpc.varint(7 << 3) + grpc.varint(1 << 40)), {7: 1 << 40})
 
 
 class Logs(unittest.TestCase):
