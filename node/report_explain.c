@@ -23,6 +23,20 @@
 #define SENTENCES_MAX	  16
 #define EVENTS_LOOKED_MAX 200
 
+/* The cluster's agent of a replica elsewhere: what was decided of it is known here too. */
+static struct agent *decided_of(struct node *n, const char *replica)
+{
+	const char *dot = strrchr(replica, '.');
+	char name[NAME_MAX_LEN + 1];
+	struct agent *a;
+
+	if (!dot || (size_t)(dot - replica) > NAME_MAX_LEN)
+		return NULL;
+	(void)snprintf(name, sizeof(name), "%.*s", (int)(dot - replica), replica); /* fits */
+	a = roster_find(n, name);
+	return a && a->decided ? a : NULL;
+}
+
 /* NULL: rq is ended, or another node is asked. */
 static struct agent *get_agent(struct node *n, struct control_request *rq, const char *verb, const msgpack_object *args)
 {
@@ -38,6 +52,8 @@ static struct agent *get_agent(struct node *n, struct control_request *rq, const
 	r = a ? NULL : roster_runner(n, name);
 	if (r)
 		a = r->agent;
+	if (!a && strcmp(verb, "explain") == 0)
+		a = decided_of(n, name);
 	if (!a && !elsewhere_forward(n, rq, verb, "agent", args))
 		control_refuse(rq, "refused", "there is no agent '%s'; 'covey status' lists them", name);
 	return a;

@@ -93,8 +93,7 @@ static void replicas_elsewhere_are_shown(void)
 	reply = daemon_call(&bed.v[0], "logs", "replica=web.1");
 	assert_true(daemon_ok(reply) && mp_get(mp_get(reply, "result"), "inode"));
 	WAIT_UNTIL(daemon_state_is(&bed.v[1], "web.0", "running"), WAIT_BOUND_S);
-	reply = daemon_call(&bed.v[1], "explain", "agent=web.0");
-	assert_true(daemon_ok(reply));
+	WAIT_UNTIL(daemon_ok(reply = daemon_call(&bed.v[1], "explain", "agent=web.0")), WAIT_BOUND_S);
 	assert_string_equal(daemon_text(mp_get(reply, "result"), "agent"), "web");
 	assert_int_equal(kill(r.pid, SIGKILL), 0);
 	WAIT_UNTIL(daemon_replica(&bed.v[0], "web.1", &r) && r.restarts == 1 && strcmp(r.reason, "signal") == 0,

@@ -138,7 +138,7 @@ static void a_daemon_that_is_killed_moves_nothing(void)
 		assert_int_equal(is.pid, was[k].pid);
 		assert_int_equal(is.restarts, 0);
 	}
-	has(daemon_text(mp_get(daemon_call(&bed.v[1], "explain", "agent=web"), "result"), "agent"), "web");
+	WAIT_UNTIL(daemon_ok(daemon_call(&bed.v[1], "explain", "agent=web")), WAIT_BOUND_S); /* once its disk has it */
 }
 
 /* In turn, wherever they run. */
