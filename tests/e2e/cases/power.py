@@ -36,7 +36,8 @@ def run(fleet):
         node.covey("scale", "keep", str(2 * n))
         node.covey("scale", "keep", str(n))
     placed = {name: work.wait_runs(fleet.node(1), name, n) for name in ("keep", "lease")}
-    mine = {x.name: {name: [r for r, at in placed[name].items() if at[0] == x.name] for name in placed} for x in fleet.nodes}
+    mine = {x.name: {name: [r for r, at in placed[name].items() if at[0] == x.name] for name in placed}
+            for x in fleet.nodes}
     version = work.agent(fleet.node(1), "keep")["decision"]
     at_ns = work.power_off(*fleet.nodes)
     few = fleet.nodes[:n // 2]
