@@ -22,7 +22,9 @@
 #define GONE_STEP_MS  100
 
 struct waiting {
-	const char *what;
+	const char *what, *verb;
+	const struct args *args;	 /* of the change; borrowed */
+	bool again;			 /* it was asked again */
 	int64_t until_ms, gone_since_ms; /* CLOCK_MONOTONIC; gone: 0 while it answers */
 	bool shown;			 /* a progress line is on the terminal */
 	char text[512];			 /* what it waits for */
@@ -112,6 +114,19 @@ static bool judge(const struct cli *c, struct waiting *w, const msgpack_object *
 	return true;
 }
 
+/* A daemon that was started meanwhile does not know the operation; those who decide do, and it is not done twice. */
+static bool ask_again(struct cli *c, struct waiting *w)
+{
+	AUTO_REPLY struct reply r = {0};
+	struct err e = {0};
+
+	if (w->again)
+		return false;
+	w->again = true;
+	return call_daemon(c, w->verb, w->args, MAX(w->until_ms - cli_mono_ms(), (int64_t)ANSWER_MIN_MS), &r, &e) ==
+	       CALL_OK;
+}
+
 static bool wait_once(struct cli *c, struct waiting *w, int64_t left_ms, enum cli_status *ret)
 {
 	AUTO_ARGS struct args a;
@@ -131,14 +146,16 @@ static bool wait_once(struct cli *c, struct waiting *w, int64_t left_ms, enum cl
 		*ret = call_failed(end, &r, &e);
 		return false;
 	}
+	if (end == CALL_REFUSED && ask_again(c, w))
+		return true;
 	if (end == CALL_REFUSED)
 		(void)err_set(&e, -ESTALE, "%s", r.error); /* told by the call below */
 	return wait_for_daemon(c, w, &e, ret);
 }
 
-static enum cli_status wait_until_done(struct cli *c, const char *what)
+static enum cli_status wait_until_done(struct cli *c, const char *what, const char *verb, const struct args *a)
 {
-	struct waiting w = {.what = what, .until_ms = cli_mono_ms() + c->opt.timeout_ms};
+	struct waiting w = {.what = what, .verb = verb, .args = a, .until_ms = cli_mono_ms() + c->opt.timeout_ms};
 	enum cli_status status = CLI_DONE;
 	char timeout[UNITS_TEXT_MAX];
 
@@ -219,5 +236,5 @@ enum cli_status change_run(
 	status = cli_flush(c);
 	if (status != CLI_DONE || cli_has(c, OPT_NO_WAIT) || cli_has(c, OPT_DRY_RUN) || !mp_get(r.result, "op"))
 		return status;
-	return wait_until_done(c, what);
+	return wait_until_done(c, what, verb, a);
 }

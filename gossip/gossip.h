@@ -222,6 +222,9 @@ bool gossip_is_isolated(const struct gossip *g);
 bool gossip_member_get(const struct gossip *g, uint64_t id, struct gossip_member *ret);
 /* All members, in no order; *at is 0 at first. No step in between. */
 bool gossip_member_next(const struct gossip *g, uint32_t *at, struct gossip_member *ret);
+/* The same of the forgotten whose record is still there; at most gossip_forgotten. */
+bool gossip_forgotten_next(const struct gossip *g, uint32_t *at, struct gossip_member *ret);
+size_t gossip_forgotten(const struct gossip *g);
 /* Members changed since *cursor (0 at first: all), oldest change first; sets *cursor. Forgotten ones are told too. */
 bool gossip_change_next(struct gossip *g, uint64_t *cursor, struct gossip_member *ret);
 bool gossip_value_get(const struct gossip *g, uint64_t id, struct gossip_str key, struct gossip_str *ret);

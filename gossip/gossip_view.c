@@ -66,18 +66,33 @@ bool gossip_member_get(const struct gossip *g, uint64_t id, struct gossip_member
 	return m != NULL;
 }
 
-bool gossip_member_next(const struct gossip *g, uint32_t *at, struct gossip_member *ret)
+static bool next(const struct gossip *g, bool forgotten, uint32_t *at, struct gossip_member *ret)
 {
 	for (; *at < g->n_chunks * CHUNK_MEMBERS; ++*at) {
 		const struct member *m = members_at(g, *at);
 
-		if (!m->used || m->state == GOSSIP_FORGOTTEN)
+		if (!m->used || (m->state == GOSSIP_FORGOTTEN) != forgotten || (forgotten && !m->record))
 			continue;
 		show(g, m, ret);
 		++*at;
 		return true;
 	}
 	return false;
+}
+
+bool gossip_member_next(const struct gossip *g, uint32_t *at, struct gossip_member *ret)
+{
+	return next(g, false, at, ret);
+}
+
+bool gossip_forgotten_next(const struct gossip *g, uint32_t *at, struct gossip_member *ret)
+{
+	return next(g, true, at, ret);
+}
+
+size_t gossip_forgotten(const struct gossip *g)
+{
+	return g->n_state[GOSSIP_FORGOTTEN];
 }
 
 bool gossip_change_next(struct gossip *g, uint64_t *cursor, struct gossip_member *ret)

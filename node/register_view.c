@@ -172,25 +172,35 @@ static bool has(const struct register_hosts *h, size_t n, struct sched_node node
 	return false;
 }
 
-/* Those that the root knows as forgotten, and gossip no more: a slot of theirs is lost. */
+static int add_forgotten(struct register_hosts *h, const struct register_hosts_in *in, struct sched_node node)
+{
+	char *name;
+
+	if (has(h, h->n, node))
+		return 0;
+	name = in->mem.alloc(in->mem.ctx, SCHED_NAME_TEXT_MAX);
+	if (!name)
+		return -ENOMEM;
+	(void)sched_name_of(&(struct sched_view){0}, node, name); /* it is name */
+	h->blocks[h->n] = (struct register_block){name, SCHED_NAME_TEXT_MAX};
+	h->v[h->n++] = (struct sched_host){.id = node, .name = name, .state = SCHED_FORGOTTEN};
+	return 0;
+}
+
+/*
+ * Those that the root knows as forgotten, and gossip no more; and those that gossip does, since their name belongs to
+ * another node now: a slot of theirs is lost, and a vote.
+ */
 static int make_forgotten(struct register_hosts *h, const struct register_hosts_in *in)
 {
-	size_t members = h->n;
+	struct gossip_member m;
+	int rc = 0;
 
-	for (size_t i = 0; in->root && i < in->root->forgotten.n; i++) {
-		struct sched_node node = in->root->forgotten.v[i];
-		char *name;
-
-		if (has(h, members, node))
-			continue;
-		name = in->mem.alloc(in->mem.ctx, SCHED_NAME_TEXT_MAX);
-		if (!name)
-			return -ENOMEM;
-		(void)sched_name_of(&(struct sched_view){0}, node, name); /* it is name */
-		h->blocks[h->n] = (struct register_block){name, SCHED_NAME_TEXT_MAX};
-		h->v[h->n++] = (struct sched_host){.id = node, .name = name, .state = SCHED_FORGOTTEN};
-	}
-	return 0;
+	for (size_t i = 0; rc == 0 && in->root && i < in->root->forgotten.n; i++)
+		rc = add_forgotten(h, in, in->root->forgotten.v[i]);
+	for (uint32_t at = 0; rc == 0 && gossip_forgotten_next(in->g, &at, &m);)
+		rc = add_forgotten(h, in, node_of(&m));
+	return rc;
 }
 
 static struct sched_host *host_of(const struct register_hosts *h, struct sched_host *v, const struct told_item *item)
@@ -223,7 +233,7 @@ static void count_all(struct register_hosts *h)
 
 int register_hosts_make(struct register_hosts *ret, const struct register_hosts_in *in, struct err *e)
 {
-	size_t n = in->told->n_members + (in->root ? in->root->forgotten.n : 0);
+	size_t n = in->told->n_members + (in->root ? in->root->forgotten.n : 0) + gossip_forgotten(in->g);
 	struct register_hosts h = {.told = in->told, .mem = in->mem, .cap = n};
 	int rc = 0;
 

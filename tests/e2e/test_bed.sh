@@ -4,4 +4,4 @@
 set -u
 : "${TOP:?}" "${BUILD:?}"
 command -v python3 >/dev/null || { echo "SKIP: python3 is not installed"; exit 77; }
-exec python3 -B "$TOP/tests/e2e/bed/main.py" --build "$BUILD" alone join killed lost partition identity
+exec python3 -B "$TOP/tests/e2e/bed/main.py" --build "$BUILD" alone join killed lost partition identity failover race

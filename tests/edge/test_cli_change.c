@@ -124,6 +124,21 @@ static void not_known_to_the_daemon(void **state)
 	came(&h, CLI_UNKNOWN, "", "covey: it is not known: repeat it with --op o1\n");
 }
 
+/* Another daemon does not know the operation: it is asked for the change again, once. */
+static void not_known_to_the_next_daemon(void **state)
+{
+	static const struct step steps[] = {{change, "scaled"}, {unknown, "no operation o1 is known here"},
+		{change, "it was done before"}, {done, ""}};
+
+	(void)state;
+	AUTO_HEARD struct heard h = TALK(steps, "scale", "web", "5", "--op", "o1");
+	came(&h, CLI_DONE, "web: scaled\n", "");
+	assert_string_equal(h.asked.v, "scale {\"agent\":\"web\",\"n\":5,\"op\":\"o1\"}\n"
+				       "wait {\"op\":\"o1\",\"wait_ms\":2000}\n"
+				       "scale {\"agent\":\"web\",\"n\":5,\"op\":\"o1\"}\n"
+				       "wait {\"op\":\"o1\",\"wait_ms\":2000}\n");
+}
+
 /* It is decided, and the daemon is back soon. */
 static void lost_while_waiting(void **state)
 {
@@ -245,6 +260,7 @@ int main(void)
 		cmocka_unit_test(refused_before_anything),
 		cmocka_unit_test(lost_before_the_answer),
 		cmocka_unit_test(not_known_to_the_daemon),
+		cmocka_unit_test(not_known_to_the_next_daemon),
 		cmocka_unit_test(lost_while_waiting),
 		cmocka_unit_test(told_that_it_stops_while_waiting),
 		cmocka_unit_test(told_that_it_stops),

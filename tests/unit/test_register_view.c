@@ -252,6 +252,12 @@ static void test_who_is_gone(void **state)
 	assert_int_equal(host(&k, 2)->state, SCHED_FORGOTTEN);
 	forget_all(&k, &seen);
 	register_root_done(&root);
+	/* And one that gossip has forgotten, whatever the root says: another one has its name. */
+	bed_step(b, 0, &(struct gossip_in){.type = GOSSIP_IN_FORGET, .id = gossip_id(b->v[2].g)});
+	know(&k, NULL, "web", &seen);
+	assert_int_equal(k.view.view.n_hosts, 3);
+	assert_int_equal(host(&k, 2)->state, SCHED_FORGOTTEN);
+	forget_all(&k, &seen);
 }
 
 /* Of this agent a node has so much reserved, and what is left is that of all others. */

@@ -47,7 +47,7 @@ class Work:
         return node.covey("apply", self.file(name, *args, **keys), *options)
 
     def once(self, node, names, each):
-        """Until that node knows of `each` replicas of each agent, and each writes there, at that epoch, and nowhere else."""
+        """Until it knows of `each` replicas of each agent, and they write there, at that epoch, and nowhere else."""
         for name in names:
             def fits(name=name):
                 placed = self.wait_runs(node, name, each)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Most hosts are lost: the one that is left refuses changes with the reason, tells what it knows, and runs what it is to
-keep; what runs under a lease ends in time. With a majority again the same operation is done, once.
+"""Most hosts are lost: those that are left refuse changes with the reason, tell what they know, and run what they are
+to keep; what runs under a lease ends in time. With a majority again the same operation is done, once.
 """
 from diary import LATE_NS, now
 from fleet import wait_for
@@ -23,11 +23,10 @@ def run(fleet):
         left[0].wait_event("isolated")
     else:
         fleet.wait_seen({x.name: "dead" for x in lost}, left)
-    wait_for(lambda: not [r for runs in work.diary("lease").replicas().values() for r in runs if r.last > now() - LATE_NS],
-             "what has no lease to end")
+    wait_for(lambda: not [r for r in work.diary("lease").runs if r.last > now() - LATE_NS], "what has no lease to end")
     for node in left:
         done = node.covey("scale", "other", "2", "--op", "later", check=False)
-        assert done.returncode == 4 and "no majority" in done.stderr and "--op later" in done.stderr, done
+        assert done.returncode == 1 and "no majority of the voters is there" in done.stderr, done
         status = node.status()
         assert not status["cluster"]["quorum"] and {a["name"] for a in status["agents"]} >= {"keep", "lease", "other"}
     for replica in kept:

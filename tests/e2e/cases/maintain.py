@@ -7,8 +7,9 @@ from fleet import voters_of
 from work import Work
 
 NODES = (3, 5)
-AGENTS = {"whole": "update: {surge: 1, unavailable: 0}\n", "part": "update: {surge: 0, unavailable: 1}\n",
-          "lease": "isolation: stop\n"}
+AGENTS = {"whole": "update: {surge: 1, unavailable: 0, min_healthy: 1s}\n",
+          "part": "update: {surge: 0, unavailable: 1, min_healthy: 1s}\n",
+          "lease": "isolation: stop\nupdate: {min_healthy: 1s}\n"}
 MOST_DOWN = {"whole": 0, "part": 1, "lease": 1}
 HANDED_OVER_NS = 2e9  # the voters' guards would take 3.1 s
 
@@ -27,6 +28,7 @@ def check(work):
     assert not diary.overlaps() and not diary.falls(), (diary.overlaps(), diary.falls())
     gaps = [b.first - a.last for runs in diary.replicas().values() for a, b in zip(runs, runs[1:])]
     print(f"      leases: {len(gaps)} moves, worst gap {max(gaps) / 1e6:.0f} ms", flush=True)
+    assert max(gaps) < HANDED_OVER_NS, gaps
 
 
 def run(fleet):

@@ -29,9 +29,9 @@ def refused(nodes):
         for node in nodes:
             assert not node.cluster()["quorum"] and has(node, "before"), node.ask("status")
         said = one.refusal("apply", files=[{"name": "few", "text": AGENT.format("few")}])
-        assert "no majority of the voters has answered" in said, said
+        assert "no majority of the voters" in said, said
         for done in (w.result() for w in waiting):
-            assert done.returncode == 4 and "no majority" in done.stderr and "--op" in done.stderr, done
+            assert done.returncode in (1, 4) and "no majority of the voters" in done.stderr, done
     for node in nodes:
         assert has(node, "before") and not has(node, "few"), node.ask("status")
 

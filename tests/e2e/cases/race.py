@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Changes of one agent on all nodes at once: each is answered, one came after the other, and all know the last. Of those
-that name the version that they change, one is done. A name that was removed and is used again goes on from its epochs.
+"""Changes of one agent on all nodes at once: each is answered, one came after the other, and all know the last. Of
+those that name the version that they change, one is done. A name that was removed and is used again goes on from its
+epochs.
 """
 import concurrent.futures
 import json

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The disk of a voter is full: decisions go on with the others', commands that are given to it too, it says so, and once
-there is room it has what was decided meanwhile. Nothing that runs there notices.
+"""The disk of a voter is full: decisions go on with the others', commands that are given to it too, it says so, and
+once there is room it has what was decided meanwhile. Nothing that runs there notices.
 """
+import os
+
 from diary import now
 from fleet import wait_for
 from full import fill, small_disk
-import os
-
 from work import Work
 
 NODES = (3, 5)
