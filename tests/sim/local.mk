@@ -32,8 +32,31 @@ libsim_a_SOURCES = \
 	%D%/story.h
 
 check_PROGRAMS += %D%/covey-sim
-%C%_covey_sim_SOURCES = %D%/main.c
-%C%_covey_sim_LDADD = libsim.a libgossip.a libgossip_core.a libbase.a
+# Whole nodes: what is below node/ is in these, and stands before libnode.a.
+sim_whole = \
+	%D%/whole.c \
+	%D%/whole.h \
+	%D%/whole_disk.c \
+	%D%/whole_heal.c \
+	%D%/whole_hold.c \
+	%D%/whole_hold.h \
+	%D%/whole_launch.c \
+	%D%/whole_link.c \
+	%D%/whole_loop.c \
+	%D%/whole_priv.h \
+	%D%/whole_run.c \
+	%D%/whole_run.h \
+	%D%/whole_shim.c \
+	%D%/whole_store.c \
+	%D%/whole_truth.c \
+	%D%/whole_truth.h
+sim_whole_ldflags = $(AM_LDFLAGS) -Wl,--wrap=cluster_register_send,--wrap=cluster_register_listen,--wrap=council_hint_chosen
+sim_libs_before = libsim.a libnode.a libnode_core.a libgossip.a libgossip_core.a libconsensus.a
+sim_libs_after = libscheduler_core.a libsupervisor.a libsupervisor_core.a libbase.a $(MSGPACK_LIBS) $(SECCOMP_LIBS) \
+	$(YAML_LIBS) $(TLS_LIBS) -lm
+%C%_covey_sim_SOURCES = %D%/main.c $(sim_whole)
+%C%_covey_sim_LDFLAGS = $(sim_whole_ldflags)
+%C%_covey_sim_LDADD = $(sim_libs_before) libconsensus_core.a $(sim_libs_after)
 
 # Some seeds of small clusters with every kind of fault.
 sim_tests = %D%/short.sh

@@ -11,6 +11,7 @@
 #include "tests/sim/faults.h"
 #include "tests/sim/node.h"
 #include "tests/sim/oracle.h"
+#include "tests/sim/whole.h"
 
 uint32_t sim_number_of(uint64_t id)
 {
@@ -29,13 +30,17 @@ void sim_init(struct sim *s, const struct sim_options *o)
 	assert(s->nodes);
 	for (uint32_t i = 0; i < s->o.room; i++)
 		node_make(s, i);
+	for (uint32_t i = 0; o->whole && i < s->o.room; i++)
+		whole_make(&s->nodes[i]);
 	heap_set(&s->heap, &s->sweep, SIM_SWEEP_US);
 }
 
 void sim_done(struct sim *s)
 {
-	for (uint32_t i = 0; i < s->o.room; i++)
+	for (uint32_t i = 0; i < s->o.room; i++) {
+		whole_done(&s->nodes[i]);
 		node_done(&s->nodes[i]);
+	}
 	net_done(&s->net);
 	oracle_free(s->oracle);
 	story_done(&s->story);
@@ -79,7 +84,8 @@ static void due(struct sim *s, struct heap_item *item)
 		heap_set(&s->heap, item, s->now_us + SIM_SWEEP_US);
 		return;
 	default:
-		net_due(&s->net, item);
+		if (!s->whole || !whole_due(s, item))
+			net_due(&s->net, item);
 	}
 }
 

@@ -2,8 +2,9 @@
 #ifndef TESTS_SIM_SIM_H
 #define TESTS_SIM_SIM_H
 /*
- * A cluster of real gossip cores in virtual time: one heap of events, one seed. What a node is stands in node.h, the
- * network in net.h, what must be true in oracle.h, what is done to them in faults.h, and runs of it in runs.h.
+ * A cluster of real gossip cores, or of whole nodes (whole.h), in virtual time: one heap of events, one seed. What a
+ * node is stands in node.h, the network in net.h, what must be true in oracle.h and whole_run.h, what is done to them in
+ * faults.h, and runs of it in runs.h.
  */
 #include "gossip/gossip.h"
 #include "tests/sim/net.h"
@@ -22,6 +23,11 @@ enum sim_item {
 	SIM_ITEM_FAULT,
 	SIM_ITEM_FAULT_ENDS,
 	SIM_ITEM_SWEEP,
+	SIM_ITEM_LOOP, /* this and the next ones: whole.h */
+	SIM_ITEM_DISK,
+	SIM_ITEM_SHIM,
+	SIM_ITEM_SHIM_SAYS,
+	SIM_ITEM_WHOLE,
 	SIM_ITEM_MAX
 };
 
@@ -82,6 +88,7 @@ struct sim_node {
 	int64_t calm_us; /* since then no fault touches it */
 	uint32_t faults; /* that touch it now */
 	uint64_t sent_at_mark;
+	struct whole *w; /* owned; NULL: its gossip core runs alone */
 };
 
 struct sim_options {
@@ -93,6 +100,7 @@ struct sim_options {
 	uint32_t check_every; /* gossip_check after each so many steps; 0: never */
 	bool quiet;	      /* no line a message in the story */
 	FILE *live;
+	bool whole; /* nodes are whole (whole.h), else gossip cores */
 };
 
 struct sim {
@@ -106,6 +114,7 @@ struct sim {
 	struct heap_item sweep;
 	struct oracle *oracle;
 	struct faults *faults;
+	struct whole_run *whole; /* NULL: gossip cores alone */
 	uint32_t knocked_at; /* by whom the last hello was refused because both wait */
 	uint64_t steps, msgs, events;
 	uint64_t event_count[GOSSIP_EVENT_MAX];
