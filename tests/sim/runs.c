@@ -131,6 +131,8 @@ const char *runs_scenario_name(size_t i, const char **ret_what)
 
 static void tell_failure(struct sim *s, struct run *r)
 {
+	if (s->whole)
+		whole_run_dump(s, stderr);
 	(void)snprintf(r->why, sizeof(r->why), "n%" PRIu32 " at %.3f s: %.200s", s->failed_node,
 		(double)s->now_us / S_US, s->why);
 	if (s->failed_node == UINT32_MAX)

@@ -7,6 +7,7 @@
 
 #include "node/register_agent.h"
 #include "tests/sim/oracle.h"
+#include "tests/sim/whole_hold.h"
 #include "tests/sim/whole_truth.h"
 
 #define S_US   1000000LL
@@ -223,5 +224,52 @@ void whole_run_calm(struct sim *s)
 	for (uint32_t i = 0; i < s->o.room; i++) {
 		whole_disk_faults(&s->nodes[i], 0, 0);
 		s->nodes[i].w->fsync_fails = false;
+	}
+}
+
+/* ---- what is told of a failure ---- */
+
+static void dump_value(const struct whole *w, const struct msg_key *key, struct msg_bytes value, FILE *to)
+{
+	struct register_agent a = {0};
+	char text[4096];
+	struct err e;
+
+	if (key->n == 0 || register_agent_read(&a, &council_mem, value, &e) < 0)
+		return;
+	(void)fprintf(to, "%.*s: %s\n", (int)key->n, key->v,
+		sched_dump(&a.v, &(struct sched_view){0}, text, sizeof(text)));
+	register_agent_done(&a);
+	(void)w;
+}
+
+void whole_run_dump(struct sim *s, FILE *to)
+{
+	const struct whole *w = first(s);
+	struct msg_bytes value;
+	struct ballot ballot;
+	struct msg_key key;
+	char text[4096];
+
+	for (size_t at = 0; w && registers_next(registers_of(w), &at, &key);)
+		if (registers_get(registers_of(w), &key, &ballot, &value))
+			dump_value(w, &key, value, to);
+	for (uint32_t i = 0; i < s->o.room; i++) {
+		const struct whole *o = s->nodes[i].w;
+
+		if (!o->n)
+			continue;
+		(void)fprintf(to, "n%" PRIu32 " %s: %s\n", i, sched_name_of(&(struct sched_view){0},
+			register_node_of(&o->n->council->self), text), agree_dump(o->n->council->a, text + 64, sizeof(text) - 64));
+		(void)fprintf(to, "  leases: %s\n", whole_hold_dump(o, text, sizeof(text)));
+		MAP_FOREACH (p, &o->n->roster.runners) {
+			const struct runner *r = CONTAINER_OF(p, struct runner, by_stem);
+
+			(void)fprintf(to,
+				"  %s: state %d, wanted %d, epoch %" PRIu64 ", lease %" PRIu64 " until %" PRId64
+				" waits %d, run %" PRIu64 ", awaiting %d, launching %d\n",
+				r->id, r->core.state, r->core.wanted, r->epoch, r->lease_epoch, r->lease_ms, r->lease_waits,
+				r->run, r->awaiting, r->launching);
+		}
 	}
 }

@@ -420,3 +420,8 @@ void whole_hold_end(struct whole *w)
 	free(w->hold);
 	w->hold = NULL;
 }
+
+char *whole_hold_dump(const struct whole *w, char *out, size_t n)
+{
+	return holding_dump(&w->hold->h, out, n);
+}

@@ -64,6 +64,7 @@ bool whole_run_found(struct sim *s); /* the first node founds the cluster; false
 /* Healed within that time, in s; else the run fails. */
 double whole_run_heals(struct sim *s, int64_t within_us);
 void whole_run_figures(const struct sim *s, struct figures *f);
+void whole_run_dump(struct sim *s, FILE *to); /* values, and what each node has of them */
 
 /* ---- what is seen ---- */
 
