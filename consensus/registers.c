@@ -265,6 +265,14 @@ static void answered(struct registers *r, const struct msg *m)
 		registers_voters_answer(r, m);
 }
 
+/* What a renewal comes to, the caller hears. */
+static void answered_self(struct registers *r, const struct msg *m)
+{
+	if (m->type == MSG_GRANT || (m->type == MSG_REFUSED && m->number > 0))
+		registers_emit(r, REGISTERS_OUT_GRANT)->msg = *m;
+	answered(r, m);
+}
+
 static void acceptor_input(struct registers *r, const struct acceptor_in *in)
 {
 	acceptor_step(r->acceptor, in, r->now, &r->acceptor_outs);
@@ -275,7 +283,7 @@ static void acceptor_input(struct registers *r, const struct acceptor_in *in)
 		switch (a->type) {
 		case ACCEPTOR_OUT_SEND:
 			if (registers_send(r, &a->msg, &a->to, 1))
-				answered(r, &a->msg);
+				answered_self(r, &a->msg);
 			break;
 		case ACCEPTOR_OUT_ROLLED_BACK:
 			(void)registers_emit(r, REGISTERS_OUT_ROLLED_BACK);

@@ -21,7 +21,8 @@
  * *Who is to vote* is asked for a durable write first: only when each that a change adds has just made one does the
  * change begin, since after JOINT nothing is decided without a majority of them.
  *
- * Leases (lease.h) are joined by the caller: GRANT is no answer to a proposal, and is passed over here.
+ * Leases (lease.h) are joined by the caller: GRANT is no answer to a proposal. One of another voter is not given here;
+ * this node's own voter is asked with a MSG that is from this node, and what it says is told (GRANT).
  */
 #include "consensus/acceptor.h"
 #include "consensus/voters.h"
@@ -89,6 +90,7 @@ enum registers_out_type {
 	REGISTERS_OUT_VOTERS, /* voters_outcome: how the change of voters ended; to: of UNREADY, who did not answer */
 	REGISTERS_OUT_CFG,    /* another configuration is known, see registers_cfg */
 	REGISTERS_OUT_ROLLED_BACK, /* this voter votes no more */
+	REGISTERS_OUT_GRANT,	   /* msg: this node's own voter answers a RENEW of this node */
 	REGISTERS_OUT_MAX
 };
 

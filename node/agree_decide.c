@@ -80,8 +80,8 @@ static int find_specs(struct agree *a, struct register_agent *base, struct err *
 	return 0;
 }
 
-static int event_of(
-	struct agree *a, const struct bid *bid, const struct register_agent *base, struct decide_event *ret, struct err *e)
+static int event_of(struct agree *a, const struct bid *bid, const struct register_agent *base, struct decide_event *ret,
+	struct err *e)
 {
 	struct msg_bytes text = {bid->text, bid->text_n};
 
@@ -145,7 +145,8 @@ static int set_up(struct agree *a, const struct bid *bid, const struct decide_me
 	t->agent[bid->key.n] = '\0';
 	if (s->base.min_version > REGISTER_VERSION)
 		return err_set(e, -ENOTSUP,
-			"%s was written by a newer version of covey than this node's: ask a node that has it", t->agent);
+			"%s was written by a newer version of covey than this node's: ask a node that has it",
+			t->agent);
 	rc = find_specs(a, &s->base, e);
 	if (rc == 0)
 		rc = event_of(a, bid, &s->base, &t->event, e);

@@ -105,8 +105,8 @@ static struct decided *make(const struct node *n, const struct register_agent *r
 /* ---- into the roster ---- */
 
 /* Texts that are as they were need not be read again. */
-static struct agent_spec *spec_of(struct node *n, struct agent_spec *had, struct agent_spec *had_too,
-	struct msg_bytes text, const char *name)
+static struct agent_spec *spec_of(
+	struct node *n, struct agent_spec *had, struct agent_spec *had_too, struct msg_bytes text, const char *name)
 {
 	struct agent_spec *const known[] = {had, had_too};
 	const struct register_def *d;
@@ -156,13 +156,15 @@ static void take(struct node *n, const char *name, const struct register_agent *
 	before = spec_of(n, a->spec, a->before, r->before, name);
 	d = make(n, r, ballot, now ? now : a->spec);
 	if (!d || (!now && !a->spec)) {
-		free(d); /* a definition that cannot be read here, of which nothing runs; or no memory: with the next one */
+		free(d); /* it cannot be read here, and nothing of it runs; or no memory: with the next one */
 		spec_unref(now);
 		spec_unref(before);
 		if (!a->spec)
 			roster_drop(a);
 		return;
 	}
+	if (!a->decided && a->spec) /* a row of when this node was alone says no more what is wanted */
+		(void)store_del_agent(n->store, name, node_stored, n); /* full: imported again at the next start */
 	free(a->decided);
 	a->decided = d;
 	if (now) {
@@ -180,6 +182,7 @@ static void take(struct node *n, const char *name, const struct register_agent *
 	a->paused = r->v.rollout.state == SCHED_ROLLOUT_PAUSED;
 	if (r->v.n_decisions > 0)
 		a->changed_wall_ms = r->v.decisions[r->v.n_decisions - 1].wall_ms;
+	a->hold_due = n->council->hold_chosen = true;
 	roster_mark(a);
 }
 
@@ -198,8 +201,7 @@ static bool read_value(const struct msg_key *key, struct msg_bytes value, struct
 	return false;
 }
 
-static void take_value(
-	struct node *n, const struct msg_key *key, const struct ballot *ballot, struct msg_bytes value)
+static void take_value(struct node *n, const struct msg_key *key, const struct ballot *ballot, struct msg_bytes value)
 {
 	char name[NAME_MAX_LEN + 1];
 	struct register_agent r;
@@ -214,6 +216,38 @@ static void take_value(
 void decided_loaded(struct node *n, const struct msg_key *key, const struct ballot *ballot, struct msg_bytes value)
 {
 	take_value(n, key, ballot, value);
+}
+
+/* ---- leases ---- */
+
+void decided_hold(struct node *n, const struct msg_key *key, struct msg_bytes value)
+{
+	struct register_agent r;
+
+	if (!read_value(key, value, &r))
+		return;
+	council_hold_chosen(n->council, key, &r);
+	register_agent_done(&r);
+}
+
+void decided_hold_due(struct node *n)
+{
+	struct msg_bytes value;
+	struct ballot ballot;
+	struct msg_key key;
+
+	if (!n->council->hold_chosen)
+		return;
+	n->council->hold_chosen = false;
+	LIST_FOREACH (at, &n->roster.order) {
+		struct agent *a = LIST_ENTRY(at, struct agent, order);
+
+		if (!a->hold_due)
+			continue;
+		a->hold_due = false;
+		if (decided_key(a->name, &key) && council_get(n->council, a->name, &ballot, &value))
+			decided_hold(n, &key, value);
+	}
 }
 
 /* ---- disk first ---- */
@@ -305,7 +339,8 @@ void decided_gone(struct node *n, const struct agent *a)
 	struct msg_key key;
 
 	if (a->decided && !a->decided->named && n->council && decided_key(a->name, &key))
-		(void)votes_drop_chosen(n->council->votes, &key, node_stored, n); /* full: a row too many, for a while */
+		(void)votes_drop_chosen(
+			n->council->votes, &key, node_stored, n); /* full: a row too many, for a while */
 }
 
 /* ---- asked by the roster ---- */

@@ -74,8 +74,8 @@ static void decree_free(struct decree *d)
 }
 
 /* NULL: rq was refused. */
-static struct decree *decree_new(struct node *n, struct control_request *rq, const msgpack_object *args,
-	enum op_goal goal, size_t items)
+static struct decree *decree_new(
+	struct node *n, struct control_request *rq, const msgpack_object *args, enum op_goal goal, size_t items)
 {
 	char id[OP_ID_MAX], fault[ERR_TEXT_MAX];
 	struct decree *d;
@@ -493,8 +493,7 @@ bool decree_rollout(struct node *n, struct control_request *rq, const msgpack_ob
 	static const struct {
 		const char *action, *change;
 		enum sched_event_type type;
-	} actions[] = {{"pause", "paused", SCHED_EVENT_PAUSE},
-		{"resume", "resumed", SCHED_EVENT_RESUME},
+	} actions[] = {{"pause", "paused", SCHED_EVENT_PAUSE}, {"resume", "resumed", SCHED_EVENT_RESUME},
 		{"undo", "undone", SCHED_EVENT_UNDO}};
 	char name[NAME_MAX_LEN + 1], action[16];
 

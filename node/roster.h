@@ -29,9 +29,11 @@ struct agent {
 	int64_t desired; /* on all nodes together */
 	bool stopped, paused, removed;
 	int64_t changed_wall_ms;
-	struct decided *decided;    /* owned: what of it the cluster has given this node; NULL: this node alone decides */
+	struct decided *decided; /* owned: what of it the cluster has given this node; NULL: this node alone decides */
 	struct register_seen seen; /* for those decisions */
-	struct runner **slots; /* owned; may have NULLs */
+	bool importing;		   /* council_import.c has asked for it */
+	bool hold_due;		   /* council_hold.c has not heard of the newest decision */
+	struct runner **slots;	   /* owned; may have NULLs */
 	size_t n_slots;
 	bool deps_were_ready;
 	uint64_t told_hash;  /* of what other nodes were told last; 0: nothing */

@@ -91,6 +91,8 @@ static int apply(struct decider *d, const struct decide_event *ev, struct err *e
 	if (ev->if_version && (!is_there(d->v) || d->v->now.version != ev->if_version))
 		return err_set(e, -ESTALE, "%s is at version %" PRIu32 ", not %" PRIu32, d->in->agent,
 			is_there(d->v) ? d->v->now.version : 0, ev->if_version);
+	if (ev->adopt && is_there(d->v))
+		return err_set(e, -EEXIST, "%s: the cluster has an agent of that name", d->in->agent);
 	rc = check_desired(d, desired, e);
 	if (rc < 0)
 		return rc;

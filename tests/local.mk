@@ -52,6 +52,7 @@ test_programs += %D%/edge/test_cluster_address
 test_programs += %D%/edge/test_cluster_register
 test_programs += %D%/edge/test_cluster_trust
 test_programs += %D%/edge/test_control_abuse
+test_programs += %D%/edge/test_council
 test_programs += %D%/edge/test_coveyd
 test_programs += %D%/edge/test_daemon_faults
 test_programs += %D%/edge/test_daemon_store
@@ -182,11 +183,12 @@ test_programs += %D%/unit/test_fuse_page
 test_programs += %D%/unit/test_holding
 test_programs += %D%/unit/test_holding_more
 tests_unit_test_holding_LDADD = libnode_core.a libscheduler_core.a libconsensus_core.a libbase.a $(CMOCKA_LIBS)
-tests_unit_test_holding_more_LDADD = libnode_core.a libscheduler_core.a libconsensus_core.a libbase.a $(CMOCKA_LIBS)
+tests_unit_test_holding_more_LDADD = libnode_core.a libscheduler_core.a libconsensus_core.a libbase.a \
+	$(CMOCKA_LIBS)
 test_programs += %D%/unit/test_holding_swarm
 tests_unit_test_holding_swarm_SOURCES = %D%/unit/test_holding_swarm.c %D%/lib/holding_bed.c %D%/lib/holding_bed.h
-tests_unit_test_holding_swarm_LDADD = libconsensus_bed.a libnode_core.a libscheduler_core.a libconsensus_core.a libsim.a \
-	libbase.a $(CMOCKA_LIBS)
+tests_unit_test_holding_swarm_LDADD = libconsensus_bed.a libnode_core.a libscheduler_core.a libconsensus_core.a \
+	libsim.a libbase.a $(CMOCKA_LIBS)
 test_programs += %D%/unit/test_hello
 test_programs += %D%/unit/test_hello_frames
 test_programs += %D%/unit/test_identity

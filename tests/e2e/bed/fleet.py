@@ -57,7 +57,8 @@ class Node:
 
     def configure(self, gossip=None, more="", name=None):
         with open(os.path.join(self.dir, "coveyd.yaml"), "w", encoding="ascii") as f:
-            f.write(f"node: {{name: {name or self.name}, labels: {{host: {self.name}}}}}\ndata_dir: {self.dir}/data\nrun_dir: {self.run_dir}\n"
+            f.write(f"node: {{name: {name or self.name}, labels: {{host: {self.name}}}}}\n"
+                    f"data_dir: {self.dir}/data\nrun_dir: {self.run_dir}\n"
                     f"agents_dir: {self.dir}/agents.d\ncgroup: {{parent: {self.group}}}\n"
                     f"http: {{bind: 127.0.0.1:7948}}\n{more}")
             if gossip is not None:
