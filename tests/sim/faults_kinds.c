@@ -308,6 +308,18 @@ static bool set_voters(struct sim *s, struct fault *f)
 
 /* ---- of whole nodes ---- */
 
+/* As by systemctl restart, or an upgrade. */
+static bool restart(struct sim *s, struct fault *f)
+{
+	struct sim_node *n = pick(s, f, SIM_RUNS, 0);
+
+	if (!n)
+		return false;
+	tell(s, f, "is told to end, to begin again");
+	whole_farewell(n);
+	return node_kill(n);
+}
+
 static bool fill_disk(struct sim *s, struct fault *f)
 {
 	struct sim_node *n = pick(s, f, SIM_RUNS, 0);
@@ -385,6 +397,7 @@ const struct fault_kind faults_kinds[] = {
 	{"forget", 250, 0, forget, NULL, NULL, false, FAULT_FOR_GOSSIP},
 	{"memory", 500, 10 * S, starve, feed, NULL, false, FAULT_FOR_ALL},
 	{"voters", 500, 0, set_voters, NULL, NULL, false, FAULT_FOR_GOSSIP},
+	{"restart", 1000, 4 * S, restart, start_again, NULL, false, FAULT_FOR_WHOLE},
 	{"full", 1000, 5 * S, fill_disk, empty_disk, NULL, false, FAULT_FOR_WHOLE},
 	{"slow-disk", 1000, 5 * S, slow_disk, empty_disk, NULL, false, FAULT_FOR_WHOLE},
 	{"fsync", 250, 0, fail_fsync, NULL, NULL, false, FAULT_FOR_WHOLE},

@@ -64,8 +64,9 @@ void sim_fail(struct sim *s, uint32_t node, const char *fmt, ...)
 	story_tell(&s->story, s->now_us, node, UINT32_MAX, "FAILS: %s", s->why);
 }
 
-static void due(struct sim *s, struct heap_item *item)
+void sim_step(struct sim *s, struct heap_item *item)
 {
+	s->now_us = MAX(s->now_us, item->at_us);
 	switch (item->kind) {
 	case SIM_ITEM_WAKE:
 		heap_del(&s->heap, item);
@@ -105,8 +106,7 @@ bool sim_run(struct sim *s, int64_t until_us, bool (*done)(struct sim *s, void *
 		}
 		if (item->at_us > until_us)
 			break;
-		s->now_us = MAX(s->now_us, item->at_us);
-		due(s, item);
+		sim_step(s, item);
 	}
 	s->now_us = s->failed ? s->now_us : until_us;
 	return !s->failed && done && done(s, arg);

@@ -129,6 +129,7 @@ void sim_init(struct sim *s, const struct sim_options *o);
 void sim_done(struct sim *s);
 /* Runs until that time, or until done says so after a change (NULL: never), or something failed. True: done said so. */
 bool sim_run(struct sim *s, int64_t until_us, bool (*done)(struct sim *s, void *arg), void *arg);
+void sim_step(struct sim *s, struct heap_item *item); /* the soonest event */
 /* What must not be is: the run ends. The first one is kept. */
 void sim_fail(struct sim *s, uint32_t node, const char *fmt, ...) PRINTF_LIKE(3, 4);
 uint32_t sim_number_of(uint64_t id); /* of a node's id */

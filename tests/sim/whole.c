@@ -11,7 +11,6 @@
 #include "gossip/identity.h"
 #include "node/cluster_share.h"
 #include "node/counted.h"
-#include "tests/sim/whole_hold.h"
 #include "tests/sim/whole_priv.h"
 #include "tests/sim/whole_run.h"
 
@@ -87,7 +86,6 @@ static void open_node(struct whole *w)
 	rc = council_load(n->council, &e);
 	if (rc < 0)
 		sim_fail(whole_sim(w), w->sn->number, "what is on its disk cannot be loaded: %s", e.text);
-	whole_hold_begin(w);
 	whole_adopt(w);
 }
 
@@ -148,7 +146,6 @@ static void settle(struct whole *w)
 	if (w->c->changed)
 		cluster_seen_change(w->c);
 	council_turn(n->council);
-	whole_hold_turn(w);
 	if (w->leaves && council_has_handed_over(n->council)) {
 		w->leaves = false;
 		(void)node_leave(w->sn);
@@ -235,6 +232,12 @@ void whole_goes_on(struct sim_node *n)
 
 /* ---- its end ---- */
 
+void whole_farewell(struct sim_node *n)
+{
+	(void)node_now(n->w->n);
+	council_farewell(n->w->n->council);
+}
+
 void whole_stop(struct sim_node *n)
 {
 	struct whole *w = n->w;
@@ -253,7 +256,6 @@ void whole_stop(struct sim_node *n)
 		s->due = 0;
 		heap_del(&n->sim->heap, &s->says);
 	}
-	whole_hold_end(w);
 	cluster_share_done(w->c);
 	for (uint32_t i = 0; i < GOSSIP_LINKS_MAX; i++)
 		cluster_register_drop(w->c, i);

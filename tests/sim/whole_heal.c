@@ -7,7 +7,6 @@
 
 #include "node/register_agent.h"
 #include "tests/sim/oracle.h"
-#include "tests/sim/whole_hold.h"
 #include "tests/sim/whole_truth.h"
 
 #define S_US   1000000LL
@@ -261,7 +260,7 @@ void whole_run_dump(struct sim *s, FILE *to)
 			continue;
 		(void)fprintf(to, "n%" PRIu32 " %s: %s\n", i, sched_name_of(&(struct sched_view){0},
 			register_node_of(&o->n->council->self), text), agree_dump(o->n->council->a, text + 64, sizeof(text) - 64));
-		(void)fprintf(to, "  leases: %s\n", whole_hold_dump(o, text, sizeof(text)));
+		(void)fprintf(to, "  leases: %s\n", holding_dump(&o->n->council->hold, text, sizeof(text)));
 		MAP_FOREACH (p, &o->n->roster.runners) {
 			const struct runner *r = CONTAINER_OF(p, struct runner, by_stem);
 

@@ -146,7 +146,6 @@ struct whole {
 	struct list batch; /* what the disk is at; empty: nothing */
 	bool disk_waits;   /* it is done, and nobody listens */
 	bool ending, in_turn;
-	struct whole_hold *hold; /* owned */
 	bool leaves; /* once it has handed over what it has */
 	int64_t slept_us;  /* since then its host sleeps */
 	char name[SIM_NAME_MAX];

@@ -265,6 +265,16 @@ void __wrap_council_hint_chosen(struct council *c, const struct registers_out *o
 
 /* ---- answers ---- */
 
+bool __real_cluster_register_send(struct cluster *c, const struct uuid *to, const struct msg *m);
+bool __wrap_cluster_register_send(struct cluster *c, const struct uuid *to, const struct msg *m);
+
+/* Of all that a council says to others. */
+bool __wrap_cluster_register_send(struct cluster *c, const struct uuid *to, const struct msg *m)
+{
+	whole_run_sends(whole_of(c->n), m);
+	return __real_cluster_register_send(c, to, m);
+}
+
 void whole_run_sends(struct whole *w, const struct msg *m)
 {
 	const struct whole_reg *r = NULL;
