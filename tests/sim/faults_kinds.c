@@ -76,7 +76,10 @@ static bool lose_for_ever(struct sim *s, struct fault *f)
 {
 	struct sim_node *n = pick(s, f, SIM_RUNS, SEEDS);
 
-	return n && node_lose(n);
+	if (!n || (s->whole && !whole_run_may_go(s, n)))
+		return false;
+	n->gone = node_lose(n);
+	return n->gone;
 }
 
 static void restore(struct sim *s, struct fault *f)

@@ -73,6 +73,7 @@ struct sim_node {
 	uint32_t boot_heard; /* above that on its disk, which must be an older copy */
 	bool leaving, told_left;
 	bool forgotten; /* by an operator, for ever */
+	bool gone;	/* its host comes back no more */
 	uint32_t memory_fails_ppm;
 
 	int64_t real_us, mono_us, boot_us; /* its clocks showed this at that time */

@@ -215,14 +215,44 @@ double whole_run_heals(struct sim *s, int64_t within_us)
 	return (double)(s->now_us - begun_us) / S_US;
 }
 
-/* Those who drain are told to take work again, until it is decided. */
+static const struct quorum_cfg *newest_cfg(const struct sim *s)
+{
+	const struct quorum_cfg *newest = NULL;
+
+	for (uint32_t i = 0; i < s->o.room; i++)
+		if (s->nodes[i].w->n) {
+			const struct quorum_cfg *cfg = council_voters(s->nodes[i].w->n->council);
+
+			newest = !newest || cfg->epoch > newest->epoch ? cfg : newest;
+		}
+	return newest;
+}
+
+bool whole_run_may_go(const struct sim *s, const struct sim_node *n)
+{
+	const struct quorum_cfg *cfg = newest_cfg(s);
+	uint16_t mask = 0;
+
+	for (int k = 0; cfg && k < quorum_voters(cfg); k++) {
+		uint32_t i = sim_number_of(gossip_id_of(quorum_voter(cfg, k)->v));
+
+		if (i < s->o.room && i != n->number && !s->nodes[i].gone)
+			mask |= (uint16_t)(1u << k);
+	}
+	return cfg && cfg->epoch > 0 && !quorum_is_joint(cfg) && quorum_reached(cfg, mask);
+}
+
 void whole_run_calm(struct sim *s)
 {
 	s->whole->calm = true;
 	s->whole->fail_ppm = s->whole->slow_start_ppm = 0;
 	for (uint32_t i = 0; i < s->o.room; i++) {
-		whole_disk_faults(&s->nodes[i], 0, 0);
-		s->nodes[i].w->fsync_fails = false;
+		struct sim_node *n = &s->nodes[i];
+
+		whole_disk_faults(n, 0, 0);
+		n->w->fsync_fails = false;
+		if (n->w->suspect && n->life == SIM_RUNS && node_lose(n) && node_back(n)) /* its host is started anew */
+			(void)node_start(n, false); /* it is down */
 	}
 }
 

@@ -59,10 +59,12 @@ struct whole_run *whole_run_new(struct sim *s, uint64_t seed, uint32_t agents);
 void whole_run_free(struct sim *s);
 void whole_run_due(struct sim *s);   /* somebody asks something */
 void whole_run_begin(struct sim *s); /* from now on */
-void whole_run_calm(struct sim *s);  /* no more; what drains takes work again */
+void whole_run_calm(struct sim *s);  /* no more, and hosts whose disk failed are started anew */
 bool whole_run_found(struct sim *s); /* the first node founds the cluster; false, and failed: it does not */
 /* Healed within that time, in s; else the run fails. */
 double whole_run_heals(struct sim *s, int64_t within_us);
+/* Whether its host may go for ever: those that stay can still decide. */
+bool whole_run_may_go(const struct sim *s, const struct sim_node *n);
 void whole_run_figures(const struct sim *s, struct figures *f);
 void whole_run_dump(struct sim *s, FILE *to); /* values, and what each node has of them */
 
