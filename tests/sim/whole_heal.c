@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "node/agree_impl.h"
 #include "node/register_agent.h"
 #include "tests/sim/oracle.h"
 #include "tests/sim/whole_truth.h"
@@ -35,7 +36,7 @@ static bool takes_part(const struct sim_node *n)
 	return n->life == SIM_RUNS && n->member && n->w->n;
 }
 
-static const struct whole *first(const struct sim *s)
+static struct whole *first(const struct sim *s)
 {
 	for (uint32_t i = 0; i < s->o.room; i++)
 		if (takes_part(&s->nodes[i]))
@@ -95,9 +96,10 @@ static bool voters_suit(struct sim *s, const struct whole *w, char *why, uint32_
 	council_view_drop(w->n->council);
 	if (!agree_electorate(w->n->council->a, &count, text, sizeof(text)))
 		return wrong(why, node, w->sn->number, "does not know who votes");
-	if ((count.voters != count.wanted || count.dead > 0) && count.spares > 0)
-		return wrong(why, node, w->sn->number, "%" PRIu32 " vote, %" PRIu32 " should, %" PRIu32 " are dead",
-			count.voters, count.wanted, count.dead);
+	if ((count.voters < count.wanted && count.spares > 1) || (count.dead > 0 && count.spares > 0) ||
+		count.voters > count.wanted)
+		return wrong(why, node, w->sn->number, "%" PRIu32 " vote, %" PRIu32 " should, %" PRIu32 " are dead, of %" PRIu32 " with %" PRIu32 " spares",
+			count.voters, count.wanted, count.dead, count.members, count.spares);
 	return true;
 }
 
@@ -189,7 +191,7 @@ static bool all_run(struct sim *s, const struct whole *w, char *why, uint32_t *n
 
 static bool is_well(struct sim *s, char *why, uint32_t *node)
 {
-	const struct whole *w = first(s);
+	struct whole *w = first(s);
 	struct msg_bytes value;
 	struct ballot ballot;
 
@@ -199,6 +201,8 @@ static bool is_well(struct sim *s, char *why, uint32_t *node)
 	}
 	if (!w || !registers_get(registers_of(w), &root_key, &ballot, &value))
 		return wrong(why, node, w ? w->sn->number : 0, "knows no root register");
+	if (whole_run_undrain(s, w))
+		return wrong(why, node, w->sn->number, "nodes drain, and are not told to take work again");
 	return all_know(s, w, why, node) && voters_suit(s, w, why, node) && all_run(s, w, why, node);
 }
 
@@ -290,6 +294,10 @@ void whole_run_dump(struct sim *s, FILE *to)
 			continue;
 		(void)fprintf(to, "n%" PRIu32 " %s: %s\n", i, sched_name_of(&(struct sched_view){0},
 			register_node_of(&o->n->council->self), text), agree_dump(o->n->council->a, text + 64, sizeof(text) - 64));
+		(void)fprintf(to, "  voters: due %d, under way %d, look at %" PRId64 ", turn at %" PRId64 ", now %" PRId64 "\n",
+			o->n->council->a->voting.due, o->n->council->a->voting.under_way,
+			o->n->council->a->root_ward->look_at_ms, o->n->council->a->root_ward->turn_at_ms,
+			node_clocks(&s->nodes[i]).mono_ms);
 		(void)fprintf(to, "  leases: %s\n", holding_dump(&o->n->council->hold, text, sizeof(text)));
 		MAP_FOREACH (p, &o->n->roster.runners) {
 			const struct runner *r = CONTAINER_OF(p, struct runner, by_stem);

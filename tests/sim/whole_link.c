@@ -20,13 +20,16 @@ const struct gossip *cluster_core(const struct cluster *c)
 void cluster_set(struct cluster *c, const char *key, const void *v, size_t n)
 {
 	struct whole *w = whole_of(c->n);
+	uint32_t fails_ppm = w->sn->memory_fails_ppm;
 
 	if (!c->g)
 		return;
+	w->sn->memory_fails_ppm = 0; /* what the core has no memory for the daemon never tells again: a known fault */
 	node_step(w->sn, &(struct gossip_in){.type = GOSSIP_IN_SET,
 				 .key = {key, (uint16_t)strlen(key)},
 				 .value = {v, (uint16_t)n},
 				 .removed = v == NULL});
+	w->sn->memory_fails_ppm = fails_ppm;
 	if (c->changed)
 		cluster_seen_change(c);
 }

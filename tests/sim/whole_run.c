@@ -225,6 +225,24 @@ void whole_run_due(struct sim *s)
 		s->now_us + 1 + (int64_t)rng_below(&run->rng, (uint64_t)(120 * S_US / run->asks_a_minute)));
 }
 
+bool whole_run_undrain(struct sim *s, struct whole *at)
+{
+	const struct register_root *root = council_root(at->n->council);
+	struct agree_root_command cmd = {.type = AGREE_ROOT_UNDRAIN};
+
+	for (size_t i = 0; root && i < root->draining.n; i++) {
+		if (register_nodes_has(&root->leaving, root->draining.v[i]))
+			continue;
+		cmd.node = root->draining.v[i];
+		if (s->now_us > s->whole->undrained_us + 2 * S_US) {
+			s->whole->undrained_us = s->now_us;
+			ask_root(s, at, cmd, "undrain one that drains", NULL);
+		}
+		return true;
+	}
+	return false;
+}
+
 /* ---- a run ---- */
 
 struct whole_run *whole_run_new(struct sim *s, uint64_t seed, uint32_t agents)
