@@ -76,12 +76,18 @@ static const struct sched_report *report_of(const struct decider *d, const struc
 	return r;
 }
 
+/* At a version that nobody has the definition of any more it goes on as it is; what is alike to the newest is told so. */
+static bool runs_what_is_asked(const struct decider *d, const struct sched_slot *s, const struct sched_report *r)
+{
+	return r->version == s->version || (!decide_is_known(d, s->version) && r->version == d->v->now.version);
+}
+
 bool decide_serves_new(struct decider *d, const struct sched_slot *s)
 {
 	const struct sched_report *r = s->state == SCHED_RUN ? report_of(d, s, false) : NULL;
 	int64_t left;
 
-	if (!r || !r->ready || r->version != s->version)
+	if (!r || !r->ready || !runs_what_is_asked(d, s, r))
 		return false;
 	left = decide_spec_of(d, s->version)->min_healthy_ms - r->ready_for_ms;
 	if (left > 0)

@@ -308,6 +308,26 @@ static void test_a_change_over_a_change(void **state)
 		"         = #5 v3 ×3 0:n2@1v3 1:n1@2v3 2:n3@3v3\n");
 }
 
+/* Gone back from in the middle, and applied again under another number: what runs of it serves. */
+static void test_the_same_again_in_the_middle(void **state)
+{
+	struct bed *b = running(&surging, 4, 4);
+
+	(void)state;
+	b->trace = NULL;
+	assert_true(bed_apply(b, &surging, -1));
+	wait_with(b, 6000, 4);
+	assert_true(bed_do(b, SCHED_EVENT_UNDO));
+	assert_true(bed_apply(b, &surging, -1));
+	assert_int_equal(b->value->now.version, 3);
+	b->alike = 2;
+	wait_with(b, 18000, 4); /* less than its timeout */
+	assert_int_equal(b->value->rollout.state, SCHED_ROLLOUT_IDLE);
+	for (size_t i = 0; i < b->value->n_slots; i++)
+		assert_int_equal(b->value->slots[i].version, 3);
+	b->alike = 0;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -321,6 +341,7 @@ int main(void)
 		cmocka_unit_test(test_from_keep_to_leases_and_back),
 		cmocka_unit_test(test_a_change_that_restarts_nothing),
 		cmocka_unit_test(test_a_change_over_a_change),
+		cmocka_unit_test(test_the_same_again_in_the_middle),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
