@@ -225,12 +225,36 @@ void whole_run_due(struct sim *s)
 		s->now_us + 1 + (int64_t)rng_below(&run->rng, (uint64_t)(120 * S_US / run->asks_a_minute)));
 }
 
-bool whole_run_undrain(struct sim *s, struct whole *at)
+/* One that will not come back: what it may still run is waited for until then. */
+static bool forget(struct sim *s, struct whole *at, const struct register_root *root, const struct sim_node *n)
+{
+	struct agree_root_command cmd = {.type = AGREE_ROOT_FORGET};
+	struct uuid uuid;
+	char what[48];
+
+	memcpy(uuid.v, n->uuid, sizeof(uuid.v));
+	cmd.node = register_node_of(&uuid);
+	if (register_nodes_has(&root->forgotten, cmd.node))
+		return false;
+	if (s->now_us > s->whole->undrained_us + 2 * S_US) {
+		s->whole->undrained_us = s->now_us;
+		(void)snprintf(what, sizeof(what), "forget n%" PRIu32, n->number); /* fits */
+		ask_root(s, at, cmd, what, NULL);
+	}
+	return true;
+}
+
+bool whole_run_tidy(struct sim *s, struct whole *at)
 {
 	const struct register_root *root = council_root(at->n->council);
 	struct agree_root_command cmd = {.type = AGREE_ROOT_UNDRAIN};
 
-	for (size_t i = 0; root && i < root->draining.n; i++) {
+	if (!root)
+		return false;
+	for (uint32_t i = 0; i < s->o.room; i++)
+		if (s->nodes[i].gone && forget(s, at, root, &s->nodes[i]))
+			return true;
+	for (size_t i = 0; i < root->draining.n; i++) {
 		if (register_nodes_has(&root->leaving, root->draining.v[i]))
 			continue;
 		cmd.node = root->draining.v[i];

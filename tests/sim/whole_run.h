@@ -61,8 +61,8 @@ void whole_run_due(struct sim *s);   /* somebody asks something */
 void whole_run_begin(struct sim *s); /* from now on */
 void whole_run_calm(struct sim *s);  /* no more, and hosts whose disk failed are started anew */
 bool whole_run_found(struct sim *s); /* the first node founds the cluster; false, and failed: it does not */
-/* Asks for it, where a node drains that does not leave: now and then until it is done. false: none does. */
-bool whole_run_undrain(struct sim *s, struct whole *at);
+/* Who drains takes work again, who is gone is forgotten: asked now and then until it is done. false: it is. */
+bool whole_run_tidy(struct sim *s, struct whole *at);
 /* Healed within that time, in s; else the run fails. */
 double whole_run_heals(struct sim *s, int64_t within_us);
 /* Whether its host may go for ever: those that stay can still decide. */
