@@ -211,7 +211,6 @@ bool runs_go(struct run *r)
 	if (!ok)
 		tell_failure(s, r);
 	faults_free(s->faults);
-	whole_run_free(s);
 	sim_done(s);
 	free(s);
 	return ok;

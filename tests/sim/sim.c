@@ -12,6 +12,7 @@
 #include "tests/sim/node.h"
 #include "tests/sim/oracle.h"
 #include "tests/sim/whole.h"
+#include "tests/sim/whole_run.h"
 
 uint32_t sim_number_of(uint64_t id)
 {
@@ -41,6 +42,8 @@ void sim_done(struct sim *s)
 		whole_done(&s->nodes[i]);
 		node_done(&s->nodes[i]);
 	}
+	if (s->whole)
+		whole_run_free(s);
 	net_done(&s->net);
 	oracle_free(s->oracle);
 	story_done(&s->story);

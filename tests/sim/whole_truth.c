@@ -196,6 +196,15 @@ static bool a_quorum_has(const struct sim *s, const struct whole_truth *t, uint3
 	return false;
 }
 
+static void give(struct register_known *r, struct given g)
+{
+	for (size_t i = r->n_given; i-- > 0;)
+		if (r->given[i].epoch == g.epoch)
+			return;
+	r->given = grown(r->given, r->n_given, sizeof(*r->given));
+	r->given[r->n_given++] = g;
+}
+
 static void see_given(struct register_known *r, struct msg_bytes value)
 {
 	struct register_agent a = {0};
@@ -205,14 +214,12 @@ static void see_given(struct register_known *r, struct msg_bytes value)
 		return;
 	for (size_t i = 0; i < a.v.n_slots; i++) {
 		const struct sched_slot *s = &a.v.slots[i];
-		size_t k = r->n_given;
 
-		while (k > 0 && r->given[k - 1].epoch != s->epoch)
-			k--;
-		if (s->state == SCHED_PENDING || k > 0)
+		if (s->state == SCHED_PENDING)
 			continue;
-		r->given = grown(r->given, r->n_given, sizeof(*r->given));
-		r->given[r->n_given++] = (struct given){.slot = s->number, .epoch = s->epoch, .node = s->node};
+		give(r, (struct given){.slot = s->number, .epoch = s->epoch, .node = s->node});
+		if (sched_is_node(s->from))
+			give(r, (struct given){.slot = s->number, .epoch = s->from_epoch, .node = s->from});
 	}
 	register_agent_done(&a);
 }
