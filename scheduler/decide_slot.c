@@ -76,10 +76,13 @@ static const struct sched_report *report_of(const struct decider *d, const struc
 	return r;
 }
 
-/* At a version that nobody has the definition of any more it goes on as it is; what is alike to the newest is told so. */
+/*
+ * At a version that nobody has the definition of any more it goes on as it is; where that is alike to a later one it is
+ * told under that number.
+ */
 static bool runs_what_is_asked(const struct decider *d, const struct sched_slot *s, const struct sched_report *r)
 {
-	return r->version == s->version || (!decide_is_known(d, s->version) && r->version == d->v->now.version);
+	return r->version == s->version || (!decide_is_known(d, s->version) && r->version > s->version);
 }
 
 bool decide_serves_new(struct decider *d, const struct sched_slot *s)

@@ -52,7 +52,7 @@ struct bed {
 	struct sched_view view;
 	int64_t start_ms, stop_ms;
 	uint32_t broken;
-	uint32_t alike; /* runs of that version need not be started anew for the newest; 0: none */
+	uint32_t alike, as; /* runs of `alike` are told as of version `as`, which asks for no other; 0: none */
 	struct trace *trace; /* NULL: not told */
 };
 
@@ -175,7 +175,7 @@ static inline void bed_tell(struct bed *b)
 		assert_true(n < BED_RUNS);
 		b->reports[n++] = (struct sched_report){.node = b->hosts[r->host].id,
 			.number = r->number,
-			.version = r->version == b->alike && b->alike ? b->value->now.version : r->version,
+			.version = r->version == b->alike && b->alike ? b->as : r->version,
 			.epoch = r->epoch,
 			.up = true,
 			.ready = r->ready_at_ms != DEADLINE_NEVER && for_ms >= 0,

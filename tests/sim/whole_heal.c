@@ -276,6 +276,21 @@ static void dump_value(const struct whole *w, const struct msg_key *key, struct 
 	(void)w;
 }
 
+/* Who tells it which ballots, by n's maps. */
+static void dump_hints(const struct sim_node *n, FILE *to)
+{
+	struct gossip_member m;
+	struct gossip_entry e;
+
+	for (uint32_t at = 0; gossip_member_next(n->g, &at, &m);)
+		for (uint32_t k = 0; gossip_value_next(n->g, m.id, &k, &e);)
+			if (!e.removed && e.key.n >= strlen(TOLD_CHOSEN) &&
+				memcmp(e.key.v, TOLD_CHOSEN, strlen(TOLD_CHOSEN)) == 0 && e.value.n > 11)
+				(void)fprintf(to, "  n%" PRIu32 " (%s) tells %.*s %u\n", sim_number_of(m.id),
+					gossip_state_name(m.state), (int)e.key.n, e.key.v,
+					(unsigned)(uint8_t)e.value.v[9] << 8 | (uint8_t)e.value.v[10]);
+}
+
 void whole_run_dump(struct sim *s, FILE *to)
 {
 	const struct whole *w = first(s);
@@ -299,6 +314,7 @@ void whole_run_dump(struct sim *s, FILE *to)
 			o->n->council->a->root_ward->look_at_ms, o->n->council->a->root_ward->turn_at_ms,
 			node_clocks(&s->nodes[i]).mono_ms);
 		(void)fprintf(to, "  leases: %s\n", holding_dump(&o->n->council->hold, text, sizeof(text)));
+		dump_hints(&s->nodes[i], to);
 		MAP_FOREACH (p, &o->n->roster.runners) {
 			const struct runner *r = CONTAINER_OF(p, struct runner, by_stem);
 
