@@ -110,6 +110,20 @@ static void open_cluster(struct whole *w)
 	c->changed = true;
 }
 
+/* Gossip begins once all shims have answered (cluster_life.c): here that is at once. One that does not is not simulated. */
+static void hear_shims(struct whole *w)
+{
+	LIST_FOREACH_SAFE (at, &w->shims) {
+		struct whole_shim *s = LIST_ENTRY(at, struct whole_shim, link);
+
+		heap_del(&whole_sim(w)->heap, &s->says);
+		while (s->r && s->due)
+			whole_shim_told(s);
+	}
+	LIST_FOREACH (at, &w->shims)
+		heap_del(&whole_sim(w)->heap, &LIST_ENTRY(at, struct whole_shim, link)->says);
+}
+
 void whole_start(struct sim_node *n)
 {
 	struct whole *w = n->w;
@@ -117,6 +131,7 @@ void whole_start(struct sim_node *n)
 	assert(!w->n);
 	w->ending = false;
 	open_node(w);
+	hear_shims(w);
 	open_cluster(w);
 	whole_turn(n);
 }
