@@ -118,8 +118,11 @@ static bool is_given(const struct sched_value *v, const struct whole_shim *s)
 	return slot && slot->state == SCHED_RUN && slot->epoch == s->label.epoch;
 }
 
-static void count(struct sim *s, const struct sched_value *v, const char *agent, bool everywhere, struct running *ret)
+static void count(struct sim *s, const struct sched_value *v, const char *agent, const struct register_def *def,
+	struct running *ret)
 {
+	bool everywhere = def && def->agent->kind == SPEC_EVERY_NODE;
+
 	*ret = (struct running){0};
 	for (uint32_t i = 0; i < s->o.room; i++)
 		LIST_FOREACH (at, &s->nodes[i].w->shims) {
@@ -133,7 +136,7 @@ static void count(struct sim *s, const struct sched_value *v, const char *agent,
 			if (!given || v->removed) {
 				ret->others++;
 				ret->where = i;
-			} else if (o->state == WHOLE_RUNS && o->ready && o->label.version == v->now.version) {
+			} else if (def && o->state == WHOLE_RUNS && o->ready && o->label.run_hash == def->agent->run_hash) {
 				ret->n++;
 			}
 		}
@@ -166,7 +169,7 @@ static bool runs_well(
 	everywhere = def && def->agent->kind == SPEC_EVERY_NODE;
 	a.v.now.spec = def ? &def->spec : NULL;
 	want = a.v.removed || a.v.stopped || !def ? 0 : everywhere ? living(s) : (size_t)decide_wanted(&a.v);
-	count(s, &a.v, name, everywhere, &is);
+	count(s, &a.v, name, def, &is);
 	register_agent_done(&a);
 	if (is.others > 0)
 		return wrong(why, node, is.where, "%s runs there, and should not", name);
