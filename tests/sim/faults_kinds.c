@@ -323,6 +323,46 @@ static bool restart(struct sim *s, struct fault *f)
 	return node_kill(n);
 }
 
+static bool copy_disk(struct sim *s, struct fault *f)
+{
+	struct sim_node *n = pick(s, f, SIM_RUNS, 0);
+
+	if (n)
+		whole_copy(n);
+	return n != NULL;
+}
+
+/* Those that stay can still decide. */
+static bool crash_with_copy(struct sim *s, struct fault *f)
+{
+	struct sim_node *n = pick(s, f, SIM_RUNS, SEEDS);
+
+	if (!n || n->forgets || !whole_run_may_go(s, n) || !node_kill(n))
+		return false;
+	n->forgets = whole_restore(n);
+	return true;
+}
+
+/* The rule is that it is another node then: gone, and one joins. */
+static bool wipe(struct sim *s, struct fault *f)
+{
+	struct sim_node *n = pick(s, f, SIM_RUNS, SEEDS);
+
+	if (!n || !whole_run_may_go(s, n) || !node_lose(n))
+		return false;
+	if (s->whole->mutant == WHOLE_AMNESIA)
+		whole_wipe(n);
+	else
+		n->gone = true;
+	return true;
+}
+
+static void bring_back_wiped(struct sim *s, struct fault *f)
+{
+	if (!s->nodes[f->a].gone)
+		bring_back(s, f);
+}
+
 static bool fill_disk(struct sim *s, struct fault *f)
 {
 	struct sim_node *n = pick(s, f, SIM_RUNS, 0);
@@ -401,6 +441,9 @@ const struct fault_kind faults_kinds[] = {
 	{"memory", 500, 10 * S, starve, feed, NULL, false, FAULT_FOR_ALL},
 	{"voters", 500, 0, set_voters, NULL, NULL, false, FAULT_FOR_GOSSIP},
 	{"restart", 1000, 4 * S, restart, start_again, NULL, false, FAULT_FOR_WHOLE},
+	{"copy", 3000, 0, copy_disk, NULL, NULL, false, FAULT_FOR_WHOLE},
+	{"rollback", 250, 3 * S, crash_with_copy, start_again, NULL, false, FAULT_FOR_WHOLE},
+	{"wipe", 125, 4 * S, wipe, bring_back_wiped, NULL, false, FAULT_FOR_WHOLE},
 	{"full", 1000, 5 * S, fill_disk, empty_disk, NULL, false, FAULT_FOR_WHOLE},
 	{"slow-disk", 1000, 5 * S, slow_disk, empty_disk, NULL, false, FAULT_FOR_WHOLE},
 	{"fsync", 250, 0, fail_fsync, NULL, NULL, false, FAULT_FOR_WHOLE},

@@ -56,6 +56,13 @@ sim_libs_after = libscheduler_core.a libsupervisor.a libsupervisor_core.a libbas
 %C%_covey_sim_LDFLAGS = $(sim_whole_ldflags)
 %C%_covey_sim_LDADD = $(sim_libs_before) libconsensus_core.a $(sim_libs_after)
 
+# The same with one of its rules left out (consensus/rules.h): covey-sim-mutants --mutant M7 …
+check_PROGRAMS += %D%/covey-sim-mutants
+%C%_covey_sim_mutants_SOURCES = $(%C%_covey_sim_SOURCES)
+%C%_covey_sim_mutants_CPPFLAGS = $(AM_CPPFLAGS) -DCONSENSUS_MUTANTS
+%C%_covey_sim_mutants_LDFLAGS = $(sim_whole_ldflags)
+%C%_covey_sim_mutants_LDADD = $(sim_libs_before) libconsensus_mutants.a $(sim_libs_after)
+
 # Some seeds of small clusters with every kind of fault.
 sim_tests = %D%/short.sh
 TESTS += $(sim_tests)

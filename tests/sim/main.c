@@ -9,15 +9,22 @@
 #include <string.h>
 #include <time.h>
 
+#include "consensus/rules.h"
 #include "tests/sim/faults.h"
 #include "tests/sim/runs.h"
 #include "base/log.h"
+
+#ifdef CONSENSUS_MUTANTS
+enum rules_mutant rules_left_out;
+#endif
 
 static const char usage[] =
 	"usage: covey-sim [--nodes N] [--seed S] [--seeds COUNT | --seconds T] [--minutes M] [--profile "
 	"local|lan|wan]\n"
 	"                 [--faults swarm|none|KIND[=A-MINUTE],...] [--tls] [--check EVERY] [--trace] [--json]\n"
-	"       covey-sim --cluster [--agents N] …         whole nodes, by --faults as above\n"
+	"       covey-sim --cluster [--agents N] …         whole nodes, by --faults as above; covey-sim-mutants leaves out a\n"
+	"                 [--mutant Mn]                    rule of theirs\n"
+	"--first ends with the first seed that fails.\n"
 	"       covey-sim --scenario NAME [--nodes N] [--seed S] [--minutes M] [--trials T] [--profile P] [--tls] "
 	"[--json]\n"
 	"       covey-sim --list\n"
@@ -28,7 +35,7 @@ static const char usage[] =
 struct command {
 	struct run run;
 	uint64_t seeds, seconds;
-	bool json, draw_nodes;
+	bool json, first; /* ends with the first that fails */
 };
 
 static double seconds(void)
@@ -89,6 +96,23 @@ static bool known_faults(const char *text)
 	return ok;
 }
 
+/* "M7": that rule, in the build that can. */
+static int leave_out(struct run *r, const char *v)
+{
+	uint64_t m = 0;
+
+	if (v[0] != 'M' || !number(v + 1, 24, &m) || m == 0)
+		return 1 + wrong("no rule is named", v);
+#ifdef CONSENSUS_MUTANTS
+	rules_left_out = m < RULES_MUTANT_MAX ? (enum rules_mutant)m : M_NONE;
+	r->mutant = (int)m;
+	return 0;
+#else
+	(void)r;
+	return 1 + wrong("covey-sim-mutants can leave out", v);
+#endif
+}
+
 /* 0, or the exit status + 1. */
 static int take(struct command *c, int option, const char *v)
 {
@@ -138,6 +162,11 @@ static int take(struct command *c, int option, const char *v)
 		c->run.whole = true;
 		c->run.agents = (uint32_t)n;
 		return 0;
+	case '1':
+		c->first = true;
+		return 0;
+	case 'M':
+		return leave_out(&c->run, v);
 	case 'T':
 		c->run.tls = true;
 		return 0;
@@ -168,7 +197,7 @@ static int options(struct command *c, int argc, char **argv)
 		{"scenario", required_argument, NULL, 'S' + 128}, {"check", required_argument, NULL, 'k'},
 		{"trials", required_argument, NULL, 't'}, {"tls", no_argument, NULL, 'T'},
 		{"trace", no_argument, NULL, 'v'}, {"json", no_argument, NULL, 'j'}, {"list", no_argument, NULL, 'l'},
-		{"cluster", no_argument, NULL, 'c'}, {"agents", required_argument, NULL, 'a'},
+		{"cluster", no_argument, NULL, 'c'}, {"agents", required_argument, NULL, 'a'}, {"mutant", required_argument, NULL, 'M'}, {"first", no_argument, NULL, '1'},
 		{"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
 	int option, rc = 0;
 
@@ -264,6 +293,8 @@ int main(int argc, char **argv)
 		ok = runs_go(&r);
 		tell(&c, &r, ok, seconds() - begun);
 		red |= !ok || !figures_within(&r.figures);
+		if (red && c.first)
+			break;
 	}
 	return red;
 }

@@ -192,8 +192,10 @@ bool runs_go(struct run *r)
 	o.check_every = r->check_set ? r->check_every : o.nodes <= 32 ? 1 : o.nodes * 4;
 	o.whole = r->whole;
 	sim_init(s, &o);
-	if (r->whole)
+	if (r->whole) {
 		s->whole = whole_run_new(s, r->seed, r->agents);
+		s->whole->mutant = r->mutant;
+	}
 	s->faults = faults_new(s, r->seed * 0x9e3779b97f4a7c15ULL + 1);
 	chosen = faults_choose(s->faults, sc ? "none" : r->faults, &bad);
 	assert(chosen); /* main has tried */

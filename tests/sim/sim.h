@@ -74,6 +74,7 @@ struct sim_node {
 	bool leaving, told_left;
 	bool forgotten; /* by an operator, for ever */
 	bool gone;	/* its host comes back no more */
+	bool forgets;	/* its disk went back in time: it votes no more */
 	uint32_t memory_fails_ppm;
 
 	int64_t real_us, mono_us, boot_us; /* its clocks showed this at that time */

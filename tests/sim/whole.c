@@ -235,14 +235,38 @@ void whole_goes_on(struct sim_node *n)
 	if (w->disk_waits || !list_is_empty(&w->batch))
 		heap_set(&n->sim->heap, &w->disk_item, n->sim->now_us + 100);
 	w->disk_waits = false;
+	if (n->sim->whole->mutant != WHOLE_CLOCK_BEFORE)
+		w->loop.again = true;
 	LIST_FOREACH (at, &w->shims) {
 		struct whole_shim *s = LIST_ENTRY(at, struct whole_shim, link);
 
 		if (s->due && !heap_has(&s->says))
 			heap_set(&n->sim->heap, &s->says, n->sim->now_us + 10);
 	}
-	w->loop.again = true;
 	whole_loop_arm(w);
+}
+
+/* ---- its disk ---- */
+
+void whole_copy(struct sim_node *n)
+{
+	whole_disk_copy(&n->w->copy, &n->w->disk);
+	n->w->has_copy = true;
+}
+
+bool whole_restore(struct sim_node *n)
+{
+	if (n->w->n || !n->w->has_copy)
+		return false;
+	whole_disk_copy(&n->w->disk, &n->w->copy);
+	whole_tell(n->w, "an old copy of its disk is put back");
+	return true;
+}
+
+void whole_wipe(struct sim_node *n)
+{
+	whole_disk_done(&n->w->disk);
+	whole_tell(n->w, "its disk is wiped, and goes on as the same");
 }
 
 /* ---- its end ---- */

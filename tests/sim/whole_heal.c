@@ -243,7 +243,7 @@ bool whole_run_may_go(const struct sim *s, const struct sim_node *n)
 	for (int k = 0; cfg && k < quorum_voters(cfg); k++) {
 		uint32_t i = sim_number_of(gossip_id_of(quorum_voter(cfg, k)->v));
 
-		if (i < s->o.room && i != n->number && !s->nodes[i].gone)
+		if (i < s->o.room && i != n->number && !s->nodes[i].gone && !s->nodes[i].forgets)
 			mask |= (uint16_t)(1u << k);
 	}
 	return cfg && cfg->epoch > 0 && !quorum_is_joint(cfg) && quorum_reached(cfg, mask);
@@ -258,6 +258,8 @@ void whole_run_calm(struct sim *s)
 
 		whole_disk_faults(n, 0, 0);
 		n->w->fsync_fails = false;
+		if (n->forgets && n->life == SIM_RUNS) /* as by `covey reset`: it is another node then */
+			n->gone = node_lose(n);
 		if (n->w->suspect && n->life == SIM_RUNS && node_lose(n) && node_back(n)) /* its host is started anew */
 			(void)node_start(n, false); /* it is down */
 	}

@@ -9,6 +9,7 @@
 #include "gossip/transport.h"
 #include "node/cluster_share.h"
 #include "tests/sim/whole_priv.h"
+#include "tests/sim/whole_run.h"
 
 /* ---- cluster.c's ---- */
 
@@ -117,6 +118,8 @@ void whole_linked(struct sim_node *n, uint32_t link)
 {
 	struct whole *w = n->w;
 
+	if (w->n)
+		(void)node_now(w->n);
 	if (w->n && w->c->links[link].at)
 		council_linked(w->n->council, &w->c->links[link].uuid);
 }
@@ -135,6 +138,8 @@ void whole_piece(struct sim_node *n, uint32_t link, const struct gossip_msg_regi
 {
 	const struct gossip_msg m = {.type = GOSSIP_MSG_REGISTER, .piece = *piece};
 
+	if (n->w->n && n->sim->whole->mutant != WHOLE_CLOCK_BEFORE)
+		(void)node_now(n->w->n); /* after the frame was taken */
 	if (n->w->n)
 		cluster_register_take(n->w->c, link, &m);
 }

@@ -42,6 +42,7 @@ struct whole_agent {
 
 struct whole_run {
 	uint32_t agents;
+	int mutant;			   /* of consensus/rules.h and above, where the simulator is what has the rule */
 	uint32_t fail_ppm, slow_start_ppm; /* of starts */
 	uint32_t asks_a_minute;
 	struct heap_item next; /* command */
@@ -54,6 +55,9 @@ struct whole_run {
 	int64_t undrained_us; /* when it was asked for last */
 	bool calm; /* nobody asks any more */
 };
+
+/* Rules that are not the core's: consensus.md. */
+enum { WHOLE_AMNESIA = 5, WHOLE_CLOCK_BEFORE = 15, WHOLE_NO_FUSE = 23 };
 
 struct whole_run *whole_run_new(struct sim *s, uint64_t seed, uint32_t agents);
 void whole_run_free(struct sim *s);

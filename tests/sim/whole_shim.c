@@ -64,6 +64,10 @@ static void set_fuse(struct whole_shim *s)
 {
 	int64_t at = deadline_us(s);
 
+	if (whole_sim(s->w)->whole->mutant == WHOLE_NO_FUSE && !s->r) { /* as if the daemon enforced it */
+		s->burns_us = NEVER;
+		return;
+	}
 	if (s->leased && !s->burnt)
 		s->burns_us = at == NEVER ? NEVER : node_boot_at_us(s->w->sn, at);
 }
@@ -226,7 +230,7 @@ static void starts(struct whole_shim *s)
 
 static void burns(struct whole_shim *s)
 {
-	if (deadline_us(s) > boot_us(s)) { /* it was moved on */
+	if (deadline_us(s) > boot_us(s) || (whole_sim(s->w)->whole->mutant == WHOLE_NO_FUSE && !s->r)) { /* moved on */
 		set_fuse(s);
 		return;
 	}
