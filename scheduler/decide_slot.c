@@ -116,7 +116,8 @@ bool decide_is_idle(struct decider *d, const struct sched_slot *s)
 		return false;
 	if (decide_fate_of(d, s->node, s->leased, &why) == DECIDE_LOST)
 		return true;
-	return r && !r->ready;
+	/* What it was to run before the last change it will never run: it was taken then. */
+	return r && (!r->ready || (!decide_is_known(d, s->version) && !runs_what_is_asked(d, s, r)));
 }
 
 /* It knows the decision, and has nothing of that epoch. */

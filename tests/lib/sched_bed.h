@@ -132,7 +132,8 @@ static inline void bed_look(struct bed *b, size_t host)
 			continue;
 		if (!s) {
 			r->gone_at_ms = b->now.mono_ms + b->stop_ms;
-		} else if (r->version != s->version && sched_same_node(s->node, b->hosts[host].id)) {
+		} else if (r->version != s->version && sched_same_node(s->node, b->hosts[host].id) &&
+			   (s->version == b->value->now.version || s->version == b->value->before.version)) {
 			r->version = s->version;
 			r->ready_at_ms = s->version == b->broken ? DEADLINE_NEVER : b->now.mono_ms + b->start_ms;
 		}

@@ -267,9 +267,10 @@ void whole_run_calm(struct sim *s)
 
 /* ---- what is told of a failure ---- */
 
-static void dump_value(const struct whole *w, const struct msg_key *key, struct msg_bytes value, FILE *to)
+static void dump_value(struct whole *w, const struct msg_key *key, struct msg_bytes value, FILE *to)
 {
 	struct register_agent a = {0};
+	struct sched_view view;
 	char text[4096];
 	struct err e;
 
@@ -278,7 +279,17 @@ static void dump_value(const struct whole *w, const struct msg_key *key, struct 
 	(void)fprintf(to, "%.*s: %s\n", (int)key->n, key->v,
 		sched_dump(&a.v, &(struct sched_view){0}, text, sizeof(text)));
 	register_agent_done(&a);
-	(void)w;
+	(void)snprintf(text, sizeof(text), "%.*s", (int)key->n, key->v); /* fits */
+	council_view_drop(w->n->council);
+	if (!council_view(w->n->council, text, &view))
+		return;
+	for (size_t i = 0; i < view.n_reports; i++) {
+		const struct sched_report *r = &view.reports[i];
+
+		(void)fprintf(to, "  %s tells of slot %" PRIu32 " at epoch %" PRIu64 ": version %" PRIu32 "%s%s\n",
+			sched_name_of(&view, r->node, text), r->number, r->epoch, r->version, r->up ? ", up" : "",
+			r->ready ? ", ready" : "");
+	}
 }
 
 /* Who tells it which ballots, by n's maps. */
@@ -298,7 +309,7 @@ static void dump_hints(const struct sim_node *n, FILE *to)
 
 void whole_run_dump(struct sim *s, FILE *to)
 {
-	const struct whole *w = first(s);
+	struct whole *w = first(s);
 	struct msg_bytes value;
 	struct ballot ballot;
 	struct msg_key key;

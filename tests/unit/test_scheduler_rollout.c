@@ -351,6 +351,23 @@ static void test_twice_gone_back_from(void **state)
 	assert_int_equal(b->value->slots[0].version, 1);
 }
 
+/* Its host hears of a change when there is another one already: nobody has that definition any more. */
+static void test_a_change_that_was_never_heard_of(void **state)
+{
+	struct bed *b = running(&leased, 3, 3);
+	uint32_t number;
+
+	(void)state;
+	b->trace = NULL;
+	assert_true(bed_apply(b, &leased, -1));
+	for (number = 0; b->value->slots[number].version != 2; number++)
+		assert_true(number < 2);
+	assert_true(bed_apply(b, &leased, -1));
+	wait_with(b, 18000, 2); /* less than its timeout */
+	assert_int_equal(b->value->rollout.state, SCHED_ROLLOUT_IDLE);
+	assert_int_equal(b->value->slots[number].version, 3);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -366,6 +383,7 @@ int main(void)
 		cmocka_unit_test(test_a_change_over_a_change),
 		cmocka_unit_test(test_the_same_again_in_the_middle),
 		cmocka_unit_test(test_twice_gone_back_from),
+		cmocka_unit_test(test_a_change_that_was_never_heard_of),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
