@@ -52,7 +52,7 @@ struct bed {
 	struct sched_view view;
 	int64_t start_ms, stop_ms;
 	uint32_t broken;
-	uint32_t alike, as; /* runs of `alike` are told as of version `as`, which asks for no other; 0: none */
+	uint32_t alike, as;  /* runs of `alike` are told as of version `as`, which asks for no other; 0: none */
 	struct trace *trace; /* NULL: not told */
 };
 

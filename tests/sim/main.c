@@ -22,7 +22,8 @@ static const char usage[] =
 	"usage: covey-sim [--nodes N] [--seed S] [--seeds COUNT | --seconds T] [--minutes M] [--profile "
 	"local|lan|wan]\n"
 	"                 [--faults swarm|none|KIND[=A-MINUTE],...] [--tls] [--check EVERY] [--trace] [--json]\n"
-	"       covey-sim --cluster [--agents N] …         whole nodes, by --faults as above; covey-sim-mutants leaves out a\n"
+	"       covey-sim --cluster [--agents N] …         whole nodes, by --faults as above; covey-sim-mutants leaves "
+	"out a\n"
 	"                 [--mutant Mn]                    rule of theirs\n"
 	"--first ends with the first seed that fails.\n"
 	"       covey-sim --scenario NAME [--nodes N] [--seed S] [--minutes M] [--trials T] [--profile P] [--tls] "
@@ -197,7 +198,8 @@ static int options(struct command *c, int argc, char **argv)
 		{"scenario", required_argument, NULL, 'S' + 128}, {"check", required_argument, NULL, 'k'},
 		{"trials", required_argument, NULL, 't'}, {"tls", no_argument, NULL, 'T'},
 		{"trace", no_argument, NULL, 'v'}, {"json", no_argument, NULL, 'j'}, {"list", no_argument, NULL, 'l'},
-		{"cluster", no_argument, NULL, 'c'}, {"agents", required_argument, NULL, 'a'}, {"mutant", required_argument, NULL, 'M'}, {"first", no_argument, NULL, '1'},
+		{"cluster", no_argument, NULL, 'c'}, {"agents", required_argument, NULL, 'a'},
+		{"mutant", required_argument, NULL, 'M'}, {"first", no_argument, NULL, '1'},
 		{"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
 	int option, rc = 0;
 

@@ -17,9 +17,9 @@ struct now node_clocks(const struct sim_node *n);
 int64_t node_mono_us(const struct sim_node *n);
 int64_t node_at_us(const struct sim_node *n, int64_t mono_us); /* when its CLOCK_MONOTONIC will show that, or now */
 int64_t node_boot_at_us(const struct sim_node *n, int64_t boot_us); /* the same of CLOCK_BOOTTIME */
-void node_step(struct sim_node *n, const struct gossip_in *in);     /* of the gossip core, and what follows */
-void node_due(struct sim_node *n);   /* its timer */
-void node_chore(struct sim_node *n); /* it ends, or begins again with a higher boot */
+void node_step(struct sim_node *n, const struct gossip_in *in);	    /* of the gossip core, and what follows */
+void node_due(struct sim_node *n);				    /* its timer */
+void node_chore(struct sim_node *n);				    /* it ends, or begins again with a higher boot */
 
 bool node_start(struct sim_node *n, bool founds); /* its process begins, with the next boot */
 bool node_kill(struct sim_node *n);		  /* as by SIGKILL */

@@ -369,7 +369,7 @@ static void dial_failed(void *ctx, uint32_t from, uint64_t token, enum net_outco
 	turn(n);
 	if (text == neither && s->nodes[s->knocked_at].g)
 		node_step(&s->nodes[s->knocked_at], &(struct gossip_in){.type = GOSSIP_IN_KNOCK,
-						       .address = {n->address, (uint16_t)strlen(n->address)}});
+							    .address = {n->address, (uint16_t)strlen(n->address)}});
 }
 
 const struct net_ops node_net_ops = {

@@ -117,7 +117,7 @@ struct sim {
 	struct oracle *oracle;
 	struct faults *faults;
 	struct whole_run *whole; /* NULL: gossip cores alone */
-	uint32_t knocked_at; /* by whom the last hello was refused because both wait */
+	uint32_t knocked_at;	 /* by whom the last hello was refused because both wait */
 	uint64_t steps, msgs, events;
 	uint64_t event_count[GOSSIP_EVENT_MAX];
 	bool failed;

@@ -24,7 +24,6 @@ void whole_make(struct sim_node *n)
 	assert(w);
 	n->w = w;
 	*w = (struct whole){.sn = n,
-		.schedulable = true,
 		.timer.kind = SIM_ITEM_LOOP,
 		.disk_item.kind = SIM_ITEM_DISK,
 		.cfg = {.data_dir = "data", .run_dir = "run", .schedulable = true}};

@@ -33,12 +33,12 @@ void whole_down(struct sim_node *n, uint32_t link);
 void whole_piece(struct sim_node *n, uint32_t link, const struct gossip_msg_register *piece);
 void whole_say(struct sim_node *n, uint32_t link); /* the link has room, and gossip nothing to say */
 void whole_changed(struct sim_node *n);		   /* gossip knows more */
-void whole_farewell(struct sim_node *n); /* before a planned stop */
-void whole_copy(struct sim_node *n);	   /* of its disk, as it is now */
-bool whole_restore(struct sim_node *n); /* that copy is its disk; false: there is none */
+void whole_farewell(struct sim_node *n);	   /* before a planned stop */
+void whole_copy(struct sim_node *n);		   /* of its disk, as it is now */
+bool whole_restore(struct sim_node *n);		   /* that copy is its disk; false: there is none */
 void whole_wipe(struct sim_node *n);
 void whole_disk_faults(struct sim_node *n, uint32_t full_ppm, int64_t slow_us);
-void whole_disk_breaks(struct sim_node *n); /* with its next write */
+void whole_disk_breaks(struct sim_node *n);	       /* with its next write */
 bool whole_due(struct sim *s, struct heap_item *item); /* false: it is no item of these */
 
 #endif

@@ -3,6 +3,7 @@
  * Whether all is as it should be, once nothing is done to anybody any more.
  */
 #include <inttypes.h>
+#include <stdarg.h>
 #include <string.h>
 
 #include "node/agree_impl.h"
@@ -10,15 +11,13 @@
 #include "tests/sim/oracle.h"
 #include "tests/sim/whole_truth.h"
 
-#define S_US   1000000LL
+#define S_US	1000000LL
 #define LOOK_US (S_US / 5)
 
 static const struct msg_key root_key;
 
 /* A sentence, of this node; returns false. */
 static bool wrong(char *why, uint32_t *ret_node, uint32_t node, const char *fmt, ...) PRINTF_LIKE(4, 5);
-
-#include <stdarg.h>
 
 static bool wrong(char *why, uint32_t *ret_node, uint32_t node, const char *fmt, ...)
 {
@@ -64,8 +63,8 @@ static bool knows_as(const struct whole *w, const struct whole *as, char *why, u
 		(void)registers_get(registers_of(as), &key, &ballot, &value); /* it is there */
 		if (!knows || ballot_cmp(&is, &ballot) != 0)
 			return wrong(why, node, w->sn->number,
-				"of '%.*s' n%" PRIu32 " knows ballot %" PRIu64 ", n%" PRIu32 " %" PRIu64, (int)key.n, key.v,
-				as->sn->number, ballot.counter, w->sn->number, knows ? is.counter : 0);
+				"of '%.*s' n%" PRIu32 " knows ballot %" PRIu64 ", n%" PRIu32 " %" PRIu64, (int)key.n,
+				key.v, as->sn->number, ballot.counter, w->sn->number, knows ? is.counter : 0);
 	}
 	for (size_t at = 0; registers_next(registers_of(w), &at, &key);)
 		n--;
@@ -98,7 +97,9 @@ static bool voters_suit(struct sim *s, const struct whole *w, char *why, uint32_
 		return wrong(why, node, w->sn->number, "does not know who votes");
 	if ((count.voters < count.wanted && count.spares > 1) || (count.dead > 0 && count.spares > 0) ||
 		count.voters > count.wanted)
-		return wrong(why, node, w->sn->number, "%" PRIu32 " vote, %" PRIu32 " should, %" PRIu32 " are dead, of %" PRIu32 " with %" PRIu32 " spares",
+		return wrong(why, node, w->sn->number,
+			"%" PRIu32 " vote, %" PRIu32 " should, %" PRIu32 " are dead, of %" PRIu32 " with %" PRIu32
+			" spares",
 			count.voters, count.wanted, count.dead, count.members, count.spares);
 	return true;
 }
@@ -106,9 +107,9 @@ static bool voters_suit(struct sim *s, const struct whole *w, char *why, uint32_
 /* ---- replicas ---- */
 
 struct running {
-	size_t n;	 /* of the slot at the node, ready */
-	size_t others;	 /* of the agent, of no slot of it */
-	uint32_t where;	 /* one of these */
+	size_t n;	/* of the slot at the node, ready */
+	size_t others;	/* of the agent, of no slot of it */
+	uint32_t where; /* one of these */
 };
 
 static bool is_given(const struct sched_value *v, const struct whole_shim *s)
@@ -127,7 +128,8 @@ static void count(struct sim *s, const struct sched_value *v, const char *agent,
 	for (uint32_t i = 0; i < s->o.room; i++)
 		LIST_FOREACH (at, &s->nodes[i].w->shims) {
 			const struct whole_shim *o = LIST_ENTRY(at, struct whole_shim, link);
-			bool given = everywhere ? !v->stopped && o->label.epoch == 0 && takes_part(&s->nodes[i]) : is_given(v, o);
+			bool given = everywhere ? !v->stopped && o->label.epoch == 0 && takes_part(&s->nodes[i])
+						: is_given(v, o);
 
 			if (o->state == WHOLE_ENDED || strcmp(o->label.agent, agent) != 0)
 				continue;
@@ -136,7 +138,8 @@ static void count(struct sim *s, const struct sched_value *v, const char *agent,
 			if (!given || v->removed) {
 				ret->others++;
 				ret->where = i;
-			} else if (def && o->state == WHOLE_RUNS && o->ready && o->label.run_hash == def->agent->run_hash) {
+			} else if (def && o->state == WHOLE_RUNS && o->ready &&
+				   o->label.run_hash == def->agent->run_hash) {
 				ret->n++;
 			}
 		}
@@ -151,8 +154,8 @@ static size_t living(const struct sim *s)
 	return n;
 }
 
-static bool runs_well(
-	struct sim *s, const struct whole *w, const struct msg_key *key, struct msg_bytes value, char *why, uint32_t *node)
+static bool runs_well(struct sim *s, const struct whole *w, const struct msg_key *key, struct msg_bytes value,
+	char *why, uint32_t *node)
 {
 	struct register_agent a = {0};
 	const struct register_def *def;
@@ -261,7 +264,7 @@ void whole_run_calm(struct sim *s)
 		if (n->forgets && n->life == SIM_RUNS) /* as by `covey reset`: it is another node then */
 			n->gone = node_lose(n);
 		if (n->w->suspect && n->life == SIM_RUNS && node_lose(n) && node_back(n)) /* its host is started anew */
-			(void)node_start(n, false); /* it is down */
+			(void)node_start(n, false);					  /* it is down */
 	}
 }
 
@@ -276,8 +279,8 @@ static void dump_value(struct whole *w, const struct msg_key *key, struct msg_by
 
 	if (key->n == 0 || register_agent_read(&a, &council_mem, value, &e) < 0)
 		return;
-	(void)fprintf(to, "%.*s: %s\n", (int)key->n, key->v,
-		sched_dump(&a.v, &(struct sched_view){0}, text, sizeof(text)));
+	(void)fprintf(
+		to, "%.*s: %s\n", (int)key->n, key->v, sched_dump(&a.v, &(struct sched_view){0}, text, sizeof(text)));
 	register_agent_done(&a);
 	(void)snprintf(text, sizeof(text), "%.*s", (int)key->n, key->v); /* fits */
 	council_view_drop(w->n->council);
@@ -323,9 +326,11 @@ void whole_run_dump(struct sim *s, FILE *to)
 
 		if (!o->n)
 			continue;
-		(void)fprintf(to, "n%" PRIu32 " %s: %s\n", i, sched_name_of(&(struct sched_view){0},
-			register_node_of(&o->n->council->self), text), agree_dump(o->n->council->a, text + 64, sizeof(text) - 64));
-		(void)fprintf(to, "  voters: due %d, under way %d, look at %" PRId64 ", turn at %" PRId64 ", now %" PRId64 "\n",
+		(void)fprintf(to, "n%" PRIu32 " %s: %s\n", i,
+			sched_name_of(&(struct sched_view){0}, register_node_of(&o->n->council->self), text),
+			agree_dump(o->n->council->a, text + 64, sizeof(text) - 64));
+		(void)fprintf(to,
+			"  voters: due %d, under way %d, look at %" PRId64 ", turn at %" PRId64 ", now %" PRId64 "\n",
 			o->n->council->a->voting.due, o->n->council->a->voting.under_way,
 			o->n->council->a->root_ward->look_at_ms, o->n->council->a->root_ward->turn_at_ms,
 			node_clocks(&s->nodes[i]).mono_ms);
@@ -337,8 +342,8 @@ void whole_run_dump(struct sim *s, FILE *to)
 			(void)fprintf(to,
 				"  %s: state %d, wanted %d, epoch %" PRIu64 ", lease %" PRIu64 " until %" PRId64
 				" waits %d, run %" PRIu64 ", awaiting %d, launching %d\n",
-				r->id, r->core.state, r->core.wanted, r->epoch, r->lease_epoch, r->lease_ms, r->lease_waits,
-				r->run, r->awaiting, r->launching);
+				r->id, r->core.state, r->core.wanted, r->epoch, r->lease_epoch, r->lease_ms,
+				r->lease_waits, r->run, r->awaiting, r->launching);
 		}
 	}
 }

@@ -346,8 +346,8 @@ void whole_adopt(struct whole *w)
 	}
 	LIST_FOREACH (at, &w->shims) {
 		struct whole_shim *s = LIST_ENTRY(at, struct whole_shim, link);
-		struct runner *r = s->state == WHOLE_ENDED ? NULL
-							   : runner_of(w, s->stem, s->label.agent, s->label.slot);
+		struct runner *r =
+			s->state == WHOLE_ENDED ? NULL : runner_of(w, s->stem, s->label.agent, s->label.slot);
 
 		if (!r || r->link.fd >= 0)
 			continue;

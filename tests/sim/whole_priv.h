@@ -133,7 +133,6 @@ struct whole {
 	uint32_t full_ppm; /* faults of the disk */
 	int64_t slow_us;
 	bool fsync_fails, suspect;
-	bool schedulable;
 	/* The daemon's; n NULL: there is none. */
 	struct node *n;
 	struct cluster *c;
@@ -146,8 +145,8 @@ struct whole {
 	struct list batch; /* what the disk is at; empty: nothing */
 	bool disk_waits;   /* it is done, and nobody listens */
 	bool ending, in_turn;
-	bool leaves; /* once it has handed over what it has */
-	int64_t slept_us;  /* since then its host sleeps */
+	bool leaves;	  /* once it has handed over what it has */
+	int64_t slept_us; /* since then its host sleeps */
 	char name[SIM_NAME_MAX];
 };
 

@@ -103,8 +103,7 @@ static const char *definition(const struct whole_agent *a, char *out, size_t n)
 	(void)snprintf(out, n,
 		"name: %s\ncommand: [/bin/agent, \"%u\"]\nuser: root\n%shealth: {readiness: {notify: {}}}\n"
 		"restart: {limit: 0, initial: 100ms, max: 2s}\nstop: {timeout: 1s}\n%s%s",
-		a->name, a->edition, kinds[a->kind],
-		a->kind == WHOLE_EVERYWHERE ? "" : "failover_grace: 5s\n",
+		a->name, a->edition, kinds[a->kind], a->kind == WHOLE_EVERYWHERE ? "" : "failover_grace: 5s\n",
 		a->kind == WHOLE_KEEP || a->kind == WHOLE_STOP ? "placement: {spread: zone}\n" : ""); /* fits */
 	return out;
 }
@@ -113,7 +112,8 @@ static void apply(struct sim *s, struct whole *w, struct whole_agent *a, int64_t
 {
 	char text[512], what[48];
 
-	(void)snprintf(what, sizeof(what), "apply %s, edition %u, kind %d", a->name, a->edition, (int)a->kind); /* fits */
+	(void)snprintf(
+		what, sizeof(what), "apply %s, edition %u, kind %d", a->name, a->edition, (int)a->kind); /* fits */
 	ask(s, w, a, (struct decide_event){.type = SCHED_EVENT_APPLY, .desired = desired},
 		definition(a, text, sizeof(text)), what);
 }
@@ -142,8 +142,7 @@ static int64_t some_replicas(struct sim *s, const struct whole_agent *a)
 
 static void drain(struct sim *s, struct whole *w)
 {
-	struct agree_root_command cmd = {
-		.type = rng_below(&s->whole->rng, 2) ? AGREE_ROOT_DRAIN : AGREE_ROOT_UNDRAIN};
+	struct agree_root_command cmd = {.type = rng_below(&s->whole->rng, 2) ? AGREE_ROOT_DRAIN : AGREE_ROOT_UNDRAIN};
 	struct whole *of = somebody(s);
 	char what[48];
 
@@ -204,7 +203,7 @@ static void ask_something(struct sim *s)
 		drain(s, w);
 		return;
 	}
-	(void)snprintf(what, sizeof(what), "%s of %s, %" PRId64, // NOLINT
+	(void)snprintf(what, sizeof(what), "%s of %s, %" PRId64,
 		event.type == SCHED_EVENT_SCALE	   ? "scale"
 		: event.type == SCHED_EVENT_STOP   ? "stop"
 		: event.type == SCHED_EVENT_START  ? "start"
@@ -308,7 +307,8 @@ static bool is_true(struct sim *s, bool *what, int64_t within_us)
 
 bool whole_run_found(struct sim *s)
 {
-	struct agree_root_command cmd = {.type = AGREE_ROOT_FOUND, .name = "east", .voters = -1, .replace_after_ms = -1};
+	struct agree_root_command cmd = {
+		.type = AGREE_ROOT_FOUND, .name = "east", .voters = -1, .replace_after_ms = -1};
 	bool done = false;
 
 	memset(cmd.cluster.v, 0xc1, sizeof(cmd.cluster.v));

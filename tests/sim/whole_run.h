@@ -42,7 +42,7 @@ struct whole_agent {
 
 struct whole_run {
 	uint32_t agents;
-	int mutant;			   /* of consensus/rules.h and above, where the simulator is what has the rule */
+	int mutant; /* of consensus/rules.h and above, where the simulator is what has the rule */
 	uint32_t fail_ppm, slow_start_ppm; /* of starts */
 	uint32_t asks_a_minute;
 	struct heap_item next; /* command */
@@ -53,7 +53,7 @@ struct whole_run {
 	/* Figures. */
 	uint64_t asked, done, refused, unknown, begun, fenced, chosen;
 	int64_t undrained_us; /* when it was asked for last */
-	bool calm; /* nobody asks any more */
+	bool calm;	      /* nobody asks any more */
 };
 
 /* Rules that are not the core's: consensus.md. */
@@ -76,14 +76,12 @@ void whole_run_dump(struct sim *s, FILE *to); /* values, and what each node has 
 
 /* ---- what is seen ---- */
 
-void whole_run_accepted(
-	struct whole *w, const struct msg_key *key, const struct ballot *ballot, struct msg_bytes value); /* on its disk */
-void whole_run_chosen(
-	struct whole *w, const struct msg_key *key, const struct ballot *ballot, struct msg_bytes value);
+void whole_run_accepted(struct whole *w, const struct msg_key *key, const struct ballot *ballot,
+	struct msg_bytes value); /* on its disk */
+void whole_run_chosen(struct whole *w, const struct msg_key *key, const struct ballot *ballot, struct msg_bytes value);
 void whole_run_sends(struct whole *w, const struct msg *m);
 void whole_run_launched(struct whole_shim *s);
 void whole_run_began(struct whole_shim *s);
-void whole_run_ended(struct whole_shim *s);
 void whole_run_looked(struct whole *w); /* a turn is over */
 void whole_run_killed(struct whole *w);
 

@@ -10,11 +10,11 @@
 #include "tests/sim/whole_priv.h"
 #include "tests/sim/whole_run.h"
 
-#define NEVER	 INT64_MAX
-#define MS	 1000
-#define KILL_MS	 500 /* K_kill: of the host's clock */
-#define SOON_US	 2000
-#define STOP_MS	 400
+#define NEVER	INT64_MAX
+#define MS	1000
+#define KILL_MS 500 /* K_kill: of the host's clock */
+#define SOON_US 2000
+#define STOP_MS 400
 
 /* ---- the page ---- */
 
@@ -117,7 +117,8 @@ void whole_shim_say(struct whole_shim *s, unsigned what, int64_t within_us)
 		return;
 	s->due |= what;
 	if (!heap_has(&s->says))
-		heap_set(&whole_sim(s->w)->heap, &s->says, whole_sim(s->w)->now_us + 50 + whole_between(s->w, 0, within_us));
+		heap_set(&whole_sim(s->w)->heap, &s->says,
+			whole_sim(s->w)->now_us + 50 + whole_between(s->w, 0, within_us));
 }
 
 static void say_hello(struct whole_shim *s, enum shim_msg_type type)
@@ -186,8 +187,6 @@ void whole_shim_end(struct whole_shim *s, enum shim_exit_kind kind, const char *
 {
 	struct whole *w = s->w;
 
-	if (s->state == WHOLE_RUNS)
-		whole_run_ended(s);
 	whole_tell(w, "%s (run %" PRIu64 ", epoch %" PRIu64 ") %s", s->stem, s->run & 0xffffffff, s->label.epoch, why);
 	s->state = WHOLE_ENDED;
 	s->record = true;
@@ -252,7 +251,8 @@ void whole_shim_step(struct whole_shim *s)
 	if (s->burns_us <= now) {
 		burns(s);
 	} else if (s->stops_us <= now) {
-		whole_shim_end(s, s->burnt ? SHIM_FENCED : SHIM_SIGNALED, s->burnt ? "is ended by its fuse" : "has stopped");
+		whole_shim_end(
+			s, s->burnt ? SHIM_FENCED : SHIM_SIGNALED, s->burnt ? "is ended by its fuse" : "has stopped");
 	} else if (s->starts_us <= now) {
 		starts(s);
 	} else if (s->fails_us <= now) {
@@ -274,8 +274,6 @@ void whole_host_lost(struct sim_node *n)
 	LIST_FOREACH_SAFE (at, &w->shims) {
 		struct whole_shim *s = LIST_ENTRY(at, struct whole_shim, link);
 
-		if (s->state == WHOLE_RUNS)
-			whole_run_ended(s);
 		whole_shim_free(s); /* records in run_dir went with it */
 	}
 	w->suspect = false; /* as the mark did */
@@ -286,8 +284,6 @@ void whole_sleeps(struct sim_node *n)
 	LIST_FOREACH (at, &n->w->shims) {
 		struct whole_shim *s = LIST_ENTRY(at, struct whole_shim, link);
 
-		if (s->state == WHOLE_RUNS)
-			whole_run_ended(s); /* it does nothing while its host sleeps */
 		heap_del(&n->sim->heap, &s->item);
 		heap_del(&n->sim->heap, &s->says);
 	}

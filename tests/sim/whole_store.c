@@ -9,7 +9,7 @@
 
 #include "tests/sim/whole_priv.h"
 
-#define COMMIT_US 3000   /* at most, of a disk that is well */
+#define COMMIT_US 3000	 /* at most, of a disk that is well */
 #define LAZY_US	  200000 /* as STORE_LAZY_MS */
 #define HANDED_US 50	 /* from the thread to the loop */
 

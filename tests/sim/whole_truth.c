@@ -129,7 +129,8 @@ static bool see_value(struct whole *w, struct register_known *r, struct msg_byte
 	if (value_of(r, v.hash))
 		return true;
 	if (!read_parent(whole_sim(w)->whole->truth, &r->key, value, &v.parent)) {
-		sim_fail(whole_sim(w), w->sn->number, "a value of register '%.*s' cannot be read", (int)r->key.n, r->key.v);
+		sim_fail(whole_sim(w), w->sn->number, "a value of register '%.*s' cannot be read", (int)r->key.n,
+			r->key.v);
 		return false;
 	}
 	r->values = grown(r->values, r->n_values, sizeof(*r->values));
@@ -159,8 +160,8 @@ static struct at_ballot *at(struct whole *w, struct register_known *r, const str
 		i--;
 	if (i > 0 && ballot_cmp(&r->ballots[i - 1].ballot, ballot) == 0) {
 		if (r->ballots[i - 1].hash != hash)
-			sim_fail(whole_sim(w), w->sn->number, "register '%.*s': one ballot has two values", (int)r->key.n,
-				r->key.v);
+			sim_fail(whole_sim(w), w->sn->number, "register '%.*s': one ballot has two values",
+				(int)r->key.n, r->key.v);
 		return &r->ballots[i - 1];
 	}
 	r->ballots = grown(r->ballots, r->n_ballots, sizeof(*r->ballots));
@@ -169,8 +170,7 @@ static struct at_ballot *at(struct whole *w, struct register_known *r, const str
 	return &r->ballots[i];
 }
 
-void whole_run_accepted(
-	struct whole *w, const struct msg_key *key, const struct ballot *ballot, struct msg_bytes value)
+void whole_run_accepted(struct whole *w, const struct msg_key *key, const struct ballot *ballot, struct msg_bytes value)
 {
 	struct register_known *r = known_of(whole_sim(w)->whole->truth, key);
 	uint64_t hash;
@@ -234,8 +234,8 @@ static void must_be_a_chain(struct whole *w, const struct register_known *r, siz
 		high++;
 	if ((low > 0 && !descends(r, r->ballots[i].hash, r->ballots[low - 1].hash)) ||
 		(high < r->n_ballots && !descends(r, r->ballots[high].hash, r->ballots[i].hash)))
-		sim_fail(whole_sim(w), w->sn->number, "register '%.*s': two values are chosen, neither made from the other",
-			(int)r->key.n, r->key.v);
+		sim_fail(whole_sim(w), w->sn->number,
+			"register '%.*s': two values are chosen, neither made from the other", (int)r->key.n, r->key.v);
 }
 
 void whole_run_chosen(struct whole *w, const struct msg_key *key, const struct ballot *ballot, struct msg_bytes value)
@@ -254,8 +254,8 @@ void whole_run_chosen(struct whole *w, const struct msg_key *key, const struct b
 	run->chosen++;
 	whole_tell(w, "'%.*s' is chosen at %" PRIu64 ": %016" PRIx64, (int)key->n, key->v, ballot->counter, hash);
 	if (!a_quorum_has(whole_sim(w), run->truth, b->on_disk))
-		sim_fail(whole_sim(w), w->sn->number, "register '%.*s': a value is called chosen that no quorum has on disk",
-			(int)key->n, key->v);
+		sim_fail(whole_sim(w), w->sn->number,
+			"register '%.*s': a value is called chosen that no quorum has on disk", (int)key->n, key->v);
 	must_be_a_chain(w, r, (size_t)(b - r->ballots));
 	see_given(r, value);
 }
@@ -340,13 +340,8 @@ void whole_run_began(struct whole_shim *s)
 			if (o->state == WHOLE_RUNS && o->label.slot == s->label.slot &&
 				strcmp(o->label.agent, s->label.agent) == 0 && (o->leased || s->leased))
 				sim_fail(sim, s->w->sn->number,
-					"%s runs twice: here at epoch %" PRIu64 ", on n%" PRIu32 " at %" PRIu64, s->stem,
-					s->label.epoch, i, o->label.epoch);
+					"%s runs twice: here at epoch %" PRIu64 ", on n%" PRIu32 " at %" PRIu64,
+					s->stem, s->label.epoch, i, o->label.epoch);
 		}
 	}
-}
-
-void whole_run_ended(struct whole_shim *s)
-{
-	(void)s; /* nobody counts them: whole_run_began looks */
 }
