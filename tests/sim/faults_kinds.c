@@ -335,7 +335,7 @@ static bool copy_disk(struct sim *s, struct fault *f)
 /* Those that stay can still decide. */
 static bool crash_with_copy(struct sim *s, struct fault *f)
 {
-	struct sim_node *n = pick(s, f, SIM_RUNS, SEEDS);
+	struct sim_node *n = pick(s, f, SIM_RUNS, 0);
 
 	if (!n || n->forgets || !whole_run_may_go(s, n) || !node_kill(n))
 		return false;
@@ -346,7 +346,7 @@ static bool crash_with_copy(struct sim *s, struct fault *f)
 /* The rule is that it is another node then: gone, and one joins. */
 static bool wipe(struct sim *s, struct fault *f)
 {
-	struct sim_node *n = pick(s, f, SIM_RUNS, SEEDS);
+	struct sim_node *n = pick(s, f, SIM_RUNS, 0);
 
 	if (!n || !whole_run_may_go(s, n) || !node_lose(n))
 		return false;

@@ -227,6 +227,8 @@ static void how_to_repeat(const struct run *r, FILE *to)
 		(void)fprintf(to, " --faults %s", r->faults);
 	if (r->whole)
 		(void)fputs(" --cluster", to);
+	if (r->mutant)
+		(void)fprintf(to, " --mutant M%d", r->mutant);
 	if (r->agents)
 		(void)fprintf(to, " --agents %" PRIu32, r->agents);
 	if (r->trials)
@@ -243,8 +245,12 @@ static void tell(const struct command *c, const struct run *r, bool ok, double t
 		(void)printf("{\"ok\": %s, \"scenario\": \"%s\", \"seed\": %" PRIu64 ", \"nodes\": %" PRIu32
 			     ", \"profile\": \"%s\", \"faults\": \"%s\", \"virtual_s\": %.3f, \"real_s\": %.3f, "
 			     "\"steps\": %" PRIu64 ", \"messages\": %" PRIu64 ", \"figures\": ",
-			ok && within ? "true" : "false", r->scenario ? r->scenario : "faults", r->seed, r->nodes,
-			profile_name(r->profile), r->faults_text, r->virtual_s, took_s, r->steps, r->msgs);
+			ok && within ? "true" : "false",
+			r->scenario ? r->scenario
+			: r->whole  ? "cluster"
+				    : "faults",
+			r->seed, r->nodes, profile_name(r->profile), r->faults_text, r->virtual_s, took_s, r->steps,
+			r->msgs);
 		figures_json(&r->figures, stdout);
 		(void)puts("}");
 	} else {
@@ -274,29 +280,35 @@ static void say_nothing(enum log_level level, const char *agent, const char *rep
 	(void)text;
 }
 
+static bool run_one(const struct command *c, uint64_t number)
+{
+	struct run r = c->run;
+	double begun = seconds();
+	bool ok;
+
+	r.seed += number;
+	if (!r.nodes && !r.scenario)
+		r.nodes = r.whole ? 3 + (uint32_t)(r.seed * 2654435761u >> 16) % 5
+				  : 2 + (uint32_t)(r.seed * 2654435761u >> 16) % 7;
+	ok = runs_go(&r);
+	tell(c, &r, ok, seconds() - begun);
+	return ok && figures_within(&r.figures);
+}
+
 int main(int argc, char **argv)
 {
 	struct command c = {.run = {.faults = "swarm", .seed = 1, .profile = GOSSIP_PROFILE_LAN}, .seeds = 1};
-	int rc = options(&c, argc, argv), red = 0;
+	int rc = options(&c, argc, argv);
 	double first = seconds();
+	uint64_t n = 0, red = 0;
 
 	if (rc)
 		return rc - 1;
 	log_to(say_nothing, LOG_LEVEL_ERR);
-	for (uint64_t i = 0; c.seconds ? seconds() - first < (double)c.seconds : i < c.seeds; i++) {
-		struct run r = c.run;
-		double begun = seconds();
-		bool ok;
-
-		r.seed += i;
-		if (!r.nodes && !r.scenario)
-			r.nodes = r.whole ? 3 + (uint32_t)(r.seed * 2654435761u >> 16) % 5
-					  : 2 + (uint32_t)(r.seed * 2654435761u >> 16) % 7;
-		ok = runs_go(&r);
-		tell(&c, &r, ok, seconds() - begun);
-		red |= !ok || !figures_within(&r.figures);
-		if (red && c.first)
-			break;
-	}
-	return red;
+	for (; (c.seconds ? seconds() - first < (double)c.seconds : n < c.seeds) && !(red && c.first); n++)
+		red += !run_one(&c, n);
+	if (n > 1 && !c.json)
+		(void)printf("%" PRIu64 " runs, %" PRIu64 " failed, %.1f a second\n", n, red,
+			(double)n / (seconds() - first));
+	return red > 0;
 }

@@ -229,9 +229,7 @@ void whole_goes_on(struct sim_node *n)
 {
 	struct whole *w = n->w;
 
-	if (!w->n)
-		return;
-	if (w->disk_waits || !list_is_empty(&w->batch))
+	if (w->disk_waits || !list_is_empty(&w->batch) || (w->n && !list_is_empty(&w->store.queue)))
 		heap_set(&n->sim->heap, &w->disk_item, n->sim->now_us + 100);
 	w->disk_waits = false;
 	if (n->sim->whole->mutant != WHOLE_CLOCK_BEFORE)
@@ -241,6 +239,7 @@ void whole_goes_on(struct sim_node *n)
 
 		if (s->due && !heap_has(&s->says))
 			heap_set(&n->sim->heap, &s->says, n->sim->now_us + 10);
+		whole_shim_arm(s);
 	}
 	whole_loop_arm(w);
 }
