@@ -114,6 +114,29 @@ static int leave_out(struct run *r, const char *v)
 #endif
 }
 
+/* As take, of options for whole nodes. */
+static int take_whole(struct command *c, int option, const char *v)
+{
+	uint64_t n = 0;
+
+	switch (option) {
+	case 'c':
+		c->run.whole = true;
+		return 0;
+	case 'a':
+		if (!number(v, 8, &n) || !n)
+			return 1 + wrong("not a number of agents, 1 to 8:", v);
+		c->run.whole = true;
+		c->run.agents = (uint32_t)n;
+		return 0;
+	case '1':
+		c->first = true;
+		return 0;
+	default:
+		return leave_out(&c->run, v);
+	}
+}
+
 /* 0, or the exit status + 1. */
 static int take(struct command *c, int option, const char *v)
 {
@@ -155,19 +178,10 @@ static int take(struct command *c, int option, const char *v)
 		c->run.trials = (unsigned)n;
 		return 0;
 	case 'c':
-		c->run.whole = true;
-		return 0;
 	case 'a':
-		if (!number(v, 8, &n) || !n)
-			return 1 + wrong("not a number of agents, 1 to 8:", v);
-		c->run.whole = true;
-		c->run.agents = (uint32_t)n;
-		return 0;
 	case '1':
-		c->first = true;
-		return 0;
 	case 'M':
-		return leave_out(&c->run, v);
+		return take_whole(c, option, v);
 	case 'T':
 		c->run.tls = true;
 		return 0;

@@ -3,8 +3,8 @@
 #define TESTS_SIM_SIM_H
 /*
  * A cluster of real gossip cores, or of whole nodes (whole.h), in virtual time: one heap of events, one seed. What a
- * node is stands in node.h, the network in net.h, what must be true in oracle.h and whole_run.h, what is done to them in
- * faults.h, and runs of it in runs.h.
+ * node is stands in node.h, the network in net.h, what must be true in oracle.h and whole_run.h, what is done to them
+ * in faults.h, and runs of it in runs.h.
  */
 #include "gossip/gossip.h"
 #include "tests/sim/net.h"

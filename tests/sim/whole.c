@@ -109,7 +109,7 @@ static void open_cluster(struct whole *w)
 	c->changed = true;
 }
 
-/* Gossip begins once all shims have answered (cluster_life.c): here that is at once. One that does not is not simulated. */
+/* Gossip begins once all shims have answered (cluster_life.c): at once, here. One that does not is not simulated. */
 static void hear_shims(struct whole *w)
 {
 	LIST_FOREACH_SAFE (at, &w->shims) {

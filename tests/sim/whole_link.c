@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * In place of cluster.c, cluster_link.c and the transport: links are the simulated network's, the gossip core is stepped
- * by node_edge.c. Register messages are put to bytes, cut in pieces and put together by cluster_register.c itself.
+ * In place of cluster.c, cluster_link.c and the transport: links are the simulated network's, the gossip core is
+ * stepped by node_edge.c. Register messages are put to bytes, cut in pieces and put together by cluster_register.c.
  */
 #include <errno.h>
 #include <string.h>

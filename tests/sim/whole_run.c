@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What people ask: agents of all kinds are applied, scaled, stopped, started, removed; nodes drain, and take work again;
- * at any node, by its council, as decree.c asks it.
+ * What people ask: agents of all kinds are applied, scaled, stopped, started, removed; nodes drain, and take work
+ * again; at any node, by its council, as decree.c asks it.
  */
 #include "tests/sim/whole_run.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Values by their hash, each with its parent's; ballots, each with who has it on disk; what was called chosen, by rising
- * ballot; and which slots were given to whom at which epoch.
+ * Values by their hash, each with its parent's; ballots, each with who has it on disk; what was called chosen, by
+ * rising ballot; and which slots were given to whom at which epoch.
  */
 #include "tests/sim/whole_truth.h"
 
