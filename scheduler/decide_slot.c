@@ -76,12 +76,21 @@ static const struct sched_report *report_of(const struct decider *d, const struc
 	return r;
 }
 
+/*
+ * At a version that nobody has the definition of any more it goes on as it is; where that is alike to a later one it is
+ * told under that number.
+ */
+static bool runs_what_is_asked(const struct decider *d, const struct sched_slot *s, const struct sched_report *r)
+{
+	return r->version == s->version || (!decide_is_known(d, s->version) && r->version > s->version);
+}
+
 bool decide_serves_new(struct decider *d, const struct sched_slot *s)
 {
 	const struct sched_report *r = s->state == SCHED_RUN ? report_of(d, s, false) : NULL;
 	int64_t left;
 
-	if (!r || !r->ready || r->version != s->version)
+	if (!r || !r->ready || !runs_what_is_asked(d, s, r))
 		return false;
 	left = decide_spec_of(d, s->version)->min_healthy_ms - r->ready_for_ms;
 	if (left > 0)
@@ -107,7 +116,8 @@ bool decide_is_idle(struct decider *d, const struct sched_slot *s)
 		return false;
 	if (decide_fate_of(d, s->node, s->leased, &why) == DECIDE_LOST)
 		return true;
-	return r && !r->ready;
+	/* What it was to run before the last change it will never run: it was taken then. */
+	return r && (!r->ready || (!decide_is_known(d, s->version) && !runs_what_is_asked(d, s, r)));
 }
 
 /* It knows the decision, and has nothing of that epoch. */

@@ -52,6 +52,7 @@ struct bed {
 	struct sched_view view;
 	int64_t start_ms, stop_ms;
 	uint32_t broken;
+	uint32_t alike, as;  /* runs of `alike` are told as of version `as`, which asks for no other; 0: none */
 	struct trace *trace; /* NULL: not told */
 };
 
@@ -131,7 +132,8 @@ static inline void bed_look(struct bed *b, size_t host)
 			continue;
 		if (!s) {
 			r->gone_at_ms = b->now.mono_ms + b->stop_ms;
-		} else if (r->version != s->version && sched_same_node(s->node, b->hosts[host].id)) {
+		} else if (r->version != s->version && sched_same_node(s->node, b->hosts[host].id) &&
+			   (s->version == b->value->now.version || s->version == b->value->before.version)) {
 			r->version = s->version;
 			r->ready_at_ms = s->version == b->broken ? DEADLINE_NEVER : b->now.mono_ms + b->start_ms;
 		}
@@ -174,7 +176,7 @@ static inline void bed_tell(struct bed *b)
 		assert_true(n < BED_RUNS);
 		b->reports[n++] = (struct sched_report){.node = b->hosts[r->host].id,
 			.number = r->number,
-			.version = r->version,
+			.version = r->version == b->alike && b->alike ? b->as : r->version,
 			.epoch = r->epoch,
 			.up = true,
 			.ready = r->ready_at_ms != DEADLINE_NEVER && for_ms >= 0,

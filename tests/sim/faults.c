@@ -40,8 +40,11 @@ static void draw_swarm(struct faults *f)
 {
 	for (size_t i = 0; faults_kinds[i].name; i++) {
 		uint32_t middle = faults_kinds[i].a_minute_milli;
+		enum fault_for none = f->sim->o.whole ? FAULT_FOR_GOSSIP : FAULT_FOR_WHOLE;
 
 		f->rate[i] = 0;
+		if (faults_kinds[i].only == none)
+			continue;
 		if (rng_below(&f->rng, 2))
 			f->rate[i] = (uint32_t)(((uint64_t)middle << rng_below(&f->rng, 7)) / 8);
 	}

@@ -18,6 +18,8 @@ struct fault {
 	bool used, turned;
 };
 
+enum fault_for { FAULT_FOR_ALL, FAULT_FOR_GOSSIP, FAULT_FOR_WHOLE, FAULT_FOR_MAX };
+
 struct fault_kind {
 	const char *name;
 	uint32_t a_minute_milli; /* of the whole cluster, as a swarm's middle */
@@ -26,6 +28,7 @@ struct fault_kind {
 	void (*end)(struct sim *s, struct fault *f);
 	bool (*turn)(struct sim *s, struct fault *f); /* flips, again and again until its end */
 	bool touches_all;
+	enum fault_for only; /* kinds of runs that have it */
 };
 
 struct faults *faults_new(struct sim *s, uint64_t seed);

@@ -9,9 +9,12 @@
 
 #include "tests/sim/node.h"
 #include "tests/sim/oracle.h"
+#include "tests/sim/whole.h"
+#include "tests/sim/whole_run.h"
 
 #define SEEDS 3
 #define TRIES 20
+#define S_US  1000000
 
 static uint64_t below(struct sim *s, uint64_t bound)
 {
@@ -73,7 +76,10 @@ static bool lose_for_ever(struct sim *s, struct fault *f)
 {
 	struct sim_node *n = pick(s, f, SIM_RUNS, SEEDS);
 
-	return n && node_lose(n);
+	if (!n || (s->whole && !whole_run_may_go(s, n)))
+		return false;
+	n->gone = node_lose(n);
+	return n->gone;
 }
 
 static void restore(struct sim *s, struct fault *f)
@@ -303,31 +309,146 @@ static bool set_voters(struct sim *s, struct fault *f)
 	return true;
 }
 
-#define S 1000000
+/* ---- of whole nodes ---- */
+
+/* As by systemctl restart, or an upgrade. */
+static bool restart(struct sim *s, struct fault *f)
+{
+	struct sim_node *n = pick(s, f, SIM_RUNS, 0);
+
+	if (!n)
+		return false;
+	tell(s, f, "is told to end, to begin again");
+	whole_farewell(n);
+	return node_kill(n);
+}
+
+static bool copy_disk(struct sim *s, struct fault *f)
+{
+	struct sim_node *n = pick(s, f, SIM_RUNS, 0);
+
+	if (n)
+		whole_copy(n);
+	return n != NULL;
+}
+
+/* Those that stay can still decide. */
+static bool crash_with_copy(struct sim *s, struct fault *f)
+{
+	struct sim_node *n = pick(s, f, SIM_RUNS, 0);
+
+	if (!n || n->forgets || !whole_run_may_go(s, n) || !node_kill(n))
+		return false;
+	n->forgets = whole_restore(n);
+	return true;
+}
+
+/* The rule is that it is another node then: gone, and one joins. */
+static bool wipe(struct sim *s, struct fault *f)
+{
+	struct sim_node *n = pick(s, f, SIM_RUNS, 0);
+
+	if (!n || !whole_run_may_go(s, n) || !node_lose(n))
+		return false;
+	if (s->whole->mutant == WHOLE_AMNESIA)
+		whole_wipe(n);
+	else
+		n->gone = true;
+	return true;
+}
+
+static void bring_back_wiped(struct sim *s, struct fault *f)
+{
+	if (!s->nodes[f->a].gone)
+		bring_back(s, f);
+}
+
+static bool fill_disk(struct sim *s, struct fault *f)
+{
+	struct sim_node *n = pick(s, f, SIM_RUNS, 0);
+
+	if (!n)
+		return false;
+	whole_disk_faults(n, 50000 + (uint32_t)below(s, NET_PPM), 0);
+	tell(s, f, "its disk is full, or nearly");
+	return true;
+}
+
+static bool slow_disk(struct sim *s, struct fault *f)
+{
+	struct sim_node *n = pick(s, f, SIM_RUNS, 0);
+
+	if (!n)
+		return false;
+	whole_disk_faults(n, 0, (int64_t)below(s, 3 * S_US));
+	tell(s, f, "its disk is slow");
+	return true;
+}
+
+static void empty_disk(struct sim *s, struct fault *f)
+{
+	whole_disk_faults(&s->nodes[f->a], 0, 0);
+}
+
+/* It ends, and votes no more until its host was started anew. */
+static bool fail_fsync(struct sim *s, struct fault *f)
+{
+	struct sim_node *n = pick(s, f, SIM_RUNS, 0);
+
+	if (!n)
+		return false;
+	tell(s, f, "an fsync of it will fail");
+	whole_disk_breaks(n);
+	return true;
+}
+
+static bool fail_starts(struct sim *s, struct fault *f)
+{
+	(void)f;
+	s->whole->fail_ppm = (uint32_t)below(s, 400000);
+	s->whole->slow_start_ppm = (uint32_t)below(s, 500000);
+	return true;
+}
+
+static void start_well(struct sim *s, struct fault *f)
+{
+	(void)f;
+	s->whole->fail_ppm = s->whole->slow_start_ppm = 0;
+}
+
+#define S S_US
 
 const struct fault_kind faults_kinds[] = {
-	{"set", 60000, 0, set_value, NULL, NULL, false},
-	{"crash", 2000, 4 * S, crash, start_again, NULL, false},
-	{"lost", 1000, 20 * S, lose, bring_back, NULL, false},
-	{"gone", 250, 0, lose_for_ever, NULL, NULL, false},
-	{"amnesia", 500, 4 * S, crash, restore, NULL, false},
-	{"pause", 4000, 2 * S, stop, go_on, NULL, false},
-	{"sleep", 500, 20 * S, sleep_now, wake_up, NULL, false},
-	{"clock", 1000, 0, set_clock, NULL, NULL, false},
-	{"mute", 1000, 8 * S, mute, hears_again, NULL, false},
-	{"deaf", 1000, 8 * S, deafen, hears_again, NULL, false},
-	{"loss", 1000, 15 * S, lose_some, hears_again, NULL, false},
-	{"loss80", 0, 30 * S, lose_most, hears_again, NULL, false},
-	{"flap", 500, 20 * S, flap, hears_again, turn, false},
-	{"flap-in", 500, 20 * S, flap, hears_again, turn_in, false},
-	{"pair", 2000, 10 * S, cut_pair, mend_pair, NULL, false},
-	{"partition", 500, 20 * S, part, join_parts, NULL, true},
-	{"leave", 500, 8 * S, leave, start_again, NULL, false},
-	{"join", 1000, 0, join, NULL, NULL, false},
-	{"forget", 250, 0, forget, NULL, NULL, false},
-	{"memory", 500, 10 * S, starve, feed, NULL, false},
-	{"voters", 500, 0, set_voters, NULL, NULL, false},
-	{NULL, 0, 0, NULL, NULL, NULL, false},
+	{"set", 60000, 0, set_value, NULL, NULL, false, FAULT_FOR_GOSSIP},
+	{"crash", 2000, 4 * S, crash, start_again, NULL, false, FAULT_FOR_ALL},
+	{"lost", 1000, 20 * S, lose, bring_back, NULL, false, FAULT_FOR_ALL},
+	{"gone", 250, 0, lose_for_ever, NULL, NULL, false, FAULT_FOR_ALL},
+	{"amnesia", 500, 4 * S, crash, restore, NULL, false, FAULT_FOR_GOSSIP},
+	{"pause", 4000, 2 * S, stop, go_on, NULL, false, FAULT_FOR_ALL},
+	{"sleep", 500, 20 * S, sleep_now, wake_up, NULL, false, FAULT_FOR_ALL},
+	{"clock", 1000, 0, set_clock, NULL, NULL, false, FAULT_FOR_ALL},
+	{"mute", 1000, 8 * S, mute, hears_again, NULL, false, FAULT_FOR_ALL},
+	{"deaf", 1000, 8 * S, deafen, hears_again, NULL, false, FAULT_FOR_ALL},
+	{"loss", 1000, 15 * S, lose_some, hears_again, NULL, false, FAULT_FOR_ALL},
+	{"loss80", 0, 30 * S, lose_most, hears_again, NULL, false, FAULT_FOR_ALL},
+	{"flap", 500, 20 * S, flap, hears_again, turn, false, FAULT_FOR_ALL},
+	{"flap-in", 500, 20 * S, flap, hears_again, turn_in, false, FAULT_FOR_ALL},
+	{"pair", 2000, 10 * S, cut_pair, mend_pair, NULL, false, FAULT_FOR_ALL},
+	{"partition", 500, 20 * S, part, join_parts, NULL, true, FAULT_FOR_ALL},
+	{"leave", 500, 8 * S, leave, start_again, NULL, false, FAULT_FOR_GOSSIP},
+	{"join", 1000, 0, join, NULL, NULL, false, FAULT_FOR_ALL},
+	{"forget", 250, 0, forget, NULL, NULL, false, FAULT_FOR_GOSSIP},
+	{"memory", 500, 10 * S, starve, feed, NULL, false, FAULT_FOR_ALL},
+	{"voters", 500, 0, set_voters, NULL, NULL, false, FAULT_FOR_GOSSIP},
+	{"restart", 1000, 4 * S, restart, start_again, NULL, false, FAULT_FOR_WHOLE},
+	{"copy", 3000, 0, copy_disk, NULL, NULL, false, FAULT_FOR_WHOLE},
+	{"rollback", 250, 3 * S, crash_with_copy, start_again, NULL, false, FAULT_FOR_WHOLE},
+	{"wipe", 125, 4 * S, wipe, bring_back_wiped, NULL, false, FAULT_FOR_WHOLE},
+	{"full", 1000, 5 * S, fill_disk, empty_disk, NULL, false, FAULT_FOR_WHOLE},
+	{"slow-disk", 1000, 5 * S, slow_disk, empty_disk, NULL, false, FAULT_FOR_WHOLE},
+	{"fsync", 250, 0, fail_fsync, NULL, NULL, false, FAULT_FOR_WHOLE},
+	{"fails", 1000, 10 * S, fail_starts, start_well, NULL, false, FAULT_FOR_WHOLE},
+	{NULL, 0, 0, NULL, NULL, NULL, false, FAULT_FOR_ALL},
 };
 
 _Static_assert(ARRAY_LEN(faults_kinds) <= FAULTS_KINDS_MAX, "each has its rate");

@@ -32,13 +32,41 @@ libsim_a_SOURCES = \
 	%D%/story.h
 
 check_PROGRAMS += %D%/covey-sim
-%C%_covey_sim_SOURCES = %D%/main.c
-%C%_covey_sim_LDADD = libsim.a libgossip.a libgossip_core.a libbase.a
+# Whole nodes: what is below node/ is in these, and stands before libnode.a.
+sim_whole = \
+	%D%/whole.c \
+	%D%/whole.h \
+	%D%/whole_disk.c \
+	%D%/whole_heal.c \
+	%D%/whole_launch.c \
+	%D%/whole_link.c \
+	%D%/whole_loop.c \
+	%D%/whole_priv.h \
+	%D%/whole_run.c \
+	%D%/whole_run.h \
+	%D%/whole_shim.c \
+	%D%/whole_store.c \
+	%D%/whole_truth.c \
+	%D%/whole_truth.h
+sim_whole_ldflags = $(AM_LDFLAGS) -Wl,--wrap=cluster_register_send,--wrap=council_hint_chosen
+sim_libs_before = libsim.a libnode.a libnode_core.a libgossip.a libgossip_core.a libconsensus.a
+sim_libs_after = libscheduler_core.a libsupervisor.a libsupervisor_core.a libbase.a $(MSGPACK_LIBS) $(SECCOMP_LIBS) \
+	$(YAML_LIBS) $(TLS_LIBS) -lm
+%C%_covey_sim_SOURCES = %D%/main.c $(sim_whole)
+%C%_covey_sim_LDFLAGS = $(sim_whole_ldflags)
+%C%_covey_sim_LDADD = $(sim_libs_before) libconsensus_core.a $(sim_libs_after)
+
+# The same with one of its rules left out (consensus/rules.h): covey-sim-mutants --mutant M7 …
+check_PROGRAMS += %D%/covey-sim-mutants
+%C%_covey_sim_mutants_SOURCES = $(%C%_covey_sim_SOURCES)
+%C%_covey_sim_mutants_CPPFLAGS = $(AM_CPPFLAGS) -DCONSENSUS_MUTANTS
+%C%_covey_sim_mutants_LDFLAGS = $(sim_whole_ldflags)
+%C%_covey_sim_mutants_LDADD = $(sim_libs_before) libconsensus_mutants.a $(sim_libs_after)
 
 # Some seeds of small clusters with every kind of fault.
-sim_tests = %D%/short.sh
+sim_tests = %D%/mutants.sh %D%/short.sh
 TESTS += $(sim_tests)
-EXTRA_DIST += $(sim_tests) %D%/seeds.txt
+EXTRA_DIST += $(sim_tests) %D%/mutants.txt %D%/seeds.txt
 
 test_programs += tests/unit/test_sim_net
 tests_unit_test_sim_net_LDADD = libsim.a libbase.a $(CMOCKA_LIBS)

@@ -10,6 +10,7 @@
 
 #include "gossip/identity.h"
 #include "tests/sim/oracle.h"
+#include "tests/sim/whole.h"
 
 #define CHORE_LATER_US 1000000
 #define SINCE_MS       1577836800000 /* of wall clocks: 2020, so that boots are small numbers */
@@ -85,13 +86,35 @@ static int64_t gone_us(const struct sim_node *n)
 	return d + d * n->ppm / NET_PPM;
 }
 
-struct now node_now(const struct sim_node *n)
+struct now node_clocks(const struct sim_node *n)
 {
 	int64_t d = gone_us(n);
 
 	return (struct now){.mono_ms = (n->mono_us + d) / 1000,
 		.boot_ms = (n->boot_us + d) / 1000,
 		.wall_ms = SINCE_MS + (n->boot_us + d) / 1000};
+}
+
+int64_t node_mono_us(const struct sim_node *n)
+{
+	return n->mono_us + gone_us(n);
+}
+
+int64_t node_at_us(const struct sim_node *n, int64_t mono_us)
+{
+	int64_t wait_us = mono_us > n->mono_us ? mono_us - n->mono_us : 0;
+	int64_t at_us = n->real_us + wait_us * NET_PPM / (NET_PPM + n->ppm) + 1;
+
+	at_us = MAX(at_us, n->sim->now_us);
+	/* Rounding may be short of it by a little. */
+	while (at_us - n->real_us + (at_us - n->real_us) * n->ppm / NET_PPM < wait_us)
+		at_us++;
+	return at_us;
+}
+
+int64_t node_boot_at_us(const struct sim_node *n, int64_t boot_us)
+{
+	return node_at_us(n, boot_us - (n->boot_us - n->mono_us));
 }
 
 static void read_clocks(struct sim_node *n, bool asleep)
@@ -109,23 +132,19 @@ void node_clock(struct sim_node *n, int32_t ppm)
 	n->ppm = ppm;
 	if (node_lives(n))
 		node_set_timer(n);
+	if (n->w)
+		whole_clock(n);
 }
 
 void node_set_timer(struct sim_node *n)
 {
-	int64_t deadline_ms = gossip_deadline_ms(n->g), wait_us, at_us;
+	int64_t deadline_ms = gossip_deadline_ms(n->g);
 
 	if (deadline_ms == DEADLINE_NEVER) {
 		heap_del(&n->sim->heap, &n->wake);
 		return;
 	}
-	wait_us = MAX(deadline_ms * 1000 - n->mono_us, 0);
-	at_us = n->real_us + wait_us * NET_PPM / (NET_PPM + n->ppm) + 1;
-	at_us = MAX(at_us, n->sim->now_us);
-	/* Rounding may be short of it by a little. */
-	while (at_us - n->real_us + (at_us - n->real_us) * n->ppm / NET_PPM < wait_us)
-		at_us++;
-	heap_set(&n->sim->heap, &n->wake, at_us);
+	heap_set(&n->sim->heap, &n->wake, node_at_us(n, deadline_ms * 1000));
 }
 
 void node_record(const struct sim_node *n, struct gossip_record *ret)
@@ -177,7 +196,7 @@ bool node_start(struct sim_node *n, bool founds)
 	n->n_closed = 0;
 	n->view_cursor = 0;
 	n->memory_fails_ppm = 0; /* a daemon without memory for this ends, and is started again */
-	rc = gossip_new(&c, &mem, node_now(n), &n->g);
+	rc = gossip_new(&c, &mem, node_clocks(n), &n->g);
 	assert(rc == 0);
 	n->memory_fails_ppm = fails_ppm;
 	net_process_begins(&s->net, n->number);
@@ -194,6 +213,8 @@ bool node_start(struct sim_node *n, bool founds)
 	node_tell_unsure(n);
 	node_set_timer(n);
 	oracle_stepped(n);
+	if (n->w)
+		whole_start(n);
 	return true;
 }
 
@@ -208,6 +229,8 @@ static void process_over(struct sim_node *n, enum sim_life life, const char *wha
 	n->life = life;
 	heap_del(&s->heap, &n->wake);
 	heap_del(&s->heap, &n->chore);
+	if (n->w)
+		whole_stop(n);
 	memset(n->links, 0, sizeof(n->links));
 	gossip_free(n->g);
 	n->g = NULL;
@@ -234,6 +257,8 @@ void node_chore(struct sim_node *n)
 	}
 	net_process_killed(&n->sim->net, n->number);
 	process_over(n, n->leaving ? SIM_LEFT : SIM_DOWN, n->leaving ? "ends" : "begins again");
+	if (n->w && !n->leaving && !heard)
+		(void)node_start(n, false); /* was just ended */
 	if (heard) {
 		n->boot = MAX(n->boot, identity_boot_above(heard) - 1);
 		(void)node_start(n, false); /* was just ended */
@@ -248,6 +273,8 @@ bool node_lose(struct sim_node *n)
 	if (node_has_process(n))
 		process_over(n, SIM_LOST, "its host is lost");
 	n->life = SIM_LOST;
+	if (n->w)
+		whole_host_lost(n);
 	return true;
 }
 
@@ -283,6 +310,8 @@ static void goes_on(struct sim_node *n)
 	for (uint32_t i = 0; i < GOSSIP_LINKS_MAX; i++)
 		if (n->links[i].conn)
 			node_pull(n, i);
+	if (n->w)
+		whole_goes_on(n);
 }
 
 bool node_go_on(struct sim_node *n)
@@ -304,6 +333,8 @@ bool node_sleep(struct sim_node *n)
 	n->life = SIM_ASLEEP;
 	heap_del(&n->sim->heap, &n->wake);
 	net_host_sleeps(&n->sim->net, n->number);
+	if (n->w)
+		whole_sleeps(n);
 	return true;
 }
 
@@ -313,6 +344,8 @@ bool node_wake(struct sim_node *n)
 		return false;
 	read_clocks(n, true);
 	net_host_wakes(&n->sim->net, n->number);
+	if (n->w)
+		whole_wakes(n);
 	goes_on(n);
 	return true;
 }

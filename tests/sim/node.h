@@ -13,9 +13,13 @@ extern const struct net_ops node_net_ops;
 
 void node_make(struct sim *s, uint32_t number);
 void node_done(struct sim_node *n);
-struct now node_now(const struct sim_node *n);
-void node_due(struct sim_node *n);   /* its timer */
-void node_chore(struct sim_node *n); /* it ends, or begins again with a higher boot */
+struct now node_clocks(const struct sim_node *n);
+int64_t node_mono_us(const struct sim_node *n);
+int64_t node_at_us(const struct sim_node *n, int64_t mono_us); /* when its CLOCK_MONOTONIC will show that, or now */
+int64_t node_boot_at_us(const struct sim_node *n, int64_t boot_us); /* the same of CLOCK_BOOTTIME */
+void node_step(struct sim_node *n, const struct gossip_in *in);	    /* of the gossip core, and what follows */
+void node_due(struct sim_node *n);				    /* its timer */
+void node_chore(struct sim_node *n);				    /* it ends, or begins again with a higher boot */
 
 bool node_start(struct sim_node *n, bool founds); /* its process begins, with the next boot */
 bool node_kill(struct sim_node *n);		  /* as by SIGKILL */

@@ -10,6 +10,7 @@
 
 #include "gossip/wire.h"
 #include "tests/sim/oracle.h"
+#include "tests/sim/whole.h"
 
 #define AGAIN_US  1000000 /* from its end to the next start of a daemon */
 #define LEAVE_US  5000000 /* a daemon that leaves waits no longer for all to be told */
@@ -30,7 +31,7 @@ static void step_once(struct sim_node *n, const struct gossip_in *in)
 {
 	struct sim *s = n->sim;
 
-	gossip_step(n->g, in, node_now(n), &s->outs);
+	gossip_step(n->g, in, node_clocks(n), &s->outs);
 	s->steps++;
 	if (s->o.check_every && s->steps % s->o.check_every == 0)
 		gossip_check(n->g);
@@ -47,13 +48,13 @@ static void answer_closed(struct sim_node *n)
 	}
 }
 
-static void step(struct sim_node *n, const struct gossip_in *in)
+void node_step(struct sim_node *n, const struct gossip_in *in)
 {
 	unsigned ticks = 0;
 
 	step_once(n, in);
 	answer_closed(n);
-	while (n->g && gossip_deadline_ms(n->g) <= node_now(n).mono_ms) {
+	while (n->g && gossip_deadline_ms(n->g) <= node_clocks(n).mono_ms) {
 		struct gossip_in tick = {.type = GOSSIP_IN_TICK};
 
 		if (++ticks > TICKS_MAX) {
@@ -67,11 +68,19 @@ static void step(struct sim_node *n, const struct gossip_in *in)
 		node_set_timer(n);
 }
 
+/* The rest of the daemon, if there is one. */
+static void turn(struct sim_node *n)
+{
+	if (n->w)
+		whole_turn(n);
+}
+
 void node_due(struct sim_node *n)
 {
 	struct gossip_in in = {.type = GOSSIP_IN_TICK};
 
-	step(n, &in);
+	node_step(n, &in);
+	turn(n);
 }
 
 void node_pull(struct sim_node *n, uint32_t link)
@@ -85,8 +94,11 @@ void node_pull(struct sim_node *n, uint32_t link)
 	if (!l->conn)
 		return;
 	while (net_has_room(l->conn, l->side)) {
-		if (!gossip_pull(n->g, link, node_now(n), &s->msg))
+		if (!gossip_pull(n->g, link, node_clocks(n), &s->msg)) {
+			if (n->w)
+				whole_say(n, link);
 			return;
+		}
 		fault = gossip_msg_fault(&s->msg);
 		if (fault) {
 			sim_fail(s, n->number, "it says a %s: %s", gossip_msg_name(s->msg.type), fault);
@@ -113,6 +125,8 @@ static void close_link(struct sim_node *n, uint32_t link, enum gossip_close why)
 		gossip_close_text(why));
 	net_close(l->conn, l->side);
 	l->conn = NULL;
+	if (n->w)
+		whole_down(n, link);
 	n->closed[n->n_closed++] = link;
 }
 
@@ -187,6 +201,8 @@ static void outs_done(struct sim_node *n)
 			event(n, o);
 			break;
 		case GOSSIP_OUT_CHANGED: /* oracle_stepped looks */
+			if (n->w)
+				whole_changed(n);
 			break;
 		case GOSSIP_OUT_MAX:
 			assert(false);
@@ -273,7 +289,12 @@ static void up(void *ctx, struct net_conn *c, int side, uint64_t token)
 	in.boot = g->of[1 - side].boot;
 	story_tell(&s->story, s->now_us, n->number, peer->number, "link %" PRIu32 " to n%" PRIu32 " is up%s", link,
 		peer->number, side == 0 ? ", dialled" : "");
-	step(n, &in);
+	if (n->w)
+		whole_up(n, link, peer->number);
+	node_step(n, &in);
+	if (n->w)
+		whole_linked(n, link);
+	turn(n);
 }
 
 static void frame(void *ctx, struct net_conn *c, int side, const uint8_t *v, size_t len)
@@ -282,7 +303,9 @@ static void frame(void *ctx, struct net_conn *c, int side, const uint8_t *v, siz
 	struct sim_node *n = node_of(c, side);
 	struct sim_link *l = c->end[side].owner;
 	struct gossip_in in = {.type = GOSSIP_IN_MSG, .link = (uint32_t)(l - n->links), .msg = &s->msg};
+	struct gossip_msg_register piece;
 	struct err e = {0};
+	bool is_piece;
 
 	if (wire_decode(v, len, &s->msg, &e) < 0) {
 		sim_fail(s, n->number, "a frame of n%" PRIu32 ": %s", c->end[1 - side].host, e.text);
@@ -291,7 +314,12 @@ static void frame(void *ctx, struct net_conn *c, int side, const uint8_t *v, siz
 	if (!s->o.quiet && s->msg.type != GOSSIP_MSG_BEAT)
 		story_tell(&s->story, s->now_us, n->number, c->end[1 - side].host, "gets %s from n%" PRIu32,
 			gossip_msg_name(s->msg.type), c->end[1 - side].host);
-	step(n, &in);
+	is_piece = n->w && s->msg.type == GOSSIP_MSG_REGISTER;
+	piece = s->msg.piece; /* of the frame; the message is anybody's after the step */
+	node_step(n, &in);
+	if (is_piece)
+		whole_piece(n, in.link, &piece);
+	turn(n);
 }
 
 static void down(void *ctx, struct net_conn *c, int side, const char *why)
@@ -306,7 +334,10 @@ static void down(void *ctx, struct net_conn *c, int side, const char *why)
 		"link %" PRIu32 " to n%" PRIu32 " is down: %s", in.link, c->end[1 - side].host, why);
 	l->conn = NULL;
 	c->end[side].owner = NULL;
-	step(n, &in);
+	if (n->w)
+		whole_down(n, in.link);
+	node_step(n, &in);
+	turn(n);
 }
 
 static void room(void *ctx, struct net_conn *c, int side)
@@ -317,6 +348,7 @@ static void room(void *ctx, struct net_conn *c, int side)
 	(void)ctx;
 	node_pull(n, (uint32_t)(l - n->links));
 	node_set_timer(n);
+	turn(n);
 }
 
 static void dial_failed(void *ctx, uint32_t from, uint64_t token, enum net_outcome outcome, const char *text)
@@ -333,10 +365,11 @@ static void dial_failed(void *ctx, uint32_t from, uint64_t token, enum net_outco
 	if (strcmp(text, "it is ourselves") == 0)
 		in.how = GOSSIP_DIAL_SELF;
 	story_tell(&s->story, s->now_us, from, UINT32_MAX, "a dial failed: %s", text);
-	step(n, &in);
+	node_step(n, &in);
+	turn(n);
 	if (text == neither && s->nodes[s->knocked_at].g)
-		step(&s->nodes[s->knocked_at], &(struct gossip_in){.type = GOSSIP_IN_KNOCK,
-						       .address = {n->address, (uint16_t)strlen(n->address)}});
+		node_step(&s->nodes[s->knocked_at], &(struct gossip_in){.type = GOSSIP_IN_KNOCK,
+							    .address = {n->address, (uint16_t)strlen(n->address)}});
 }
 
 const struct net_ops node_net_ops = {
@@ -351,7 +384,7 @@ bool node_leave(struct sim_node *n)
 	n->leaving = true;
 	heap_set(&n->sim->heap, &n->chore, n->sim->now_us + LEAVE_US);
 	story_tell(&n->sim->story, n->sim->now_us, n->number, UINT32_MAX, "leaves");
-	step(n, &in);
+	node_step(n, &in);
 	return true;
 }
 
@@ -365,7 +398,7 @@ void node_tell_key(struct sim_node *n, unsigned key)
 	in.removed = k->removed;
 	if (k->removed)
 		in.value = (struct gossip_str){0};
-	step(n, &in);
+	node_step(n, &in);
 }
 
 bool node_set(struct sim_node *n, unsigned key, const char *value, size_t len)
@@ -394,7 +427,7 @@ void node_keep_forgotten(struct sim_node *n, uint64_t id)
 
 void node_forget_again(struct sim_node *n, uint64_t id)
 {
-	step(n, &(struct gossip_in){.type = GOSSIP_IN_FORGET, .id = id});
+	node_step(n, &(struct gossip_in){.type = GOSSIP_IN_FORGET, .id = id});
 }
 
 bool node_forget(struct sim_node *n, uint64_t id)
@@ -406,7 +439,7 @@ bool node_forget(struct sim_node *n, uint64_t id)
 	story_tell(&n->sim->story, n->sim->now_us, n->number, sim_number_of(id), "is told to forget n%" PRIu32,
 		sim_number_of(id));
 	node_keep_forgotten(n, id);
-	step(n, &in);
+	node_step(n, &in);
 	return true;
 }
 
@@ -416,7 +449,7 @@ bool node_voters(struct sim_node *n, const uint64_t *ids, size_t n_ids)
 
 	if (n->life != SIM_RUNS)
 		return false;
-	step(n, &in);
+	node_step(n, &in);
 	return true;
 }
 

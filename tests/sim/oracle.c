@@ -217,6 +217,7 @@ static void changed(struct sim_node *n, const struct gossip_member *m)
 	uint8_t *view = row_of(n) + subject, now = (uint8_t)views[m->state];
 
 	assert(subject < s->o.room && s->nodes[subject].id == m->id);
+	o->changed |= n->w != NULL; /* maps count too */
 	must_grow(n, m, subject);
 	if (m->self)
 		must_be_own(n, m);

@@ -191,7 +191,7 @@ void oracle_compare_all(struct sim *s)
 		bool set = node_lives(&s->nodes[i]) && !s->nodes[i].forgotten, known = set;
 
 		if (set)
-			as = content_set(&s->nodes[i]);
+			as = s->nodes[i].w ? content_at(&s->nodes[i], s->nodes[i].id) : content_set(&s->nodes[i]);
 		for (uint32_t v = 0; v < s->o.room; v++) {
 			const struct sim_node *viewer = &s->nodes[v];
 

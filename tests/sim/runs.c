@@ -11,6 +11,7 @@
 #include "tests/sim/faults.h"
 #include "tests/sim/node.h"
 #include "tests/sim/oracle.h"
+#include "tests/sim/whole_run.h"
 
 #define S_US	    1000000LL
 #define TOGETHER_US (60 * S_US)
@@ -65,6 +66,30 @@ bool runs_together(struct sim *s, int64_t over_us, int64_t within_us)
 	return !s->failed;
 }
 
+static void swarm_whole(struct sim *s, struct run *r)
+{
+	double took;
+
+	if (!runs_together(s, S_US, TOGETHER_US) || !whole_run_found(s))
+		return;
+	whole_run_begin(s);
+	faults_begin(s);
+	(void)sim_run(s, s->now_us + (int64_t)(r->minutes * 60 * S_US), NULL, NULL);
+	if (s->failed)
+		return;
+	faults_heal(s);
+	whole_run_calm(s);
+	(void)sim_run(s, s->now_us + 6 * S_US, NULL, NULL); /* those that leave have ended */
+	took = whole_run_heals(s, HEALING_US);
+	if (!s->failed)
+		oracle_compare_all(s);
+	(void)sim_run(s, s->now_us + 30 * S_US, NULL, NULL); /* and it stays so */
+	(void)whole_run_heals(s, 10 * S_US);
+	figures_add(&r->figures, "s", -1, took + 6, "healed_s");
+	figures_add(&r->figures, "", -1, (double)faults_done(s->faults), "faults");
+	whole_run_figures(s, &r->figures);
+}
+
 static void swarm(struct sim *s, struct run *r)
 {
 	int64_t took;
@@ -106,6 +131,8 @@ const char *runs_scenario_name(size_t i, const char **ret_what)
 
 static void tell_failure(struct sim *s, struct run *r)
 {
+	if (s->whole)
+		whole_run_dump(s, stderr);
 	(void)snprintf(r->why, sizeof(r->why), "n%" PRIu32 " at %.3f s: %.200s", s->failed_node,
 		(double)s->now_us / S_US, s->why);
 	if (s->failed_node == UINT32_MAX)
@@ -163,13 +190,20 @@ bool runs_go(struct run *r)
 	}
 	o.quiet = o.nodes > 64;
 	o.check_every = r->check_set ? r->check_every : o.nodes <= 32 ? 1 : o.nodes * 4;
+	o.whole = r->whole;
 	sim_init(s, &o);
+	if (r->whole) {
+		s->whole = whole_run_new(s, r->seed, r->agents);
+		s->whole->mutant = r->mutant;
+	}
 	s->faults = faults_new(s, r->seed * 0x9e3779b97f4a7c15ULL + 1);
 	chosen = faults_choose(s->faults, sc ? "none" : r->faults, &bad);
 	assert(chosen); /* main has tried */
 	(void)faults_text(s->faults, r->faults_text, sizeof(r->faults_text));
 	if (sc)
 		sc->go(s, r);
+	else if (r->whole)
+		swarm_whole(s, r);
 	else
 		swarm(s, r);
 	ok = !s->failed;

@@ -15,6 +15,9 @@ struct run {
 	double minutes;
 	enum gossip_profile_id profile;
 	bool tls;
+	bool whole;	      /* nodes, not gossip cores alone */
+	int mutant;	      /* the rule that is left out; 0: none */
+	uint32_t agents;      /* of whole nodes; 0: the seed draws */
 	unsigned trials;      /* of a scenario, 0: its own number */
 	uint32_t check_every; /* 0: by the size of the cluster */
 	bool check_set;

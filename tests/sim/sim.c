@@ -11,6 +11,8 @@
 #include "tests/sim/faults.h"
 #include "tests/sim/node.h"
 #include "tests/sim/oracle.h"
+#include "tests/sim/whole.h"
+#include "tests/sim/whole_run.h"
 
 uint32_t sim_number_of(uint64_t id)
 {
@@ -29,13 +31,19 @@ void sim_init(struct sim *s, const struct sim_options *o)
 	assert(s->nodes);
 	for (uint32_t i = 0; i < s->o.room; i++)
 		node_make(s, i);
+	for (uint32_t i = 0; o->whole && i < s->o.room; i++)
+		whole_make(&s->nodes[i]);
 	heap_set(&s->heap, &s->sweep, SIM_SWEEP_US);
 }
 
 void sim_done(struct sim *s)
 {
-	for (uint32_t i = 0; i < s->o.room; i++)
+	for (uint32_t i = 0; i < s->o.room; i++) {
+		whole_done(&s->nodes[i]);
 		node_done(&s->nodes[i]);
+	}
+	if (s->whole)
+		whole_run_free(s);
 	net_done(&s->net);
 	oracle_free(s->oracle);
 	story_done(&s->story);
@@ -59,8 +67,9 @@ void sim_fail(struct sim *s, uint32_t node, const char *fmt, ...)
 	story_tell(&s->story, s->now_us, node, UINT32_MAX, "FAILS: %s", s->why);
 }
 
-static void due(struct sim *s, struct heap_item *item)
+void sim_step(struct sim *s, struct heap_item *item)
 {
+	s->now_us = MAX(s->now_us, item->at_us);
 	switch (item->kind) {
 	case SIM_ITEM_WAKE:
 		heap_del(&s->heap, item);
@@ -79,7 +88,8 @@ static void due(struct sim *s, struct heap_item *item)
 		heap_set(&s->heap, item, s->now_us + SIM_SWEEP_US);
 		return;
 	default:
-		net_due(&s->net, item);
+		if (!s->whole || !whole_due(s, item))
+			net_due(&s->net, item);
 	}
 }
 
@@ -99,8 +109,7 @@ bool sim_run(struct sim *s, int64_t until_us, bool (*done)(struct sim *s, void *
 		}
 		if (item->at_us > until_us)
 			break;
-		s->now_us = MAX(s->now_us, item->at_us);
-		due(s, item);
+		sim_step(s, item);
 	}
 	s->now_us = s->failed ? s->now_us : until_us;
 	return !s->failed && done && done(s, arg);

@@ -2,8 +2,9 @@
 #ifndef TESTS_SIM_SIM_H
 #define TESTS_SIM_SIM_H
 /*
- * A cluster of real gossip cores in virtual time: one heap of events, one seed. What a node is stands in node.h, the
- * network in net.h, what must be true in oracle.h, what is done to them in faults.h, and runs of it in runs.h.
+ * A cluster of real gossip cores, or of whole nodes (whole.h), in virtual time: one heap of events, one seed. What a
+ * node is stands in node.h, the network in net.h, what must be true in oracle.h and whole_run.h, what is done to them
+ * in faults.h, and runs of it in runs.h.
  */
 #include "gossip/gossip.h"
 #include "tests/sim/net.h"
@@ -22,6 +23,11 @@ enum sim_item {
 	SIM_ITEM_FAULT,
 	SIM_ITEM_FAULT_ENDS,
 	SIM_ITEM_SWEEP,
+	SIM_ITEM_LOOP, /* this and the next ones: whole.h */
+	SIM_ITEM_DISK,
+	SIM_ITEM_SHIM,
+	SIM_ITEM_SHIM_SAYS,
+	SIM_ITEM_WHOLE,
 	SIM_ITEM_MAX
 };
 
@@ -67,6 +73,8 @@ struct sim_node {
 	uint32_t boot_heard; /* above that on its disk, which must be an older copy */
 	bool leaving, told_left;
 	bool forgotten; /* by an operator, for ever */
+	bool gone;	/* its host comes back no more */
+	bool forgets;	/* its disk went back in time: it votes no more */
 	uint32_t memory_fails_ppm;
 
 	int64_t real_us, mono_us, boot_us; /* its clocks showed this at that time */
@@ -82,6 +90,7 @@ struct sim_node {
 	int64_t calm_us; /* since then no fault touches it */
 	uint32_t faults; /* that touch it now */
 	uint64_t sent_at_mark;
+	struct whole *w; /* owned; NULL: its gossip core runs alone */
 };
 
 struct sim_options {
@@ -93,6 +102,7 @@ struct sim_options {
 	uint32_t check_every; /* gossip_check after each so many steps; 0: never */
 	bool quiet;	      /* no line a message in the story */
 	FILE *live;
+	bool whole; /* nodes are whole (whole.h), else gossip cores */
 };
 
 struct sim {
@@ -106,7 +116,8 @@ struct sim {
 	struct heap_item sweep;
 	struct oracle *oracle;
 	struct faults *faults;
-	uint32_t knocked_at; /* by whom the last hello was refused because both wait */
+	struct whole_run *whole; /* NULL: gossip cores alone */
+	uint32_t knocked_at;	 /* by whom the last hello was refused because both wait */
 	uint64_t steps, msgs, events;
 	uint64_t event_count[GOSSIP_EVENT_MAX];
 	bool failed;
@@ -120,6 +131,7 @@ void sim_init(struct sim *s, const struct sim_options *o);
 void sim_done(struct sim *s);
 /* Runs until that time, or until done says so after a change (NULL: never), or something failed. True: done said so. */
 bool sim_run(struct sim *s, int64_t until_us, bool (*done)(struct sim *s, void *arg), void *arg);
+void sim_step(struct sim *s, struct heap_item *item); /* the soonest event */
 /* What must not be is: the run ends. The first one is kept. */
 void sim_fail(struct sim *s, uint32_t node, const char *fmt, ...) PRINTF_LIKE(3, 4);
 uint32_t sim_number_of(uint64_t id); /* of a node's id */

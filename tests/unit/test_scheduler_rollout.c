@@ -326,6 +326,66 @@ static void test_a_change_over_a_change(void **state)
 		"         = #5 v3 ×3 0:n2@1v3 1:n1@2v3 2:n3@3v3\n");
 }
 
+/* Gone back from in the middle, and applied again under another number: what runs of it serves. */
+static void test_the_same_again_in_the_middle(void **state)
+{
+	struct bed *b = running(&surging, 4, 4);
+
+	(void)state;
+	b->trace = NULL;
+	assert_true(bed_apply(b, &surging, -1));
+	wait_with(b, 6000, 4);
+	assert_true(bed_do(b, SCHED_EVENT_UNDO));
+	assert_true(bed_apply(b, &surging, -1));
+	assert_int_equal(b->value->now.version, 3);
+	b->alike = 2;
+	b->as = 3;
+	wait_with(b, 18000, 4); /* less than its timeout */
+	assert_int_equal(b->value->rollout.state, SCHED_ROLLOUT_IDLE);
+	for (size_t i = 0; i < b->value->n_slots; i++)
+		assert_int_equal(b->value->slots[i].version, 3);
+}
+
+/* And gone back from again: what was left of the first time carries the load. */
+static void test_twice_gone_back_from(void **state)
+{
+	struct bed *b = running(&surging, 1, 3);
+
+	(void)state;
+	b->trace = NULL;
+	assert_true(bed_apply(b, &surging, -1));
+	wait_with(b, 2000, 1);
+	assert_true(bed_do(b, SCHED_EVENT_UNDO));
+	assert_true(bed_apply(b, &surging, -1));
+	b->alike = 2;
+	b->as = 3;
+	while (b->value->slots[0].version != 3 && b->now.mono_ms < 20000)
+		bed_wait(b, BED_TICK_MS);
+	bed_wait(b, 2000); /* it is ready, and not yet for long */
+	assert_int_equal(b->value->n_slots, 2);
+	assert_true(bed_do(b, SCHED_EVENT_UNDO));
+	wait_with(b, 30000, 1);
+	assert_int_equal(b->value->n_slots, 1);
+	assert_int_equal(b->value->slots[0].version, 1);
+}
+
+/* Its host hears of a change when there is another one already: nobody has that definition any more. */
+static void test_a_change_that_was_never_heard_of(void **state)
+{
+	struct bed *b = running(&leased, 3, 3);
+	uint32_t number;
+
+	(void)state;
+	b->trace = NULL;
+	assert_true(bed_apply(b, &leased, -1));
+	for (number = 0; b->value->slots[number].version != 2; number++)
+		assert_true(number < 2);
+	assert_true(bed_apply(b, &leased, -1));
+	wait_with(b, 18000, 2); /* less than its timeout */
+	assert_int_equal(b->value->rollout.state, SCHED_ROLLOUT_IDLE);
+	assert_int_equal(b->value->slots[number].version, 3);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -340,6 +400,9 @@ int main(void)
 		cmocka_unit_test(test_a_change_that_restarts_nothing),
 		cmocka_unit_test(test_a_restart_goes_one_by_one),
 		cmocka_unit_test(test_a_change_over_a_change),
+		cmocka_unit_test(test_the_same_again_in_the_middle),
+		cmocka_unit_test(test_twice_gone_back_from),
+		cmocka_unit_test(test_a_change_that_was_never_heard_of),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
