@@ -46,8 +46,8 @@ struct proposer_config {
 	struct msg_key key;
 	uint64_t round; /* unlike that of any other proposal of this node; count from the nonce of its boot */
 	bool read;	/* change and ctx are not used */
-	/* Pure: the same base, the same verdict and value. *ret stays until the next call or proposer_done. NULL, and not
-	 * a read: early. */
+	/* Pure: the same base, the same verdict and value. *ret stays until the next call or proposer_done. NULL, and
+	 * not a read: early. */
 	enum proposer_verdict (*change)(void *ctx, const struct proposer_base *base, struct msg_bytes *ret);
 	void *ctx;
 	uint32_t rank;	   /* of this node for this register among the living: 0 starts at once */
