@@ -16,6 +16,7 @@ import time
 sys.dont_write_bytecode = True
 
 import cgroups  # noqa: E402
+import decisions  # noqa: E402
 import gossip  # noqa: E402
 import procs  # noqa: E402
 import rows  # noqa: E402
@@ -27,6 +28,7 @@ from sessions import Plan, Runner  # noqa: E402
 import smoke  # noqa: E402
 
 SKIPPED = 77
+APART = {"gossip": gossip, "decisions": decisions}  # each with ROWS, and measure(): a run of its own
 SMOKED = [c.name for c in (Bare, Linear, Plain, *PEERS)]
 
 
@@ -34,13 +36,15 @@ def arguments(argv):
     p = argparse.ArgumentParser(prog="dev/bench",
                                 description="Measures covey beside a bare C loop, s6, runit and supervisord.")
     p.add_argument("--build", metavar="DIR", required=True, help="a build directory: coveyd, covey, covey-shim, bench/")
-    p.add_argument("--row", metavar="NAME", action="append", choices=[*rows.ROWS, *gossip.ROWS],
-                   help=f"one row (again for more): {', '.join(rows.ROWS)}; of --gossip: {', '.join(gossip.ROWS)}")
+    p.add_argument("--row", metavar="NAME", action="append", choices=[*rows.ROWS, *gossip.ROWS, *decisions.ROWS],
+                   help=f"one row (again for more): {', '.join(rows.ROWS)}; of --gossip: {', '.join(gossip.ROWS)}; "
+                   f"of --decisions: {', '.join(decisions.ROWS)}")
     p.add_argument("--gossip", action="store_true", help="the rows of N daemons that find each other, beside serf")
+    p.add_argument("--decisions", action="store_true", help="the rows of 3 and 5 that decide, beside etcd")
     p.add_argument("--only", metavar="NAME", action="append", choices=rows.NAMES,
                    help=f"one contender (again for more): {', '.join(rows.NAMES)}")
     p.add_argument("--quick", action="store_true", help="fewer rounds: about three minutes")
-    p.add_argument("--kills", type=int, metavar="N", help="kills of the daemon (1000; quick: 50)")
+    p.add_argument("--kills", type=int, metavar="N", help="kills of the daemon (1000; quick: 50; --decisions: 24)")
     p.add_argument("--rounds", type=int, metavar="N",
                    help="rounds of starts and deaths (1000: 5, 100: 7; quick: 1, 2)")
     p.add_argument("--json", nargs="?", const="-", metavar="FILE",
@@ -51,9 +55,11 @@ def arguments(argv):
     p.add_argument("--rows", action="store_true", help="name the rows and their bars, and do nothing")
     p.add_argument("--verbose", action="store_true", help="keep the directories of the sessions, and say where")
     args = p.parse_args(argv)
-    args.gossip = args.gossip or bool(args.row and args.row[0] in gossip.ROWS)
-    if any((row in gossip.ROWS) != args.gossip for row in args.row or ()):
-        p.error("rows of --gossip and others are two runs")
+    named = {name for name in APART if getattr(args, name)}
+    named |= {next((name for name, suite in APART.items() if row in suite.ROWS), None) for row in args.row or ()}
+    if len(named) > 1:
+        p.error("rows of --gossip, of --decisions, and others are a run each")
+    args.suite = APART.get(named.pop()) if named else None
     return args
 
 
@@ -105,8 +111,8 @@ def measure(args, env, tell):
     results = Results()
     results.machine = machine()
     t0 = time.monotonic()
-    if args.gossip:
-        table = rows.table(results, gossip.measure(args, env, results, tell), gossip.ROWS)
+    if args.suite:
+        table = rows.table(results, args.suite.measure(args, env, results, tell), args.suite.ROWS)
     else:
         table = supervise(args, env, results, tell)
     results.machine["load_after"] = os.getloadavg()[0]
@@ -188,7 +194,7 @@ def clean(root, shm, verbose):
 def main(argv):
     args = arguments(argv)
     if args.rows:
-        every = {**rows.ROWS, **gossip.ROWS}
+        every = {**rows.ROWS, **gossip.ROWS, **decisions.ROWS}
         print("\n".join(f"{name:<12}{row[0]}: {row[1]}" for name, row in every.items()))
         return 0
     args.build = os.path.abspath(args.build)

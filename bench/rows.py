@@ -8,7 +8,7 @@ from stats import median, percentile, ratios
 
 PASS, SHORT, NONE = "pass", "short", "-"
 NAMES = ("covey", "covey-default", "floor", "floor-linear", "plain", "s6", "runit", "supervisord", "serf", "covey-tls",
-         "covey-wan")
+         "covey-wan", "etcd")
 
 
 def figure(x):

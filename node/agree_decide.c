@@ -112,6 +112,8 @@ int agree_room(struct agree *a, struct bid *bid, size_t cap)
 /* The bytes, in a buffer that grows until they fit. */
 static int write_next(struct agree *a, struct bid *bid, const struct scratch *s, struct err *e, size_t *ret_n)
 {
+	bool same = bid->event.type == SCHED_EVENT_RESTART;
+	struct msg_bytes text = same ? s->base.now : (struct msg_bytes){bid->text, bid->text_n};
 	size_t cap = MAX(bid->cap_made, s->base.bytes.n + bid->text_n + SPARE_BYTES);
 	int rc;
 
@@ -119,8 +121,7 @@ static int write_next(struct agree *a, struct bid *bid, const struct scratch *s,
 		cap = MIN(cap, (size_t)MSG_VALUE_MAX);
 		if (agree_room(a, bid, cap) < 0)
 			return -ENOMEM;
-		rc = register_agent_write(&s->base, &s->next, (struct msg_bytes){bid->text, bid->text_n}, bid->made,
-			bid->cap_made, ret_n, e);
+		rc = register_agent_write(&s->base, &s->next, text, bid->made, bid->cap_made, ret_n, e);
 		if (rc != -EMSGSIZE || cap == MSG_VALUE_MAX)
 			return rc;
 		cap *= 2;

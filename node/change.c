@@ -15,7 +15,6 @@
 #include "node/decree.h"
 #include "node/node.h"
 #include "node/report.h"
-#include "node/told.h"
 
 struct target {
 	struct agent *agent;
@@ -170,18 +169,14 @@ void change_stop(struct node *n, struct control_request *rq, const msgpack_objec
 
 void change_restart(struct node *n, struct control_request *rq, const msgpack_object *args)
 {
-	char where[GOSSIP_NAME_MAX + 1];
 	struct answer *an;
 	struct stage *s;
 	struct target t;
 
+	if (decree_restart(n, rq, args))
+		return;
 	if (get_target(n, rq, args, "target", &t) < 0)
 		return;
-	if (t.agent->decided && !t.runner && told_where(n->cluster, t.agent->name, where)) {
-		control_refuse(rq, "refused", "%s has replicas on %s and maybe elsewhere: restart each where it runs",
-			t.agent->name, where);
-		return;
-	}
 	if (t.agent->stopped || (t.runner && t.runner->held)) {
 		control_refuse(rq, "refused", "%s is stopped; 'covey start %s' starts it", t.agent->name,
 			t.runner ? t.runner->id : t.agent->name);

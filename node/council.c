@@ -45,7 +45,8 @@ static void voters_changed(struct council *c, const struct registers_out *out)
 	static const char *const texts[VOTERS_OUTCOME_MAX] = {[VOTERS_NONE] = "",
 		[VOTERS_CHANGED] = "the voters were changed",
 		[VOTERS_OVERTAKEN] = "another node has changed the voters meanwhile",
-		[VOTERS_FULL] = "no memory to change the voters; another node may go on"};
+		[VOTERS_FULL] = "no memory to change the voters; another node may go on",
+		[VOTERS_UNREADY] = "the voters are as they were: one that was to vote made no durable write in time"};
 
 	node_event(c->n, SEVERITY_INFO, "voters", NULL, NULL, "%s", texts[out->voters_outcome]);
 }

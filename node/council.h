@@ -80,6 +80,7 @@ int council_plan(
 
 /* This node votes no more, and nothing is to run here that the cluster decides of. */
 bool council_has_handed_over(const struct council *c);
+bool council_is_leaving(const struct council *c, const struct uuid *node);
 bool council_is_draining(const struct council *c, const struct uuid *node);
 const struct uuid *council_self(const struct council *c);
 

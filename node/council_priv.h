@@ -92,6 +92,7 @@ struct council {
 	/* council_hint.c */
 	struct keyed hints;
 	bool hints_due;
+	bool mend_due; /* somebody has gone, or begun anew, since all was told */
 	ev_timer mend; /* what nobody tells any more is told again */
 	/* council_seen.c */
 	struct council_saw *saw; /* owned */

@@ -47,7 +47,9 @@ static bool is_there(const struct council *c, const struct uuid *node)
 	const struct gossip *g = c->n->cluster ? cluster_core(c->n->cluster) : NULL;
 	struct gossip_member m;
 
-	return g && gossip_member_get(g, gossip_id_of(node->v), &m) && m.state <= GOSSIP_SUSPECT;
+	if (!g || !gossip_member_get(g, gossip_id_of(node->v), &m))
+		return false;
+	return m.self || (m.state <= GOSSIP_SUSPECT && !gossip_is_isolated(g)); /* who is isolated calls nobody dead */
 }
 
 /* "n1, n2" of those that are there, or are not. */
@@ -83,6 +85,13 @@ bool council_has_quorum(const struct council *c)
 const struct uuid *council_self(const struct council *c)
 {
 	return &c->self;
+}
+
+bool council_is_leaving(const struct council *c, const struct uuid *node)
+{
+	const struct register_root *root = c->a ? council_root(c) : NULL;
+
+	return root && register_nodes_has(&root->leaving, register_node_of(node));
 }
 
 bool council_is_draining(const struct council *c, const struct uuid *node)

@@ -2,6 +2,7 @@
 /*
  * What gossip tells of members, as the core has to hear it: who is there, and what changed of an agent's replicas.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "node/cluster.h"
@@ -22,6 +23,7 @@ static void hosts(struct council *c, enum sched_event_type event, const struct g
 
 void council_member(struct council *c, const struct gossip_member *m, int was)
 {
+	c->mend_due = true;
 	switch (m->state) {
 	case GOSSIP_ALIVE:
 		if (was != GOSSIP_SUSPECT)
@@ -58,6 +60,17 @@ static bool begins(struct gossip_str key, const char *with, struct gossip_str *r
 	return true;
 }
 
+/* Agents here that wait for that one. */
+static void wake(struct council *c, struct gossip_str agent)
+{
+	char name[NAME_MAX_LEN + 1];
+
+	if (!c->n->roster.depends)
+		return;
+	(void)snprintf(name, sizeof(name), "%.*s", (int)agent.n, agent.v); /* fits */
+	roster_wake_dependents(c->n, name);
+}
+
 /* Something is said of an agent's replicas: whether anything is to be decided of it now. */
 static void look_at(struct council *c, struct gossip_str agent)
 {
@@ -65,6 +78,7 @@ static void look_at(struct council *c, struct gossip_str agent)
 
 	if (agent.n > NAME_MAX_LEN || memchr(agent.v, '/', agent.n))
 		return; /* a node's own */
+	wake(c, agent);
 	in.key.n = (uint8_t)agent.n;
 	memcpy(in.key.v, agent.v, agent.n);
 	(void)council_in(c, &in); /* cannot fail */

@@ -92,6 +92,7 @@ static struct decided *make(const struct node *n, const struct register_agent *r
 		d->by = r->v.decisions[r->v.n_decisions - 1].by;
 	d->version = r->v.now.version;
 	d->before_version = r->v.before.version;
+	d->fresh = r->v.fresh;
 	d->named = is_named(&r->v, self);
 	for (size_t i = 0; i < r->v.n_slots; i++)
 		d->n += slot_of(&r->v.slots[i], self, &d->slots[d->n]);
@@ -183,6 +184,7 @@ static void take(struct node *n, const char *name, const struct register_agent *
 	if (r->v.n_decisions > 0)
 		a->changed_wall_ms = r->v.decisions[r->v.n_decisions - 1].wall_ms;
 	a->hold_due = n->council->hold_chosen = true;
+	n->roster.depends |= a->spec->depends_on.n > 0;
 	roster_mark(a);
 }
 

@@ -26,6 +26,7 @@ struct decided {
 	uint64_t number; /* of the decision */
 	struct sched_node by;
 	uint32_t version, before_version; /* of agent.spec, agent.before; 0: none */
+	uint32_t fresh;			  /* runs of lower versions are none of these */
 	bool named;			  /* the value names this node: it tells what it has of it */
 	size_t n;
 	struct decided_slot slots[]; /* by rising number */

@@ -478,6 +478,17 @@ bool decree_stop(struct node *n, struct control_request *rq, const msgpack_objec
 	return true;
 }
 
+bool decree_restart(struct node *n, struct control_request *rq, const msgpack_object *args)
+{
+	char name[NAME_MAX_LEN + 1];
+
+	if (!get_agent(n, args, "target", name))
+		return false;
+	change_one(n, rq, args, name, "restarted", OP_RESTARTED,
+		&(struct decide_event){.type = SCHED_EVENT_RESTART, .desired = -1});
+	return true;
+}
+
 bool decree_remove(struct node *n, struct control_request *rq, const msgpack_object *args)
 {
 	char name[NAME_MAX_LEN + 1];

@@ -45,6 +45,7 @@ struct roster {
 	struct map agents;
 	struct list order;
 	struct list dirty;
+	bool depends;	      /* some agent depends on another, or did */
 	struct map runners;   /* by file stem, also those of agents that are gone */
 	struct list starting; /* runners that wait for their turn to start */
 	int n_starting;	      /* shims under way to STARTED */

@@ -256,7 +256,9 @@ int votes_drop_chosen(struct votes *v, const struct msg_key *key, store_done *do
 {
 	struct store_job *j = job_new(v, VOTES_CHOSEN_DROP, 0, done, arg);
 
-	if (j)
+	if (j) {
+		j->lazy = true;
 		j->u.vote->key = *key;
+	}
 	return store_job_submit(v->s, j);
 }

@@ -91,6 +91,7 @@ int votes_drop_seen(struct votes *v, const struct uuid *node, store_done *done, 
 /* One at a lower ballot than the one that is there changes nothing. */
 int votes_put_chosen(struct votes *v, const struct msg_key *key, const struct ballot *ballot, struct msg_bytes value,
 	store_done *done, void *arg);
+/* It waits a moment, too: a row too many costs a restart nothing but its reading. */
 int votes_drop_chosen(struct votes *v, const struct msg_key *key, store_done *done, void *arg);
 
 #endif

@@ -12,7 +12,7 @@ packages_of() {
 	test) echo xz-utils curl python3 iproute2 nftables ;;
 	fuzz) echo clang libclang-rt-dev ;;
 	package) echo debhelper lintian fakeroot dpkg-dev ;;
-	bench) echo python3 s6 runit supervisor serf iproute2 ;;
+	bench) echo python3 s6 runit supervisor serf etcd-server iproute2 ;;
 	model) echo spin gcc libc6-dev ;;
 	vm) echo qemu-system-x86 qemu-utils debootstrap e2fsprogs wget python3 ;;
 	*) echo "packages_of: no group '$1'" >&2; return 1 ;;

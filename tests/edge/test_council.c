@@ -141,6 +141,17 @@ static void a_daemon_that_is_killed_moves_nothing(void)
 	has(daemon_text(mp_get(daemon_call(&bed.v[1], "explain", "agent=web"), "result"), "agent"), "web");
 }
 
+/* In turn, wherever they run. */
+static void an_agent_is_restarted(void)
+{
+	struct daemon_replica was, is;
+
+	WAIT_UNTIL(daemon_replica(&bed.v[0], "web.1", &was) && was.pid > 0, WAIT_BOUND_S);
+	assert_true(daemon_ok(daemon_call(&bed.v[2], "restart", "target=web")));
+	WAIT_UNTIL(daemon_replica(&bed.v[0], "web.1", &is) && is.pid > 0 && is.pid != was.pid, WAIT_BOUND_S);
+	WAIT_UNTIL(all_run("web", 5), WAIT_BOUND_S);
+}
+
 static void a_node_is_drained(void)
 {
 	has(cluster_bed_does(&bed, 0, "drain", "node=n3"), "n3 drains");
@@ -198,6 +209,7 @@ static void test_three_daemons_decide(void **state)
 	they_are_placed();
 	any_node_takes_any_command();
 	a_daemon_that_is_killed_moves_nothing();
+	an_agent_is_restarted();
 	a_node_is_drained();
 	a_singleton_has_one_place();
 	without_a_majority_nothing_is_decided();
