@@ -165,6 +165,15 @@ static void pack_reserved(struct mp_writer *w, const struct agent *a)
 	mp_int(w, memory_bytes);
 }
 
+/* Of a replica that was found nothing is told yet: whoever heard that we act on a decision would think it gone. */
+static bool is_awaiting(const struct agent *a)
+{
+	for (size_t i = 0; i < a->n_slots; i++)
+		if (a->slots[i] && a->slots[i]->awaiting)
+			return true;
+	return false;
+}
+
 static void share_own(struct cluster *c, struct agent *a)
 {
 	CLEANUP(bytes_done) struct bytes v = {.max = GOSSIP_VALUE_MAX + 1};
@@ -182,7 +191,7 @@ static void share_own(struct cluster *c, struct agent *a)
 	mp_int(&w, a->version);
 	mp_bool(&w, a->stopped);
 	mp_str(&w, n.running < n.desired ? report_pending_reason(a, reason, sizeof(reason)) : NULL);
-	if (a->decided)
+	if (a->decided && !is_awaiting(a))
 		mp_uint(&w, a->decided->number);
 	else
 		mp_nil(&w);

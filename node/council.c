@@ -195,6 +195,7 @@ void council_on_message(void *arg, const struct msg *m)
 {
 	struct council *c = arg;
 
+	node_now(c->n); /* after it was taken from its queue: no guard begins before its RENEW was sent */
 	if (m->type == MSG_SEEN) {
 		council_seen_heard(c, m);
 		return;

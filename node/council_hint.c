@@ -207,14 +207,15 @@ void council_hint_heard(struct council *c, const struct gossip_member *m, const 
 
 /* ---- what nobody tells ---- */
 
-static bool is_first(const struct gossip *g)
+/* How many of the living come before this node: it waits so many times longer, in case they know. */
+static uint32_t rank(const struct gossip *g)
 {
 	struct gossip_member m;
+	uint32_t n = 0;
 
 	for (uint32_t at = 0; gossip_member_next(g, &at, &m);)
-		if (m.state <= GOSSIP_SUSPECT && m.id < gossip_id(g))
-			return false;
-	return true;
+		n += m.state <= GOSSIP_SUSPECT && m.id < gossip_id(g);
+	return n;
 }
 
 struct told_of {
@@ -285,13 +286,14 @@ static void on_mend(struct ev_loop *loop, ev_timer *w, int revents)
 
 	(void)loop;
 	(void)revents;
-	if (!c->mend_due || !g || !c->a || c->ended || !is_first(g))
+	if (!c->mend_due || !g || !c->a || c->ended || c->mend_waited++ < rank(g))
 		return;
 	v = all_known(agree_registers(c->a), &n);
 	if (!v)
 		return; /* in a while again */
 	mark_all(g, v, n);
 	c->mend_due = false;
+	c->mend_waited = 0;
 	for (size_t i = 0; i < n; i++) {
 		struct council_hint *h = v[i].told ? NULL : find_or_add(c, &v[i].key);
 

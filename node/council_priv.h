@@ -92,10 +92,11 @@ struct council {
 	/* council_hint.c */
 	struct keyed hints;
 	bool hints_due;
-	bool mend_due;	     /* somebody has gone, or begun anew, since all was told */
-	int64_t hints_at_ms; /* CLOCK_MONOTONIC: when we told last */
-	ev_timer pause;	     /* until we tell again */
-	ev_timer mend;	     /* what nobody tells any more is told again */
+	uint32_t mend_waited; /* times that it was due, and others came first */
+	bool mend_due;	      /* somebody has gone, or begun anew, since all was told */
+	int64_t hints_at_ms;  /* CLOCK_MONOTONIC: when we told last */
+	ev_timer pause;	      /* until we tell again */
+	ev_timer mend;	      /* what nobody tells any more is told again */
 	/* council_seen.c */
 	struct council_saw *saw; /* owned */
 	size_t n_saw, cap_saw;

@@ -442,6 +442,8 @@ static void fill_assigned(struct agent *a, size_t i, struct plan_slot *ret)
 
 	ret->assigned = s != NULL;
 	ret->rests = s && s->rests;
+	if (s && r && !runner_is_alive(r))
+		runner_lease_spec(r); /* as the slot has it */
 	if (!s || !r || r->awaiting || r->epoch == s->epoch)
 		return;
 	/* Of no epoch: it ran before the cluster was, and goes on. A lease wants its own start. */

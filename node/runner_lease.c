@@ -15,8 +15,10 @@ bool runner_may_start(const struct runner *r)
 
 void runner_lease_spec(struct runner *r)
 {
+	const struct decided_slot *s = r->agent->decided ? decided_slot(r->agent, r->slot) : NULL;
+
 	if (r->node->leases)
-		r->leased = r->agent->scope == SPEC_SCOPE_CLUSTER && r->spec->isolation == SPEC_STOP;
+		r->leased = s ? s->leased : r->agent->scope == SPEC_SCOPE_CLUSTER && r->spec->isolation == SPEC_STOP;
 }
 
 void runner_lease_news(struct runner *r)
@@ -62,7 +64,7 @@ static void go_on(struct runner *r)
 
 void runner_lease(struct runner *r, uint64_t epoch, int64_t until_ms)
 {
-	r->leased = true;
+	r->leased |= until_ms > 0; /* else nothing is to be started of that epoch */
 	if (epoch < r->lease_epoch)
 		return;
 	r->lease_epoch = epoch;

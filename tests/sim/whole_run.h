@@ -6,8 +6,8 @@
  *
  * At once, wherever it is seen:
  *	- a ballot of a register has one value, and what is called chosen at it a quorum has on disk
- *	- of two chosen values the one with the lower ballot is an ancestor of the other, by their parents:
- *	  so what was acknowledged is in whatever follows
+ *	- of two chosen values the one with the lower ballot is an ancestor of the other, by the hashes of their
+ *	  parents: so what was acknowledged is in whatever follows
  *	- no promise of a voter falls on its disk (an old copy that is put back is another disk), and none is answered
  *	  that is not there
  *	- nothing is started but in a slot, at an epoch, of a chosen value
