@@ -14,6 +14,7 @@
 #include "node/cluster_share.h"
 #include "node/council_priv.h"
 #include "node/node.h"
+#include "node/runner_parts.h"
 #include "node/shimfiles.h"
 #include "supervisor/logs.h"
 

@@ -24,7 +24,7 @@ void runner_refused(struct runner *r, const void *v, uint32_t size);
 bool runner_may_start(const struct runner *r);
 /* Of a run about to be launched: its epoch and page. *ret_fd: for the shim, then closed; -1: it is not leased. */
 int runner_lease_begin(struct runner *r, int *ret_fd, struct err *e);
-void runner_lease_spec(struct runner *r); /* its definition is another */
+void runner_lease_spec(struct runner *r); /* its definition is another, or its slot */
 void runner_lease_started(struct runner *r);
 void runner_lease_found(struct runner *r); /* within its HELLO */
 void runner_armed(struct runner *r, const struct shim_armed *a);
