@@ -83,8 +83,10 @@ def kill(pid, sig):
         return False
 
 
-def kill_tree(root, spare=()):
-    """Ends all below root but `spare`, by pid, until none is left; what cannot be ended is returned after 30 s."""
+def kill_tree(root, spare=(), reap=lambda: None):
+    """Ends all below root but `spare`, by pid, until none is left; what cannot be ended is returned after 30 s. reap is
+    called between: the first process of a pid namespace ends when all the others of it are reaped.
+    """
     end = time.monotonic() + 30
     left = {}
     while time.monotonic() < end:
@@ -96,6 +98,7 @@ def kill_tree(root, spare=()):
         for pid in left:
             kill(pid, signal.SIGKILL)
         time.sleep(0.02)
+        reap()
     return left
 
 

@@ -207,6 +207,8 @@ enum cli_status change_run(
 
 	if (end == CALL_LOST)
 		return outcome_unknown(c, &e);
+	if (end == CALL_REFUSED && strcmp(r.code, "unknown") == 0)
+		return cli_fail(CLI_UNKNOWN, "%s", r.error); /* which names the operation */
 	if (end != CALL_OK)
 		return call_failed(end, &r, &e);
 	if (show)

@@ -74,6 +74,7 @@ void dial_want(struct gossip *g, const struct member *m, int64_t pause_ms)
 		d->tries = 0;
 	}
 	d->at_once |= pause_ms == 0;
+	d->lost |= pause_ms >= 0;
 	d->wanted = true;
 }
 
@@ -285,7 +286,7 @@ void dial_first(struct gossip *g)
 
 static bool is_to_come(const struct dial *d)
 {
-	return d->id != 0 && d->wanted && d->tries == 0 && !d->at_once;
+	return d->id != 0 && d->wanted && d->tries == 0 && !d->lost;
 }
 
 bool dial_is_to_come(const struct gossip *g, uint64_t id)

@@ -181,6 +181,7 @@ struct dial {
 	uint8_t tries;
 	bool wanted;
 	bool at_once; /* its link was lost: what the dial says is news of the member */
+	bool lost;    /* so, and it is missed though it is not dialled again yet */
 	int64_t next_ms;
 };
 

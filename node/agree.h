@@ -152,8 +152,7 @@ bool agree_electorate(struct agree *a, struct electorate_count *ret, char *text,
  */
 typedef void agree_planned(
 	void *ctx, const struct sched_value *was, const struct sched_value *next, const struct sched_view *view);
-int agree_plan(
-	struct agree *a, const struct agree_command *c, agree_planned *fn, void *ctx, struct err *e) MUST_CHECK;
+int agree_plan(struct agree *a, const struct agree_command *c, agree_planned *fn, void *ctx, struct err *e) MUST_CHECK;
 /* Why the first slot of an agent that has no node has none; "": each has one. Returns out. */
 char *agree_pending(struct agree *a, const struct msg_key *key, char *out, size_t n);
 int64_t agree_deadline_ms(const struct agree *a); /* CLOCK_MONOTONIC */

@@ -80,8 +80,8 @@ static int find_specs(struct agree *a, struct register_agent *base, struct err *
 	return 0;
 }
 
-static int event_of(
-	struct agree *a, const struct bid *bid, const struct register_agent *base, struct decide_event *ret, struct err *e)
+static int event_of(struct agree *a, const struct bid *bid, const struct register_agent *base, struct decide_event *ret,
+	struct err *e)
 {
 	struct msg_bytes text = {bid->text, bid->text_n};
 
@@ -112,6 +112,8 @@ int agree_room(struct agree *a, struct bid *bid, size_t cap)
 /* The bytes, in a buffer that grows until they fit. */
 static int write_next(struct agree *a, struct bid *bid, const struct scratch *s, struct err *e, size_t *ret_n)
 {
+	bool same = bid->event.type == SCHED_EVENT_RESTART;
+	struct msg_bytes text = same ? s->base.now : (struct msg_bytes){bid->text, bid->text_n};
 	size_t cap = MAX(bid->cap_made, s->base.bytes.n + bid->text_n + SPARE_BYTES);
 	int rc;
 
@@ -119,8 +121,7 @@ static int write_next(struct agree *a, struct bid *bid, const struct scratch *s,
 		cap = MIN(cap, (size_t)MSG_VALUE_MAX);
 		if (agree_room(a, bid, cap) < 0)
 			return -ENOMEM;
-		rc = register_agent_write(&s->base, &s->next, (struct msg_bytes){bid->text, bid->text_n}, bid->made,
-			bid->cap_made, ret_n, e);
+		rc = register_agent_write(&s->base, &s->next, text, bid->made, bid->cap_made, ret_n, e);
 		if (rc != -EMSGSIZE || cap == MSG_VALUE_MAX)
 			return rc;
 		cap *= 2;
@@ -145,7 +146,8 @@ static int set_up(struct agree *a, const struct bid *bid, const struct decide_me
 	t->agent[bid->key.n] = '\0';
 	if (s->base.min_version > REGISTER_VERSION)
 		return err_set(e, -ENOTSUP,
-			"%s was written by a newer version of covey than this node's: ask a node that has it", t->agent);
+			"%s was written by a newer version of covey than this node's: ask a node that has it",
+			t->agent);
 	rc = find_specs(a, &s->base, e);
 	if (rc == 0)
 		rc = event_of(a, bid, &s->base, &t->event, e);

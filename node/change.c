@@ -173,6 +173,8 @@ void change_restart(struct node *n, struct control_request *rq, const msgpack_ob
 	struct stage *s;
 	struct target t;
 
+	if (decree_restart(n, rq, args))
+		return;
 	if (get_target(n, rq, args, "target", &t) < 0)
 		return;
 	if (t.agent->stopped || (t.runner && t.runner->held)) {

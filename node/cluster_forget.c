@@ -185,7 +185,7 @@ static void forget(struct cluster *c, struct control_request *rq, const char *op
 	cmd.node = register_node_of(&uuid);
 	(void)snprintf(
 		a->text, sizeof(a->text), "%.*s is forgotten", (int)m->record.name.n, m->record.name.v); /* fits */
-	(void)snprintf(a->op_id, sizeof(a->op_id), "%s", ops_id(a->op)); /* fits */
+	(void)snprintf(a->op_id, sizeof(a->op_id), "%s", ops_id(a->op));				 /* fits */
 	verbs_begin(c->n);
 	cmd.op = a->op_id;
 	if (council_voters(c->n->council)->epoch == 0)

@@ -19,10 +19,11 @@
 #include "node/ops.h"
 #include "node/verbs.h"
 
-#define TRY_S	     2.0 /* until what could not be begun is tried again */
-#define SHIMS_S	     0.5 /* until others are told of what runs here, shims that do not answer notwithstanding */
-#define TELL_AT_MOST 5.0 /* links that do not take the news of our leaving hold it up no longer */
-#define FLUSH_S	     1.0 /* for peers to read it */
+#define TRY_S	     2.0  /* until what could not be begun is tried again */
+#define SHIMS_S	     0.5  /* until others are told of what runs here, shims that do not answer notwithstanding */
+#define TELL_AT_MOST 5.0  /* links that do not take the news of our leaving hold it up no longer */
+#define FLUSH_S	     1.0  /* for peers to read it */
+#define UNDRAIN_MS   5000 /* until a node that came back asks again to be given work */
 #define META_LEFT    "left"
 #define META_FOUNDER "founder" /* what it has founded may not be decided yet */
 
@@ -73,6 +74,21 @@ static void answer(struct life *a, int rc, const char *why)
 		ops_forget(n, a->op);
 		control_refuse(a->rq, "refused", "nothing was changed: %s", why ? why : strerror(rc ? -rc : ENOMEM));
 	}
+	free(a);
+	verbs_next(n);
+}
+
+/* Frees it. */
+static void answer_unknown(struct life *a)
+{
+	struct node *n = a->c->n;
+
+	a->c->asked = NULL;
+	control_refuse(a->rq, "unknown",
+		"it is not known whether it was decided: no majority of the voters has answered in time; repeat it "
+		"with --op %s",
+		ops_id(a->op));
+	ops_forget(n, a->op);
 	free(a);
 	verbs_next(n);
 }
@@ -401,10 +417,10 @@ static void on_leave_decided(void *arg, const struct agree_answer *r)
 		return;
 	if (r->outcome == AGREE_DONE)
 		c->handing_over = true;
+	else if (r->outcome == AGREE_REFUSED)
+		answer(c->asked, -EAGAIN, r->refused.text);
 	else
-		answer(c->asked, -EAGAIN,
-			r->outcome == AGREE_REFUSED ? r->refused.text
-						    : "no majority of the voters has answered in time");
+		answer_unknown(c->asked);
 }
 
 void cluster_verb_leave(struct node *n, struct control_request *rq, const msgpack_object *args)
@@ -432,8 +448,33 @@ void cluster_verb_leave(struct node *n, struct control_request *rq, const msgpac
 		answer(a, -ENOMEM, NULL);
 }
 
+static void on_undrained(void *arg, const struct agree_answer *r)
+{
+	const struct cluster *c = arg;
+
+	if (r->outcome == AGREE_DONE)
+		log_info("%s takes work again", c->n->cfg->name);
+}
+
+/* It had left, and is back: it is asked until the others know. */
+static void undrain(struct cluster *c)
+{
+	const struct uuid *self = council_self(c->n->council);
+	struct agree_root_command cmd = {.type = AGREE_ROOT_UNDRAIN, .node = register_node_of(self)};
+	char fault[512];
+
+	if (c->n->now.mono_ms < c->undrain_at_ms || !council_is_leaving(c->n->council, self) ||
+		council_fault(c->n->council, fault, sizeof(fault)))
+		return;
+	c->undrain_at_ms = c->n->now.mono_ms + UNDRAIN_MS;
+	if (council_root_command(c->n->council, &cmd, on_undrained, c) < 0)
+		log_debug("no memory to take work again; it is tried again");
+}
+
 void cluster_life_turn(struct cluster *c)
 {
+	if (c->stand == CLUSTER_MEMBER && !c->asked)
+		undrain(c);
 	if (!c->handing_over || !council_has_handed_over(c->n->council))
 		return;
 	c->handing_over = false;

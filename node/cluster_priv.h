@@ -80,6 +80,7 @@ struct cluster {
 	bool raised;			   /* our boot fell back, and was raised, once in this process */
 	enum cluster_due due;		   /* when `again` comes */
 	struct life *asked;		   /* init or leave, to be answered; NULL: none */
+	int64_t undrain_at_ms;		   /* CLOCK_MONOTONIC */
 	bool handing_over;		   /* leave: what it has, before it goes */
 	char address[CLUSTER_ADDRESS_MAX]; /* that others dial; "": none */
 	struct gossip_record record;	   /* borrows from above and from the configuration */

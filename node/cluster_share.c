@@ -54,6 +54,8 @@ static int64_t version_of(const struct runner *r)
 	uint64_t hash = runner_is_alive(r) && r->run ? r->run_hash : r->spec->run_hash;
 	const struct agent *a = r->agent;
 
+	if (runner_is_stale(r))
+		return r->run_version;
 	if (hash == a->spec->run_hash)
 		return a->version;
 	return a->decided && a->before && hash == a->before->run_hash ? a->decided->before_version : r->run_version;

@@ -5,7 +5,13 @@
  * What the cluster decides, as this daemon takes part in it: the core (agree.h) between its disk (votes.h), its links
  * (cluster_register.h) and the roster. There is one where there is a cluster.h.
  *
- *	council.c        opening, the loop's callbacks, the core's outputs to edges
+ *	council.c        the loop's callbacks, the core's outputs to edges
+ *	council_open.c   beginning and end
+ *	council_ask.c    commands, until they are answered
+ *	council_told.c   what gossip tells
+ *	council_tell.c   what people are told
+ *	council_hold.c   leases
+ *	council_import.c what a node alone has had becomes the cluster's
  *	council_view.c   what is known of the cluster when something is decided
  *	council_hint.c   how nodes hear that something was chosen
  *	council_seen.c   what voters have written, as their peers remember it; when this one may vote
@@ -37,8 +43,7 @@ void council_turn(struct council *c);
  * not.
  */
 typedef void council_answered(void *arg, const struct agree_answer *a);
-int council_command(
-	struct council *c, const struct agree_command *cmd, council_answered *fn, void *arg) MUST_CHECK;
+int council_command(struct council *c, const struct agree_command *cmd, council_answered *fn, void *arg) MUST_CHECK;
 int council_root_command(
 	struct council *c, const struct agree_root_command *cmd, council_answered *fn, void *arg) MUST_CHECK;
 
@@ -75,6 +80,7 @@ int council_plan(
 
 /* This node votes no more, and nothing is to run here that the cluster decides of. */
 bool council_has_handed_over(const struct council *c);
+bool council_is_leaving(const struct council *c, const struct uuid *node);
 bool council_is_draining(const struct council *c, const struct uuid *node);
 const struct uuid *council_self(const struct council *c);
 

@@ -133,6 +133,7 @@ void council_hint_turn(struct council *c)
 
 void council_hint_anew(struct council *c)
 {
+	c->mend_due = true;
 	for (size_t i = 0; i < c->hints.n; i++)
 		((struct council_hint *)c->hints.v[i])->told = (struct ballot){0};
 	c->hints_due = true;
@@ -216,46 +217,86 @@ static bool is_first(const struct gossip *g)
 	return true;
 }
 
-/* Whether somebody whose map will stay tells that ballot. */
-static bool is_told(const struct gossip *g, const struct msg_key *key, const struct ballot *ballot)
+struct told_of {
+	struct msg_key key;
+	struct ballot ballot;
+	bool told; /* or a newer one is */
+};
+
+/* All registers that are known, by rising key; NULL: no memory. */
+static struct told_of *all_known(const struct registers *r, size_t *ret_n)
 {
-	char text[sizeof(TOLD_CHOSEN) + NAME_MAX_LEN];
-	struct gossip_member m;
-	struct gossip_str v;
+	struct told_of *v;
+	struct msg_bytes value;
+	struct msg_key key;
+	size_t n = 0, at = 0;
 
-	key_text(key, text);
-	for (uint32_t at = 0; gossip_member_next(g, &at, &m);) {
-		CLEANUP(mp_done) struct mp_tree t = {0};
-		struct ballot told;
+	while (registers_next(r, &at, &key))
+		n++;
+	v = mem_zalloc(n + 1, sizeof(*v));
+	*ret_n = 0;
+	for (at = 0; v && *ret_n < n && registers_next(r, &at, &v[*ret_n].key);)
+		*ret_n += registers_get(r, &v[*ret_n].key, &v[*ret_n].ballot, &value);
+	return v;
+}
 
-		if (m.state <= GOSSIP_DEAD &&
-			gossip_value_get(g, m.id, (struct gossip_str){text, (uint16_t)strlen(text)}, &v) &&
-			ballot_of(told_read(v, &t), &told) && ballot_cmp(&told, ballot) >= 0)
-			return true;
+static void mark(struct told_of *v, size_t n, const struct gossip_entry *e)
+{
+	CLEANUP(mp_done) struct mp_tree t = {0};
+	size_t low = 0, high = n, k = strlen(TOLD_CHOSEN);
+	struct msg_key key = {.n = (uint8_t)(e->key.n - k)};
+	struct ballot told;
+
+	if (e->key.n - k > NAME_MAX_LEN)
+		return;
+	memcpy(key.v, e->key.v + k, key.n);
+	while (low < high) {
+		size_t mid = (low + high) / 2;
+
+		if (msg_key_cmp(&v[mid].key, &key) < 0)
+			low = mid + 1;
+		else
+			high = mid;
 	}
-	return false;
+	if (low < n && msg_key_cmp(&v[low].key, &key) == 0 && ballot_of(told_read(e->value, &t), &told) &&
+		ballot_cmp(&told, &v[low].ballot) >= 0)
+		v[low].told = true;
+}
+
+/* What members whose maps will stay tell. */
+static void mark_all(const struct gossip *g, struct told_of *v, size_t n)
+{
+	struct gossip_member m;
+	struct gossip_entry e;
+
+	for (uint32_t at = 0; gossip_member_next(g, &at, &m);)
+		for (uint32_t i = 0; m.state <= GOSSIP_DEAD && gossip_value_next(g, m.id, &i, &e);)
+			if (!e.removed && e.key.n >= strlen(TOLD_CHOSEN) &&
+				memcmp(e.key.v, TOLD_CHOSEN, strlen(TOLD_CHOSEN)) == 0)
+				mark(v, n, &e);
 }
 
 static void on_mend(struct ev_loop *loop, ev_timer *w, int revents)
 {
 	struct council *c = w->data;
 	const struct gossip *g = c->n->cluster ? cluster_core(c->n->cluster) : NULL;
-	struct msg_bytes value;
-	struct ballot ballot;
-	struct msg_key key;
+	AUTO_FREE struct told_of *v = NULL;
+	size_t n = 0;
 
 	(void)loop;
 	(void)revents;
-	if (!g || !c->a || c->ended || !is_first(g))
+	if (!c->mend_due || !g || !c->a || c->ended || !is_first(g))
 		return;
-	for (size_t at = 0; registers_next(agree_registers(c->a), &at, &key);) {
-		struct council_hint *h;
+	v = all_known(agree_registers(c->a), &n);
+	if (!v)
+		return; /* in a while again */
+	mark_all(g, v, n);
+	c->mend_due = false;
+	for (size_t i = 0; i < n; i++) {
+		struct council_hint *h = v[i].told ? NULL : find_or_add(c, &v[i].key);
 
-		if (!registers_get(agree_registers(c->a), &key, &ballot, &value) || is_told(g, &key, &ballot))
-			continue;
-		h = find_or_add(c, &key);
-		if (h && ballot_cmp(&h->due, &ballot) < 0) {
-			h->due = ballot;
+		if (h && ballot_cmp(&h->due, &v[i].ballot) < 0) {
+			h->due = v[i].ballot;
 			c->hints_due = true;
 		}
 	}
@@ -271,6 +312,7 @@ void council_hint_init(struct council *c)
 
 void council_hint_begin(struct council *c)
 {
+	c->mend_due = true;
 	ev_timer_start(c->n->loop, &c->mend);
 }
 

@@ -138,7 +138,8 @@ static void act(struct council *c, const struct holding_said *s)
 		write_release(c, s);
 		break;
 	case HOLDING_DROP:
-		(void)votes_drop_release(c->votes, &s->key, s->slot, s->epoch, node_stored, c->n); /* full: a row too many */
+		(void)votes_drop_release(
+			c->votes, &s->key, s->slot, s->epoch, node_stored, c->n); /* full: a row too many */
 		break;
 	case HOLDING_IDENTITY:
 		propose_identity(c, &s->key);
@@ -242,10 +243,8 @@ static const struct holding_slot *slot_of(const struct council *c, const struct 
 /* A replica that runs and that the core has not heard of: found after a restart. */
 static void find(struct council *c, struct runner *r)
 {
-	struct holding_in in = {.type = HOLDING_IN_FOUND,
-		.slot = (uint32_t)r->slot,
-		.epoch = r->epoch,
-		.until_ms = runner_until_ms(r)};
+	struct holding_in in = {
+		.type = HOLDING_IN_FOUND, .slot = (uint32_t)r->slot, .epoch = r->epoch, .until_ms = runner_until_ms(r)};
 	struct msg_bytes value;
 	struct ballot ballot;
 

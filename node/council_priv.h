@@ -8,14 +8,17 @@
 
 #include "base/list.h"
 #include "consensus/keyed.h"
+#include "base/mem.h"
 #include "node/council.h"
+#include "node/decided.h"
 #include "node/holding.h"
 #include "node/register_agent.h"
 #include "node/register_def.h"
 #include "node/register_view.h"
 #include "node/votes.h"
 
-#define COUNCIL_DEFS_MAX 1024 /* definitions that were read: by a hash of their text */
+#define COUNCIL_IMPORT_MS 5000 /* until it is tried again */
+#define COUNCIL_DEFS_MAX  1024 /* definitions that were read: by a hash of their text */
 
 /* A command, until it is answered. */
 struct council_ask {
@@ -65,16 +68,17 @@ struct council {
 	char fault[ERR_TEXT_MAX]; /* why this node does not vote; "" */
 	ev_timer timer;
 	int64_t armed_ms;
-	int64_t slept_ms; /* CLOCK_BOOTTIME beyond CLOCK_MONOTONIC */
+	int64_t slept_ms;	 /* CLOCK_BOOTTIME beyond CLOCK_MONOTONIC */
 	struct list asks, asked; /* not given to the core yet; given */
 	uint64_t token;
 	bool cfg_changed;
-	bool keep_again; /* decided.c: a value is not on disk */
+	int64_t import_at_ms; /* CLOCK_MONOTONIC: what a node alone had is to become the cluster's; DEADLINE_NEVER */
+	bool keep_again;      /* decided.c: a value is not on disk */
 	ev_timer again;
 	struct list self_asks; /* of struct council_self: for our own voter */
 	/* council_hold.c */
 	struct holding hold;
-	bool hold_due;	   /* something changed that its replicas, or it, are to hear of */
+	bool hold_due;	  /* something changed that its replicas, or it, are to hear of */
 	bool hold_chosen; /* agents have new values: struct agent.hold_due */
 	/* council_view.c */
 	bool has_view;
@@ -90,6 +94,7 @@ struct council {
 	bool hints_due;
 	int64_t hints_at_ms; /* CLOCK_MONOTONIC: when we told last */
 	ev_timer pause;	     /* until we tell again */
+	bool mend_due;	     /* somebody has gone, or begun anew, since all was told */
 	ev_timer mend;	     /* what nobody tells any more is told again */
 	/* council_seen.c */
 	struct council_saw *saw; /* owned */
@@ -107,8 +112,22 @@ extern const struct value_mem council_mem;
 int council_in(struct council *c, const struct agree_in *in);
 
 void council_go_on(struct council *c);
+extern const struct votes_hooks council_hooks;
+void council_on_timer(struct ev_loop *loop, ev_timer *w, int revents);
+void council_on_again(struct ev_loop *loop, ev_timer *w, int revents);
+void council_on_message(void *arg, const struct msg *m);
 /* A request to our own voter; copied. */
 void council_ask_self(struct council *c, const struct msg *m);
+
+/* ---- council_import.c ---- */
+
+void council_import_turn(struct council *c);
+
+/* ---- council_ask.c ---- */
+
+void council_give_commands(struct council *c);
+void council_answer(struct council *c, const struct agree_answer *a);
+void council_end_commands(struct council *c);
 
 /* ---- council_hold.c ---- */
 
@@ -128,7 +147,7 @@ const struct sched_spec *council_spec(void *ctx, struct msg_bytes text, struct e
 bool council_same_run(void *ctx, struct msg_bytes was, struct msg_bytes text);
 /* The definition of a text; borrowed until the next step. NULL with a sentence. */
 const struct register_def *council_def(struct council *c, struct msg_bytes text, struct err *e);
-void council_view_drop(struct council *c); /* the next one is made anew */
+void council_view_drop(struct council *c);  /* the next one is made anew */
 void council_defs_sweep(struct council *c); /* no step is under way */
 void council_view_done(struct council *c);
 

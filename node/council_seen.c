@@ -102,10 +102,10 @@ void council_seen_heard(struct council *c, const struct msg *m)
 {
 	uint64_t id = gossip_id_of(m->from.v);
 
-	(void)council_in(c, &(struct agree_in){.type = AGREE_IN_REGISTERS,
-				    .registers = &(struct registers_in){.type = REGISTERS_IN_SEEN,
-					    .boot = m->boot,
-					    .write = m->write}}); /* cannot fail */
+	(void)council_in(
+		c, &(struct agree_in){.type = AGREE_IN_REGISTERS,
+			   .registers = &(struct registers_in){
+				   .type = REGISTERS_IN_SEEN, .boot = m->boot, .write = m->write}}); /* cannot fail */
 	if (c->open || has_heard(c, id))
 		return;
 	if (c->n_heard == c->cap_heard) {

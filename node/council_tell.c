@@ -11,12 +11,65 @@
 #include "node/node.h"
 #include "scheduler/explain.h"
 
+const struct register_root *council_root(const struct council *c)
+{
+	return agree_root(c->a);
+}
+
+bool council_get(const struct council *c, const char *agent, struct ballot *ret_ballot, struct msg_bytes *ret_value)
+{
+	struct msg_key key;
+
+	return c && c->a && decided_key(agent, &key) &&
+	       registers_get(agree_registers(c->a), &key, ret_ballot, ret_value);
+}
+
+const struct quorum_cfg *council_voters(const struct council *c)
+{
+	return registers_cfg(agree_registers(c->a));
+}
+
+bool council_is_voter(const struct council *c, uint64_t member)
+{
+	const struct quorum_cfg *cfg = council_voters(c);
+
+	for (uint8_t i = 0; i < cfg->old.n; i++)
+		if (gossip_id_of(cfg->old.v[i].v) == member)
+			return true;
+	for (uint8_t i = 0; i < cfg->next.n; i++)
+		if (gossip_id_of(cfg->next.v[i].v) == member)
+			return true;
+	return false;
+}
+
 static bool is_there(const struct council *c, const struct uuid *node)
 {
 	const struct gossip *g = c->n->cluster ? cluster_core(c->n->cluster) : NULL;
 	struct gossip_member m;
 
-	return g && gossip_member_get(g, gossip_id_of(node->v), &m) && m.state <= GOSSIP_SUSPECT;
+	if (!g || !gossip_member_get(g, gossip_id_of(node->v), &m))
+		return false;
+	return m.self || (m.state <= GOSSIP_SUSPECT && !gossip_is_isolated(g)); /* who is isolated calls nobody dead */
+}
+
+/* "n1, n2" of those that are there, or are not. */
+static char *names(const struct council *c, bool there, char *out, size_t n)
+{
+	const struct gossip *g = cluster_core(c->n->cluster);
+	const struct quorum_cfg *cfg = council_voters(c);
+	size_t at = 0;
+
+	out[0] = '\0';
+	for (int i = 0; i < quorum_voters(cfg) && at < n; i++) {
+		const struct uuid *v = quorum_voter(cfg, i);
+		struct gossip_member m;
+		bool known = g && gossip_member_get(g, gossip_id_of(v->v), &m) && m.has_record;
+
+		if (is_there(c, v) == there)
+			at += (size_t)snprintf(out + at, n - at, "%s%s", at ? ", " : "",
+				known ? m.record.name.v : "one that is not known"); /* cut is fine */
+	}
+	return out;
 }
 
 bool council_has_quorum(const struct council *c)
@@ -32,6 +85,13 @@ bool council_has_quorum(const struct council *c)
 const struct uuid *council_self(const struct council *c)
 {
 	return &c->self;
+}
+
+bool council_is_leaving(const struct council *c, const struct uuid *node)
+{
+	const struct register_root *root = c->a ? council_root(c) : NULL;
+
+	return root && register_nodes_has(&root->leaving, register_node_of(node));
 }
 
 bool council_is_draining(const struct council *c, const struct uuid *node)
@@ -52,6 +112,24 @@ bool council_has_handed_over(const struct council *c)
 			return false; /* what runs on every node runs on: it is nobody else's */
 	}
 	return true;
+}
+
+const char *council_fault(const struct council *c, char *out, size_t n)
+{
+	const struct cluster *cluster = c->n->cluster;
+	char missing[256];
+
+	if (cluster && cluster_fault(cluster, out, n))
+		return out;
+	if (registers_cfg(agree_registers(c->a))->epoch == 0) {
+		(void)snprintf(out, n, "%s has not heard yet who votes", c->n->cfg->name); /* cut is fine */
+		return out;
+	}
+	if (council_has_quorum(c))
+		return NULL;
+	(void)snprintf(out, n, "no majority of the voters is there: of %d votes those of %s are missing",
+		quorum_voters(council_voters(c)), names(c, false, missing, sizeof(missing)));
+	return out;
 }
 
 void council_pack_voters(const struct council *c, struct mp_writer *w)
@@ -108,8 +186,7 @@ struct planned {
 	void *ctx;
 };
 
-static void say(
-	void *ctx, const struct sched_value *was, const struct sched_value *next, const struct sched_view *view)
+static void say(void *ctx, const struct sched_value *was, const struct sched_value *next, const struct sched_view *view)
 {
 	const struct planned *p = ctx;
 	const struct sched_decision *d = next->n_decisions > 0 ? &next->decisions[next->n_decisions - 1] : NULL;
@@ -124,7 +201,8 @@ static void say(
 	(void)snprintf(text, sizeof(text), "%s: %s", p->agent, explain_decision(d, view, step, sizeof(step)));
 	p->fn(p->ctx, text);
 	for (uint32_t i = 0; i < d->n_steps && i < SCHED_STEPS_MAX; i++) {
-		(void)snprintf(text, sizeof(text), "%s: %s", p->agent, explain_step(&d->steps[i], view, step, sizeof(step)));
+		(void)snprintf(
+			text, sizeof(text), "%s: %s", p->agent, explain_step(&d->steps[i], view, step, sizeof(step)));
 		p->fn(p->ctx, text);
 	}
 	if (d->n_steps > SCHED_STEPS_MAX) {

@@ -92,6 +92,7 @@ static struct decided *make(const struct node *n, const struct register_agent *r
 		d->by = r->v.decisions[r->v.n_decisions - 1].by;
 	d->version = r->v.now.version;
 	d->before_version = r->v.before.version;
+	d->fresh = r->v.fresh;
 	d->named = is_named(&r->v, self);
 	for (size_t i = 0; i < r->v.n_slots; i++)
 		d->n += slot_of(&r->v.slots[i], self, &d->slots[d->n]);
@@ -105,8 +106,8 @@ static struct decided *make(const struct node *n, const struct register_agent *r
 /* ---- into the roster ---- */
 
 /* Texts that are as they were need not be read again. */
-static struct agent_spec *spec_of(struct node *n, struct agent_spec *had, struct agent_spec *had_too,
-	struct msg_bytes text, const char *name)
+static struct agent_spec *spec_of(
+	struct node *n, struct agent_spec *had, struct agent_spec *had_too, struct msg_bytes text, const char *name)
 {
 	struct agent_spec *const known[] = {had, had_too};
 	const struct register_def *d;
@@ -156,13 +157,15 @@ static void take(struct node *n, const char *name, const struct register_agent *
 	before = spec_of(n, a->spec, a->before, r->before, name);
 	d = make(n, r, ballot, now ? now : a->spec);
 	if (!d || (!now && !a->spec)) {
-		free(d); /* a definition that cannot be read here, of which nothing runs; or no memory: with the next one */
+		free(d); /* it cannot be read here, and nothing of it runs; or no memory: with the next one */
 		spec_unref(now);
 		spec_unref(before);
 		if (!a->spec)
 			roster_drop(a);
 		return;
 	}
+	if (!a->decided && a->spec) /* a row of when this node was alone says no more what is wanted */
+		(void)store_del_agent(n->store, name, node_stored, n); /* full: imported again at the next start */
 	free(a->decided);
 	a->decided = d;
 	if (now) {
@@ -181,6 +184,7 @@ static void take(struct node *n, const char *name, const struct register_agent *
 	if (r->v.n_decisions > 0)
 		a->changed_wall_ms = r->v.decisions[r->v.n_decisions - 1].wall_ms;
 	a->hold_due = n->council->hold_chosen = true;
+	n->roster.depends |= a->spec->depends_on.n > 0;
 	roster_mark(a);
 }
 
@@ -199,8 +203,7 @@ static bool read_value(const struct msg_key *key, struct msg_bytes value, struct
 	return false;
 }
 
-static void take_value(
-	struct node *n, const struct msg_key *key, const struct ballot *ballot, struct msg_bytes value)
+static void take_value(struct node *n, const struct msg_key *key, const struct ballot *ballot, struct msg_bytes value)
 {
 	char name[NAME_MAX_LEN + 1];
 	struct register_agent r;
@@ -338,7 +341,8 @@ void decided_gone(struct node *n, const struct agent *a)
 	struct msg_key key;
 
 	if (a->decided && !a->decided->named && n->council && decided_key(a->name, &key))
-		(void)votes_drop_chosen(n->council->votes, &key, node_stored, n); /* full: a row too many, for a while */
+		(void)votes_drop_chosen(
+			n->council->votes, &key, node_stored, n); /* full: a row too many, for a while */
 }
 
 /* ---- asked by the roster ---- */

@@ -26,6 +26,7 @@ struct decided {
 	uint64_t number; /* of the decision */
 	struct sched_node by;
 	uint32_t version, before_version; /* of agent.spec, agent.before; 0: none */
+	uint32_t fresh;			  /* runs of lower versions are none of these */
 	bool named;			  /* the value names this node: it tells what it has of it */
 	size_t n;
 	struct decided_slot slots[]; /* by rising number */
@@ -34,11 +35,9 @@ struct decided {
 /* false: it is no agent's name. */
 bool decided_key(const char *agent, struct msg_key *ret);
 /* As of REGISTERS_OUT_CHOSEN; value is borrowed for the call. */
-void decided_chosen(
-	struct node *n, const struct msg_key *key, const struct ballot *ballot, struct msg_bytes value);
+void decided_chosen(struct node *n, const struct msg_key *key, const struct ballot *ballot, struct msg_bytes value);
 /* The same, of a value that was on disk at the start. */
-void decided_loaded(
-	struct node *n, const struct msg_key *key, const struct ballot *ballot, struct msg_bytes value);
+void decided_loaded(struct node *n, const struct msg_key *key, const struct ballot *ballot, struct msg_bytes value);
 void decided_again(struct node *n); /* what the disk did not take */
 /* Which of its leased slots are this node's, by that value: council_hold.c is told. */
 void decided_hold(struct node *n, const struct msg_key *key, struct msg_bytes value);
@@ -51,8 +50,8 @@ struct decided_sum {
 	bool stopped, removed;
 	int64_t desired; /* of an agent for every node: 0 */
 	int64_t version;
-	int64_t decision;	    /* its number: rises by one each */
-	struct sched_node by;	    /* who made the last decision */
+	int64_t decision;	 /* its number: rises by one each */
+	struct sched_node by;	 /* who made the last decision */
 	struct agent_spec *spec; /* borrowed until the loop turns; NULL: it cannot be read here */
 };
 bool decided_sum(struct node *n, const char *agent, struct decided_sum *ret);

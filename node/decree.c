@@ -74,8 +74,8 @@ static void decree_free(struct decree *d)
 }
 
 /* NULL: rq was refused. */
-static struct decree *decree_new(struct node *n, struct control_request *rq, const msgpack_object *args,
-	enum op_goal goal, size_t items)
+static struct decree *decree_new(
+	struct node *n, struct control_request *rq, const msgpack_object *args, enum op_goal goal, size_t items)
 {
 	char id[OP_ID_MAX], fault[ERR_TEXT_MAX];
 	struct decree *d;
@@ -478,6 +478,17 @@ bool decree_stop(struct node *n, struct control_request *rq, const msgpack_objec
 	return true;
 }
 
+bool decree_restart(struct node *n, struct control_request *rq, const msgpack_object *args)
+{
+	char name[NAME_MAX_LEN + 1];
+
+	if (!get_agent(n, args, "target", name))
+		return false;
+	change_one(n, rq, args, name, "restarted", OP_RESTARTED,
+		&(struct decide_event){.type = SCHED_EVENT_RESTART, .desired = -1});
+	return true;
+}
+
 bool decree_remove(struct node *n, struct control_request *rq, const msgpack_object *args)
 {
 	char name[NAME_MAX_LEN + 1];
@@ -493,8 +504,7 @@ bool decree_rollout(struct node *n, struct control_request *rq, const msgpack_ob
 	static const struct {
 		const char *action, *change;
 		enum sched_event_type type;
-	} actions[] = {{"pause", "paused", SCHED_EVENT_PAUSE},
-		{"resume", "resumed", SCHED_EVENT_RESUME},
+	} actions[] = {{"pause", "paused", SCHED_EVENT_PAUSE}, {"resume", "resumed", SCHED_EVENT_RESUME},
 		{"undo", "undone", SCHED_EVENT_UNDO}};
 	char name[NAME_MAX_LEN + 1], action[16];
 

@@ -17,6 +17,7 @@ bool decree_apply(struct node *n, struct control_request *rq, const msgpack_obje
 bool decree_scale(struct node *n, struct control_request *rq, const msgpack_object *args);
 bool decree_start(struct node *n, struct control_request *rq, const msgpack_object *args);
 bool decree_stop(struct node *n, struct control_request *rq, const msgpack_object *args);
+bool decree_restart(struct node *n, struct control_request *rq, const msgpack_object *args);
 bool decree_remove(struct node *n, struct control_request *rq, const msgpack_object *args);
 bool decree_rollout(struct node *n, struct control_request *rq, const msgpack_object *args);
 

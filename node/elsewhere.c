@@ -20,8 +20,13 @@
 struct runner *elsewhere_own(struct node *n, const char *name)
 {
 	struct runner *r = roster_runner(n, name);
+	char id[REPLICA_ID_MAX];
 
-	return r ? r : roster_runner(n, roster_bare(n, name));
+	if (!r)
+		r = roster_runner(n, roster_bare(n, name));
+	if (!r && snprintf(id, sizeof(id), "%s/%s", n->cfg->name, name) < REPLICA_ID_MAX)
+		r = roster_runner(n, id); /* of agents_dir */
+	return r;
 }
 
 /* How well a name fits what a member tells, the best first. */

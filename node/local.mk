@@ -46,11 +46,15 @@ libnode_a_SOURCES = \
 	%D%/control_socket.c \
 	%D%/council.c \
 	%D%/council.h \
+	%D%/council_ask.c \
 	%D%/council_hint.c \
 	%D%/council_hold.c \
+	%D%/council_import.c \
+	%D%/council_open.c \
 	%D%/council_priv.h \
 	%D%/council_seen.c \
 	%D%/council_tell.c \
+	%D%/council_told.c \
 	%D%/council_view.c \
 	%D%/counted.c \
 	%D%/counted.h \
@@ -97,6 +101,8 @@ libnode_a_SOURCES = \
 	%D%/nng_setup.h \
 	%D%/node.c \
 	%D%/node.h \
+	%D%/node_load.c \
+	%D%/node_load.h \
 	%D%/node_run.h \
 	%D%/ops.c \
 	%D%/ops.h \

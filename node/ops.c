@@ -333,7 +333,8 @@ static void drained(struct node *n, const struct op_target *t, struct op_progres
 	p->total += left + 1;
 	p->ready++;
 	if (left > 0 && !*p->text)
-		(void)snprintf(p->text, sizeof(p->text), "%" PRId64 " replicas are still on %s", left, t->agent); /* fits */
+		(void)snprintf(
+			p->text, sizeof(p->text), "%" PRId64 " replicas are still on %s", left, t->agent); /* fits */
 }
 
 static void target_progress(struct node *n, const struct op *op, const struct op_target *t, struct op_progress *p)

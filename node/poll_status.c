@@ -50,7 +50,9 @@ void poll_status(struct node *n, struct control_request *rq, const msgpack_objec
 		mp_get_bool(args, "brief", &w->brief, &e) < 0)
 		poll_refuse_usage(&w->w, &e);
 	else if (w->newer_than >= 0 && !*w->agent)
-		poll_refuse_usage(&w->w, &(struct err){.text = "newer_than is a decision on one agent, or a version of it: name it, too"});
+		poll_refuse_usage(&w->w,
+			&(struct err){
+				.text = "newer_than is a decision on one agent, or a version of it: name it, too"});
 	else
 		poll_begin(&w->w);
 }

@@ -349,6 +349,7 @@ static int get_value(struct agent_in *r)
 	get_held(r);
 	get_decisions(r);
 	register_get_ops(in, v->ops, &v->n_ops);
+	v->fresh = get_u32(r, "fresh");
 	register_get_more(in, key_of(REGISTER_VALUE, 0), n, REGISTER_AGENT_FIELDS);
 	if (in->rc == 0 && in->u.at < in->u.n)
 		(void)register_refuse(in, "%zu bytes too many", in->u.n - in->u.at); /* as above */

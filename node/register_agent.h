@@ -52,7 +52,7 @@ bool register_agent_leases(struct msg_bytes value, struct msg_bytes *ret);
 bool register_agent_slot(struct msg_bytes value, size_t *at, struct msg_slot *ret);
 
 /* For the two files: how many fields of each array are known. */
-#define REGISTER_AGENT_FIELDS	   19
+#define REGISTER_AGENT_FIELDS	   20
 #define REGISTER_ROLLOUT_FIELDS	   4
 #define REGISTER_COOLDOWN_FIELDS   2
 #define REGISTER_DEFINITION_FIELDS 2

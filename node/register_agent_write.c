@@ -364,6 +364,7 @@ static void put_value(
 	for (size_t i = 0; i < v->n_decisions; i++)
 		put_decision(w, &v->decisions[i]);
 	register_put_ops(out, v->ops, v->n_ops);
+	register_put_uint(out, v->fresh);
 	register_put_more(out, more);
 }
 

@@ -45,8 +45,8 @@ static void pack_summary(struct council *c, struct mp_writer *w, const char *age
 
 	mp_array(w, pends ? 2 : 1);
 	(void)snprintf(text, sizeof(text),
-		"%s is %s: %" PRId64 " replicas, version %" PRIu32 ", by decision %" PRIu64 ", chosen at ballot %" PRIu64
-		" of %s; its rollout is %s.",
+		"%s is %s: %" PRId64 " replicas, version %" PRIu32 ", by decision %" PRIu64
+		", chosen at ballot %" PRIu64 " of %s; its rollout is %s.",
 		agent, state, r->v.desired, r->v.now.version, r->v.number, ballot->counter,
 		sched_name_of(view, node, by), sched_rollout_name(r->v.rollout.state)); /* fits; so below */
 	mp_str(w, text);

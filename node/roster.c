@@ -444,7 +444,8 @@ static void fill_assigned(struct agent *a, size_t i, struct plan_slot *ret)
 	ret->rests = s && s->rests;
 	if (!s || !r || r->awaiting || r->epoch == s->epoch)
 		return;
-	ret->other_epoch = runner_is_alive(r);
+	/* Of no epoch: it ran before the cluster was, and goes on. A lease wants its own start. */
+	ret->other_epoch = runner_is_alive(r) && (r->epoch > 0 || s->leased);
 	if (!ret->other_epoch)
 		r->epoch = s->epoch;
 }

@@ -29,10 +29,11 @@ struct agent {
 	int64_t desired; /* on all nodes together */
 	bool stopped, paused, removed;
 	int64_t changed_wall_ms;
-	struct decided *decided;    /* owned: what of it the cluster has given this node; NULL: this node alone decides */
+	struct decided *decided; /* owned: what of it the cluster has given this node; NULL: this node alone decides */
 	struct register_seen seen; /* for those decisions */
+	bool importing;		   /* council_import.c has asked for it */
 	bool hold_due;		   /* council_hold.c has not heard of the newest decision */
-	struct runner **slots; /* owned; may have NULLs */
+	struct runner **slots;	   /* owned; may have NULLs */
 	size_t n_slots;
 	bool deps_were_ready;
 	uint64_t told_hash;  /* of what other nodes were told last; 0: nothing */
@@ -44,6 +45,7 @@ struct roster {
 	struct map agents;
 	struct list order;
 	struct list dirty;
+	bool depends;	      /* some agent depends on another, or did */
 	struct map runners;   /* by file stem, also those of agents that are gone */
 	struct list starting; /* runners that wait for their turn to start */
 	int n_starting;	      /* shims under way to STARTED */

@@ -37,8 +37,20 @@ char *runner_log_path(const struct runner *r, char *out, size_t n)
 	return out;
 }
 
+bool runner_is_stale(const struct runner *r)
+{
+	const struct decided *d = r->agent->decided;
+
+	return d && r->run_version < d->fresh && runner_is_alive(r) && r->run;
+}
+
+/* A run that is to start anew is kept as long as its slot has not come to it. */
 bool runner_is_current(const struct runner *r)
 {
+	const struct decided_slot *s = r->agent->decided ? decided_slot(r->agent, r->slot) : NULL;
+
+	if (s && runner_is_stale(r) && s->version >= r->agent->decided->fresh)
+		return false;
 	return (runner_is_alive(r) && r->run ? r->run_hash : r->spec->run_hash) == roster_spec(r)->run_hash;
 }
 

@@ -149,6 +149,7 @@ int64_t runner_until_ms(const struct runner *r);
 
 /* Whether the newest definition is what runs (or would). */
 bool runner_is_current(const struct runner *r);
+bool runner_is_stale(const struct runner *r); /* it runs, and is to start anew when its turn comes */
 bool runner_is_asked(const struct runner *r); /* that run has not begun yet */
 /* After a start of the daemon, once it is known what runs: what was asked of the one before, and is not so yet. */
 void runner_go_on(struct runner *r);

@@ -61,7 +61,7 @@ static const struct verb verbs[] = {
 	{"drain", VERB_CHANGE, maintain_drain, NULL},
 	{"undrain", VERB_CHANGE, maintain_undrain, NULL},
 	{"reload", VERB_CHANGE, local_reload_verb, NULL}, /* certificates too */
-	{"voters", VERB_CHANGE, maintain_voters, NULL}, /* without arguments it only tells */
+	{"voters", VERB_CHANGE, maintain_voters, NULL},	  /* without arguments it only tells */
 	{"backup", 0, maintain_backup, NULL},
 	{"restore", VERB_CHANGE, renew_restore, NULL},
 	{"reset", VERB_CHANGE, renew_reset, NULL},

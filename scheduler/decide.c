@@ -91,6 +91,8 @@ static int apply(struct decider *d, const struct decide_event *ev, struct err *e
 	if (ev->if_version && (!is_there(d->v) || d->v->now.version != ev->if_version))
 		return err_set(e, -ESTALE, "%s is at version %" PRIu32 ", not %" PRIu32, d->in->agent,
 			is_there(d->v) ? d->v->now.version : 0, ev->if_version);
+	if (ev->adopt && is_there(d->v))
+		return err_set(e, -EEXIST, "%s: the cluster has an agent of that name", d->in->agent);
 	rc = check_desired(d, desired, e);
 	if (rc < 0)
 		return rc;
@@ -142,6 +144,18 @@ static int roll_command(struct decider *d, const struct decide_event *ev, struct
 		ev->type == SCHED_EVENT_PAUSE ? "paused" : "resumed", sched_rollout_name(r->state));
 }
 
+/* The same definition as another version, which every run has to be of: one after the other, as any change. */
+static int restart(struct decider *d, struct err *e)
+{
+	const struct decide_event ev = {.spec = d->v->now.spec};
+
+	if (d->v->stopped)
+		return err_set(e, -EINVAL, "%s is stopped; 'covey start %s' starts it", d->in->agent, d->in->agent);
+	change_definition(d, &ev);
+	d->v->fresh = d->v->now.version;
+	return 0;
+}
+
 static int obey(struct decider *d, const struct decide_event *ev, struct err *e)
 {
 	if (ev->type == SCHED_EVENT_APPLY)
@@ -159,6 +173,8 @@ static int obey(struct decider *d, const struct decide_event *ev, struct err *e)
 	case SCHED_EVENT_STOP:
 		d->v->stopped = true;
 		return 0;
+	case SCHED_EVENT_RESTART:
+		return restart(d, e);
 	case SCHED_EVENT_REMOVE:
 		d->v->removed = true;
 		d->v->desired = 0;
@@ -171,7 +187,7 @@ static int obey(struct decider *d, const struct decide_event *ev, struct err *e)
 
 static bool is_command(enum sched_event_type t)
 {
-	return t >= SCHED_EVENT_APPLY && t <= SCHED_EVENT_UNDO;
+	return t >= SCHED_EVENT_APPLY && t <= SCHED_EVENT_RESTART;
 }
 
 static int command(struct decider *d, struct decide_out *out)

@@ -39,6 +39,7 @@ struct decide_event {
 	const char *op;		       /* of commands: a retry is recognised by it; NULL: none */
 	uint32_t if_version;	       /* apply: refuse when it is another; 0: do not ask */
 	const struct sched_spec *spec; /* apply: borrowed as long as the value */
+	bool adopt;		       /* apply: of a new name; its replicas run already, on the node that decides */
 	bool same;		       /* apply: it is the definition that is there, to the letter */
 	bool same_run;		       /* apply: what runs need not be restarted for it */
 	int64_t desired;	       /* apply (-1: as it is), scale */

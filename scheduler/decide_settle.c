@@ -150,7 +150,8 @@ static void place(struct decider *d, struct sched_slot *s, bool is_new)
 	if (!is_halted(d) || s->version != d->v->before.version)
 		s->version = d->v->now.version;
 	if (!decide_spec_of(d, s->version)->leased || !decide_held_by(d, s->number, &held))
-		r = decide_room_for(d, s, s->last);
+		r = is_new && d->in->event->adopt ? place_room_of(&d->map, d->in->self)
+						  : decide_room_for(d, s, s->last);
 	if (!r || !decide_assign(d, s, r->host->id, false, why))
 		pend(d, s, is_new);
 }

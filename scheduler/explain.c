@@ -20,6 +20,7 @@ static const char *const events[] = {
 	[SCHED_EVENT_PAUSE] = "the change was paused",
 	[SCHED_EVENT_RESUME] = "the change was resumed",
 	[SCHED_EVENT_UNDO] = "the change was undone",
+	[SCHED_EVENT_RESTART] = "it is to start anew",
 	[SCHED_EVENT_DRAIN] = "%s drains",
 	[SCHED_EVENT_UNDRAIN] = "%s takes agents again",
 	[SCHED_EVENT_NODE_DEAD] = "%s is dead",

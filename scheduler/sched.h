@@ -154,6 +154,7 @@ enum sched_event_type {
 	SCHED_EVENT_PAUSE,
 	SCHED_EVENT_RESUME,
 	SCHED_EVENT_UNDO,
+	SCHED_EVENT_RESTART,
 	SCHED_EVENT_DRAIN,
 	SCHED_EVENT_UNDRAIN,
 	SCHED_EVENT_NODE_DEAD,
@@ -210,6 +211,7 @@ struct sched_value {
 	struct sched_def now;	 /* what is to run */
 	struct sched_def before; /* the last that ran everywhere: what a rollback goes back to */
 	uint32_t next_version;	 /* ≥ 1 */
+	uint32_t fresh;		 /* runs of lower versions are started anew, whatever the definition asks; 0: none */
 	uint64_t next_epoch;	 /* ≥ 1; never falls */
 	int64_t desired;
 	bool stopped;

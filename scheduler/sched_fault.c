@@ -152,7 +152,7 @@ static const char *numbers_fault(const struct sched_value *v)
 	if (v->next_version < 1 || v->next_version > SCHED_VERSION_MAX || v->next_epoch < 1 ||
 		v->next_epoch > SCHED_COUNT_MAX || v->number > SCHED_COUNT_MAX)
 		return "a number that nobody counts to";
-	if (v->now.version >= v->next_version || v->before.version >= v->next_version)
+	if (v->now.version >= v->next_version || v->before.version >= v->next_version || v->fresh >= v->next_version)
 		return "a definition of a version that there never was";
 	if (v->now.version && v->now.version == v->before.version)
 		return "two definitions of one version";

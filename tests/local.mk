@@ -52,6 +52,7 @@ test_programs += %D%/edge/test_cluster_address
 test_programs += %D%/edge/test_cluster_register
 test_programs += %D%/edge/test_cluster_trust
 test_programs += %D%/edge/test_control_abuse
+test_programs += %D%/edge/test_council
 test_programs += %D%/edge/test_coveyd
 test_programs += %D%/edge/test_daemon_faults
 test_programs += %D%/edge/test_daemon_store
@@ -182,11 +183,12 @@ test_programs += %D%/unit/test_fuse_page
 test_programs += %D%/unit/test_holding
 test_programs += %D%/unit/test_holding_more
 tests_unit_test_holding_LDADD = libnode_core.a libscheduler_core.a libconsensus_core.a libbase.a $(CMOCKA_LIBS)
-tests_unit_test_holding_more_LDADD = libnode_core.a libscheduler_core.a libconsensus_core.a libbase.a $(CMOCKA_LIBS)
+tests_unit_test_holding_more_LDADD = libnode_core.a libscheduler_core.a libconsensus_core.a libbase.a \
+	$(CMOCKA_LIBS)
 test_programs += %D%/unit/test_holding_swarm
 tests_unit_test_holding_swarm_SOURCES = %D%/unit/test_holding_swarm.c %D%/lib/holding_bed.c %D%/lib/holding_bed.h
-tests_unit_test_holding_swarm_LDADD = libconsensus_bed.a libnode_core.a libscheduler_core.a libconsensus_core.a libsim.a \
-	libbase.a $(CMOCKA_LIBS)
+tests_unit_test_holding_swarm_LDADD = libconsensus_bed.a libnode_core.a libscheduler_core.a libconsensus_core.a \
+	libsim.a libbase.a $(CMOCKA_LIBS)
 test_programs += %D%/unit/test_hello
 test_programs += %D%/unit/test_hello_frames
 test_programs += %D%/unit/test_identity
@@ -398,13 +400,20 @@ EXTRA_DIST += $(lint_programs) %D%/lint/lib.sh %D%/lint/tidy.awk
 TESTS += %D%/edge/test_completion.sh
 EXTRA_DIST += %D%/edge/test_completion.sh
 
-# Real daemons on a network of namespaces.
+# Real daemons on a network of namespaces, and an agent that says when it ran.
 TESTS += %D%/e2e/test_bed.sh
-EXTRA_DIST += %D%/e2e/test_bed.sh %D%/e2e/bed/fleet.py %D%/e2e/bed/main.py %D%/e2e/bed/net.py
-EXTRA_DIST += %D%/e2e/cases/alone.py %D%/e2e/cases/elsewhere.py %D%/e2e/cases/full.py \
-	%D%/e2e/cases/identity.py %D%/e2e/cases/join.py %D%/e2e/cases/killed.py %D%/e2e/cases/leave.py \
-	%D%/e2e/cases/lost.py %D%/e2e/cases/oneway.py %D%/e2e/cases/partition.py \
-	%D%/e2e/cases/paused.py %D%/e2e/cases/silent.py %D%/e2e/cases/trust.py
+check_SCRIPTS += %D%/e2e/agent/diary
+%D%/e2e/agent/diary: $(top_srcdir)/%D%/e2e/agent/diary.c
+	$(AM_V_CC)$(MKDIR_P) %D%/e2e/agent && $(SHIM_CC) -std=gnu17 -O2 -static -Wall -Wextra -Wshadow -D_GNU_SOURCE \
+		-o $@ $(top_srcdir)/%D%/e2e/agent/diary.c
+CLEANFILES += %D%/e2e/agent/diary
+EXTRA_DIST += %D%/e2e/agent/diary.c
+EXTRA_DIST += %D%/e2e/test_bed.sh %D%/e2e/bed/diary.py %D%/e2e/bed/fleet.py %D%/e2e/bed/main.py %D%/e2e/bed/net.py \
+	%D%/e2e/bed/work.py
+EXTRA_DIST += %D%/e2e/cases/alone.py %D%/e2e/cases/churn.py %D%/e2e/cases/elsewhere.py %D%/e2e/cases/failover.py \
+	%D%/e2e/cases/full.py %D%/e2e/cases/identity.py %D%/e2e/cases/join.py %D%/e2e/cases/killed.py \
+	%D%/e2e/cases/leave.py %D%/e2e/cases/lost.py %D%/e2e/cases/oneway.py %D%/e2e/cases/partition.py \
+	%D%/e2e/cases/paused.py %D%/e2e/cases/silent.py %D%/e2e/cases/template.py %D%/e2e/cases/trust.py
 
 # The benchmarks' harness starts and stops the floor and the peers (bench/).
 TESTS += %D%/edge/test_bench_smoke.sh

@@ -109,6 +109,21 @@ static void lost_before_the_answer(void **state)
 	assert_string_equal(h.ran.out.v, "");
 }
 
+static void unknown(struct mp_writer *w, const char *text)
+{
+	refuse_as(w, "unknown", text);
+}
+
+/* Nor does the daemon: no majority has answered. */
+static void not_known_to_the_daemon(void **state)
+{
+	static const struct step steps[] = {{unknown, "it is not known: repeat it with --op o1"}};
+
+	(void)state;
+	AUTO_HEARD struct heard h = TALK(steps, "scale", "web", "5", "--op", "o1");
+	came(&h, CLI_UNKNOWN, "", "covey: it is not known: repeat it with --op o1\n");
+}
+
 /* It is decided, and the daemon is back soon. */
 static void lost_while_waiting(void **state)
 {
@@ -229,6 +244,7 @@ int main(void)
 		cmocka_unit_test(the_timeout_is_kept),
 		cmocka_unit_test(refused_before_anything),
 		cmocka_unit_test(lost_before_the_answer),
+		cmocka_unit_test(not_known_to_the_daemon),
 		cmocka_unit_test(lost_while_waiting),
 		cmocka_unit_test(told_that_it_stops_while_waiting),
 		cmocka_unit_test(told_that_it_stops),

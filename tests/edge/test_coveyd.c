@@ -114,8 +114,9 @@ static void test_an_address_that_is_taken(void **state)
 	(void)state;
 	(void)snprintf(bed.extra, sizeof(bed.extra),
 		"gossip: {bind: \"127.0.0.1:%d\", advertise: none, insecure: yes}\n", port);
+	assert_int_equal(mkdir(tmpdir_path(&bed.dir, "agents.d"), 0755), 0);
+	(void)daemon_file(&bed, "agents.d/web.yaml", "name: web\ncommand: [/bin/sleep, \"1000\"]\n", 0644);
 	daemon_start(&bed);
-	daemon_run(&bed, "name: web\ncommand: [/bin/sleep, \"1000\"]\n");
 	(void)snprintf(words, sizeof(words), "127.0.0.1:%d", port); /* fits */
 	assert_true(daemon_logged(&bed, 0, words, "agents run, and it is tried again"));
 	assert_true(daemon_logged(&bed, 0, "gossip.insecure: no TLS", ""));
@@ -123,7 +124,7 @@ static void test_an_address_that_is_taken(void **state)
 	(void)close(fd); /* nothing was written */
 	WAIT_UNTIL(daemon_logged(&bed, 0, "gossip: it works now", ""), WAIT_BOUND_S);
 	assert_true(daemon_ok(daemon_call(&bed, "init", NULL)));
-	assert_true(daemon_state_is(&bed, "web.0", "running"));
+	WAIT_UNTIL(daemon_state_is(&bed, "n1/web.0", "running"), WAIT_BOUND_S);
 }
 
 /* A witness runs nothing of the cluster's, and says why; what ran when it became one is stopped. */

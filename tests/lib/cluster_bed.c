@@ -65,6 +65,7 @@ void cluster_bed_init(struct cluster_bed *b, size_t n, struct pki_bed *pki)
 		size_t at = strlen(b->join);
 
 		daemon_init(&b->v[i]);
+		b->v[i].labelled = true;
 		(void)snprintf(b->v[i].name, sizeof(b->v[i].name), "n%zu", i + 1);
 		b->port[i] = cluster_bed_free_port();
 		(void)snprintf(b->join + at, sizeof(b->join) - at, "%s\"127.0.0.1:%d\"", i ? ", " : "", b->port[i]);

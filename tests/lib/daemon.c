@@ -77,9 +77,10 @@ static void write_config(struct daemon_bed *d)
 	char text[2048];
 
 	(void)snprintf(text, sizeof(text),
-		"node: {name: %s, labels: {host: %s}}\ndata_dir: data\nrun_dir: %s\nagents_dir: agents.d\n%s{parent: %s}\n"
+		"node: {name: %s%s%s%s}\ndata_dir: data\nrun_dir: %s\nagents_dir: agents.d\n%s{parent: %s}\n"
 		"http: {bind: \"127.0.0.1:%d\"}\n%s",
-		d->name, d->name, d->run_dir, d->finds_home ? "# cgroup: " : "cgroup: ", d->cgroup, d->http_port, d->extra);
+		d->name, d->labelled ? ", labels: {host: " : "", d->labelled ? d->name : "", d->labelled ? "}" : "",
+		d->run_dir, d->finds_home ? "# cgroup: " : "cgroup: ", d->cgroup, d->http_port, d->extra);
 	(void)daemon_file(d, "coveyd.yaml", text, 0644);
 }
 

@@ -13,6 +13,7 @@
 struct daemon_bed {
 	struct tmpdir dir;
 	char name[64];	  /* of the node: n1, unless set before daemon_start */
+	bool labelled;	  /* the node has the label host, with its name */
 	char run_dir[96]; /* run, unless set before daemon_start with `socket` */
 	char cgroup[160];
 	char socket[128];

@@ -130,6 +130,7 @@ static inline void rbed_random(struct rng *r, struct sched_value *v, size_t n_sl
 	v->n_decisions = rng_below(r, SCHED_DECISIONS_MAX + 1);
 	v->number = v->n_decisions + rbed_number(r, SCHED_COUNT_MAX / 2);
 	v->next_version = 3 + (uint32_t)rbed_number(r, SCHED_VERSION_MAX - 3);
+	v->fresh = (uint32_t)rbed_number(r, v->next_version - 1);
 	v->next_epoch = 4 + rbed_number(r, SCHED_COUNT_MAX - 4);
 	v->removed = rng_below(r, 5) == 0;
 	v->stopped = rng_below(r, 2);
@@ -207,8 +208,8 @@ static inline bool rbed_same(const struct sched_value *a, const struct sched_val
 	bool kept = !a->removed || a->n_slots > 0;
 	bool same = a->number == b->number && b->now.version == (kept ? a->now.version : 0) &&
 		    b->before.version == (kept ? a->before.version : 0) && a->next_version == b->next_version &&
-		    a->next_epoch == b->next_epoch && a->desired == b->desired && a->stopped == b->stopped &&
-		    a->removed == b->removed && a->rollout.state == b->rollout.state &&
+		    a->next_epoch == b->next_epoch && a->fresh == b->fresh && a->desired == b->desired &&
+		    a->stopped == b->stopped && a->removed == b->removed && a->rollout.state == b->rollout.state &&
 		    a->rollout.from == b->rollout.from && a->rollout.to == b->rollout.to &&
 		    a->rollout.progress == b->rollout.progress && a->n_slots == b->n_slots && a->n_held == b->n_held &&
 		    a->n_decisions == b->n_decisions && a->n_ops == b->n_ops;

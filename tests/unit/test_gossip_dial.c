@@ -26,6 +26,8 @@ static struct now now;
 static char names[OTHERS + 1][8], addresses[OTHERS + 1][24];
 static uint32_t under_way[256];
 static size_t n_under_way, n_seeds, n_members, most, asks;
+static uint64_t id_16;	 /* of a member that one test looks at */
+static uint32_t dial_16; /* the newest dial to it; 0: none */
 
 static void *give(void *ctx, size_t n)
 {
@@ -71,6 +73,8 @@ static void step(const struct gossip_in *in)
 		if (outs.v[i].type == GOSSIP_OUT_DIAL) {
 			assert_true(n_under_way < ARRAY_LEN(under_way));
 			under_way[n_under_way++] = outs.v[i].dial;
+			if (outs.v[i].id == id_16)
+				dial_16 = outs.v[i].dial;
 			n_seeds += outs.v[i].id == 0;
 			n_members += outs.v[i].id != 0;
 		}
@@ -294,6 +298,44 @@ static void test_nobody_is_missed_before_it_was_dialled(void **state)
 	gossip_free(g);
 }
 
+/* Member 16 is found, and its link is lost again. */
+static void finds_and_loses(void)
+{
+	struct gossip_record r = record(16);
+
+	assert_true(dial_16 != 0);
+	step(&(struct gossip_in){
+		.type = GOSSIP_IN_LINK_UP, .link = LINK + 1, .dial = dial_16, .boot = 1, .record = &r});
+	dial_16 = 0;
+	run(10);
+	step(&(struct gossip_in){.type = GOSSIP_IN_LINK_DOWN, .link = LINK + 1});
+	run(10);
+}
+
+/* Its link was short twice, so it is not dialled again for a while: that is no reason not to miss it. Of 17 it is. */
+static void test_who_was_lost_is_missed(void **state)
+{
+	(void)state;
+	begin(1000);
+	id_16 = gossip_id_of(record(16).uuid);
+	run(10);
+	finds(1);
+	tells(16, 17);
+	tells_all();
+	while (dial_16 == 0)
+		run(STEP);
+	finds_and_loses();
+	finds_and_loses(); /* it was dialled at once */
+	assert_int_equal(dial_16, 0);
+	for (int64_t until = now.mono_ms + 2 * SILENCE; asks == 0 && now.mono_ms < until;) {
+		tells_all();
+		run(50);
+	}
+	assert_int_equal(dial_16, 0);
+	assert_true(asks > 0);
+	gossip_free(g);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -304,6 +346,7 @@ int main(void)
 		cmocka_unit_test(test_the_wait_has_an_end),
 		cmocka_unit_test(test_neighbours_one_after_the_other),
 		cmocka_unit_test(test_nobody_is_missed_before_it_was_dialled),
+		cmocka_unit_test(test_who_was_lost_is_missed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,7 +7,7 @@
 #include "base/rng.h"
 #include "tests/lib/holding_story.h"
 
-/* Every input at every state, with what is older and newer: nothing breaks, and what was released does not come back. */
+/* Every input at every state, with what is older and newer: nothing breaks, and what was released stays so. */
 static void test_each_input_at_each_state(void **state)
 {
 	static const enum holding_in_type inputs[] = {

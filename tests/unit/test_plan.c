@@ -11,7 +11,8 @@
 
 /*
  * A view written as a line: one word a slot. P pending, S starting, R running, B backoff, X stopping, O stopped, F
- * failed, . none there; then w wanted, r ready (since 0), o outdated, h held.
+ * failed, . none there; then w wanted, r ready (since 0), o outdated, h held; a assigned, z … to rest, e what is there
+ * is of another epoch.
  */
 static size_t slots_of(const char *line, struct plan_slot *v)
 {
@@ -31,6 +32,9 @@ static size_t slots_of(const char *line, struct plan_slot *v)
 			s->ready |= *p == 'r';
 			s->current &= *p != 'o';
 			s->held |= *p == 'h';
+			s->assigned |= *p == 'a' || *p == 'z';
+			s->rests |= *p == 'z';
+			s->other_epoch |= *p == 'e';
 		}
 		p += *p == ' ';
 	}
@@ -51,7 +55,9 @@ static struct plan_view view_of(const char *line, int64_t desired)
 }
 
 /* "create 0, run 0" and what else the answer says, at `now`. */
-static const char *moves_at(const struct plan_view *view, int64_t now_ms, size_t cap)
+typedef void planner(const struct plan_view *view, struct now now, struct plan_moves *ret);
+
+static const char *moves_of(planner *fn, const struct plan_view *view, int64_t now_ms, size_t cap)
 {
 	static const char *const names[] = {[PLAN_CREATE] = "create",
 		[PLAN_RUN] = "run",
@@ -65,7 +71,7 @@ static const char *moves_at(const struct plan_view *view, int64_t now_ms, size_t
 	_Static_assert(ARRAY_LEN(names) == PLAN_MOVE_MAX, "a name for each move");
 	t.n = 0;
 	t.v[0] = '\0';
-	plan_agent(view, (struct now){.mono_ms = now_ms}, &ret);
+	fn(view, (struct now){.mono_ms = now_ms}, &ret);
 	for (size_t i = 0; i < ret.n; i++) {
 		assert_non_null(v[i].why);
 		trace_add(&t, "%s%s %d", i ? ", " : "", names[v[i].type], v[i].slot);
@@ -77,9 +83,22 @@ static const char *moves_at(const struct plan_view *view, int64_t now_ms, size_t
 	return t.v;
 }
 
+static const char *moves_at(const struct plan_view *view, int64_t now_ms, size_t cap)
+{
+	return moves_of(plan_agent, view, now_ms, cap);
+}
+
 static const char *moves(const struct plan_view *view)
 {
 	return moves_at(view, 1000, ARRAY_LEN(slots));
+}
+
+/* Of a cluster: the desired number is not asked. */
+static const char *assigned(const char *line)
+{
+	struct plan_view v = view_of(line, 0);
+
+	return moves_of(plan_assigned, &v, 1000, ARRAY_LEN(slots));
 }
 
 static void test_made_and_run(void **state)
@@ -266,6 +285,39 @@ static void test_more_than_fit_come_at_the_next_call(void **state)
 	assert_string_equal(moves_at(&v, 0, 0), ", more");
 }
 
+static void test_assigned_slots_alone_run(void **state)
+{
+	struct plan_view v;
+
+	(void)state;
+	assert_string_equal(assigned(".a . .a"), "create 0, run 0, create 2, run 2");
+	assert_string_equal(assigned("Rwra . Rwr"), "stop 2");
+	assert_string_equal(assigned("O F P X Bw"), "forget 0, forget 1, forget 2, stop 4");
+	assert_string_equal(assigned("Fwa Owa"), ""); /* given up, done */
+	v = view_of("Pa Rwa", 0);
+	v.deps_ready = false;
+	assert_string_equal(moves_of(plan_assigned, &v, 0, 4), "");
+	v = view_of(".a .a", 0);
+	assert_string_equal(moves_of(plan_assigned, &v, 0, 3), "create 0, run 0, create 1, more");
+}
+
+/* What may be down at one time was decided already. */
+static void test_assigned_ones_change_at_once(void **state)
+{
+	(void)state;
+	assert_string_equal(assigned("Rwroa Rwroa Bwoa"), "replace 0, replace 1, replace 2");
+	assert_string_equal(assigned("Rwrz .z Oz"), "stop 0, create 1, stop 1");
+	assert_string_equal(assigned("Rwrha"), "stop 0");
+}
+
+/* The old run ends first; the replica that is left takes the new epoch. */
+static void test_another_epoch_stops_first(void **state)
+{
+	(void)state;
+	assert_string_equal(assigned("Rwrae Xae"), "stop 0");
+	assert_string_equal(assigned("Oa"), "run 0");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -284,6 +336,9 @@ int main(void)
 		cmocka_unit_test(test_held_ones_do_not_hold_up_a_change),
 		cmocka_unit_test(test_paused_only_rolls_no_further),
 		cmocka_unit_test(test_more_than_fit_come_at_the_next_call),
+		cmocka_unit_test(test_assigned_slots_alone_run),
+		cmocka_unit_test(test_assigned_ones_change_at_once),
+		cmocka_unit_test(test_another_epoch_stops_first),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -175,7 +175,7 @@ static void test_a_removed_agent_keeps_no_definition(void **state)
 
 /* Two slots, one with a lease; one decision. What is in it doc/PROTOCOL.md says in this order. */
 static const uint8_t golden[] = {
-	0xdc, 0x00, 0x13, 0x01,					    /* 19 fields, an agent's */
+	0xdc, 0x00, 0x14, 0x01,					    /* 20 fields, an agent's */
 	0xc4, 0x1c,						    /* leases: */
 	0x00, 0x00, 0x00, 0x01, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, /* slot 1, epoch 8 … */
 	0x00, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x0b, 0xbb, /* … of bbb */
@@ -201,6 +201,7 @@ static const uint8_t golden[] = {
 	0x00, 0x00, 0x01, 0x91, 0x98, 0x00, 0x01, 0x00, 0x02, 0xc2, /* … one step: placed, wanted, slot 0 … */
 	0x01, 0x00, 0x07, 0xa2, 'o', 'k',			    /* … on aaa at 7; its text */
 	0x91, 0xc4, 0x01, 'x',					    /* operations: x */
+	0x02,							    /* fresh */
 };
 
 static void golden_value(struct sched_value *v)
@@ -209,6 +210,7 @@ static void golden_value(struct sched_value *v)
 	v->number = 1;
 	v->now = (struct sched_def){.version = 2, .spec = &spec};
 	v->next_version = 3;
+	v->fresh = 2;
 	v->next_epoch = 9;
 	v->desired = 2;
 	v->cooldowns[SCHED_COOLDOWN_EVEN] = (struct sched_cooldown){.decision = 1, .length_ms = 60000};
@@ -341,8 +343,9 @@ static void test_what_is_wrong_is_said(void **state)
 	refused(36 + 18 + 1 + 7, 2, "slot number 1: node: 2, must be from 0 to 1");
 	refused(36 + 18 + 1 + 20 + 5, 0xc2, "leases of slots that are not there");
 	refused(36 + 18 + 1 + 20 + 7, 1, "slot number 2: its owner is not the lease's");
-	refused(sizeof(golden) - 1 - 3 - 2, 7, "decision number 1: text: has bytes that are no text");
-	refused(sizeof(golden) - 1, 0, "operation: has a NUL");
+	refused(sizeof(golden) - 2 - 3 - 2, 7, "decision number 1: text: has bytes that are no text");
+	refused(sizeof(golden) - 2, 0, "operation: has a NUL");
+	refused(sizeof(golden) - 1, 3, "a definition of a version that there never was");
 }
 
 /* ---- bounds ---- */
@@ -532,7 +535,7 @@ static void test_what_voters_read(void **state)
 /* Two leases at the head of a value; how many a voter finds in it. */
 static int found(uint32_t slot, uint64_t epoch, uint8_t owner)
 {
-	uint8_t v[6 + 2 * REGISTER_LEASE_LEN] = {0xdc, 0, 19, REGISTER_AGENT, 0xc4, 2 * REGISTER_LEASE_LEN};
+	uint8_t v[6 + 2 * REGISTER_LEASE_LEN] = {0xdc, 0, 20, REGISTER_AGENT, 0xc4, 2 * REGISTER_LEASE_LEN};
 	uint8_t *first = v + 6, *second = first + REGISTER_LEASE_LEN;
 	struct msg_slot s;
 	size_t at = 0;

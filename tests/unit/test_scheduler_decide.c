@@ -421,6 +421,41 @@ static void test_refused_and_repeated(void **state)
 	assert_string_equal(b->out.refused.text, "there is no agent web");
 }
 
+/* What runs on a node already stays there, whoever has more room. */
+static void test_what_a_node_had_is_adopted(void **state)
+{
+	struct decide_event ev = {.type = SCHED_EVENT_APPLY, .spec = &keep, .desired = 3, .adopt = true};
+	struct bed *b = &bed;
+
+	(void)state;
+	bed_init(b, "web");
+	for (size_t i = 0; i < 3; i++)
+		(void)bed_host(b, NULL);
+	assert_true(bed_event(b, &ev));
+	assert_int_equal(b->value->n_slots, 3);
+	for (size_t i = 0; i < 3; i++)
+		assert_true(sched_same_node(b->value->slots[i].node, b->out.value->decisions[0].by));
+	ev.op = "again";
+	assert_false(bed_event(b, &ev));
+	assert_string_equal(b->out.refused.text, "web: the cluster has an agent of that name");
+}
+
+static void test_the_same_definition_is_no_other_version(void **state)
+{
+	struct decide_event ev = {.type = SCHED_EVENT_APPLY, .spec = &keep, .desired = 2, .same = true, .op = "a"};
+	struct bed *b = running(&keep, 2, 3);
+
+	(void)state;
+	(void)bed_event(b, &ev);
+	assert_int_equal(b->value->now.version, 1);
+	assert_int_equal(b->value->rollout.state, SCHED_ROLLOUT_IDLE);
+	ev.desired = 3;
+	ev.op = "b";
+	assert_true(bed_event(b, &ev));
+	assert_int_equal(b->value->now.version, 1);
+	assert_int_equal(b->value->desired, 3);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -441,6 +476,8 @@ int main(void)
 		cmocka_unit_test(test_every_node_has_no_slots),
 		cmocka_unit_test(test_load_is_evened_out_one_by_one),
 		cmocka_unit_test(test_refused_and_repeated),
+		cmocka_unit_test(test_what_a_node_had_is_adopted),
+		cmocka_unit_test(test_the_same_definition_is_no_other_version),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -282,6 +282,24 @@ static void test_a_change_that_restarts_nothing(void **state)
 		"         = #2 v2 ×2 0:n2@1v2 1:n1@2v2\n");
 }
 
+/* The same definition, anew: as any change, in turn. */
+static void test_a_restart_goes_one_by_one(void **state)
+{
+	struct bed *b = running(&surging, 3, 3);
+
+	(void)state;
+	assert_true(bed_do(b, SCHED_EVENT_RESTART));
+	assert_int_equal(b->value->now.version, 2);
+	assert_int_equal(b->value->fresh, 2);
+	wait_with(b, 20000, 3);
+	assert_int_equal(b->value->rollout.state, SCHED_ROLLOUT_IDLE);
+	for (size_t i = 0; i < b->value->n_slots; i++)
+		assert_int_equal(b->value->slots[i].version, 2);
+	assert_true(bed_do(b, SCHED_EVENT_STOP));
+	assert_false(bed_do(b, SCHED_EVENT_RESTART));
+	assert_string_equal(b->out.refused.text, "web is stopped; 'covey start web' starts it");
+}
+
 static void test_a_change_over_a_change(void **state)
 {
 	struct bed *b = running(&sparing, 3, 3);
@@ -320,6 +338,7 @@ int main(void)
 		cmocka_unit_test(test_another_zone_moves_what_is_elsewhere),
 		cmocka_unit_test(test_from_keep_to_leases_and_back),
 		cmocka_unit_test(test_a_change_that_restarts_nothing),
+		cmocka_unit_test(test_a_restart_goes_one_by_one),
 		cmocka_unit_test(test_a_change_over_a_change),
 	};
 

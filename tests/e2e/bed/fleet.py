@@ -2,6 +2,7 @@
 """Daemons, one on each host of a bed's network, each with its own data_dir, run_dir and parent of cgroups: started,
 killed, paused, asked. Whatever they leave is ended and removed with the fleet.
 """
+import contextlib
 import json
 import os
 import shutil
@@ -40,6 +41,18 @@ def wait_for(condition, what, bound_s=BOUND_S, each_s=0.02):
     return found
 
 
+def voters_of(members):
+    """How many vote where the cluster is to choose."""
+    return min(members - (members % 2 == 0), 5)
+
+
+def reap():
+    """All that ended and are ours, those that came to us among them."""
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0] != 0:
+            pass
+
+
 class Node:
     """One daemon. gossip: lines of that section, or None."""
 
@@ -57,7 +70,8 @@ class Node:
 
     def configure(self, gossip=None, more="", name=None):
         with open(os.path.join(self.dir, "coveyd.yaml"), "w", encoding="ascii") as f:
-            f.write(f"node: {{name: {name or self.name}, labels: {{host: {self.name}}}}}\ndata_dir: {self.dir}/data\nrun_dir: {self.run_dir}\n"
+            f.write(f"node: {{name: {name or self.name}, labels: {{host: {self.name}}}}}\n"
+                    f"data_dir: {self.dir}/data\nrun_dir: {self.run_dir}\n"
                     f"agents_dir: {self.dir}/agents.d\ncgroup: {{parent: {self.group}}}\n"
                     f"http: {{bind: 127.0.0.1:7948}}\n{more}")
             if gossip is not None:
@@ -182,13 +196,22 @@ class Fleet:
         return "join: [" + ", ".join(f"{x.address}:{PORT}" for x in self.nodes[:seeds]) + "]"
 
     def form(self, nodes=None, seeds=3, **more):
-        """Configures and starts them, founds on the first, and waits until all see all."""
+        """Configures and starts them, founds on the first, and waits until all see all, and as many vote as are to."""
         nodes = nodes or self.nodes
         for node in nodes:
             node.configure(gossip=self.gossip(node, seeds), **more)
         self.start(nodes)
         nodes[0].ask("init")
         self.wait_seen({node.name: "alive" for node in nodes}, nodes)
+        self.wait_voters(voters_of(len(nodes)), nodes)
+
+    def wait_voters(self, n, by=None):
+        """Until each of `by` knows of so many that vote, and of the same: their names."""
+        def agree():
+            seen = [sorted(node.cluster().get("voters", [])) for node in by or self.nodes]
+            return seen[0] if all(s == seen[0] for s in seen) and len(seen[0]) == n else None
+
+        return wait_for(agree, f"{n} voters")
 
     def wait_seen(self, states, by=None):
         """Until each of `by` sees these members in these states ("gone": not at all)."""
@@ -225,16 +248,11 @@ class Fleet:
         for node in self.nodes:
             if node.child and node.child.poll() is None:
                 node.resume()
-        left = [f"process {p} ({c})" for p, c in procs.kill_tree(os.getpid()).items()]
+        left = [f"process {p} ({c})" for p, c in procs.kill_tree(os.getpid(), reap=reap).items()]
         for node in self.nodes:
             if node.child:
                 node.child.wait(5)
-        while True:  # those that came to us
-            try:
-                if os.waitpid(-1, os.WNOHANG)[0] == 0:
-                    break
-            except ChildProcessError:
-                break
+        reap()
         for node in self.nodes:
             left += cgroups.remove(node.group)
         self.net.down()
@@ -254,6 +272,10 @@ class Fleet:
             for node in self.nodes:
                 if os.path.exists(node.log_path):
                     print(f"-- {node.name}:\n{node.log()[-2000:]}", file=sys.stderr)
+        odd = [f"{n.name}: {line}" for n in self.nodes if os.path.exists(n.log_path)
+               for line in n.log().splitlines() if "(null)" in line]
         shutil.rmtree(self.dir, ignore_errors=True)
+        if odd and fault is None:
+            raise FleetError(f"said without a text: {odd[0]}")
         if left and fault is None:
             raise FleetError(f"left behind: {', '.join(left[:5])}")

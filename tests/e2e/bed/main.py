@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs cases of tests/e2e/cases with real daemons on a network of namespaces: main.py --build DIR [CASE…]
 
-A case is a file with NODES, how many hosts it wants, and run(fleet), which raises when something is not as it must be.
+A case is a file with NODES, how many hosts it wants (or several such numbers: it is run with each), and run(fleet),
+which raises when something is not as it must be.
 Status 77 and a word of it where the host cannot.
 """
 import argparse
@@ -31,9 +32,14 @@ def names():
 def run(name, build):
     """Whether it passed."""
     case = importlib.import_module(name)
+    sizes = case.NODES if isinstance(case.NODES, tuple) else (case.NODES,)
+    return all([run_with(case, name if len(sizes) == 1 else f"{name} {n}", build, n) for n in sizes])
+
+
+def run_with(case, name, build, nodes):
     t0 = time.monotonic()
     try:
-        with Fleet(build, case.NODES) as fleet:
+        with Fleet(build, nodes) as fleet:
             case.run(fleet)
     except Exception:  # whatever a case stumbles over is its fault, told with its place
         traceback.print_exc()

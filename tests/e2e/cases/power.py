@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The power of all hosts goes at once. Those that come back first run what they kept, without a majority; what runs
+under a lease waits for one. With all back all runs, once, and nothing that was acknowledged is lost.
+"""
+from diary import LATE_NS, now
+from fleet import wait_for
+from work import Work
+
+NODES = (3, 5)
+
+
+def first(work, nodes, mine):
+    """Too few for a majority."""
+    work.power_on(*nodes)
+    for node in nodes:
+        node.wait_answers()
+        for replica in mine[node.name]["keep"]:
+            wait_for(lambda r=replica: work.diary(f"{r}-").running(r), f"{replica} on {node.name}")
+        assert not node.cluster()["quorum"], node.cluster()
+    at_ns = now()
+    said = nodes[0].refusal("scale", agent="keep", n=1)  # ten seconds: a lease would have come by then
+    assert "no majority of the voters has answered" in said, said
+    for node in nodes:
+        for replica in mine[node.name]["keep"]:
+            assert work.diary(f"{replica}-").running(replica), (replica, "does not run on")
+    early = [r for runs in work.diary("lease").replicas().values() for r in runs if r.first > at_ns - LATE_NS]
+    assert not early, ("without a majority", early)
+
+
+def run(fleet):
+    work, n = Work(fleet), len(fleet.nodes)
+    fleet.form()
+    work.apply(fleet.node(1), "keep", n)
+    work.apply(fleet.node(2), "lease", n, more="isolation: stop\n")
+    for node in fleet.nodes:
+        node.covey("scale", "keep", str(2 * n))
+        node.covey("scale", "keep", str(n))
+    placed = {name: work.wait_runs(fleet.node(1), name, n) for name in ("keep", "lease")}
+    mine = {x.name: {name: [r for r, at in placed[name].items() if at[0] == x.name] for name in placed} for x in fleet.nodes}
+    version = work.agent(fleet.node(1), "keep")["decision"]
+    at_ns = work.power_off(*fleet.nodes)
+    few = fleet.nodes[:n // 2]
+    first(work, few, mine)
+    work.power_on(*fleet.nodes[n // 2:])
+    for node in fleet.nodes:
+        node.wait_answers()
+    fleet.wait_seen({x.name: "alive" for x in fleet.nodes})
+    for node in fleet.nodes:
+        work.once(node, ("keep", "lease"), n)
+        assert work.agent(node, "keep")["decision"] >= version, (node.name, version)
+    diary = work.diary()
+    for runs in diary.replicas().values():
+        after = [r for r in runs if r.first > at_ns and r.replica.startswith("keep")]
+        assert len(after) <= 1 or len({(r.node, r.epoch) for r in after}) == len(after), ("started twice", after)
+    assert not [o for o in diary.overlaps() if o[0].replica.startswith("lease")], diary.overlaps()
+    assert not work.diary("lease").falls(), work.diary("lease").falls()

@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Real daemons decide together: replicas go over the nodes, wherever they are asked for; restarts of daemons move
+ * nothing; a node is drained; a singleton whose daemon hangs ends by its fuse and runs elsewhere; without a majority
+ * changes are refused. And what a node alone has had becomes the cluster's.
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "tests/lib/cluster_bed.h"
+#include "tests/lib/proc.h"
+
+#define WEB  "name: web\ncommand: [/bin/sleep, \"1000\"]\nreplicas: %d\nupdate: {min_healthy: 100ms}\n"
+#define ONLY "name: only\ncommand: [/bin/sleep, \"1000\"]\nkind: singleton\n"
+
+static struct cluster_bed bed;
+
+static int end(void **state)
+{
+	(void)state;
+	cluster_bed_done(&bed);
+	return 0;
+}
+
+static void has(const char *text, const char *part)
+{
+	if (!strstr(text, part))
+		fail_msg("'%s' is not in: %s", part, text);
+}
+
+static const msgpack_object *agent_at(size_t i, const char *name)
+{
+	char args[96];
+	const msgpack_object *reply, *agents;
+
+	(void)snprintf(args, sizeof(args), "agent=%s,brief=true", name);
+	reply = daemon_call(&bed.v[i], "status", args);
+	agents = reply && daemon_ok(reply) ? mp_get(mp_get(reply, "result"), "agents") : NULL;
+	return agents && agents->type == MSGPACK_OBJECT_ARRAY && agents->via.array.size == 1 ? agents->via.array.ptr
+											     : NULL;
+}
+
+static int64_t number(const msgpack_object *map, const char *key)
+{
+	int64_t v = -1;
+
+	return map && mp_get_int(map, key, &v, 0, INT64_MAX, NULL) == 0 ? v : -1;
+}
+
+/* Running replicas of it on a node, as node i sees it; node NULL: on all. */
+static int running_on(size_t i, const char *name, const char *node)
+{
+	const msgpack_object *a = agent_at(i, name), *v = a ? mp_get(a, "replicas") : NULL;
+	int n = 0;
+
+	for (uint32_t k = 0; v && k < v->via.array.size; k++) {
+		const msgpack_object *r = &v->via.array.ptr[k];
+
+		if (strcmp(daemon_text(r, "state"), "running") == 0)
+			n += !node || strcmp(daemon_text(r, "node"), node) == 0;
+	}
+	return n;
+}
+
+static bool all_run(const char *name, int replicas)
+{
+	for (size_t i = 0; i < bed.n; i++)
+		if (running_on(i, name, NULL) != replicas || number(agent_at(i, name), "desired") != replicas)
+			return false;
+	return true;
+}
+
+static void run_web(size_t i, int replicas)
+{
+	char text[256];
+
+	(void)snprintf(text, sizeof(text), WEB, replicas); /* fits */
+	daemon_run(&bed.v[i], text);
+}
+
+static bool is_draining(size_t i, const char *name)
+{
+	const msgpack_object *v = mp_get(mp_get(daemon_call(&bed.v[i], "nodes", NULL), "result"), "nodes");
+	bool draining = false;
+
+	for (uint32_t k = 0; v && k < v->via.array.size; k++)
+		if (strcmp(daemon_text(&v->via.array.ptr[k], "name"), name) == 0)
+			(void)mp_get_bool(&v->via.array.ptr[k], "draining", &draining, NULL); /* else it is not */
+	return draining;
+}
+
+/* Of one replica for each node, and all nodes tell the same. */
+static void they_are_placed(void)
+{
+	run_web(1, 3);
+	WAIT_UNTIL(all_run("web", 3), WAIT_BOUND_S);
+	for (size_t i = 0; i < bed.n; i++)
+		assert_int_equal(running_on(0, "web", bed.v[i].name), 1);
+	WAIT_UNTIL(strstr(daemon_text(mp_get(daemon_call(&bed.v[2], "voters", NULL), "result"), "text"), "3 voters"),
+		WAIT_BOUND_S);
+}
+
+static void any_node_takes_any_command(void)
+{
+	const msgpack_object *reply;
+
+	assert_true(daemon_ok(daemon_call(&bed.v[2], "scale", "agent=web,n=5")));
+	WAIT_UNTIL(all_run("web", 5), WAIT_BOUND_S);
+	assert_true(daemon_ok(daemon_call(&bed.v[0], "stop", "target=web")));
+	WAIT_UNTIL(all_run("web", 0), WAIT_BOUND_S);
+	assert_true(daemon_ok(daemon_call(&bed.v[1], "start", "target=web")));
+	WAIT_UNTIL(all_run("web", 5), WAIT_BOUND_S);
+	has(cluster_bed_refused(&bed, 0, "scale", "agent=wbe,n=2"), "there is no agent 'wbe'");
+	reply = daemon_call(&bed.v[0], "scale", "agent=web,n=4,op=once");
+	assert_true(daemon_ok(reply));
+	assert_true(daemon_ok(daemon_call(&bed.v[1], "scale", "agent=web,n=2,op=once"))); /* elsewhere: known there */
+	WAIT_UNTIL(all_run("web", 4), WAIT_BOUND_S);
+}
+
+static void a_daemon_that_is_killed_moves_nothing(void)
+{
+	struct daemon_replica was[4], is;
+	char id[16];
+
+	for (int k = 0; k < 4; k++) {
+		(void)snprintf(id, sizeof(id), "web.%d", k); /* fits; so below */
+		WAIT_UNTIL(daemon_replica(&bed.v[2], id, &was[k]) && was[k].pid > 0, WAIT_BOUND_S);
+	}
+	daemon_kill(&bed.v[1], SIGKILL);
+	assert_true(daemon_ok(daemon_call(&bed.v[2], "scale", "agent=web,n=5"))); /* a majority is left */
+	daemon_start(&bed.v[1]);
+	WAIT_UNTIL(cluster_bed_all_see(&bed, "alive alive alive"), WAIT_BOUND_S);
+	WAIT_UNTIL(all_run("web", 5), WAIT_BOUND_S);
+	for (int k = 0; k < 4; k++) {
+		(void)snprintf(id, sizeof(id), "web.%d", k);
+		assert_true(daemon_replica(&bed.v[2], id, &is));
+		assert_int_equal(is.pid, was[k].pid);
+		assert_int_equal(is.restarts, 0);
+	}
+	has(daemon_text(mp_get(daemon_call(&bed.v[1], "explain", "agent=web"), "result"), "agent"), "web");
+}
+
+/* In turn, wherever they run. */
+static void an_agent_is_restarted(void)
+{
+	struct daemon_replica was, is;
+
+	WAIT_UNTIL(daemon_replica(&bed.v[0], "web.1", &was) && was.pid > 0, WAIT_BOUND_S);
+	assert_true(daemon_ok(daemon_call(&bed.v[2], "restart", "target=web")));
+	WAIT_UNTIL(daemon_replica(&bed.v[0], "web.1", &is) && is.pid > 0 && is.pid != was.pid, WAIT_BOUND_S);
+	WAIT_UNTIL(all_run("web", 5), WAIT_BOUND_S);
+}
+
+static void a_node_is_drained(void)
+{
+	has(cluster_bed_does(&bed, 0, "drain", "node=n3"), "n3 drains");
+	WAIT_UNTIL(running_on(0, "web", "n3") == 0 && all_run("web", 5), WAIT_BOUND_S);
+	assert_true(is_draining(1, "n3") && !is_draining(1, "n2"));
+	has(cluster_bed_refused(&bed, 0, "drain", "node=n9"), "there is no node 'n9'");
+	has(cluster_bed_does(&bed, 2, "undrain", "node=n3"), "n3 takes work again");
+	assert_true(daemon_ok(daemon_call(&bed.v[1], "remove", "agent=web")));
+	WAIT_UNTIL(!agent_at(0, "web") && !agent_at(1, "web") && !agent_at(2, "web"), WAIT_BOUND_S);
+}
+
+/* What its daemon does not renew, its fuse ends; the others wait for that. */
+static void a_singleton_has_one_place(void)
+{
+	struct daemon_replica r;
+	size_t at = 0, other;
+	int pid;
+
+	daemon_run(&bed.v[0], ONLY);
+	while (at < bed.n && running_on(0, "only", bed.v[at].name) == 0)
+		at++;
+	assert_in_range(at, 0, bed.n - 1);
+	other = (at + 1) % bed.n;
+	WAIT_UNTIL(daemon_replica(&bed.v[other], "only.0", &r) && r.pid > 0, WAIT_BOUND_S);
+	pid = r.pid;
+	assert_int_equal(kill(bed.v[at].pid, SIGSTOP), 0);
+	WAIT_UNTIL(
+		running_on(other, "only", NULL) == 1 && running_on(other, "only", bed.v[at].name) == 0, WAIT_BOUND_S);
+	assert_false(proc_lives(pid));
+	assert_int_equal(kill(bed.v[at].pid, SIGCONT), 0);
+	WAIT_UNTIL(cluster_bed_all_see(&bed, "alive alive alive"), WAIT_BOUND_S);
+	WAIT_UNTIL(all_run("only", 1), WAIT_BOUND_S);
+	assert_true(daemon_ok(daemon_call(&bed.v[at], "remove", "agent=only")));
+}
+
+static void without_a_majority_nothing_is_decided(void)
+{
+	daemon_kill(&bed.v[1], SIGKILL);
+	daemon_kill(&bed.v[2], SIGKILL);
+	WAIT_UNTIL(cluster_bed_all_see(&bed, "alive dead dead"), WAIT_BOUND_S);
+	has(cluster_bed_refused(&bed, 0, "scale", "agent=web,n=1"), "no majority of the voters is there");
+	has(daemon_text(daemon_apply(&bed.v[0], "name: web\ncommand: [/bin/sleep, \"1\"]\n"), "error"), " are missing");
+	assert_true(daemon_ok(daemon_call(&bed.v[0], "status", NULL)));
+	daemon_start(&bed.v[1]);
+	WAIT_UNTIL(strcmp(cluster_bed_state(&bed, 0, "n2"), "alive") == 0, WAIT_BOUND_S);
+	run_web(0, 2);
+}
+
+/* One story: each step goes on from the one before. */
+static void test_three_daemons_decide(void **state)
+{
+	(void)state;
+	cluster_bed_init(&bed, 3, NULL);
+	cluster_bed_form(&bed);
+	they_are_placed();
+	any_node_takes_any_command();
+	a_daemon_that_is_killed_moves_nothing();
+	an_agent_is_restarted();
+	a_node_is_drained();
+	a_singleton_has_one_place();
+	without_a_majority_nothing_is_decided();
+}
+
+static void test_what_a_node_alone_has_becomes_the_clusters(void **state)
+{
+	char gossip[512];
+	int pid;
+
+	(void)state;
+	cluster_bed_init(&bed, 2, NULL);
+	memcpy(gossip, bed.v[0].extra, sizeof(gossip));
+	bed.v[0].extra[0] = '\0';
+	daemon_start(&bed.v[0]);
+	daemon_run(&bed.v[0], "name: web\ncommand: [/bin/sleep, \"1000\"]\n");
+	pid = daemon_pid_of(&bed.v[0], "web.0");
+	daemon_kill(&bed.v[0], SIGTERM);
+	memcpy(bed.v[0].extra, gossip, sizeof(gossip));
+	daemon_start(&bed.v[0]);
+	assert_int_equal(daemon_pid_of(&bed.v[0], "web.0"), pid);
+	daemon_start(&bed.v[1]);
+	has(cluster_bed_does(&bed, 0, "init", NULL), "n1 founded cluster ");
+	WAIT_UNTIL(running_on(1, "web", "n1") == 1, WAIT_BOUND_S);
+	WAIT_UNTIL(number(agent_at(1, "web"), "decision") > 0, WAIT_BOUND_S);
+	assert_true(daemon_ok(daemon_call(&bed.v[1], "scale", "agent=web,n=2")));
+	WAIT_UNTIL(all_run("web", 2), WAIT_BOUND_S);
+	assert_int_equal(daemon_pid_of(&bed.v[0], "web.0"), pid);
+	daemon_kill(&bed.v[0], SIGKILL);
+	daemon_start(&bed.v[0]);
+	WAIT_UNTIL(all_run("web", 2), WAIT_BOUND_S);
+	assert_int_equal(daemon_pid_of(&bed.v[0], "web.0"), pid);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_teardown(test_three_daemons_decide, end),
+		cmocka_unit_test_teardown(test_what_a_node_alone_has_becomes_the_clusters, end),
+	};
+
+	daemon_need_root();
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
