@@ -86,7 +86,7 @@ static void route(struct council *c, const struct registers_out *out)
 
 static void arm(struct council *c)
 {
-	int64_t at = c->ended ? DEADLINE_NEVER : MIN(agree_deadline_ms(c->a), holding_deadline_ms(&c->hold));
+	int64_t at = c->ended ? DEADLINE_NEVER : MIN(agree_deadline_ms(c->a), holding_deadline_ms(&c->hold)), now;
 
 	if (at == c->armed_ms && ev_is_active(&c->timer))
 		return;
@@ -95,7 +95,8 @@ static void arm(struct council *c)
 	if (at == DEADLINE_NEVER)
 		return;
 	ev_now_update(c->n->loop);
-	ev_timer_set(&c->timer, (double)MAX(at - node_now(c->n).mono_ms, (int64_t)0) / 1e3, 0.);
+	now = node_now(c->n).mono_ms;
+	ev_timer_set(&c->timer, (double)(MAX(at, now) - now) / 1e3, 0.); /* INT64_MIN: at once */
 	ev_timer_start(c->n->loop, &c->timer);
 }
 

@@ -143,6 +143,7 @@ void council_hold_turn(struct council *c);
 
 /* ---- council_view.c ---- */
 
+/* The view is borrowed until the next one is made: by this, by council_pending, or by a step. */
 bool council_view(void *ctx, const char *agent, struct sched_view *ret);
 const struct sched_spec *council_spec(void *ctx, struct msg_bytes text, struct err *e);
 bool council_same_run(void *ctx, struct msg_bytes was, struct msg_bytes text);

@@ -35,23 +35,23 @@ static void add_line(void *ctx, const struct sched_decision *of, const char *tex
 	l->n++;
 }
 
-static void pack_summary(struct council *c, struct mp_writer *w, const char *agent, const struct register_agent *r,
-	const struct ballot *ballot, const struct sched_view *view)
+/* pending: the first reason, "" without one. */
+static void pack_summary(struct mp_writer *w, const char *agent, const struct register_agent *r,
+	const struct ballot *ballot, const struct sched_view *view, const char *pending)
 {
 	const char *state = r->v.removed ? "removed" : r->v.stopped ? "stopped" : "wanted";
 	struct sched_node node = register_node_of(&ballot->node);
-	char by[SCHED_NAME_TEXT_MAX], text[512], why[256];
-	bool pends = *council_pending(c, agent, why, sizeof(why));
+	char by[SCHED_NAME_TEXT_MAX], text[512];
 
-	mp_array(w, pends ? 2 : 1);
+	mp_array(w, *pending ? 2 : 1);
 	(void)snprintf(text, sizeof(text),
 		"%s is %s: %" PRId64 " replicas, version %" PRIu32 ", by decision %" PRIu64
 		", chosen at ballot %" PRIu64 " of %s; its rollout is %s.",
 		agent, state, r->v.desired, r->v.now.version, r->v.number, ballot->counter,
 		sched_name_of(view, node, by), sched_rollout_name(r->v.rollout.state)); /* fits; so below */
 	mp_str(w, text);
-	(void)snprintf(text, sizeof(text), "A replica is pending: %s.", why);
-	if (pends)
+	(void)snprintf(text, sizeof(text), "A replica is pending: %s.", pending);
+	if (*pending)
 		mp_str(w, text);
 }
 
@@ -64,10 +64,14 @@ bool report_explain_decided(struct node *n, struct control_request *rq, const st
 	struct msg_bytes value;
 	struct ballot ballot;
 	struct mp_writer w;
+	char pending[256];
 	struct err e;
 
-	if (!n->council || !a->decided || !council_get(n->council, a->name, &ballot, &value) ||
-		!council_view(n->council, a->name, &view) || register_agent_read(&r, &council_mem, value, &e) < 0)
+	if (!n->council || !a->decided)
+		return false;
+	(void)council_pending(n->council, a->name, pending, sizeof(pending)); /* first: it makes a view anew */
+	if (!council_get(n->council, a->name, &ballot, &value) || !council_view(n->council, a->name, &view) ||
+		register_agent_read(&r, &council_mem, value, &e) < 0)
 		return false;
 	l.view = &view;
 	mp_writer_init(&l.w, &l.b);
@@ -77,7 +81,7 @@ bool report_explain_decided(struct node *n, struct control_request *rq, const st
 	mp_key_int(&w, "format", 1);
 	mp_key_str(&w, "agent", a->name);
 	mp_str(&w, "text");
-	pack_summary(n->council, &w, a->name, &r, &ballot, &view);
+	pack_summary(&w, a->name, &r, &ballot, &view, pending);
 	mp_str(&w, "replicas");
 	report_pack_replicas(&w, a);
 	mp_str(&w, "decisions");

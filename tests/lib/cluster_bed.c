@@ -133,6 +133,23 @@ bool cluster_bed_all_see(struct cluster_bed *b, const char *states)
 	return true;
 }
 
+/* What every node has told of itself has come to every node: each counts as a place for work from then on. */
+static bool all_know_all(struct cluster_bed *b)
+{
+	for (size_t i = 0; i < b->n; i++) {
+		const msgpack_object *v = nodes(b, i);
+
+		for (uint32_t k = 0; v && k < v->via.array.size; k++) {
+			const msgpack_object *capacity = mp_get(&v->via.array.ptr[k], "capacity");
+			const msgpack_object *memory = capacity ? mp_get(capacity, "memory_bytes") : NULL;
+
+			if (!memory || memory->type == MSGPACK_OBJECT_NIL)
+				return false;
+		}
+	}
+	return true;
+}
+
 void cluster_bed_form(struct cluster_bed *b)
 {
 	char states[CLUSTER_BED_MAX * 6 + 1] = "";
@@ -145,6 +162,7 @@ void cluster_bed_form(struct cluster_bed *b)
 		WAIT_UNTIL(daemon_call(&b->v[i], "version", NULL), WAIT_BOUND_S);
 	(void)cluster_bed_does(b, 0, "init", NULL); /* it is done, or the test has failed */
 	WAIT_UNTIL(cluster_bed_all_see(b, states), WAIT_BOUND_S);
+	WAIT_UNTIL(all_know_all(b), WAIT_BOUND_S);
 }
 
 bool cluster_bed_told(struct cluster_bed *b, size_t i, const char *kind, const char *part, const char *other)

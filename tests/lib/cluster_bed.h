@@ -24,7 +24,7 @@ void cluster_bed_init(struct cluster_bed *b, size_t n, struct pki_bed *pki);
 void cluster_bed_done(struct cluster_bed *b);
 /* Writes node i's part of the configuration anew. join NULL: the list of all. authority: of its certificate. */
 void cluster_bed_configure(struct cluster_bed *b, size_t i, const char *join, const char *authority);
-/* Starts all, founds the cluster on n1, and waits until everyone sees everyone. */
+/* Starts all, founds the cluster on n1, and waits until everyone sees everyone, and what they told of themselves. */
 void cluster_bed_form(struct cluster_bed *b);
 /* Whether those that run see n1, n2, … as these words say, one each: "alive dead -"; -: not listed. */
 bool cluster_bed_all_see(struct cluster_bed *b, const char *states);
