@@ -18,6 +18,7 @@ libsim_a_SOURCES = \
 	%D%/node.c \
 	%D%/node.h \
 	%D%/node_edge.c \
+	%D%/node_prime.c \
 	%D%/node_priv.h \
 	%D%/oracle.c \
 	%D%/oracle.h \

@@ -27,10 +27,11 @@ static const char usage[] =
 	"                 [--mutant Mn]                    rule of theirs\n"
 	"--first ends with the first seed that fails.\n"
 	"       covey-sim --scenario NAME [--nodes N] [--seed S] [--minutes M] [--trials T] [--profile P] [--tls] "
-	"[--json]\n"
+	"[--primed] [--json]\n"
 	"       covey-sim --list\n"
 	"--seeds runs so many seeds from S on, --seconds as many as take so long. Without --nodes each seed of a swarm "
 	"draws from 2 to 8.\n"
+	"--primed: the cluster was together before: each knows of all at the start, and dials its links.\n"
 	"Ends with 0: all was as it must be and within its bars; 1: not; 2: wrong usage.\n";
 
 struct command {
@@ -185,6 +186,9 @@ static int take(struct command *c, int option, const char *v)
 	case 'T':
 		c->run.tls = true;
 		return 0;
+	case 'P':
+		c->run.primed = true;
+		return 0;
 	case 'v':
 		c->run.live = stderr;
 		return 0;
@@ -211,10 +215,10 @@ static int options(struct command *c, int argc, char **argv)
 		{"profile", required_argument, NULL, 'p'}, {"faults", required_argument, NULL, 'f'},
 		{"scenario", required_argument, NULL, 'S' + 128}, {"check", required_argument, NULL, 'k'},
 		{"trials", required_argument, NULL, 't'}, {"tls", no_argument, NULL, 'T'},
-		{"trace", no_argument, NULL, 'v'}, {"json", no_argument, NULL, 'j'}, {"list", no_argument, NULL, 'l'},
-		{"cluster", no_argument, NULL, 'c'}, {"agents", required_argument, NULL, 'a'},
-		{"mutant", required_argument, NULL, 'M'}, {"first", no_argument, NULL, '1'},
-		{"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
+		{"primed", no_argument, NULL, 'P'}, {"trace", no_argument, NULL, 'v'}, {"json", no_argument, NULL, 'j'},
+		{"list", no_argument, NULL, 'l'}, {"cluster", no_argument, NULL, 'c'},
+		{"agents", required_argument, NULL, 'a'}, {"mutant", required_argument, NULL, 'M'},
+		{"first", no_argument, NULL, '1'}, {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
 	int option, rc = 0;
 
 	while (!rc && (option = getopt_long(argc, argv, "", longs, NULL)) != -1)
@@ -249,6 +253,8 @@ static void how_to_repeat(const struct run *r, FILE *to)
 		(void)fprintf(to, " --trials %u", r->trials);
 	if (r->tls)
 		(void)fputs(" --tls", to);
+	if (r->primed)
+		(void)fputs(" --primed", to);
 }
 
 static void tell(const struct command *c, const struct run *r, bool ok, double took_s)
@@ -257,14 +263,15 @@ static void tell(const struct command *c, const struct run *r, bool ok, double t
 
 	if (c->json) {
 		(void)printf("{\"ok\": %s, \"scenario\": \"%s\", \"seed\": %" PRIu64 ", \"nodes\": %" PRIu32
-			     ", \"profile\": \"%s\", \"faults\": \"%s\", \"virtual_s\": %.3f, \"real_s\": %.3f, "
+			     ", \"primed\": %s, \"profile\": \"%s\", \"faults\": \"%s\", \"virtual_s\": %.3f, "
+			     "\"real_s\": %.3f, "
 			     "\"steps\": %" PRIu64 ", \"messages\": %" PRIu64 ", \"figures\": ",
 			ok && within ? "true" : "false",
 			r->scenario ? r->scenario
 			: r->whole  ? "cluster"
 				    : "faults",
-			r->seed, r->nodes, profile_name(r->profile), r->faults_text, r->virtual_s, took_s, r->steps,
-			r->msgs);
+			r->seed, r->nodes, r->primed ? "true" : "false", profile_name(r->profile), r->faults_text,
+			r->virtual_s, took_s, r->steps, r->msgs);
 		figures_json(&r->figures, stdout);
 		(void)puts("}");
 	} else {

@@ -22,6 +22,7 @@ void node_due(struct sim_node *n);				    /* its timer */
 void node_chore(struct sim_node *n);				    /* it ends, or begins again with a higher boot */
 
 bool node_start(struct sim_node *n, bool founds); /* its process begins, with the next boot */
+void node_prime_all(struct sim *s);		  /* all begin, and each knows of all (node_prime.c) */
 bool node_kill(struct sim_node *n);		  /* as by SIGKILL */
 bool node_stop(struct sim_node *n);		  /* as by SIGSTOP */
 bool node_go_on(struct sim_node *n);

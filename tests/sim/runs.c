@@ -56,8 +56,11 @@ int64_t runs_wait(struct sim *s, int64_t within_us, bool (*done)(struct sim *s, 
 
 bool runs_together(struct sim *s, int64_t over_us, int64_t within_us)
 {
-	(void)node_start(&s->nodes[0], true);
-	for (uint32_t i = 1; i < s->o.nodes; i++) {
+	if (s->o.primed)
+		node_prime_all(s);
+	else
+		(void)node_start(&s->nodes[0], true);
+	for (uint32_t i = 1; i < s->o.nodes && !s->o.primed; i++) {
 		if (over_us)
 			(void)sim_run(s, over_us * i / s->o.nodes, NULL, NULL);
 		(void)node_start(&s->nodes[i], false);
@@ -191,6 +194,7 @@ bool runs_go(struct run *r)
 	o.quiet = o.nodes > 64;
 	o.check_every = r->check_set ? r->check_every : o.nodes <= 32 ? 1 : o.nodes * 4;
 	o.whole = r->whole;
+	o.primed = r->primed;
 	sim_init(s, &o);
 	if (r->whole) {
 		s->whole = whole_run_new(s, r->seed, r->agents);

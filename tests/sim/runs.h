@@ -15,6 +15,7 @@ struct run {
 	double minutes;
 	enum gossip_profile_id profile;
 	bool tls;
+	bool primed;	      /* a cluster that was together: each knows of all at the start */
 	bool whole;	      /* nodes, not gossip cores alone */
 	int mutant;	      /* the rule that is left out; 0: none */
 	uint32_t agents;      /* of whole nodes; 0: the seed draws */

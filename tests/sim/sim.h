@@ -102,7 +102,8 @@ struct sim_options {
 	uint32_t check_every; /* gossip_check after each so many steps; 0: never */
 	bool quiet;	      /* no line a message in the story */
 	FILE *live;
-	bool whole; /* nodes are whole (whole.h), else gossip cores */
+	bool primed; /* each node knows of all at the start */
+	bool whole;  /* nodes are whole (whole.h), else gossip cores */
 };
 
 struct sim {
