@@ -111,19 +111,35 @@ static void hear(struct registers *r, const struct msg_key *key, const struct ba
 	k->tries = 0;
 }
 
+/* A ballot has one value: who has accepted that one need not read what it is. False: it is to be read. */
+static bool has_it(struct registers *r, const struct msg_key *key, const struct ballot *ballot)
+{
+	struct acceptor_image image;
+
+	if (!acceptor_get(r->acceptor, key, &image) || ballot_cmp(&image.accepted, ballot) != 0)
+		return false;
+	registers_learn(r, key, ballot, image.value);
+	return true;
+}
+
 void registers_heard(struct registers *r, const struct msg_key *key, const struct ballot *ballot)
 {
 	struct known *k = find_or_add(r, key);
 
-	if (k)
-		k->said = *ballot_max(&k->said, ballot);
-	hear(r, key, ballot, r->now.mono_ms);
+	if (!k)
+		return;
+	k->said = *ballot_max(&k->said, ballot);
+	if (!has_it(r, key, ballot))
+		hear(r, key, ballot, r->now.mono_ms);
 }
 
 void registers_accepted(struct registers *r, const struct msg_key *key, const struct ballot *ballot)
 {
+	const struct known *k = keyed_find(&r->known, key);
 	int i = quorum_index(&r->cfg, &r->source.node);
 
+	if (k && r->outs && ballot_cmp(&k->said, ballot) == 0 && has_it(r, key, ballot))
+		return;
 	if (!ballot_is_zero(ballot))
 		hear(r, key, ballot, r->now.mono_ms + ACCEPTED_MS + (int64_t)MAX(i, 0) * ACCEPTED_STEP_MS);
 }

@@ -107,6 +107,8 @@ static void test_leave_and_forget_shrink(void **state)
 	rootbed_crash(3);
 	abed_run(1000);
 	abed_answered(rootbed_about(4, AGREE_ROOT_FORGET, 3, NULL), AGREE_DONE, "");
+	for (int ms = 0; rootbed_is_voter(3) && ms < 10000; ms += 100)
+		abed_run(100); /* that all know of it comes before that it votes no more */
 	rootbed_become(3, 10000);
 	assert_string_equal(rootbed_who_votes(), "012");
 	rootbed_crash(2);

@@ -186,6 +186,27 @@ static void test_what_nobody_tells(void **state)
 	rbed_free(b);
 }
 
+/* A ballot has one value: a voter that has accepted it has it, and reads only where word came sooner than the value.
+ * Who does not vote reads. */
+static void test_who_has_accepted_it_need_not_read(void **state)
+{
+	struct rbed *b = rbed_new(6, 4);
+	size_t reads[4] = {0};
+
+	(void)state;
+	vote(b, 0, "012");
+	for (int i = 0; i < 20; i++) {
+		assert_true(rbed_put(b, 0, i % RBED_KEYS) != 0);
+		while (!settled(b)) {
+			rbed_run(b, 1);
+			for (int k = 1; k < 4; k++)
+				reads[k] += registers_under_way(b->v[k].r) > 0;
+		}
+	}
+	assert_true(reads[1] + reads[2] < reads[3]);
+	rbed_free(b);
+}
+
 static void test_what_is_refused(void **state)
 {
 	struct rbed *b = rbed_new(5, 2);
@@ -346,6 +367,7 @@ int main(void)
 		cmocka_unit_test(test_voters_move_on),
 		cmocka_unit_test(test_voters_change_meanwhile),
 		cmocka_unit_test(test_what_nobody_tells),
+		cmocka_unit_test(test_who_has_accepted_it_need_not_read),
 		cmocka_unit_test(test_what_is_refused),
 		cmocka_unit_test(test_who_cannot_write_is_not_made_a_voter),
 		cmocka_unit_test(test_without_a_quorum),
