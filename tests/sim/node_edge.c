@@ -187,6 +187,7 @@ static void outs_done(struct sim_node *n)
 			event(n, o);
 			break;
 		case GOSSIP_OUT_CHANGED: /* oracle_stepped looks */
+		case GOSSIP_OUT_REACH:	 /* no answer: as of a host that is lost */
 			break;
 		case GOSSIP_OUT_MAX:
 			assert(false);
