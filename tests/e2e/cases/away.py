@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A daemon that is killed, or stands still, while its host is up. What runs there runs on, and nothing of it moves before
-failover_grace; then it does. The daemon that is back goes on with the same processes. What runs under a lease is ended
-in time and runs elsewhere, never twice.
+"""A daemon that is killed, or stands still, while its host is up. What runs there runs on, and nothing of it moves
+before failover_grace; then it does. The daemon that is back goes on with the same processes. What runs under a lease
+is ended in time and runs elsewhere, never twice.
 """
 from diary import now
 from work import Work
