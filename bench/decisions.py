@@ -199,7 +199,8 @@ def kill(n):
         for what, text in (("kill", ""), ("kill-leader", "leader "), ("kill-follower", "follower ")):
             mine = res.of(f"{what}-{n}", name)
             if mine:
-                found.append(f"{text}{rows.figure(median(mine))} ms (worst {rows.figure(max(mine))}; {len(mine)} kills)")
+                found.append(f"{text}{rows.figure(median(mine))} ms (worst {rows.figure(max(mine))}; "
+                             f"{len(mine)} kills)")
         return ", ".join(found)
 
     return cell

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""As much of gRPC as a client needs that calls one method after the other: HTTP/2 with frames of its own making, so that
-etcd is asked as directly as covey is (control.py), and neither by a library that the other has not.
+"""As much of gRPC as a client needs that calls one method after the other: HTTP/2 with frames of its own making, so
+that etcd is asked as directly as covey is (control.py), and neither by a library that the other has not.
 
 Headers are written as literals and answered ones are not read: a call that succeeded has DATA, one that failed has not.
 """
