@@ -69,10 +69,12 @@ static struct asked *ask(struct node *n, struct control_request *rq, const msgpa
 	struct err e = {.text = "out of memory"};
 	struct op *op = NULL;
 
-	if (k && mp_get_strz(args, "op", id, sizeof(id), &e) == 0 && !council_fault(n->council, fault, sizeof(fault)))
-		op = ops_new(n, id, goal);
-	else if (k && !*e.text)
-		(void)err_set(&e, -ENOTCONN, "nothing was changed: %s", fault); /* it is read from there */
+	if (k && mp_get_strz(args, "op", id, sizeof(id), &e) == 0) {
+		if (council_fault(n->council, fault, sizeof(fault)))
+			(void)err_set(&e, -ENOTCONN, "nothing was changed: %s", fault); /* it is read from there */
+		else
+			op = ops_new(n, id, goal);
+	}
 	if (!op) {
 		control_refuse(rq, "refused", "%s", e.text);
 		free(k);
