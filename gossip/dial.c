@@ -36,6 +36,11 @@ static const char *address_of(const struct member *m)
 	return m->record->text + m->record->name_n + 1;
 }
 
+const char *dial_address(const struct member *m)
+{
+	return can_dial(m) ? address_of(m) : NULL;
+}
+
 static struct dial *find(struct gossip *g, uint64_t id)
 {
 	for (uint32_t i = 0; i < DIALS_MAX; i++)

@@ -324,6 +324,9 @@ static void dispatch(struct gossip *g, const struct gossip_in *in)
 	case GOSSIP_IN_FORGET:
 		forget(g, in->id);
 		break;
+	case GOSSIP_IN_REACHED:
+		watch_reached(g, in->id);
+		break;
 	case GOSSIP_IN_VOTERS:
 		take_voters(g, in);
 		break;

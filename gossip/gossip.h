@@ -70,6 +70,7 @@ enum gossip_in_type {
 	GOSSIP_IN_VOTERS,      /* ids: direct links to these too */
 	GOSSIP_IN_KNOCK,       /* address: one called that waits to be let in, as we do */
 	GOSSIP_IN_VISIT,       /* ids: and to these, at once, until the next such input: they are asked something */
+	GOSSIP_IN_REACHED,     /* id: its host has answered what OUT_REACH asked for */
 	GOSSIP_IN_MAX
 };
 
@@ -93,7 +94,7 @@ struct gossip_in {
 	struct gossip_str key, value;	    /* SET; borrowed for the call */
 	bool removed;
 	struct gossip_str address; /* KNOCK; borrowed for the call */
-	uint64_t id;		   /* FORGET */
+	uint64_t id;		   /* FORGET, REACHED */
 	const uint64_t *ids;	   /* VOTERS, VISIT; borrowed for the call */
 	size_t n_ids;		   /* those beyond GOSSIP_VOTERS_MAX, GOSSIP_VISITS_MAX are not used */
 };
@@ -104,6 +105,8 @@ enum gossip_out_type {
 	GOSSIP_OUT_CLOSE,   /* link, why: once what is already in the edge is flushed; answered by LINK_DOWN */
 	GOSSIP_OUT_EVENT,   /* something people want to read */
 	GOSSIP_OUT_CHANGED, /* what is known of members or their maps changed: see gossip_change_next */
+	/* id, address: whether its host answers a connection at all, taken or refused; answered by REACHED, or not. */
+	GOSSIP_OUT_REACH,
 	GOSSIP_OUT_MAX
 };
 
@@ -171,8 +174,8 @@ struct gossip_out {
 	enum gossip_out_type type;
 	uint32_t link, dial;
 	enum gossip_close why;
-	const char *address; /* DIAL: ended by a NUL, borrowed until the next step */
-	uint64_t id;	     /* DIAL; EVENT: the subject (0: none) */
+	const char *address; /* DIAL, REACH: ended by a NUL, borrowed until the next step */
+	uint64_t id;	     /* DIAL, REACH; EVENT: the subject (0: none) */
 	enum gossip_event event;
 	enum gossip_state state_was;
 	uint8_t n_by; /* of all; the first ones are in by */

@@ -166,6 +166,7 @@ struct watch {
 	uint8_t asked, answered, rounds;
 	bool deputy;
 	bool short_link; /* the last one that was lost */
+	bool reached;	 /* its host answers, while it says nothing */
 };
 
 struct relay {
@@ -391,6 +392,7 @@ bool links_usable(const struct link *l); /* up, and not about to be closed */
 /* dial.c */
 /* After pause_ms; -1: as it is done between the two ends of a pair. */
 void dial_want(struct gossip *g, const struct member *m, int64_t pause_ms);
+const char *dial_address(const struct member *m); /* NULL: it cannot be dialled */
 void dial_wanted_begin(struct gossip *g);
 void dial_wanted_end(struct gossip *g);
 void dial_answered(struct gossip *g, uint32_t token, uint64_t id); /* a link came of it */
@@ -419,6 +421,7 @@ void watch_rewire(struct gossip *g);
 void watch_heard(struct gossip *g, uint32_t member);
 void watch_hears(struct gossip *g); /* somebody, after nobody */
 void watch_refused(struct gossip *g, uint32_t member);
+void watch_reached(struct gossip *g, uint64_t id);
 void watch_answer(struct gossip *g, const struct gossip_msg_probe *p);
 void watch_late(struct gossip *g, int64_t late_ms);
 void watch_beat(struct gossip *g);

@@ -127,8 +127,14 @@ void watch_heard(struct gossip *g, uint32_t member)
 		return;
 	w->heard_ms = MAX(w->heard_ms, g->now.mono_ms);
 	w->refused_ms = 0;
+	w->reached = false;
 	if (w->state == WATCH_PROBING)
 		move(w, WATCH_GOOD);
+}
+
+static bool host_is_up(const struct watch *w)
+{
+	return w->refused_ms != 0 || w->reached;
 }
 
 static void say(struct gossip *g, const struct watch *w)
@@ -136,7 +142,7 @@ static void say(struct gossip *g, const struct watch *w)
 	struct member *m = members_at(g, w->member);
 	struct gossip_msg_state s = {.id = m->id, .incarnation = m->inc, .n_accusers = 1};
 
-	s.accusers[0] = (struct gossip_accuser){.id = g->id, .host_up = w->refused_ms != 0};
+	s.accusers[0] = (struct gossip_accuser){.id = g->id, .host_up = host_is_up(w)};
 	(void)state_merge(g, m, &s, FROM_NONE); /* when dead already it brings nothing */
 }
 
@@ -156,7 +162,7 @@ static void accuse(struct gossip *g, struct watch *w)
 {
 	struct event *e = gossip_event(g, GOSSIP_EVENT_ACCUSED, w->id);
 
-	e->host_up = w->refused_ms != 0;
+	e->host_up = host_is_up(w);
 	e->number = (uint64_t)MAX(g->now.mono_ms - w->heard_ms, 0);
 	if (w->asked > 0 && w->answered == 0 && g->now.mono_ms - g->heard_ms > g->profile->probe_ms) {
 		g->health = MIN(g->health + 1, HEALTH_MAX); /* nobody said a word: it may be us */
@@ -169,6 +175,30 @@ static void accuse(struct gossip *g, struct watch *w)
 	say(g, w);
 }
 
+/* A daemon that stands still has a host that takes connections for it: its work runs on there. */
+static void reach(struct gossip *g, const struct watch *w)
+{
+	const char *address = dial_address(members_at(g, w->member));
+	struct gossip_out *out = address && w->refused_ms == 0 ? gossip_emit(g, GOSSIP_OUT_REACH) : NULL;
+
+	if (!out)
+		return; /* no place: then it is not known */
+	out->id = w->id;
+	out->address = address;
+}
+
+void watch_reached(struct gossip *g, uint64_t id)
+{
+	uint32_t member = members_index(g, id);
+	struct watch *w = member == MEMBER_NONE ? NULL : find(g, member);
+
+	if (!w || w->state == WATCH_GOOD || host_is_up(w))
+		return;
+	w->reached = true;
+	if (w->state == WATCH_ACCUSED)
+		say(g, w);
+}
+
 static void probe(struct gossip *g, struct watch *w, int64_t until_ms)
 {
 	move(w, WATCH_PROBING);
@@ -178,7 +208,9 @@ static void probe(struct gossip *g, struct watch *w, int64_t until_ms)
 	w->nonce = w->first_nonce = ++g->nonce;
 	w->rounds = 1;
 	w->answered = 0;
+	w->reached = false;
 	w->asked = probe_ask(g, w);
+	reach(g, w);
 }
 
 /* Other relays; the answers of the first ones count as well when they come after all. */
@@ -189,6 +221,7 @@ static void probe_again(struct gossip *g, struct watch *w)
 	w->nonce = ++g->nonce;
 	w->rounds++;
 	w->asked = probe_ask(g, w);
+	reach(g, w);
 }
 
 /* Are we among those of its observers that may accuse early: enough to make it suspect, too few to make it dead? */
@@ -399,6 +432,7 @@ static void begin_again(struct gossip *g, struct watch *w)
 	move(w, WATCH_GOOD);
 	w->heard_ms = MAX(w->heard_ms, g->now.mono_ms);
 	w->refused_ms = 0;
+	w->reached = false;
 }
 
 static void run(struct gossip *g, struct watch *w)

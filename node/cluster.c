@@ -83,6 +83,9 @@ static void route(struct cluster *c, const struct gossip_out *out)
 	case GOSSIP_OUT_CHANGED:
 		c->changed = true;
 		break;
+	case GOSSIP_OUT_REACH:
+		cluster_reach(c, out->id, out->address);
+		break;
 	case GOSSIP_OUT_MAX:
 		break;
 	}
@@ -335,6 +338,7 @@ void cluster_halt(struct cluster *c)
 	cluster_link_release(c, false);
 	for (uint32_t i = 0; i < GOSSIP_LINKS_MAX; i++)
 		cluster_register_drop(c, i);
+	cluster_reach_end(c);
 	transport_close(c->t);
 	gossip_free(c->g);
 	pki_unref(c->pki);

@@ -13,6 +13,7 @@
  *	cluster_seen.c   since when members are as they are; whom to dial after a restart
  *	cluster_tls.c    certificates
  *	cluster_fetch.c  questions to other members and theirs to us (fetch.h)
+ *	cluster_reach.c  whether the host of one that says nothing is up
  *	cluster_register.c  register messages to and from them (parcel.h)
  *	cluster_share.c  what this node tells of itself; told.c: what others told
  */

@@ -62,7 +62,7 @@ static void put_reason(const struct cluster *c, const struct gossip_out *out, co
 	char by[WHO_MAX];
 
 	if (out->host_up)
-		(void)snprintf(text, TEXT_MAX, "%s is %s: %s reach%s its host, and no daemon there", name, what,
+		(void)snprintf(text, TEXT_MAX, "%s is %s: %s reach%s its host, and no daemon answers there", name, what,
 			who(c, out, by), out->n_by == 1 ? "es" : "");
 	else
 		(void)snprintf(text, TEXT_MAX, "%s is %s: %s hear%s nothing from it", name, what, who(c, out, by), s);

@@ -15,6 +15,7 @@
 #include "node/node.h"
 
 #define CLUSTER_DIALS_MAX    (TRANSPORT_DIALS_MAX + 1)
+#define CLUSTER_REACH_MAX    16		 /* hosts at a time */
 #define CLUSTER_HELD_MAX     (32 * 1024) /* bytes that come on a link while the cluster's id is being stored */
 #define CLUSTER_SEEN_MAX     GOSSIP_MEMBERS_MAX
 #define CLUSTER_KNOWN_MAX    48 /* addresses that are dialled after a restart, beside those of `join` */
@@ -39,6 +40,15 @@ struct cluster_dial {
 	uint32_t token;			  /* 0: none */
 	uint64_t id;			  /* whom it is meant for; 0: whoever is there */
 	char address[TRANSPORT_ADDR_MAX]; /* for people: a longer one is cut */
+};
+
+/* A host that is asked whether it takes a connection. */
+struct cluster_reach {
+	struct cluster *c;
+	uint64_t id; /* of its node; 0: free */
+	int fd;
+	ev_io io;
+	ev_timer bound;
 };
 
 /* A member as of its last change. */
@@ -101,6 +111,7 @@ struct cluster {
 	struct cluster_dial dials[CLUSTER_DIALS_MAX];
 	uint32_t failed[CLUSTER_DIALS_MAX]; /* at once: the core is told when its step is over */
 	size_t n_failed;
+	struct cluster_reach reach[CLUSTER_REACH_MAX];
 	bool stepping;
 	uint64_t bad_frames, frames_lost;
 	/* cluster_seen.c */
@@ -150,6 +161,12 @@ void cluster_link_self(struct cluster *c); /* who we are has changed: hellos tha
 void cluster_link_release(struct cluster *c, bool stored);
 void cluster_link_close(struct cluster *c, uint32_t link, bool flush);
 struct cluster_dial *cluster_dial_find(struct cluster *c, uint32_t token);
+
+/* ---- cluster_reach.c ---- */
+
+/* The core is told when that host answers, and only then. */
+void cluster_reach(struct cluster *c, uint64_t id, const char *address);
+void cluster_reach_end(struct cluster *c);
 
 /* ---- cluster_life.c ---- */
 

@@ -24,6 +24,7 @@ libnode_a_SOURCES = \
 	%D%/cluster_life.c \
 	%D%/cluster_link.c \
 	%D%/cluster_priv.h \
+	%D%/cluster_reach.c \
 	%D%/cluster_register.c \
 	%D%/cluster_register.h \
 	%D%/cluster_seen.c \

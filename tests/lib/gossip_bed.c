@@ -153,6 +153,15 @@ static void dial(struct bed *b, int from, const struct gossip_out *o)
 	push(b, to, &in, false);
 }
 
+static void reach(struct bed *b, int from, const struct gossip_out *o)
+{
+	int to = node_at(b, o->address);
+	struct gossip_in in = {.type = GOSSIP_IN_REACHED, .id = o->id};
+
+	if (to >= 0 && b->v[to].how != BED_LOST && !b->cut[from][to] && !b->cut[to][from])
+		push(b, from, &in, false);
+}
+
 static void hang_up(struct bed *b, int node, uint32_t link, bool told)
 {
 	struct bed_link l = b->v[node].links[link];
@@ -196,6 +205,9 @@ static void route(struct bed *b, int node, const struct gossip_out *o)
 		break;
 	case GOSSIP_OUT_CHANGED:
 		see(b, node);
+		break;
+	case GOSSIP_OUT_REACH:
+		reach(b, node, o);
 		break;
 	default:
 		assert_int_equal(o->type, GOSSIP_OUT_EVENT);

@@ -105,6 +105,7 @@ struct net_dial {
 	unsigned tries;
 	bool greeting; /* the connection is there, the hello is under way */
 	bool parked;   /* the dialling process is stopped */
+	bool reach;    /* only whether the host answers is asked */
 	const char *refusal;
 };
 
@@ -128,6 +129,7 @@ struct net_ops {
 	void (*down)(void *ctx, struct net_conn *c, int side, const char *why);
 	void (*room)(void *ctx, struct net_conn *c, int side);
 	void (*dial_failed)(void *ctx, uint32_t from, uint64_t token, enum net_outcome outcome, const char *text);
+	void (*reached)(void *ctx, uint32_t from, uint64_t token); /* the host answered; else nothing is said */
 };
 
 struct net {
@@ -169,6 +171,8 @@ void net_host_wakes(struct net *n, uint32_t host); /* with all as it was */
 
 /* Connections. */
 void net_dial(struct net *n, uint32_t from, uint32_t to, uint64_t token);
+/* Does that host's kernel answer? No connection comes of it. */
+void net_reach(struct net *n, uint32_t from, uint32_t to, uint64_t token);
 bool net_has_room(const struct net_conn *c, int side);
 void net_send(struct net_conn *c, int side, const uint8_t *v, size_t len);
 void net_close(struct net_conn *c, int side); /* what was sent still goes out; no more calls for this end */

@@ -16,7 +16,7 @@ void net_dial_free(struct net *n, struct net_dial *d)
 	free(d);
 }
 
-void net_dial(struct net *n, uint32_t from, uint32_t to, uint64_t token)
+static struct net_dial *begin(struct net *n, uint32_t from, uint32_t to, uint64_t token)
 {
 	struct net_dial *d = calloc(1, sizeof(*d));
 
@@ -25,15 +25,28 @@ void net_dial(struct net *n, uint32_t from, uint32_t to, uint64_t token)
 		.item.kind = NET_ITEM_DIAL, .from = from, .to = to, .token = token, .begun_us = *n->now_us};
 	list_add_tail(&n->hosts[from].dials, &d->of_host);
 	heap_set(n->heap, &d->item, *n->now_us);
+	return d;
+}
+
+void net_dial(struct net *n, uint32_t from, uint32_t to, uint64_t token)
+{
+	(void)begin(n, from, to, token); /* the network's own from here */
+}
+
+void net_reach(struct net *n, uint32_t from, uint32_t to, uint64_t token)
+{
+	begin(n, from, to, token)->reach = true;
 }
 
 static void failed(struct net *n, struct net_dial *d, enum net_outcome outcome, const char *text)
 {
 	uint32_t from = d->from;
 	uint64_t token = d->token;
+	bool reach = d->reach;
 
 	net_dial_free(n, d);
-	n->ops->dial_failed(n->ctx, from, token, outcome, text);
+	if (!reach)
+		n->ops->dial_failed(n->ctx, from, token, outcome, text);
 }
 
 static int64_t round_trip_us(struct net *n, const struct net_dial *d)
@@ -79,6 +92,15 @@ static void knock(struct net *n, struct net_dial *d)
 	again(n, d, round_trip_us(n, d));
 }
 
+static void answered(struct net *n, struct net_dial *d)
+{
+	uint32_t from = d->from;
+	uint64_t token = d->token;
+
+	net_dial_free(n, d);
+	n->ops->reached(n->ctx, from, token);
+}
+
 static void greet(struct net *n, struct net_dial *d)
 {
 	const struct net_host *to = &n->hosts[d->to];
@@ -117,6 +139,8 @@ void net_dial_due(struct net *n, struct net_dial *d)
 	else if (*n->now_us - d->begun_us >= bound_us(n, d))
 		failed(n, d, d->greeting ? NET_TURNED_AWAY : NET_UNREACHABLE,
 			d->greeting ? "no hello came" : "no answer");
+	else if (d->greeting && d->reach)
+		answered(n, d);
 	else if (d->greeting)
 		greet(n, d);
 	else

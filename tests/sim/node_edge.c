@@ -130,13 +130,18 @@ static void close_link(struct sim_node *n, uint32_t link, enum gossip_close why)
 	n->closed[n->n_closed++] = link;
 }
 
-static void dial(struct sim_node *n, const struct gossip_out *o)
+static uint32_t host_of(const struct sim *s, const char *address)
 {
 	unsigned a, b, c;
-	uint32_t to = NET_NO_HOST;
+	bool ours = sscanf(address, "10.%u.%u.%u:7947", &a, &b, &c) == 3 && (a << 16 | b << 8 | c) < s->o.room;
 
-	if (sscanf(o->address, "10.%u.%u.%u:7947", &a, &b, &c) == 3 && (a << 16 | b << 8 | c) < n->sim->o.room)
-		to = a << 16 | b << 8 | c;
+	return ours ? a << 16 | b << 8 | c : NET_NO_HOST;
+}
+
+static void dial(struct sim_node *n, const struct gossip_out *o)
+{
+	uint32_t to = host_of(n->sim, o->address);
+
 	/* Dials of a process that ended are forgotten by the network; the expected id lies in the token. */
 	story_tell(&n->sim->story, n->sim->now_us, n->number, to, "dials n%" PRIu32, to);
 	net_dial(&n->sim->net, n->number, to, (uint64_t)o->dial << 32 | (o->id ? sim_number_of(o->id) + 1 : 0));
@@ -203,6 +208,9 @@ static void outs_done(struct sim_node *n)
 		case GOSSIP_OUT_CHANGED: /* oracle_stepped looks */
 			if (n->w)
 				whole_changed(n);
+			break;
+		case GOSSIP_OUT_REACH:
+			net_reach(&s->net, n->number, host_of(s, o->address), sim_number_of(o->id));
 			break;
 		case GOSSIP_OUT_MAX:
 			assert(false);
@@ -372,8 +380,22 @@ static void dial_failed(void *ctx, uint32_t from, uint64_t token, enum net_outco
 							    .address = {n->address, (uint16_t)strlen(n->address)}});
 }
 
-const struct net_ops node_net_ops = {
-	.hello = hello, .up = up, .frame = frame, .down = down, .room = room, .dial_failed = dial_failed};
+static void reached(void *ctx, uint32_t from, uint64_t token)
+{
+	struct sim *s = ctx;
+	struct gossip_in in = {.type = GOSSIP_IN_REACHED, .id = s->nodes[token].id};
+
+	node_step(&s->nodes[from], &in);
+	turn(&s->nodes[from]);
+}
+
+const struct net_ops node_net_ops = {.hello = hello,
+	.up = up,
+	.frame = frame,
+	.down = down,
+	.room = room,
+	.dial_failed = dial_failed,
+	.reached = reached};
 
 bool node_leave(struct sim_node *n)
 {

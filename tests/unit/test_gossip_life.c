@@ -255,6 +255,33 @@ static void test_late_tick(void **state)
 	bed_free(b);
 }
 
+enum outage { STANDS_STILL, IS_LOST, IS_MUTE, OUTAGE_MAX };
+
+/* What is said of the last of them: whether its host is up. It is, of a daemon that stands still, and of no other. */
+static void test_a_host_that_answers(void **state)
+{
+	(void)state;
+	for (int how = 0; how < 2 * OUTAGE_MAX; how++) {
+		int n = how % 2 ? 5 : 3, x = n - 1;
+		struct bed *b = bed_new(n);
+
+		bed_start_all(b);
+		bed_run(b, 5500);
+		for (int k = 0; k < x; k++)
+			bed_cut(b, x, k, how / 2 == IS_MUTE);
+		if (how / 2 == STANDS_STILL)
+			bed_pause(b, x, true);
+		else if (how / 2 == IS_LOST)
+			bed_lose(b, x);
+		bed_run(b, 5000);
+		for (int k = 0; k < x; k++) {
+			assert_int_equal(bed_state(b, x, k), GOSSIP_DEAD);
+			assert_int_equal(b->v[k].last[GOSSIP_EVENT_DEAD].host_up, how / 2 == STANDS_STILL);
+		}
+		bed_free(b);
+	}
+}
+
 static void partition(struct bed *b, int first, bool cut)
 {
 	for (int i = 0; i < b->n; i++)
@@ -515,6 +542,7 @@ int main(void)
 		cmocka_unit_test(test_one_way_cut_of_a_pair),
 		cmocka_unit_test(test_isolated),
 		cmocka_unit_test(test_a_verdict_alone_is_taken_back),
+		cmocka_unit_test(test_a_host_that_answers),
 		cmocka_unit_test(test_halves_meet_again),
 		cmocka_unit_test(test_the_few_agree),
 		cmocka_unit_test(test_slow_observer),

@@ -54,18 +54,18 @@ static void test_five_nodes(void **state)
 	b->traced = true;
 	bed_pause(b, 3, true);
 	bed_run(b, 5000);
-	TRACE_IS(&b->t, "[  6997] n0: n3 accused\n"
-			"[  6997] n0: n3 suspect by n0\n"
-			"[  6997] n1: n3 accused\n"
-			"[  6997] n1: n3 suspect by n1\n"
-			"[  6997] n2: n3 accused\n"
-			"[  6997] n2: n3 suspect by n2\n"
-			"[  6997] n4: n3 accused\n"
-			"[  6997] n4: n3 suspect by n4\n"
-			"[  6997] n2: n3 dead by n2, n1, n0\n"
-			"[  6997] n4: n3 dead by n1, n4, n0\n"
-			"[  6997] n0: n3 dead by n1, n0\n"
-			"[  6997] n1: n3 dead by n1, n0\n");
+	TRACE_IS(&b->t, "[  6997] n0: n3 accused (host up)\n"
+			"[  6997] n0: n3 suspect by n0 (host up)\n"
+			"[  6997] n1: n3 accused (host up)\n"
+			"[  6997] n1: n3 suspect by n1 (host up)\n"
+			"[  6997] n2: n3 accused (host up)\n"
+			"[  6997] n2: n3 suspect by n2 (host up)\n"
+			"[  6997] n4: n3 accused (host up)\n"
+			"[  6997] n4: n3 suspect by n4 (host up)\n"
+			"[  6997] n2: n3 dead by n2, n1, n0 (host up)\n"
+			"[  6997] n4: n3 dead by n1, n4, n0 (host up)\n"
+			"[  6997] n0: n3 dead by n1, n0 (host up)\n"
+			"[  6997] n1: n3 dead by n1, n0 (host up)\n");
 	bed_pause(b, 3, false);
 	bed_run(b, 1000);
 	TRACE_IS(&b->t, "[ 10000] n3: n3 slow\n"

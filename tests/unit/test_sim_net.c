@@ -71,7 +71,12 @@ static void on_failed(void *ctx, uint32_t from, uint64_t token, enum net_outcome
 	tell(ctx, "dial %u: %s; ", (unsigned)token, text);
 }
 
-static const struct net_ops ops = {on_hello, on_up, on_frame, on_down, on_room, on_failed};
+static void on_reached(void *ctx, uint32_t from, uint64_t token)
+{
+	tell(ctx, "%u reaches %u; ", from, (unsigned)token);
+}
+
+static const struct net_ops ops = {on_hello, on_up, on_frame, on_down, on_room, on_failed, on_reached};
 
 static void set_up(struct bed *b)
 {
@@ -198,6 +203,8 @@ static void test_a_killed_process_is_told_and_refuses_a_lost_host_is_not(void **
 	TOLD(&b, 10 * MS, "0 down: closed by the peer; ");
 	net_dial(&b.net, 0, 1, 8);
 	TOLD(&b, 10 * MS, "dial 8: connection refused; ");
+	net_reach(&b.net, 0, 1, 1);
+	TOLD(&b, 10 * MS, "0 reaches 1; ");
 	net_process_begins(&b.net, 1);
 	net_dial(&b.net, 0, 1, 9);
 	TOLD(&b, 10 * MS, "0 up; 1 up; ");
@@ -205,6 +212,8 @@ static void test_a_killed_process_is_told_and_refuses_a_lost_host_is_not(void **
 	net_dial(&b.net, 0, 1, 10);
 	TOLD(&b, 4 * S, "");
 	TOLD(&b, 2 * S, "dial 10: no answer; ");
+	net_reach(&b.net, 0, 1, 1);
+	TOLD(&b, 6 * S, "");
 	pass(&b, 10 * S);
 	net_keepalive(&b.net);
 	TOLD(&b, S, "0 down: keepalive timed out; ");
@@ -227,6 +236,8 @@ static void test_a_stopped_process_gets_all_once_it_goes_on(void **state)
 	say(&b, 0, "b");
 	net_dial(&b.net, 2, 1, 8);
 	TOLD(&b, 6 * S, "dial 8: no hello came; ");
+	net_reach(&b.net, 2, 1, 1);
+	TOLD(&b, 10 * MS, "2 reaches 1; ");
 	net_close(b.conn[0], 0);
 	pass(&b, S);
 	net_process_goes_on(&b.net, 1);

@@ -226,6 +226,11 @@ class Fleet:
         except FleetError as e:
             raise FleetError(f"{e}; they see {[node.members() for node in by]}") from None
 
+    def wait_linked(self):
+        """Until each has a link to each: of a few hosts, those that can be dialled. Then all is as it will be."""
+        n = len(self.nodes) - 1
+        wait_for(lambda: all(x.ask("top")["gossip"]["links"] == n for x in self.nodes), "all to be linked")
+
     def gossip(self, node, seeds=3, more=("insecure: yes",)):
         return [f"bind: {node.address}:{PORT}", self.join_list(seeds), *more]
 

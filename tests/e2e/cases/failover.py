@@ -45,6 +45,7 @@ def lose(work, victim, names):
 def run(fleet):
     work, n = Work(fleet), len(fleet.nodes)
     fleet.form()
+    fleet.wait_linked()
     names = {"keep": 2 * n, "lease": n}
     work.apply(fleet.node(1), "keep", names["keep"])
     work.apply(fleet.node(2), "lease", names["lease"], more="isolation: stop\n")
@@ -56,6 +57,7 @@ def run(fleet):
         work.power_on(victim)
         victim.wait_answers()
         fleet.wait_seen({x.name: "alive" for x in fleet.nodes})
+        fleet.wait_linked()
         for node in fleet.nodes:
             for name, total in names.items():
                 work.wait_runs(node, name, total)

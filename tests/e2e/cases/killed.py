@@ -19,8 +19,8 @@ def killed(fleet, victim):
     others = [n for n in fleet.nodes if n is not victim]
     victim.kill()
     for node in others:
-        dead = node.wait_event("dead", f"{victim.name} is dead", "its host, and no daemon there")
-        suspect = node.wait_event("suspect", f"{victim.name} is suspect", "its host, and no daemon there")
+        dead = node.wait_event("dead", f"{victim.name} is dead", "its host, and no daemon answers there")
+        suspect = node.wait_event("suspect", f"{victim.name} is suspect", "its host, and no daemon answers there")
         assert when(dead) - when(suspect) > PAUSE_S, (suspect, dead)
     assert any(o.name in dead["text"] for o in others), dead
     for event in (suspect, dead):
@@ -33,7 +33,7 @@ def killed(fleet, victim):
 
 def linked(fleet):
     """All are, for longer than the second in which a link that ends is not dialled again at once (gossip/links.c)."""
-    wait_for(lambda: all(n.ask("top")["gossip"]["links"] == 4 for n in fleet.nodes), "all to be linked")
+    fleet.wait_linked()
     t0 = time.monotonic()
     wait_for(lambda: time.monotonic() - t0 > 1.5, "a second to go by")
 

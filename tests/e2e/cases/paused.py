@@ -13,7 +13,7 @@ def run(fleet):
     one, others = fleet.node(4), [n for n in fleet.nodes if n.i != 4]
     one.pause()
     for node in others:
-        node.wait_event("dead", "n4 is dead", "nothing from it")
+        node.wait_event("dead", "n4 is dead", "its host, and no daemon answers there")
     one.resume()
     t0 = time.monotonic()
     fleet.wait_seen({n.name: "alive" for n in fleet.nodes})
