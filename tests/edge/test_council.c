@@ -12,6 +12,7 @@
 #include "tests/lib/proc.h"
 
 #define WEB  "name: web\ncommand: [/bin/sleep, \"1000\"]\nreplicas: %d\nupdate: {min_healthy: 100ms}\n"
+#define PART "name: part\ncommand: [/bin/sleep, \"1000\"]\nreplicas: 3\n"
 #define ONLY "name: only\ncommand: [/bin/sleep, \"1000\"]\nkind: singleton\n"
 
 static struct cluster_bed bed;
@@ -163,6 +164,48 @@ static void a_node_is_drained(void)
 	WAIT_UNTIL(!agent_at(0, "web") && !agent_at(1, "web") && !agent_at(2, "web"), WAIT_BOUND_S);
 }
 
+static size_t node_of(const char *name, const char *id)
+{
+	for (size_t i = 0; i < bed.n; i++) {
+		const msgpack_object *a = agent_at(i, name), *v = a ? mp_get(a, "replicas") : NULL;
+
+		for (uint32_t k = 0; v && k < v->via.array.size; k++)
+			if (strcmp(daemon_text(&v->via.array.ptr[k], "id"), id) == 0 &&
+				strcmp(daemon_text(&v->via.array.ptr[k], "node"), bed.v[i].name) == 0)
+				return i;
+	}
+	fail_msg("%s is nowhere", id);
+	return bed.n;
+}
+
+/* The new definition has no leases; a slot that it has not come to has, also when all of its node begins anew. */
+static void a_slot_keeps_its_lease_while_its_agent_changes(void)
+{
+	struct daemon_replica r;
+	size_t at;
+	int pid;
+
+	daemon_run(&bed.v[0], PART "isolation: stop\nupdate: {min_healthy: 100ms}\n");
+	WAIT_UNTIL(all_run("part", 3), WAIT_BOUND_S);
+	assert_true(
+		daemon_ok(daemon_apply(&bed.v[0], PART "isolation: keep\nupdate: {min_healthy: 1h, timeout: 2h}\n")));
+	WAIT_UNTIL(running_on(0, "part", NULL) == 4, WAIT_BOUND_S); /* the others wait for that one, for an hour */
+	at = node_of("part", "part.0");
+	pid = daemon_pid_of(&bed.v[at], "part.0");
+	assert_int_not_equal(pid, 0);
+	daemon_kill(&bed.v[at], SIGKILL);
+	assert_int_equal(kill(proc_parent(pid), SIGKILL), 0);
+	(void)kill(pid, SIGKILL); /* mostly it went with its shim */
+	daemon_start(&bed.v[at]);
+	WAIT_UNTIL(daemon_replica(&bed.v[at], "part.0", &r) && r.pid > 0 && r.pid != pid, WAIT_BOUND_S);
+	assert_int_equal(kill(bed.v[at].pid, SIGSTOP), 0);
+	WAIT_UNTIL(!proc_lives(r.pid), WAIT_BOUND_S); /* by its fuse */
+	assert_int_equal(kill(bed.v[at].pid, SIGCONT), 0);
+	WAIT_UNTIL(cluster_bed_all_see(&bed, "alive alive alive"), WAIT_BOUND_S);
+	assert_true(daemon_ok(daemon_call(&bed.v[at], "remove", "agent=part")));
+	WAIT_UNTIL(!agent_at(at, "part"), WAIT_BOUND_S);
+}
+
 /* What its daemon does not renew, its fuse ends; the others wait for that. */
 static void a_singleton_has_one_place(void)
 {
@@ -211,6 +254,7 @@ static void test_three_daemons_decide(void **state)
 	a_daemon_that_is_killed_moves_nothing();
 	an_agent_is_restarted();
 	a_node_is_drained();
+	a_slot_keeps_its_lease_while_its_agent_changes();
 	a_singleton_has_one_place();
 	without_a_majority_nothing_is_decided();
 }
