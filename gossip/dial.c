@@ -19,6 +19,7 @@
 #define PACE_STEP_MS  250   /* or twice what a dial takes: then another one may begin beside it */
 #define BUILD_MAX_MS  20000 /* for all neighbours to be dialled once */
 #define OTHERS_DIALS  4	    /* the other end of a pair has so many to dial before us, when all begin */
+#define SILENT_DIALS  4	    /* handshakes' time that one takes at most, where all dial at once */
 #define ANSWER_MS     60000 /* by then the edge has answered; a dial that it forgot begins anew */
 
 static int64_t pause_of(struct gossip *g, unsigned tries, int64_t min_ms, int64_t max_ms)
@@ -294,11 +295,19 @@ static bool is_to_come(const struct dial *d)
 	return d->id != 0 && d->wanted && d->tries == 0 && !d->lost;
 }
 
+/* Under way for longer than dials take, also where many begin at once: that is a silence, as of one that has a link. */
+static bool says_nothing(const struct gossip *g, const struct dial *d)
+{
+	int64_t began_ms = d->next_ms - ANSWER_MS;
+
+	return d->token != 0 && g->now.mono_ms - began_ms >= MAX(SILENT_DIALS * g->took_ms, g->profile->beat_ms);
+}
+
 bool dial_is_to_come(const struct gossip *g, uint64_t id)
 {
 	for (uint32_t i = 0; i < DIALS_MAX && g->now.mono_ms < g->build_ms; i++)
 		if (g->dials[i].id == id)
-			return is_to_come(&g->dials[i]);
+			return is_to_come(&g->dials[i]) && !says_nothing(g, &g->dials[i]);
 	return false;
 }
 
