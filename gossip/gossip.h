@@ -236,6 +236,8 @@ bool gossip_value_next(const struct gossip *g, uint64_t id, uint32_t *at, struct
 /* The observers of a member, by rising id; how many (at most GOSSIP_RINGS). O(members). */
 size_t gossip_observers(const struct gossip *g, uint64_t id, uint64_t ret[GOSSIP_RINGS]);
 uint64_t gossip_view_hash(const struct gossip *g);
+/* Grows with each change of a member or its map: while it stands, records and values that were borrowed do too. */
+uint64_t gossip_changes(const struct gossip *g);
 
 struct gossip_figures {
 	uint64_t msgs_in[GOSSIP_MSG_TYPE_MAX], msgs_out[GOSSIP_MSG_TYPE_MAX];

@@ -41,6 +41,11 @@ uint64_t gossip_view_hash(const struct gossip *g)
 	return g->view_hash;
 }
 
+uint64_t gossip_changes(const struct gossip *g)
+{
+	return g->seq;
+}
+
 static void show(const struct gossip *g, const struct member *m, struct gossip_member *ret)
 {
 	*ret = (struct gossip_member){.id = m->id,

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the core asks of the world when it decides: the hosts and their replicas, as gossip tells them, made once a
- * turn of the loop and then for each agent; and definitions, read once as long as there is place.
+ * turn of the loop, and again when gossip has brought something within it, and then for each agent; and definitions,
+ * read once as long as there is place.
  */
 #include <errno.h>
 
@@ -42,10 +43,12 @@ static bool make_hosts(struct council *c)
 		.mem = council_mem};
 	struct err e;
 
-	if (c->has_view)
-		return true;
 	if (!g)
 		return false;
+	if (c->has_view && c->view_changes == gossip_changes(g))
+		return true;
+	council_view_drop(c);
+	c->view_changes = gossip_changes(g);
 	if (told_whole(g, &c->told) < 0) {
 		told_done(&c->told);
 		return false;
