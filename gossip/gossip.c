@@ -407,7 +407,7 @@ static int64_t deadline(const struct gossip *g)
 	LINKS_FOREACH(g, l)
 	if (l->closing ? !l->close_told : l->ready && !l->ready_told)
 		return g->now.mono_ms;
-	at = earlier(at, earlier(watch_deadline(g), probe_deadline(g)));
+	at = earlier(earlier(at, take_deadline(g)), earlier(watch_deadline(g), probe_deadline(g)));
 	return earlier(at, earlier(dial_deadline(g), sync_deadline(g)));
 }
 
@@ -422,6 +422,7 @@ static void run(struct gossip *g, bool said)
 	beat(g);
 	repair(g);
 	watch_run(g);
+	take_verdicts(g);
 	probe_run(g);
 	state_judge(g);
 	if (g->rewire)

@@ -135,7 +135,10 @@ struct link {
 	uint32_t member;
 	uint64_t unknown; /* of whom it told a value and no record: asked for, since unknown_ms */
 	int64_t unknown_ms;
-	uint64_t contested; /* at this incarnation others call it dead, and it shall answer; 0: none */
+	uint64_t contested; /* at this incarnation others call it dead, and it shall answer; 0: none, or it was asked */
+	uint64_t verdict;   /* the same until it has answered, or has not for too long */
+	int64_t verdict_ms; /* when it came; 0: there is none */
+	uint8_t verdict_flags;
 	int64_t up_ms, heard_ms, unused_ms, passing_until_ms, served_ms;
 	uint64_t peer_hash;
 	uint64_t state_cursor, map_cursor, lazy_to;
@@ -266,6 +269,7 @@ struct gossip {
 	uint32_t nonce, health, good_beats;
 	int64_t heard_ms;    /* anybody */
 	int64_t asked_ms;    /* all of them, since nobody was heard */
+	int64_t back_ms;     /* when somebody was heard again; 0: links that are silent since were seen to */
 	bool isolated, died; /* died: somebody did, since the rings were looked at */
 
 	/* gossip.c */
@@ -467,6 +471,8 @@ int pack_map(struct pack *p, const struct member *m, uint32_t from, bool record,
 void take_states(struct gossip *g, struct link *l, const struct gossip_msg_states *m);
 void take_deltas(struct gossip *g, struct link *l, const struct gossip_msg_deltas *m);
 void take_digests(struct gossip *g, struct link *l, const struct gossip_msg_digests *m);
+void take_verdicts(struct gossip *g); /* of those who did not answer */
+int64_t take_deadline(const struct gossip *g);
 void take_self(struct gossip *g, uint64_t inc, uint8_t flags, const struct gossip_msg_state *s, uint32_t version);
 
 /* sync.c */

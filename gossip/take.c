@@ -59,7 +59,7 @@ void take_self(struct gossip *g, uint64_t inc, uint8_t flags, const struct gossi
 /*
  * Parts that were cut off from each other call each other dead, and say so when they meet again. Whoever hears a member
  * just now does not take that: he lets it answer. Of one who comes just now he does not while there is a link: not
- * everybody is beaten to. What else is said of it stands.
+ * everybody is beaten to. What else is said of it stands, and so does that, when it does not answer.
  */
 static bool is_contested(
 	struct gossip *g, const struct link *by, const struct member *m, const struct gossip_msg_state *s)
@@ -71,9 +71,40 @@ static bool is_contested(
 		s->incarnation < m->inc || !l || l->passing ||
 		(now - l->heard_ms >= silence && now - by->up_ms >= silence))
 		return false;
-	l->contested = s->incarnation;
+	l->contested = l->verdict = s->incarnation;
+	l->verdict_flags = s->flags;
+	if (l->verdict_ms == 0 || l->heard_ms >= l->verdict_ms)
+		l->verdict_ms = now;
 	links_ready(l);
 	return true;
+}
+
+static void take_verdict(struct gossip *g, struct link *l)
+{
+	struct member *m = members_at(g, l->member);
+	const struct gossip_msg_state s = {.id = m->id, .incarnation = l->verdict, .flags = l->verdict_flags};
+	bool answered = l->heard_ms > l->verdict_ms;
+
+	l->verdict_ms = 0;
+	if (!answered && m->link == l->number && m->inc == l->verdict)
+		(void)state_merge(g, m, &s, FROM_NONE); /* it is known already when this brings nothing */
+}
+
+void take_verdicts(struct gossip *g)
+{
+	LINKS_FOREACH(g, l)
+	if (l->verdict_ms != 0 && g->now.mono_ms - l->verdict_ms >= g->profile->probe_ms)
+		take_verdict(g, l);
+}
+
+int64_t take_deadline(const struct gossip *g)
+{
+	int64_t at = DEADLINE_NEVER;
+
+	LINKS_FOREACH(g, l)
+	if (l->verdict_ms != 0)
+		at = MIN(at, l->verdict_ms + g->profile->probe_ms);
+	return at;
 }
 
 static void take_state(struct gossip *g, struct link *l, const struct gossip_msg_state *s)

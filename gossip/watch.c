@@ -320,6 +320,7 @@ static void check_isolated(struct gossip *g)
 void watch_hears(struct gossip *g)
 {
 	g->isolated = false;
+	g->back_ms = g->now.mono_ms;
 	for (uint32_t i = 0; i < g->n_watches; i++) {
 		struct watch *w = &g->watches[i];
 
@@ -377,9 +378,24 @@ static void second_looks(struct gossip *g)
 	}
 }
 
+/*
+ * All were asked something before we said that we hear nobody. Whose link has not brought the answer a beat after the
+ * first was heard again has one as in drop_link: it is dialled anew, or the two of us would be deaf to each other.
+ */
+static void drop_stale(struct gossip *g)
+{
+	if (g->back_ms == 0 || g->isolated || g->now.mono_ms - g->back_ms < g->profile->beat_ms)
+		return;
+	LINKS_FOREACH(g, l)
+	if (links_usable(l) && g->back_ms - l->heard_ms >= g->profile->silence_ms)
+		links_close(g, l, GOSSIP_CLOSE_SILENT);
+	g->back_ms = 0;
+}
+
 void watch_beat(struct gossip *g)
 {
 	check_isolated(g);
+	drop_stale(g);
 	second_looks(g);
 	if (++g->good_beats < GOOD_BEATS)
 		return;

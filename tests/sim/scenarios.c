@@ -129,6 +129,47 @@ static void go_crash(struct sim *s, struct run *r)
 	go_one(s, r, true);
 }
 
+static bool others_dead(struct sim *s, void *victim)
+{
+	return oracle_count(s, *(uint32_t *)victim, ORACLE_DEAD) == oracle_living(s) - 1;
+}
+
+/* One host's network is back; before its links are what they will be, another host is lost. */
+static void go_again(struct sim *s, struct run *r)
+{
+	struct sample dead = {0};
+	unsigned n = trials(r, 30);
+
+	if (!ready(s))
+		return;
+	for (unsigned i = 0; i < n && !s->failed; i++) {
+		uint32_t first = below(s, s->o.nodes), victim = (first + 1 + below(s, s->o.nodes - 1)) % s->o.nodes;
+		struct sim_node *f = &s->nodes[first], *v = &s->nodes[victim];
+		int64_t begun;
+
+		oracle_touch(f, true);
+		oracle_touch(v, true);
+		s->net.hosts[first].group = 1;
+		(void)runs_wait(s, WITHIN_US, others_dead, &first, "all others call it dead");
+		pass(s, below(s, 20 * S_US));
+		s->net.hosts[first].group = 0;
+		(void)runs_wait(s, WITHIN_US, oracle_converged, NULL, "it is back for all");
+		pass(s, below(s, 2 * S_US));
+		begun = s->now_us;
+		(void)node_lose(v);
+		(void)runs_wait(s, WITHIN_US, all_dead, &victim, "all call the second one dead");
+		sample_add(&dead, ms(s->now_us - begun));
+		(void)node_back(v);
+		(void)node_start(v, false);
+		(void)runs_wait(s, WITHIN_US, oracle_converged, NULL, "both are back for all");
+		oracle_touch(f, false);
+		oracle_touch(v, false);
+		pass(s, SETTLE_US + below(s, S_US));
+	}
+	add_times(r, "dead_for_all", &dead, s->o.nodes <= 64 ? 4000 : -1);
+	add_counts(s, r);
+}
+
 /* So many hosts at one instant; until all that live agree. */
 static void go_many(struct sim *s, struct run *r, uint32_t many, bool host_too, double bar)
 {
@@ -388,6 +429,7 @@ const struct scenario runs_scenarios[] = {
 	{"kill", "a daemon is killed, its host lives: until all say suspect, dead, and after its restart alive", 32, 1,
 		go_kill},
 	{"crash", "a host is lost: the same", 32, 1, go_crash},
+	{"again", "a host is lost as another one has just come back: until all say dead", 3, 1, go_again},
 	{"crash10", "ten hosts are lost at once: until all agree", 1000, 1, go_crash10},
 	{"half", "half of all daemons are killed at once: until the rest agree", 1000, 1, go_half},
 	{"half-lost", "half of all hosts are lost at once: until the rest agree", 1000, 1, go_half_lost},
