@@ -387,8 +387,11 @@ static void drop_stale(struct gossip *g)
 	if (g->back_ms == 0 || g->isolated || g->now.mono_ms - g->back_ms < g->profile->beat_ms)
 		return;
 	LINKS_FOREACH(g, l)
-	if (links_usable(l) && g->back_ms - l->heard_ms >= g->profile->silence_ms)
+	if (links_usable(l) && g->back_ms - l->heard_ms >= g->profile->silence_ms) {
 		links_close(g, l, GOSSIP_CLOSE_SILENT);
+		if (members_in_ring(members_at(g, l->member)))
+			dial_want(g, members_at(g, l->member), 0); /* its end knows nothing of it */
+	}
 	g->back_ms = 0;
 }
 
@@ -431,7 +434,7 @@ static void time_is_up(struct gossip *g, struct watch *w)
 {
 	bool alone = g->n_alive <= 2 || w->refused_ms != 0;
 
-	if (!alone && (g->isolated || g->heard_ms <= w->probed_ms))
+	if (!alone && (g->isolated || g->heard_ms < w->probed_ms))
 		w->until_ms = g->now.mono_ms + g->profile->beat_ms;
 	else if (!alone && !members_at(g, w->member)->accused && nobody_agrees(g) &&
 		 g->now.mono_ms - w->heard_ms < ALONE_SILENCES * silence(g))
