@@ -17,6 +17,8 @@ from mp import pack, unpack
 VALUE_BYTES = 1024
 MARK = b"#" * 12  # the place of a number, other in each decision
 FORM_S = 60
+VOTERS_MAX = 5
+CROWD_S = 300
 PUT, STATUS = "/etcdserverpb.KV/Put", "/etcdserverpb.Maintenance/Status"
 
 
@@ -142,7 +144,7 @@ class Covey(Decider, flock.Covey):
 
     def has_formed(self, i):
         said = self.control[i].call("voters")
-        return (len(said["voters"]) == self.n and "?" not in said["voters"] and "under way" not in said["text"]
+        return (len(said["voters"]) == min(self.n - (self.n % 2 == 0), VOTERS_MAX) and "?" not in said["voters"] and "under way" not in said["text"]
                 and self.alive(i) == self.n)
 
     def client(self, i, name):
@@ -155,6 +157,21 @@ class Covey(Decider, flock.Covey):
                     f"sandbox: {{read_only: [], private_tmp: no, seccomp: off}}\n")
             self.control[i % self.n].call("apply", files=[{"name": "bench", "text": text}])
         flock.until_all(self, range(self.n), lambda i: self.running(i) == n, FORM_S, f"see {n} agents running")
+
+    def keep_crowd(self, agents, replicas):
+        """So many agents of so many replicas each, which go on where they are cut off."""
+        for i in range(agents):
+            text = (f"name: crowd{i}\nreplicas: {replicas}\ncommand: [/bin/sleep, \"100000\"]\n"
+                    f"sandbox: {{read_only: [], private_tmp: no, seccomp: off}}\n")
+            self.control[i % self.n].call("apply", files=[{"name": "bench", "text": text}])
+        flock.until_all(self, range(self.n), lambda i: self.running(i) == agents * replicas, CROWD_S,
+                        f"see {agents * replicas} replicas running")
+
+    def state(self, i):
+        """Of all agents, as member i knows them: what changes when something is decided or started."""
+        agents = self.control[i].call("status")["agents"]
+        return sorted((a["name"], a["decision"], r["id"], r["node"], r["restarts"], r["since"])
+                      for a in agents for r in a["replicas"])
 
     def running(self, i):
         return sum(a["running"] for a in self.control[i].call("status")["agents"])

@@ -19,6 +19,7 @@ SIZES = (3, 5)
 WARM = 100
 MANY = 32
 AGENTS = 50
+CROWD_N, CROWD, EACH = 20, 200, 10
 SETTLE_S = 5
 AFTER_S, AGAIN_S, DEAD_S = 1.0, 0.02, 20
 
@@ -50,6 +51,11 @@ class Runner:
                         self.guarded(f"round {r + 1}: {cls.name}, {n} voters", self.session, cls, n)
                     if r < self.plan.idle_rounds and self.plan.wants(f"idle-{n}"):
                         self.guarded(f"round {r + 1}: {cls.name}, {n} idle", self.idle, cls, n)
+
+        if self.plan.wants("crowd-20"):
+            for cls in deciders:
+                if cls.name == "covey":
+                    self.guarded(f"{cls.name}, {CROWD_N} with {CROWD} agents of {EACH}", self.crowd, cls)
 
     def guarded(self, what, fn, *args):
         self.tell(what)
@@ -105,6 +111,26 @@ class Runner:
             took = time.monotonic() - t0
             self.add("idle-cpu", d, (procs.cpu_ns(pids) - c0) / 1e6 / took / n)
             self.add("idle-bytes", d, (gossip.sent() - b0) / took / n)
+
+
+    def crowd(self, cls):
+        """Many daemons with many replicas on this one machine, at rest: what each daemon costs, and that all rests."""
+        with cls(self.env, CROWD_N) as d:
+            d.form()
+            t0 = time.monotonic()
+            d.keep_crowd(CROWD, EACH)
+            self.add("crowd-all", d, time.monotonic() - t0)
+            time.sleep(SETTLE_S)
+            pids, before = d.pids(), d.state(0)
+            t0, c0, b0 = time.monotonic(), procs.cpu_ns(pids), gossip.sent()
+            time.sleep(self.plan.idle_s)
+            took = time.monotonic() - t0
+            self.add("crowd-cpu", d, (procs.cpu_ns(pids) - c0) / 1e6 / took / d.n)
+            self.add("crowd-bytes", d, (gossip.sent() - b0) / took / d.n)
+            self.add("crowd-pss", d, procs.pss(pids) / 1e6 / d.n)
+            changed = len(set(d.state(0)) ^ set(before))
+            if changed:
+                raise Failed(f"{d.name}: {changed} replicas changed while nobody asked")
 
 
 def longest_gap(d, client, victim):
@@ -211,6 +237,12 @@ def idle(n):
     return cell
 
 
+def crowd(res, name):
+    took, cpu, sent, pss = (res.of(f"crowd-{what}-{CROWD_N}", name) for what in ("all", "cpu", "bytes", "pss"))
+    return cpu and (f"all run after {rows.figure(median(took))} s; {rows.figure(median(cpu))} ms/s, "
+                    f"{rows.figure(median(sent))} B/s, {rows.figure(median(pss))} MB a daemon")
+
+
 ROWS = {
     "decide-3": ("3 voters, one client: a decision of 1 KiB, p50 / p99", "≤ etcd's", decide(3), decide_ok(3)),
     "decide-5": ("5 voters: the same", "≤ etcd's", decide(5), decide_ok(5)),
@@ -219,6 +251,8 @@ ROWS = {
                rows.below("kill-3", 50)),
     "idle-5": (f"5 voters, {AGENTS} agents under leases, idle: each voter", "≤ 3 ms/s, ≤ 3 KB/s", idle(5),
                rows.both(rows.below("idle-cpu-5", 3), rows.below("idle-bytes-5", 3072))),
+    "crowd-20": (f"{CROWD_N} daemons with {CROWD} agents of {EACH} replicas, on this machine, idle", "steady", crowd,
+                 lambda res: bool(res.of(f"crowd-pss-{CROWD_N}", "covey")) or None),
 }
 
 

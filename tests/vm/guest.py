@@ -69,19 +69,21 @@ class Result:
 
 class Guest:
     """One machine. `drive_in` is a tar that is unpacked by whoever wants it: unpack(). `data` is (bytes, seed) of a
-    second disk, empty, which loses what was not flushed.
+    second disk, empty, which loses what was not flushed. `net` is (port, number): a card on the network that all guests
+    of that port are on, a multicast group on this host's loopback; the number is theirs alone.
     """
 
     kernel_more = ""  # for the kernel's command line, from the next start() on: of two that differ the last one counts
 
-    def __init__(self, image, work, name, drive_in=None, memory_mb=1536, kvm=False, data=None):
+    def __init__(self, image, work, name, drive_in=None, memory_mb=1536, kvm=False, data=None,
+                 net=None):
         self.image, self.name, self.kvm, self.memory_mb = image, name, kvm, memory_mb
         self.dir = os.path.join(work, name)
         os.makedirs(self.dir)
         self.console = os.path.join(self.dir, "console.log")
         self.disk = os.path.join(self.dir, "disk.qcow2")
         self.out = os.path.join(self.dir, "out.raw")
-        self.drive_in = drive_in
+        self.drive_in, self.net = drive_in, net
         self.place = tempfile.mkdtemp(prefix="covey-vm-")  # a socket's path must be short
         self.line = Line(os.path.join(self.place, "line"))
         self.data = None
@@ -108,6 +110,10 @@ class Guest:
         for port in PORTS:
             arguments += ["-chardev", f"file,id=said{port},path={self._said(port)},append=on",
                           "-serial", f"chardev:said{port}"]
+        if self.net:
+            port, number = self.net
+            arguments += ["-netdev", f"socket,id=net,mcast=230.0.0.1:{port},localaddr=127.0.0.1",
+                          "-device", f"virtio-net-pci,netdev=net,mac=52:54:00:00:00:{number:02x}"]
         if self.data:
             arguments += ["-drive", "file.driver=nbd,file.server.type=unix,format=raw,if=none,id=data,"
                           f"file.server.path={self.data.path}",
