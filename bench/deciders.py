@@ -144,7 +144,8 @@ class Covey(Decider, flock.Covey):
 
     def has_formed(self, i):
         said = self.control[i].call("voters")
-        return (len(said["voters"]) == min(self.n - (self.n % 2 == 0), VOTERS_MAX) and "?" not in said["voters"] and "under way" not in said["text"]
+        voters = min(self.n - (self.n % 2 == 0), VOTERS_MAX)
+        return (len(said["voters"]) == voters and "?" not in said["voters"] and "under way" not in said["text"]
                 and self.alive(i) == self.n)
 
     def client(self, i, name):

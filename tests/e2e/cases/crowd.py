@@ -80,7 +80,8 @@ def run(fleet):
         mine = [a for a in at if at[a] == (victim.name, True) and a.startswith(kind)]
         assert len(mine) == MANY, f"{len(mine)} of {MANY} run on {victim.name}"
         decided, ran = lose(fleet, work, victim, kind)
-        print(f"      {kind}: {MANY} agents: decided {decided:.2f} s after it was dead, running {ran:.2f} s", flush=True)
+        print(f"      {kind}: {MANY} agents: decided {decided:.2f} s after it was dead, running {ran:.2f} s",
+              flush=True)
         if "COVEY_CROWD" in os.environ:
             assert decided <= bar, f"{decided:.2f} s, more than {bar:.1f}"
         work.power_on(victim)

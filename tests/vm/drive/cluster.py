@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Three hosts with the package become a cluster, with certificates, as doc/OPERATIONS.md says; then one of them loses its
-power, and another one is rebooted. What ran on them runs on the others, the singleton once, and all is decided on by the
-two that are left; back, they have all that was decided meanwhile, and no decision is lost.
+"""Three hosts with the package become a cluster, with certificates, as doc/OPERATIONS.md says; then one of them loses
+its power, and another one is rebooted. What ran on them runs on the others, the singleton once, and all is decided on
+by the two that are left; back, they have all that was decided meanwhile, and no decision is lost.
 
-The singleton says on a serial port when it begins, and each second that it lives, so that it is known from outside
-where it was and that it was nowhere else since.
+The singleton says on a serial port when it begins, so that it is known from outside where it did, and how often.
 """
 from concurrent.futures import ThreadPoolExecutor
 import json
@@ -69,7 +68,8 @@ def set_up(guest):
     i = guest.net[1]
     guest.check("modprobe virtio_net; udevadm settle")
     guest.put("/etc/systemd/network/10-eth0.network", NETWORK.format(i=i))
-    guest.check("systemctl enable --now systemd-networkd; until ip -4 addr show dev eth0 | grep -q 10.77; do sleep 0.2; done")
+    guest.check("systemctl enable --now systemd-networkd")
+    guest.until("ip -4 addr show dev eth0 | grep -q 10.77")
     guest.put("/etc/covey/coveyd.yaml", CONFIG.format(i=i))
 
 
@@ -94,7 +94,7 @@ def form(guests):
 
 def scale(guest, n):
     """A decision, asked for on this node."""
-    guest.check(f"covey scale --timeout 600s web={n}", 900)
+    guest.check(f"covey scale --timeout 600s web {n}", 900)
 
 
 def begins(guests):
