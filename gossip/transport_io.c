@@ -244,7 +244,7 @@ static void rotate(struct transport_link *k)
 {
 	struct bytes first = k->out[0];
 
-	if (first.cap > KEEP_BYTES)
+	if (first.cap > MAX(2 * k->rx_want, (size_t)KEEP_BYTES)) /* a link that brings much is told much */
 		bytes_done(&first);
 	else
 		bytes_clear(&first);
