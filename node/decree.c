@@ -285,6 +285,7 @@ static void apply_one(struct decree *d, const struct apply_file *f, int64_t if_v
 		t->version_was = a->version;
 		t->desired_was = a->desired;
 	}
+	council_defined(d->n->council, f->spec);
 	t->file = mem_strdup(f->name); /* without it the answer names the agent alone */
 	if (is_defined(a))
 		t->replaced = mem_strndup(a->spec->text, a->spec->text_len); /* without it no difference is shown */
