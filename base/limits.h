@@ -27,13 +27,14 @@
 #define CONTROL_PEERS_MAX   512
 #define HTTP_REPLY_MAX	    (32 * 1024 * 1024) /* some 1600 bytes a replica */
 #define HTTP_WAITING_MAX    64
-#define TRANSPORT_FRAME_MAX 4096 /* a message between nodes: a heartbeat waits behind no more than two */
-#define TRANSPORT_LINKS_MAX 256	 /* links, dials and peers that have not said hello, together */
-#define TRANSPORT_DIALS_MAX 64	 /* at a time */
-#define LINK_IN_FLIGHT_MAX  2	 /* frames a link that have not left */
-#define FETCH_MAX	    64	 /* questions to other nodes at a time, and as many of theirs */
-#define FETCH_PEER_MAX	    8	 /* of these to one of them, or of one of them */
-#define FETCH_WINDOW	    8	 /* pieces of an answer that were sent and not taken */
+#define TRANSPORT_FRAME_MAX 4096  /* a message between nodes */
+#define TRANSPORT_RUN_MAX   16384 /* frames that leave together: a heartbeat waits behind no more than two such runs */
+#define TRANSPORT_LINKS_MAX 256	  /* links, dials and peers that have not said hello, together */
+#define TRANSPORT_DIALS_MAX 64	  /* at a time */
+#define LINK_IN_FLIGHT_MAX  2	  /* frames, or runs of them, a link that have not left */
+#define FETCH_MAX	    64	  /* questions to other nodes at a time, and as many of theirs */
+#define FETCH_PEER_MAX	    8	  /* of these to one of them, or of one of them */
+#define FETCH_WINDOW	    8	  /* pieces of an answer that were sent and not taken */
 #define FETCH_ANSWER_MAX    (1024 * 1024)
 #define FETCH_HELD_MAX	    (16 * 1024 * 1024) /* of all answers that have not left */
 #define PARCEL_SMALL_MAX    (256 * 1024)       /* register messages of one frame that wait for a link */

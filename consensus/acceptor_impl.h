@@ -57,6 +57,7 @@ struct acceptor {
 	uint64_t header_write, header_durable_write;
 	int64_t wait_until_ms; /* CLOCK_BOOTTIME */
 	bool rolled_back, rolled_back_told;
+	bool due; /* the last flush had no room for all that is done */
 	struct now now;
 	struct keyed regs;     /* struct reg */
 	struct pending *queue; /* owned, ACCEPTOR_PENDING_MAX */

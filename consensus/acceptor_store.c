@@ -224,11 +224,15 @@ void acceptor_flush(struct acceptor *a, struct acceptor_outs *outs)
 {
 	size_t kept = 0;
 
+	a->due = false;
 	for (size_t i = 0; i < a->n_queue; i++) {
 		struct pending *p = &a->queue[i];
 
 		if (!is_done(a, p) || outs->n == ACCEPTOR_OUTS_MAX || a->n_spent == ACCEPTOR_OUTS_MAX) {
-			a->queue[kept++] = *p;
+			a->due |= is_done(a, p);
+			if (kept != i)
+				a->queue[kept] = *p;
+			kept++;
 			continue;
 		}
 		if (p->answers && !a->rolled_back) {
@@ -246,8 +250,5 @@ void acceptor_flush(struct acceptor *a, struct acceptor_outs *outs)
 
 bool acceptor_is_due(const struct acceptor *a)
 {
-	for (size_t i = 0; i < a->n_queue; i++)
-		if (is_done(a, &a->queue[i]))
-			return true;
-	return a->rolled_back && !a->rolled_back_told;
+	return a->due || (a->rolled_back && !a->rolled_back_told);
 }

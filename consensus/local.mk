@@ -30,6 +30,7 @@ libconsensus_core_a_SOURCES = \
 	%D%/registers_impl.h \
 	%D%/registers_known.c \
 	%D%/registers_voters.c \
+	%D%/registers_work.c \
 	%D%/rules.h \
 	%D%/value.c \
 	%D%/value.h \

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The joint: what comes goes to the voter, to the proposal whose round it has, or to the change of voters; what they
- * say goes out, or back to this node's own voter with a later step. What is chosen is kept in registers_known.c.
+ * say goes out, or back to this node's own voter with a later step. Proposals are in registers_work.c, what is chosen
+ * is kept in registers_known.c.
  */
 #include "consensus/registers.h"
 
@@ -12,7 +13,6 @@
 #include "consensus/registers_impl.h"
 
 #define ROUND_MS_FIRST 20		    /* until it was measured */
-#define EARLY_MS       5000		    /* promises that nobody uses are let go */
 #define LEARN_MS       10000		    /* one reading of what is said to be chosen */
 #define TAKEN_PER_STEP (3 + QUORUM_ALL_MAX) /* outs that one answer, or one tick, makes at most */
 
@@ -45,24 +45,14 @@ int registers_new(
 	return 0;
 }
 
-static void work_free(struct registers *r, size_t i)
-{
-	r->n_asked -= r->works[i]->kind == WORK_ASKED;
-	r->n_early -= r->works[i]->kind == WORK_EARLY;
-	proposer_done(&r->works[i]->p);
-	r->mem.release(r->mem.ctx, r->works[i], sizeof(*r->works[i]));
-	r->works[i] = NULL;
-	r->n_works--;
-}
-
 void registers_free(struct registers *r)
 {
 	if (!r)
 		return;
 	registers_voters_drop(r);
-	for (size_t i = 0; i < WORKS_MAX; i++)
+	for (size_t i = 0; i < r->works_end; i++)
 		if (r->works[i])
-			work_free(r, i);
+			registers_work_free(r, i);
 	registers_known_free(r);
 	acceptor_free(r->acceptor);
 	r->mem.release(r->mem.ctx, r, sizeof(*r));
@@ -135,166 +125,17 @@ bool registers_send(struct registers *r, const struct msg *m, const struct uuid 
 	return self;
 }
 
-/* ---- proposals ---- */
-
-int registers_work_begin(struct registers *r, enum work_kind kind, const struct registers_ask *ask,
-	const struct quorum_cfg *cfg, struct work **ret)
-{
-	struct work *w;
-	size_t i = 0;
-
-	*ret = NULL;
-	if (kind == WORK_ASKED && r->n_asked == REGISTERS_PROPOSALS_MAX)
-		return -EAGAIN;
-	while (i < WORKS_MAX && r->works[i])
-		i++;
-	assert(i < WORKS_MAX);
-	w = r->mem.alloc(r->mem.ctx, sizeof(*w));
-	if (!w)
-		return -ENOMEM;
-	memset(w, 0, sizeof(*w));
-	w->kind = kind;
-	w->token = ask->token;
-	w->until_ms = r->now.mono_ms + ask->for_ms;
-	w->config = (struct proposer_config){.source = &r->source,
-		.reader = r->reader,
-		.mem = r->mem,
-		.cfg = *cfg,
-		.key = ask->key,
-		.round = ++r->round,
-		.read = ask->read,
-		.change = ask->change,
-		.ctx = ask->ctx,
-		.rank = ask->rank,
-		.round_ms = r->round_ms,
-		.for_ms = ask->for_ms,
-		.seed = rng_u64(&r->rng)};
-	proposer_init(&w->p, &w->config, r->now);
-	r->works[i] = w;
-	r->n_works++;
-	r->n_asked += kind == WORK_ASKED;
-	r->n_early += kind == WORK_EARLY;
-	*ret = w;
-	return 0;
-}
-
-/* The same under the newer voters, in the time that is left. false: there is none. */
-static bool work_again(struct registers *r, struct work *w)
-{
-	w->config.for_ms = w->until_ms - r->now.mono_ms;
-	if (w->config.for_ms <= 0 || r->cfg.epoch <= w->config.cfg.epoch)
-		return false;
-	proposer_done(&w->p);
-	w->config.cfg = r->cfg;
-	w->config.round = ++r->round;
-	w->config.rank = 0;
-	w->config.round_ms = r->round_ms;
-	w->config.seed = rng_u64(&r->rng);
-	w->self_due = false;
-	proposer_init(&w->p, &w->config, r->now);
-	return true;
-}
-
-static struct work *early_of(const struct registers *r, const struct msg_key *key)
-{
-	for (size_t i = 0; r->n_early > 0 && i < WORKS_MAX; i++)
-		if (r->works[i] && r->works[i]->kind == WORK_EARLY && !r->works[i]->ended &&
-			msg_key_cmp(&r->works[i]->config.key, key) == 0)
-			return r->works[i];
-	return NULL;
-}
-
-/* Where there is no place for it, or no memory, the next change takes two rounds. */
-static void begin_early(struct registers *r, const struct msg_key *key)
-{
-	const struct registers_ask ask = {.key = *key, .for_ms = EARLY_MS};
-	struct work *w;
-
-	if (r->n_early < EARLY_MAX && registers_is_own(r, key) && !early_of(r, key))
-		(void)registers_work_begin(r, WORK_EARLY, &ask, &r->cfg, &w); /* as above */
-}
-
-static void work_ended(struct registers *r, struct work *w)
-{
-	const struct proposer *p = &w->p;
-	bool chosen = p->outcome == PROPOSER_CHOSEN || p->outcome == PROPOSER_REFUSED;
-	struct registers_out *out;
-
-	if (p->outcome == PROPOSER_EPOCH)
-		registers_see_cfg(r, &p->newer);
-	if (p->outcome == PROPOSER_EPOCH && w->kind != WORK_VOTERS && w->kind != WORK_EARLY && work_again(r, w))
-		return;
-	w->ended = true; /* its value is borrowed until the next step */
-	w->self_due = false;
-	if (chosen)
-		registers_learn(r, &w->config.key, &p->ballot, p->value);
-	switch (w->kind) {
-	case WORK_ASKED:
-		out = registers_emit(r, REGISTERS_OUT_ENDED);
-		out->token = w->token;
-		out->key = w->config.key;
-		out->outcome = p->outcome == PROPOSER_EPOCH ? PROPOSER_UNKNOWN : p->outcome;
-		out->ballot = p->ballot;
-		out->value = proposer_value(p);
-		if (chosen)
-			begin_early(r, &w->config.key);
-		break;
-	case WORK_EARLY:
-		break;
-	case WORK_LEARN:
-		registers_learned(r, &w->config.key, chosen);
-		break;
-	case WORK_VOTERS:
-		registers_voters_input(r, &(struct voters_in){.type = VOTERS_IN_PROPOSED,
-						  .key = w->config.key,
-						  .outcome = p->outcome,
-						  .value = proposer_value(p)});
-		break;
-	case WORK_KIND_MAX:
-		break;
-	}
-}
-
-static void work_out(struct registers *r, struct work *w, const struct proposer_outs *outs)
-{
-	if (outs->n_to > 0 && registers_send(r, &outs->msg, outs->to, outs->n_to)) {
-		w->self = outs->msg;
-		w->self_due = true;
-	}
-	if (outs->done)
-		work_ended(r, w);
-}
-
-/* An early one that was refused is no use: it would only be in the way of whoever is ahead. */
-static void work_step(struct registers *r, struct work *w, const struct proposer_in *in)
-{
-	struct proposer_outs outs;
-
-	proposer_step(&w->p, in, r->now, &outs);
-	work_out(r, w, &outs);
-	if (w->kind == WORK_EARLY && w->p.tries > 0)
-		w->ended = true;
-}
-
-static struct work *work_of_round(const struct registers *r, uint64_t round)
-{
-	for (size_t i = 0; i < WORKS_MAX; i++)
-		if (r->works[i] && !r->works[i]->ended && r->works[i]->config.round == round)
-			return r->works[i];
-	return NULL;
-}
-
 /* ---- the voter ---- */
 
 /* An answer, to this node. */
 static void answered(struct registers *r, const struct msg *m)
 {
-	struct work *w = work_of_round(r, m->round);
+	struct work *w = registers_work_of_round(r, m->round);
 
 	if (m->type == MSG_REFUSED)
 		registers_see_cfg(r, &m->cfg);
 	if (w)
-		work_step(r, w, &(struct proposer_in){.type = PROPOSER_IN_MSG, .msg = m});
+		registers_work_step(r, w, &(struct proposer_in){.type = PROPOSER_IN_MSG, .msg = m});
 	else
 		registers_voters_answer(r, m);
 }
@@ -336,6 +177,8 @@ static void acceptor_input(struct registers *r, const struct acceptor_in *in)
 /* What a node has asked of its own voter: one a step. False: nothing. */
 static bool ask_self(struct registers *r)
 {
+	struct work *w;
+
 	if (!r->open)
 		return false;
 	if (r->seal_due) {
@@ -343,17 +186,14 @@ static bool ask_self(struct registers *r)
 		acceptor_input(r, &(struct acceptor_in){.type = ACCEPTOR_IN_MSG, .msg = &r->seal});
 		return true;
 	}
-	for (size_t i = 0; i < WORKS_MAX; i++) {
-		struct work *w = r->works[(r->next_self + i) % WORKS_MAX];
-
-		if (!w || !w->self_due)
-			continue;
-		r->next_self = (r->next_self + i + 1) % WORKS_MAX; /* each has its turn */
-		w->self_due = false;
-		acceptor_input(r, &(struct acceptor_in){.type = ACCEPTOR_IN_MSG, .msg = &w->self});
-		return true;
-	}
-	return false;
+	w = registers_next_self(r, false);
+	if (!w)
+		w = registers_next_self(r, true); /* behind the Accept that it goes with */
+	if (!w)
+		return false;
+	w->self_due = false;
+	acceptor_input(r, &(struct acceptor_in){.type = ACCEPTOR_IN_MSG, .msg = &w->self});
+	return true;
 }
 
 /* ---- the step ---- */
@@ -392,11 +232,11 @@ static void learn(struct registers *r)
 
 static void run(struct registers *r)
 {
-	for (size_t i = 0; i < WORKS_MAX && has_room(r); i++) {
+	for (size_t i = 0; i < r->works_end && has_room(r); i++) {
 		struct work *w = r->works[i];
 
 		if (w && !w->ended && proposer_deadline_ms(&w->p) <= r->now.mono_ms)
-			work_step(r, w, &(struct proposer_in){.type = PROPOSER_IN_TICK});
+			registers_work_step(r, w, &(struct proposer_in){.type = PROPOSER_IN_TICK});
 	}
 	if (has_room(r))
 		registers_voters_run(r);
@@ -409,49 +249,10 @@ static void sweep(struct registers *r)
 	if (r->voters_ended)
 		registers_voters_drop(r);
 	r->voters_ended = false;
-	for (size_t i = 0; i < WORKS_MAX; i++)
+	for (size_t i = 0; i < r->works_end; i++)
 		if (r->works[i] && r->works[i]->ended)
-			work_free(r, i);
+			registers_work_free(r, i);
 	registers_known_sweep(r);
-}
-
-/* With the promises that there are. false: there are none. */
-static bool propose_early(struct registers *r, const struct registers_ask *ask)
-{
-	const struct proposer_given given = {.change = ask->change, .ctx = ask->ctx, .for_ms = ask->for_ms};
-	struct work *w = ask->read ? NULL : early_of(r, &ask->key);
-	struct proposer_outs outs;
-
-	if (w && w->config.cfg.epoch != r->cfg.epoch)
-		w->ended = true; /* of no use any more */
-	if (!w || w->ended || r->n_asked == REGISTERS_PROPOSALS_MAX)
-		return false;
-	w->kind = WORK_ASKED;
-	r->n_early--;
-	r->n_asked++;
-	w->token = ask->token;
-	w->until_ms = r->now.mono_ms + ask->for_ms;
-	w->config.change = ask->change;
-	w->config.ctx = ask->ctx;
-	w->config.for_ms = ask->for_ms;
-	proposer_give(&w->p, &given, r->now, &outs);
-	work_out(r, w, &outs);
-	return true;
-}
-
-static int propose(struct registers *r, const struct registers_ask *ask)
-{
-	struct work *w;
-	int rc;
-
-	if (r->cfg.epoch == 0)
-		return -ENOTCONN;
-	if (propose_early(r, ask))
-		return 0;
-	rc = registers_work_begin(r, WORK_ASKED, ask, &r->cfg, &w);
-	if (rc == 0)
-		work_step(r, w, &(struct proposer_in){.type = PROPOSER_IN_TICK});
-	return rc;
 }
 
 static void tick(struct registers *r)
@@ -496,7 +297,7 @@ int registers_step(struct registers *r, const struct registers_in *in, struct no
 		registers_heard(r, &in->key, &in->ballot);
 		break;
 	case REGISTERS_IN_PROPOSE:
-		rc = propose(r, in->ask);
+		rc = registers_propose(r, in->ask);
 		break;
 	case REGISTERS_IN_VOTERS:
 		rc = registers_voters_begin(r, in->voters);
@@ -520,7 +321,7 @@ int64_t registers_deadline_ms(const struct registers *r)
 
 	if (r->voters_ended || (r->seal_due && r->open))
 		return r->now.mono_ms;
-	for (size_t i = 0; i < WORKS_MAX; i++) {
+	for (size_t i = 0; i < r->works_end; i++) {
 		const struct work *w = r->works[i];
 
 		if (w && (w->ended || (w->self_due && r->open)))
@@ -553,7 +354,7 @@ void registers_check(const struct registers *r)
 	size_t n = 0;
 
 	acceptor_check(r->acceptor);
-	for (size_t i = 0; i < WORKS_MAX; i++) {
+	for (size_t i = 0; i < r->works_end; i++) {
 		const struct work *w = r->works[i];
 
 		if (!w)

@@ -21,8 +21,8 @@
  * *Who is to vote* is asked for a durable write first: only when each that a change adds has just made one does the
  * change begin, since after JOINT nothing is decided without a majority of them.
  *
- * *Early.* Where this node has changed a register twice in a row, it asks for promises for the next change at once
- * (proposer.h): that is then decided in one round. Another node that changes it takes them away.
+ * *Early.* Where this node has changed a register twice in a row, it asks for promises for the next change behind its
+ * Accept (proposer.h): that is then decided in one round. Another node that changes it takes them away.
  *
  * Leases (lease.h) are joined by the caller: GRANT is no answer to a proposal. One of another voter is not given here;
  * this node's own voter is asked with a MSG that is from this node, and what it says is told (GRANT).

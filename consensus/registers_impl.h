@@ -2,7 +2,8 @@
 #ifndef CONSENSUS_REGISTERS_IMPL_H
 #define CONSENSUS_REGISTERS_IMPL_H
 /*
- * What registers.c, which joins, and registers_known.c, which remembers what is chosen, share.
+ * What registers.c, which joins, registers_work.c, which has the proposals, and registers_known.c, which remembers what
+ * is chosen, share.
  */
 #include "base/rng.h"
 #include "consensus/keyed.h"
@@ -67,8 +68,9 @@ struct registers {
 	uint32_t round_ms;
 	struct rng rng;
 	struct now now;
-	struct registers_outs *outs; /* of the step at hand */
-	struct work *works[WORKS_MAX];
+	struct registers_outs *outs;   /* of the step at hand */
+	struct work *works[WORKS_MAX]; /* below works_end, with gaps */
+	size_t works_end;
 	size_t n_works, n_asked, n_early, next_self;
 	struct voters *voters; /* NULL: none is changed by this node */
 	struct probe probe;
@@ -87,6 +89,14 @@ void registers_see_cfg(struct registers *r, const struct quorum_cfg *cfg);
 
 /* To all but this node; returns whether it is one of them. */
 bool registers_send(struct registers *r, const struct msg *m, const struct uuid *to, uint8_t n);
+
+/* registers_work.c */
+void registers_work_free(struct registers *r, size_t i);
+void registers_work_step(struct registers *r, struct work *w, const struct proposer_in *in);
+struct work *registers_work_of_round(const struct registers *r, uint64_t round); /* NULL: none, or it has ended */
+/* One that asks this node's own voter; each has its turn. NULL: none does. */
+struct work *registers_next_self(struct registers *r, bool early);
+int registers_propose(struct registers *r, const struct registers_ask *ask);
 int registers_work_begin(struct registers *r, enum work_kind kind, const struct registers_ask *ask,
 	const struct quorum_cfg *cfg, struct work **ret);
 

@@ -20,7 +20,7 @@ void registers_voters_drop(struct registers *r)
 	r->mem.release(r->mem.ctx, r->voters, sizeof(*r->voters));
 	r->voters = NULL;
 	r->seal_due = false;
-	for (size_t i = 0; i < WORKS_MAX; i++)
+	for (size_t i = 0; i < r->works_end; i++)
 		if (r->works[i] && r->works[i]->kind == WORK_VOTERS)
 			r->works[i]->ended = true; /* freed when the next step begins */
 }

@@ -200,6 +200,8 @@ static struct transport *new_transport(const struct transport_config *c)
 		.pending = c->limits.pending ? c->limits.pending : 64,
 	};
 	t->tls = c->tls;
+	t->gathers = c->gathers;
+	list_init(&t->unsent);
 	list_init(&t->ready);
 	list_init(&t->dying);
 	(void)pthread_mutex_init(&t->lock, NULL);   /* cannot fail with default attributes */
@@ -283,12 +285,14 @@ int transport_set_tls(struct transport *t, const struct transport_tls *tls, stru
 size_t transport_room(struct transport *t, uint32_t link)
 {
 	struct transport_link *k = transport_link_find(t, link);
+	size_t room;
 
 	if (!k)
 		return 0;
 	transport_link_reap(k, t->now_ms);
-	if (k->n_out < LINK_IN_FLIGHT_MAX)
-		return LINK_IN_FLIGHT_MAX - k->n_out;
+	room = transport_io_room(k);
+	if (room > 0)
+		return room;
 	k->wants_room = true;
 	transport_link_await_tx(k);
 	return 0;
@@ -296,10 +300,9 @@ size_t transport_room(struct transport *t, uint32_t link)
 
 bool transport_is_idle(struct transport *t, uint32_t link)
 {
-	size_t room = transport_room(t, link);
-	struct transport_link *k = room > 0 ? transport_link_find(t, link) : NULL;
+	struct transport_link *k = transport_room(t, link) > 0 ? transport_link_find(t, link) : NULL;
 
-	if (!k || room == LINK_IN_FLIGHT_MAX)
+	if (!k || k->n_out == 0)
 		return k != NULL;
 	k->wants_room = true;
 	transport_link_await_tx(k);
@@ -322,6 +325,12 @@ int transport_send(struct transport *t, uint32_t link, const void *frame, size_t
 		transport_link_await_tx(k);
 	}
 	return rc;
+}
+
+void transport_flush(struct transport *t, int64_t now_ms)
+{
+	LIST_FOREACH_SAFE (at, &t->unsent)
+		transport_io_flush(LIST_ENTRY(at, struct transport_link, unsent), now_ms);
 }
 
 void transport_hang_up(struct transport *t, uint32_t link, bool flush, int64_t now_ms)

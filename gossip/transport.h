@@ -8,7 +8,8 @@
  *
  * A frame is its length, 4 bytes big endian, then as many bytes of payload: 1 … TRANSPORT_FRAME_MAX. Nothing is queued:
  * a link holds at most LINK_IN_FLIGHT_MAX frames that have not left, and is read on only when what came before has
- * been taken.
+ * been taken. Where frames are gathered, these are runs of frames: what is sent until transport_flush leaves at once,
+ * which costs both ends one system call and one turn of nng's threads instead of one a frame.
  *
  * Why streams and not nng's sockets: these hide whether a dial was refused or went unanswered, lose what does not fit
  * silently, and put 8 bytes more into each message.
@@ -82,7 +83,8 @@ struct transport_config {
 	const struct transport_hello *hello; /* it, its arg and the hooks must outlive the transport */
 	void *hello_arg;
 	const struct transport_hooks *hooks;
-	void *arg; /* of all hooks */
+	void *arg;    /* of all hooks */
+	bool gathers; /* what is sent on links that are up waits for transport_flush */
 };
 
 struct transport_stats {
@@ -107,6 +109,8 @@ size_t transport_room(struct transport *t, uint32_t link);
 bool transport_is_idle(struct transport *t, uint32_t link);
 /* 0; -EAGAIN: full; -ENOENT: no such link; -EMSGSIZE; -ENOMEM: dropped. The frame is copied. */
 int transport_send(struct transport *t, uint32_t link, const void *frame, size_t n, int64_t now_ms);
+/* What was gathered leaves. */
+void transport_flush(struct transport *t, int64_t now_ms);
 /* No hook is called for it any more. flush: what was sent goes first, and the peer may read it. */
 void transport_hang_up(struct transport *t, uint32_t link, bool flush, int64_t now_ms);
 

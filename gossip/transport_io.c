@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The bytes of a link. In: into a buffer as large as the frame that is coming, read on when its frames have been
- * taken. Out: each frame with its length in a run of its own (a TLS stream of nng's makes a record of each run), one
- * at a time on its way.
+ * The bytes of a link. In: into a buffer as large as the frame that is coming, or as what came at a time of late, read
+ * on when its frames have been taken. Out: frames, each with its length, in runs (a TLS stream of nng's makes a record
+ * of each), one at a time on its way: a frame is a run of its own, or with those that were sent in the same turn.
  */
 #include "gossip/transport_priv.h"
 
@@ -12,7 +12,9 @@
 #define READ_MIN      512
 #define KEEP_BYTES    1024 /* a larger buffer is not kept */
 #define FRAMES_A_TURN 32   /* of one link: the others have their turn too */
-#define IN_MAX	      (TRANSPORT_HEAD_BYTES + TRANSPORT_FRAME_MAX + READ_MIN)
+#define IN_MAX	      (TRANSPORT_RUN_MAX + READ_MIN)
+#define FRAME_BYTES   (TRANSPORT_HEAD_BYTES + TRANSPORT_FRAME_MAX) /* the longest */
+#define RUN_MAX(k)    ((size_t)((k)->t->gathers ? TRANSPORT_RUN_MAX : FRAME_BYTES))
 
 static void on_rx(void *arg)
 {
@@ -39,8 +41,9 @@ static void on_tx(void *arg)
 int transport_io_alloc(struct transport_link *k)
 {
 	k->in.max = IN_MAX;
+	k->rx_want = READ_MIN;
 	for (size_t i = 0; i < LINK_IN_FLIGHT_MAX; i++)
-		k->out[i].max = TRANSPORT_HEAD_BYTES + TRANSPORT_FRAME_MAX;
+		k->out[i].max = RUN_MAX(k);
 	return nng_aio_alloc(&k->rx, on_rx, k) == 0 && nng_aio_alloc(&k->tx, on_tx, k) == 0 ? 0 : -ENOMEM;
 }
 
@@ -79,13 +82,22 @@ static void compact(struct transport_link *k)
 	if (k->in.n > 0)
 		memmove(k->in.v, k->in.v + k->in_at, k->in.n);
 	k->in_at = 0;
-	if (k->in.n == 0 && k->in.cap > KEEP_BYTES)
+	if (k->in.n == 0 && k->in.cap > MAX(2 * k->rx_want, (size_t)KEEP_BYTES))
 		bytes_done(&k->in);
+}
+
+/* A link that brings much at a time is read in larger steps, and in small ones again once it does not. */
+static void measure(struct transport_link *k, size_t came)
+{
+	if (came == k->rx_bytes)
+		k->rx_want = MIN(2 * k->rx_want, (size_t)TRANSPORT_RUN_MAX);
+	else if (came < k->rx_want / 8)
+		k->rx_want = MAX(k->rx_want / 2, (size_t)READ_MIN);
 }
 
 void transport_io_read(struct transport_link *k)
 {
-	size_t want = READ_MIN;
+	size_t want = k->rx_want;
 	nng_iov iov;
 
 	if (k->rx_busy || !k->stream || k->state == LINK_DEAD)
@@ -94,8 +106,8 @@ void transport_io_read(struct transport_link *k)
 		k->in_at = k->in.n; /* thrown away */
 	compact(k);
 	if (left(k) >= TRANSPORT_HEAD_BYTES) /* its length has been looked at */
-		want = TRANSPORT_HEAD_BYTES + announced(k) - left(k);
-	if (bytes_reserve(&k->in, MAX(want, (size_t)READ_MIN)) < 0) {
+		want = MAX(want, TRANSPORT_HEAD_BYTES + announced(k) - left(k));
+	if (bytes_reserve(&k->in, MIN(want, k->in.max - k->in.n)) < 0) {
 		transport_link_over(k, "out of memory");
 		return;
 	}
@@ -104,6 +116,7 @@ void transport_io_read(struct transport_link *k)
 	(void)nng_aio_set_iov(k->rx, 1, &iov);		   /* one always fits */
 	nng_aio_set_timeout(k->rx, NNG_DURATION_INFINITE); /* a timeout may end a TLS stream, or do nothing at all */
 	k->rx_busy = true;
+	k->rx_bytes = iov.iov_len;
 	nng_stream_recv(k->stream, k->rx);
 }
 
@@ -141,6 +154,7 @@ void transport_io_end_rx(struct transport_link *k)
 	k->rx_busy = false;
 	if (rv == 0) {
 		k->in.n += nng_aio_count(k->rx);
+		measure(k, nng_aio_count(k->rx));
 		if (k->state == LINK_UP)
 			k->t->st.bytes_in += nng_aio_count(k->rx);
 		return;
@@ -213,6 +227,8 @@ static void write_more(struct transport_link *k, int64_t now_ms)
 
 	if (k->tx_busy || k->n_out == 0 || k->state == LINK_DEAD)
 		return;
+	if (k->n_out == 1) /* nothing is added any more to what has begun */
+		list_del(&k->unsent);
 	iov.iov_buf = b->v + k->out_at;
 	iov.iov_len = b->n - k->out_at;
 	(void)nng_aio_set_iov(k->tx, 1, &iov);		   /* one always fits */
@@ -228,7 +244,7 @@ static void rotate(struct transport_link *k)
 {
 	struct bytes first = k->out[0];
 
-	if (first.cap > KEEP_BYTES)
+	if (first.cap > MAX(2 * k->rx_want, (size_t)KEEP_BYTES)) /* a link that brings much is told much */
 		bytes_done(&first);
 	else
 		bytes_clear(&first);
@@ -244,38 +260,97 @@ void transport_io_end_tx(struct transport_link *k, int64_t now_ms)
 	int rv = nng_aio_result(k->tx);
 
 	k->tx_busy = false;
-	if (rv != 0)
-		return; /* reading says more, and what the peer said last; else the frame is stalled */
+	/* Reading says more, and what the peer said last; else the frame is stalled. */
+	if (rv != 0) {
+		list_del(&k->unsent); /* not to be tried each turn */
+		return;
+	}
 	k->out_at += nng_aio_count(k->tx);
 	if (k->state == LINK_UP)
 		k->t->st.bytes_out += nng_aio_count(k->tx);
+	k->tx_since_ms = now_ms;
 	if (k->out_at == k->out[0].n)
 		rotate(k);
+	if (k->n_out > 1 || list_is_empty(&k->unsent)) /* else it waits for the end of the turn */
+		write_more(k, now_ms);
+	if (k->n_out > 1)
+		transport_link_await_tx(k);
+}
+
+/* The last run, while it is gathered. */
+static struct bytes *gathered(struct transport_link *k)
+{
+	return list_is_empty(&k->unsent) ? NULL : &k->out[k->n_out - 1];
+}
+
+size_t transport_io_room(const struct transport_link *k)
+{
+	size_t room = (LINK_IN_FLIGHT_MAX - k->n_out) * (RUN_MAX(k) / FRAME_BYTES);
+
+	if (!list_is_empty(&k->unsent))
+		room += (RUN_MAX(k) - k->out[k->n_out - 1].n) / FRAME_BYTES;
+	return room;
+}
+
+/* The run for so many bytes: that which is gathered, or a new one. NULL: full. */
+static struct bytes *run_for(struct transport_link *k, size_t n, int64_t now_ms)
+{
+	struct bytes *b = gathered(k);
+
+	if (b && n <= b->max - b->n)
+		return b;
+	if (k->n_out == LINK_IN_FLIGHT_MAX)
+		return NULL;
+	if (k->n_out == 0)
+		k->tx_since_ms = now_ms;
+	b = &k->out[k->n_out++];
+	bytes_clear(b);
+	if (k->t->gathers && k->state == LINK_UP && list_is_empty(&k->unsent))
+		list_add_tail(&k->t->unsent, &k->unsent);
+	return b;
+}
+
+static void go_on(struct transport_link *k, int64_t now_ms)
+{
 	write_more(k, now_ms);
 	if (k->n_out > 1)
 		transport_link_await_tx(k);
+}
+
+/* What was gathered before it waits no longer. */
+static void drop_run(struct transport_link *k, int64_t now_ms)
+{
+	bytes_done(&k->out[--k->n_out]);
+	list_del(&k->unsent);
+	go_on(k, now_ms);
 }
 
 int transport_io_add(struct transport_link *k, const void *frame, size_t n, int64_t now_ms)
 {
 	const unsigned char head[TRANSPORT_HEAD_BYTES] = {
 		(unsigned char)(n >> 24), (unsigned char)(n >> 16), (unsigned char)(n >> 8), (unsigned char)n};
-	struct bytes *b = &k->out[k->n_out];
+	struct bytes *b;
 
 	if (n == 0 || n > TRANSPORT_FRAME_MAX)
 		return -EMSGSIZE;
-	if (k->n_out == LINK_IN_FLIGHT_MAX)
+	b = run_for(k, sizeof(head) + n, now_ms);
+	if (!b)
 		return -EAGAIN;
-	bytes_clear(b);
 	if (bytes_reserve(b, sizeof(head) + n) < 0) {
-		bytes_done(b);
+		b->failed = false;
+		if (b->n == 0)
+			drop_run(k, now_ms);
 		return -ENOMEM;
 	}
 	(void)bytes_add(b, head, sizeof(head)); /* both fit */
 	(void)bytes_add(b, frame, n);
-	k->n_out++;
-	write_more(k, now_ms);
-	if (k->n_out > 1)
-		transport_link_await_tx(k);
+	if (list_is_empty(&k->unsent) || k->n_out > 1)
+		go_on(k, now_ms);
 	return 0;
+}
+
+void transport_io_flush(struct transport_link *k, int64_t now_ms)
+{
+	if (!k->tx_busy) /* else more is gathered until the run before it has left */
+		go_on(k, now_ms);
 }

@@ -91,6 +91,7 @@ static struct transport_link *add(struct transport *t, size_t slot)
 		return NULL;
 	k->t = t;
 	list_init(&k->ready);
+	list_init(&k->unsent);
 	if (transport_io_alloc(k) < 0) {
 		transport_io_free(k);
 		free(k);
@@ -186,6 +187,8 @@ void transport_link_end(struct transport_link *k, int64_t now_ms)
 	end_hello(k);
 	k->silenced = true;
 	k->deadline_ms = now_ms + ENDING_MS;
+	list_del(&k->unsent);
+	transport_io_flush(k, now_ms);
 	if (k->n_out > 0)
 		transport_link_await_tx(k);
 	transport_link_fire(
@@ -291,7 +294,7 @@ void transport_link_turn(struct transport_link *k, unsigned fired, int64_t now_m
 	if (fired & TRANSPORT_FIRED_TX)
 		transport_io_end_tx(k, now_ms);
 	more = transport_io_frames(k, now_ms);
-	if (k->wants_room && k->state == LINK_UP && !k->silenced && k->n_out < LINK_IN_FLIGHT_MAX) {
+	if (k->wants_room && k->state == LINK_UP && !k->silenced && transport_io_room(k) > 0) {
 		k->wants_room = false;
 		k->t->hooks->writable(k->t->arg, k->id);
 	}
@@ -329,6 +332,7 @@ void transport_link_free(struct transport_link *k)
 	struct transport *t = k->t;
 
 	end_hello(k);
+	list_del(&k->unsent);
 	(*counter(k))--;
 	t->links[k->id % TRANSPORT_LINKS_MAX] = NULL;
 	transport_reap_add(k);

@@ -59,10 +59,11 @@ struct transport_link {
 	bool rx_busy, tx_busy, wants_room; /* wants_room: `writable` is to be called */
 	size_t tx_bytes;		   /* of the run that is on its way */
 	int64_t tx_since_ms;
-	struct bytes in; /* what came and is no frame yet, from in_at on */
-	size_t in_at;
-	struct bytes out[LINK_IN_FLIGHT_MAX]; /* [0] is on its way, from out_at on; each with its length */
+	struct bytes in;		 /* what came and is no frame yet, from in_at on */
+	size_t in_at, rx_bytes, rx_want; /* rx_bytes: room for what is read; rx_want: for what comes at a time, or so */
+	struct bytes out[LINK_IN_FLIGHT_MAX]; /* [0] is on its way, from out_at on; each frame with its length */
 	size_t n_out, out_at;
+	struct list unsent; /* of t->unsent: the last of out is gathered, and has not begun to leave */
 
 	struct list ready; /* the rest: under t->lock; once `gone`, of t->dying */
 	bool gone;	   /* the reaper's: what fires is nobody's any more */
@@ -75,7 +76,7 @@ struct transport {
 	const struct transport_hooks *hooks;
 	void *hello_arg, *arg;
 	struct transport_limits limits;
-	bool tls;
+	bool tls, gathers;
 	nng_tls_config *server, *client; /* NULL: plain */
 	nng_stream_listener *listener;
 	nng_aio *accept;
@@ -83,6 +84,7 @@ struct transport {
 	int64_t accept_at_ms; /* after a failure that takes time; 0: at once */
 	struct transport_link *links[TRANSPORT_LINKS_MAX];
 	size_t dead; /* of them */
+	struct list unsent;
 	uint32_t generation;
 	size_t n_waiting; /* transport_door.c */
 	uint32_t order;
@@ -139,6 +141,8 @@ void transport_io_end_rx(struct transport_link *k);
 void transport_io_end_tx(struct transport_link *k, int64_t now_ms);
 bool transport_io_frames(struct transport_link *k, int64_t now_ms); /* takes those that are there; true: not all */
 int transport_io_add(struct transport_link *k, const void *frame, size_t n, int64_t now_ms);
+size_t transport_io_room(const struct transport_link *k);	   /* frames of any size */
+void transport_io_flush(struct transport_link *k, int64_t now_ms); /* what was gathered leaves */
 
 /* transport_reap.c */
 int transport_reap_begin(struct transport *t);	   /* 0, or -EAGAIN: no thread */

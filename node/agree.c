@@ -96,7 +96,7 @@ void agree_look_at(struct agree *a, struct ward *w, int64_t ms)
 
 /* ---- looking ---- */
 
-static void chosen(struct agree *a, const struct msg_key *key, struct msg_bytes value)
+static void chosen(struct agree *a, const struct msg_key *key)
 {
 	struct ward *w;
 
@@ -105,8 +105,8 @@ static void chosen(struct agree *a, const struct msg_key *key, struct msg_bytes 
 		return;
 	}
 	if (agree_find_or_add(a, key, &w) < 0)
-		return; /* no memory: it is looked at when it changes again */
-	agree_remember(a, w, value);
+		return;	  /* no memory: it is looked at when it changes again */
+	w->unseen = true; /* the look at it reads it anyway */
 	w->turn_at_ms = 0;
 	agree_look_at(a, w, a->now.mono_ms);
 }
@@ -121,7 +121,7 @@ static void begin(struct agree *a)
 	a->begun = true;
 	for (size_t at = 0; registers_next(a->registers, &at, &key);)
 		if (registers_get(a->registers, &key, &ballot, &value))
-			chosen(a, &key, value);
+			chosen(a, &key);
 }
 
 bool agree_turn(struct agree *a, struct ward *w)
@@ -164,10 +164,12 @@ static void look(struct agree *a, struct ward *w)
 		agree_voters_look(a, w);
 		return;
 	}
+	if (w->bid)
+		agree_remember(a, w);
 	if (w->bid || !registers_get(a->registers, &w->key, &ballot, &value))
 		return; /* what is asked settles all; and is followed by a look */
 	b = agree_bid_new(a, &w->key, &event);
-	if (!b || agree_decide(a, b, &w->memory, value, false, &j, &n) == -ENOMEM) {
+	if (!b || agree_decide(a, b, w, value, false, &j, &n) == -ENOMEM) {
 		if (b)
 			agree_bid_free(a, b);
 		agree_look_at(a, w, a->now.mono_ms + LOOK_AGAIN_MS);
@@ -252,7 +254,7 @@ static void hear(struct agree *a, struct agree_outs *outs)
 			continue;
 		}
 		if (o->type == REGISTERS_OUT_CHOSEN)
-			chosen(a, &o->key, o->value);
+			chosen(a, &o->key);
 		else if (o->type == REGISTERS_OUT_CFG)
 			agree_look_at(a, a->root_ward, a->now.mono_ms);
 		else if (o->type == REGISTERS_OUT_VOTERS)

@@ -174,10 +174,11 @@ static enum proposer_verdict change(void *ctx, const struct proposer_base *base,
 	size_t n = 0;
 	int rc;
 
+	agree_remember(b->a, w);
 	if (w == b->a->root_ward)
 		rc = agree_root_decide(b->a, b, value, &j, &n);
 	else
-		rc = agree_decide(b->a, b, &w->memory, value, true, &j, &n);
+		rc = agree_decide(b->a, b, w, value, true, &j, &n);
 	b->refused = j.refused;
 	b->repeat = j.repeat;
 	b->changed = rc == 0 && j.changed;

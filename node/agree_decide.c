@@ -185,7 +185,7 @@ static int decide(struct agree *a, struct bid *bid, const struct decide_memory *
 	return make && t.out.changed && t.out.refused.code == 0 ? write_next(a, bid, s, &ret->refused, ret_n) : 0;
 }
 
-int agree_decide(struct agree *a, struct bid *bid, const struct decide_memory *memory, struct msg_bytes base, bool make,
+int agree_decide(struct agree *a, struct bid *bid, struct ward *w, struct msg_bytes base, bool make,
 	struct judgement *ret, size_t *ret_n)
 {
 	struct scratch s = {.mem = &a->mem};
@@ -193,18 +193,27 @@ int agree_decide(struct agree *a, struct bid *bid, const struct decide_memory *m
 
 	*ret = (struct judgement){.again_ms = DEADLINE_NEVER};
 	rc = register_agent_read(&s.base, &a->mem, base, &ret->refused);
+	if (rc == 0 && w->unseen)
+		decide_remember(&w->memory, &s.base.v, a->now);
+	w->unseen = rc == -ENOMEM && w->unseen;
 	if (rc == 0)
-		rc = decide(a, bid, memory, &s, make, ret, ret_n);
+		rc = decide(a, bid, &w->memory, &s, make, ret, ret_n);
 	scratch_done(&s);
 	return rc;
 }
 
-void agree_remember(struct agree *a, struct ward *w, struct msg_bytes value)
+void agree_remember(struct agree *a, struct ward *w)
 {
 	struct register_agent base = {0};
+	struct msg_bytes value;
+	struct ballot ballot;
 	struct err e;
 
-	if (register_agent_read(&base, &a->mem, value, &e) == 0) /* else its times begin with the next one */
+	if (!w->unseen)
+		return;
+	w->unseen = false;
+	if (registers_get(a->registers, &w->key, &ballot, &value) &&
+		register_agent_read(&base, &a->mem, value, &e) == 0) /* else its times begin with the next one */
 		decide_remember(&w->memory, &base.v, a->now);
 	register_agent_done(&base);
 }

@@ -49,6 +49,7 @@ struct bid {
 struct ward {
 	struct msg_key key;
 	struct decide_memory memory;
+	bool unseen;		     /* its newest value is not in `memory` yet */
 	int64_t look_at_ms;	     /* CLOCK_MONOTONIC: something may be to be decided */
 	enum sched_event_type event; /* since it was looked at; TICK: nothing that has a name */
 	struct sched_node subject;
@@ -128,12 +129,12 @@ void agree_expire(struct agree *a, struct agree_outs *outs);
  * Decides on a value. make: the bytes of the next one are made, at bid->made, *ret_n of them, where it is another.
  * -ENOMEM, or what the value or the definition has that makes no sense, in ret->refused.
  */
-int agree_decide(struct agree *a, struct bid *bid, const struct decide_memory *memory, struct msg_bytes base, bool make,
+int agree_decide(struct agree *a, struct bid *bid, struct ward *w, struct msg_bytes base, bool make,
 	struct judgement *ret, size_t *ret_n);
 /* Room for so much at bid->made. -ENOMEM. */
 int agree_room(struct agree *a, struct bid *bid, size_t cap);
-/* decide_remember, of the bytes. */
-void agree_remember(struct agree *a, struct ward *w, struct msg_bytes value);
+/* decide_remember, of what was chosen. agree_decide does it where `base` is that. */
+void agree_remember(struct agree *a, struct ward *w);
 /* The node's rank for the agent; RANK_NONE: it is not among the living. */
 uint32_t agree_rank(struct agree *a, const struct msg_key *key);
 

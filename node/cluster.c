@@ -188,6 +188,17 @@ static void on_wake(struct ev_loop *loop, ev_async *w, int revents)
 	cluster_arm(c);
 }
 
+/* After all others that have the end of the turn: what they say goes along. */
+static void on_flush(struct ev_loop *loop, ev_prepare *w, int revents)
+{
+	struct cluster *c = w->data;
+
+	(void)loop;
+	(void)revents;
+	if (c->t)
+		transport_flush(c->t, c->n->now.mono_ms);
+}
+
 /* ---- core and transport ---- */
 
 static struct gossip_str str(const char *s)
@@ -295,7 +306,8 @@ static int listen_at(struct cluster *c, struct err *e)
 		.hello = &transport_hello_signed,
 		.hello_arg = &c->self,
 		.hooks = &c->hooks,
-		.arg = c};
+		.arg = c,
+		.gathers = true};
 	int rc;
 
 	if (cfg.tls) {
@@ -339,6 +351,8 @@ void cluster_halt(struct cluster *c)
 	for (uint32_t i = 0; i < GOSSIP_LINKS_MAX; i++)
 		cluster_register_drop(c, i);
 	cluster_reach_end(c);
+	if (c->t)
+		transport_flush(c->t, c->n->now.mono_ms);
 	transport_close(c->t);
 	gossip_free(c->g);
 	pki_unref(c->pki);
@@ -396,8 +410,11 @@ int cluster_open(struct node *n, struct cluster **ret, struct err *e)
 	ev_async_init(&c->wake, on_wake);
 	ev_set_priority(&c->wake, EV_MAXPRI - 1); /* frames before requests: a beat never waits for a report */
 	ev_timer_init(&c->timer, on_timer, 0., 0.);
-	c->wake.data = c->timer.data = c;
+	ev_prepare_init(&c->flush, on_flush);
+	ev_set_priority(&c->flush, EV_MINPRI);
+	c->wake.data = c->timer.data = c->flush.data = c;
 	ev_async_start(n->loop, &c->wake);
+	ev_prepare_start(n->loop, &c->flush);
 	cluster_life_init(c);
 	cluster_share_init(c);
 	cluster_seen_init(c);
@@ -417,6 +434,7 @@ void cluster_close(struct cluster *c)
 	cluster_share_done(c);
 	ev_timer_stop(c->n->loop, &c->keep);
 	ev_async_stop(c->n->loop, &c->wake);
+	ev_prepare_stop(c->n->loop, &c->flush);
 	free(c->known);
 	free(c);
 }

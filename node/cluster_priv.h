@@ -101,6 +101,7 @@ struct cluster {
 	struct hello_self self;		   /* what a hello that begins says */
 	struct transport_hooks hooks;
 	ev_async wake;
+	ev_prepare flush;	  /* what the turn has given to links leaves together */
 	ev_timer timer;		  /* the core's and the transport's deadlines */
 	int64_t armed_ms;	  /* for when; DEADLINE_NEVER: it is not */
 	ev_timer again;		  /* what could not be begun is tried again */

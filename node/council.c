@@ -84,9 +84,10 @@ static void route(struct council *c, const struct registers_out *out)
 	}
 }
 
-static void arm(struct council *c)
+/* due_ms: agree_deadline_ms, which costs a walk over all that is under way. */
+static void arm(struct council *c, int64_t due_ms)
 {
-	int64_t at = c->ended ? DEADLINE_NEVER : MIN(agree_deadline_ms(c->a), holding_deadline_ms(&c->hold)), now;
+	int64_t at = c->ended ? DEADLINE_NEVER : MIN(due_ms, holding_deadline_ms(&c->hold)), now;
 
 	if (at == c->armed_ms && ev_is_active(&c->timer))
 		return;
@@ -130,13 +131,18 @@ static void ask_self(struct council *c)
 /* What is due at once: proposals to our own voter among it. */
 void council_go_on(struct council *c)
 {
+	int64_t due_ms;
+
 	if (c->stepping || !c->a || c->ended)
 		return;
 	ask_self(c);
-	for (int i = 0; i < STEPS_A_TURN && agree_deadline_ms(c->a) <= c->n->now.mono_ms; i++)
+	due_ms = agree_deadline_ms(c->a);
+	for (int i = 0; i < STEPS_A_TURN && due_ms <= c->n->now.mono_ms; i++) {
 		(void)step(c, &(struct agree_in){.type = AGREE_IN_REGISTERS,
 				      .registers = &(struct registers_in){.type = REGISTERS_IN_TICK}});
-	arm(c);
+		due_ms = agree_deadline_ms(c->a);
+	}
+	arm(c, due_ms);
 }
 
 void council_ask_self(struct council *c, const struct msg *m)
@@ -291,5 +297,5 @@ void council_turn(struct council *c)
 	decided_hold_due(c->n);
 	council_hold_turn(c);
 	council_hint_turn(c);
-	arm(c);
+	arm(c, agree_deadline_ms(c->a));
 }

@@ -23,6 +23,7 @@
 #include "node/mp.h"
 
 struct agent;
+struct agent_spec;
 struct council;
 struct gossip_member;
 struct node;
@@ -47,6 +48,8 @@ int council_command(struct council *c, const struct agree_command *cmd, council_
 int council_root_command(
 	struct council *c, const struct agree_root_command *cmd, council_answered *fn, void *arg) MUST_CHECK;
 
+/* A definition that was read, and is about to be decided on: it is not read once more. Takes another reference. */
+void council_defined(struct council *c, struct agent_spec *spec);
 /* The newest value known to be chosen, borrowed until the loop turns; false: none is. */
 bool council_get(
 	const struct council *c, const char *agent, struct ballot *ret_ballot, struct msg_bytes *ret_value) MUST_CHECK;

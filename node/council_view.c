@@ -89,14 +89,34 @@ static void spend(struct council *c, struct council_def *d)
 	d->def = NULL;
 }
 
+static bool is_of(const struct council_def *d, uint64_t hash, struct msg_bytes text)
+{
+	return d->def && d->hash == hash && d->def->agent->text_len == text.n &&
+	       memcmp(d->def->agent->text, text.v, text.n) == 0;
+}
+
+void council_defined(struct council *c, struct agent_spec *spec)
+{
+	const struct msg_bytes text = {(const uint8_t *)spec->text, spec->text_len};
+	uint64_t hash = register_hash(text);
+	struct council_def *d = &c->defs[hash % COUNCIL_DEFS_MAX];
+	struct register_def *def;
+	struct err e;
+
+	if (is_of(d, hash, text) || (c->stepping && d->def && c->n_spent == ARRAY_LEN(c->spent)) ||
+		register_def_new(&council_mem, spec, &def, &e) < 0)
+		return; /* it is read again */
+	spend(c, d);
+	*d = (struct council_def){.hash = hash, .def = def};
+}
+
 const struct register_def *council_def(struct council *c, struct msg_bytes text, struct err *e)
 {
 	uint64_t hash = register_hash(text);
 	struct council_def *d = &c->defs[hash % COUNCIL_DEFS_MAX];
 	struct register_def *def;
 
-	if (d->def && d->hash == hash && d->def->agent->text_len == text.n &&
-		memcmp(d->def->agent->text, text.v, text.n) == 0)
+	if (is_of(d, hash, text))
 		return d->def;
 	if (c->stepping && d->def && c->n_spent == ARRAY_LEN(c->spent)) {
 		(void)err_set(e, -EAGAIN, "too many definitions at a time"); /* the caller returns NULL's meaning */

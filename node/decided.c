@@ -247,6 +247,15 @@ void decided_hold(struct node *n, const struct msg_key *key, struct msg_bytes va
 	register_agent_done(&r);
 }
 
+/* Nothing of it runs under a lease here, or did: then a new value says nothing that is held. */
+static bool is_unheld(const struct council *c, const struct agent *a, const struct msg_key *key)
+{
+	for (size_t i = 0; i < a->decided->n; i++)
+		if (a->decided->slots[i].leased)
+			return false;
+	return !holding_knows(&c->hold, key);
+}
+
 void decided_hold_due(struct node *n)
 {
 	struct msg_bytes value;
@@ -262,7 +271,8 @@ void decided_hold_due(struct node *n)
 		if (!a->hold_due)
 			continue;
 		a->hold_due = false;
-		if (decided_key(a->name, &key) && council_get(n->council, a->name, &ballot, &value))
+		if (decided_key(a->name, &key) && !is_unheld(n->council, a, &key) &&
+			council_get(n->council, a->name, &ballot, &value))
 			decided_hold(n, &key, value);
 	}
 }

@@ -275,16 +275,32 @@ static int64_t desired_of(const struct agent *a, const struct agent_spec *spec)
 	return spec->replicas_initial;
 }
 
+/* What is known to be decided is in the roster only once it is on disk. */
+static void note_was(struct item *t, const struct agent *a)
+{
+	struct node *n = t->of->n;
+	struct decided_sum sum;
+	struct msg_bytes value;
+	struct ballot ballot;
+
+	t->compares = true;
+	t->version_was = a->version;
+	t->desired_was = a->desired;
+	if (!a->decided || !council_get(n->council, a->name, &ballot, &value) ||
+		ballot_cmp(&ballot, &a->decided->ballot) <= 0 || !decided_sum(n, a->name, &sum))
+		return;
+	t->version_was = sum.version;
+	t->desired_was = sum.desired;
+}
+
 static void apply_one(struct decree *d, const struct apply_file *f, int64_t if_version, struct agree_command *cmd)
 {
 	const struct agent *a = roster_find(d->n, f->spec->name);
 	struct item *t = item_add(d, f->spec->name, is_defined(a) ? "changed" : "created");
 
-	if (is_defined(a)) {
-		t->compares = true;
-		t->version_was = a->version;
-		t->desired_was = a->desired;
-	}
+	if (is_defined(a))
+		note_was(t, a);
+	council_defined(d->n->council, f->spec);
 	t->file = mem_strdup(f->name); /* without it the answer names the agent alone */
 	if (is_defined(a))
 		t->replaced = mem_strndup(a->spec->text, a->spec->text_len); /* without it no difference is shown */
@@ -400,9 +416,7 @@ static void change_one(struct node *n, struct control_request *rq, const msgpack
 		return;
 	t = item_add(d, agent, change);
 	if (event->type == SCHED_EVENT_SCALE && is_defined(a)) {
-		t->compares = true;
-		t->version_was = a->version;
-		t->desired_was = a->desired;
+		note_was(t, a);
 		(void)snprintf(t->text, sizeof(t->text), "%" PRId64 " replicas instead of %" PRId64, event->desired,
 			a->desired); /* fits */
 	}

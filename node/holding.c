@@ -486,6 +486,13 @@ int64_t holding_least_ms(const struct holding *h)
 	return least;
 }
 
+bool holding_knows(const struct holding *h, const struct msg_key *key)
+{
+	uint32_t i = place(h, key, 0);
+
+	return i < h->n_slots && msg_key_cmp(&h->slots[i].key, key) == 0;
+}
+
 size_t holding_own(const struct sched_value *v, struct sched_node node, struct holding_own *ret, size_t cap)
 {
 	size_t n = 0;

@@ -174,6 +174,7 @@ char *holding_dump(const struct holding *h, char *out, size_t n);
 bool holding_is_armed(const struct holding *h);
 /* The earliest deadline of what may run or goes on, 0 where one has none yet; DEADLINE_NEVER: there is none. */
 int64_t holding_least_ms(const struct holding *h);
+bool holding_knows(const struct holding *h, const struct msg_key *key); /* a slot of it */
 /* Those slots of a value that are node's, leased, at most `cap`; returns how many. */
 size_t holding_own(const struct sched_value *v, struct sched_node node, struct holding_own *ret, size_t cap);
 

@@ -37,10 +37,10 @@ struct op {
 /* The newest first: that is who is asked for. */
 struct op *ops_find(struct node *n, const char *id)
 {
-	for (struct list *at = n->ops.prev; at != &n->ops; at = at->prev) {
+	for (struct list *at = n->ops.prev; *id && at != &n->ops; at = at->prev) {
 		struct op *op = LIST_ENTRY(at, struct op, order);
 
-		if (*id && strcmp(op->id, id) == 0)
+		if (strcmp(op->id, id) == 0)
 			return op;
 	}
 	return NULL;

@@ -61,6 +61,21 @@ static void on_wake(struct ev_loop *loop, ev_async *w, int revents)
 	complete(w->data);
 }
 
+/* Jobs of one turn are one transaction, and one waking of the thread. */
+void store_turn(struct store *s)
+{
+	if (s->wakes)
+		pthread_cond_signal(&s->work);
+	s->wakes = false;
+}
+
+static void on_turn(struct ev_loop *loop, ev_prepare *w, int revents)
+{
+	(void)loop;
+	(void)revents;
+	store_turn(w->data);
+}
+
 static int init_sync(struct store *s)
 {
 	pthread_condattr_t attr;
@@ -112,8 +127,11 @@ int store_open(struct ev_loop *loop, const char *data_dir, struct store **ret, s
 		return rc;
 	}
 	ev_async_init(&s->wake, on_wake);
-	s->wake.data = s;
+	ev_prepare_init(&s->turn, on_turn);
+	ev_set_priority(&s->turn, EV_MINPRI); /* after those that give it work at the end of a turn */
+	s->wake.data = s->turn.data = s;
 	ev_async_start(loop, &s->wake);
+	ev_prepare_start(loop, &s->turn);
 	*ret = s;
 	return 0;
 }
@@ -131,6 +149,7 @@ void store_close(struct store *s)
 		(void)pthread_join(s->thread, NULL); /* ours, joinable, once */
 	complete(s);
 	ev_async_stop(s->loop, &s->wake);
+	ev_prepare_stop(s->loop, &s->turn);
 	free_store(s);
 }
 
@@ -244,9 +263,7 @@ int store_job_submit(struct store *s, struct store_job *j)
 		list_add_tail(&s->queue, &j->link);
 		count_in(s, j);
 		s->n_urgent += !j->lazy;
-		if (!s->grouping && /* else its end wakes the thread */
-			(s->n_urgent || is_alone(&s->queue, &j->link) || s->n_queued >= STORE_LAZY_MAX))
-			pthread_cond_signal(&s->work);
+		s->wakes |= s->n_urgent || is_alone(&s->queue, &j->link) || s->n_queued >= STORE_LAZY_MAX;
 	}
 	pthread_mutex_unlock(&s->lock);
 	if (rc < 0)
@@ -269,7 +286,7 @@ void store_group_end(struct store *s)
 	assert(s->grouping);
 	pthread_mutex_lock(&s->lock);
 	s->grouping = false;
-	pthread_cond_signal(&s->work);
+	s->wakes = true;
 	pthread_mutex_unlock(&s->lock);
 }
 

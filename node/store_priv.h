@@ -2,7 +2,7 @@
 #ifndef NODE_STORE_PRIV_H
 #define NODE_STORE_PRIV_H
 /*
- * What the files of the store share. Three threads of thought, two threads: the loop owns `thread_started`,
+ * What the files of the store share. Three threads of thought, two threads: the loop owns `thread_started` and `wakes`,
  * the queue and its figures are under `lock`, the database and its statements under `db_lock` (the storage
  * thread holds it while it commits or reads; the loop takes it to read at start only).
  */
@@ -105,6 +105,8 @@ extern const char *const store_note_keys[STORE_NOTE_MAX]; /* of identity */
 struct store {
 	struct ev_loop *loop;
 	ev_async wake;	  /* completions are there */
+	ev_prepare turn;  /* the thread is woken once a turn, for all that was given to it */
+	bool wakes;	  /* at the end of this turn */
 	char *dir, *path; /* owned */
 	char *mark;	  /* owned; made when the store becomes suspect; NULL: none */
 	void (*watcher)(void *arg, bool suspect);
@@ -153,6 +155,7 @@ int store_schema_stmt(struct store *s, enum store_stmt which, sqlite3_stmt **ret
 /* store.c: a job with room for so much content, or NULL. */
 struct store_job *store_job_new(enum store_kind kind, size_t content, store_done *done, void *arg);
 int store_job_submit(struct store *s, struct store_job *j); /* takes j, also when it is refused; NULL: -ENOMEM */
+void store_turn(struct store *s);			    /* the loop is about to wait; tests that do not turn it */
 
 /* No copy is made, so there is nothing to fail; NULL binds NULL. */
 static inline void store_bind_text(sqlite3_stmt *st, int at, const char *v)

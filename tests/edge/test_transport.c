@@ -233,6 +233,61 @@ static void fill_and_read(struct link_end *a, int listener, const char *at, size
 	(void)close(fd); /* the test's own */
 }
 
+static void test_what_a_turn_has_sent_leaves_together(void **state)
+{
+	struct link_end a = {.gathers = true}, b = {0};
+	char v[1000];
+	size_t n = 0;
+
+	(void)state;
+	join(&a, &b);
+	memset(v, 'v', sizeof(v));
+	assert_true(transport_is_idle(a.t, a.last));
+	while (transport_room(a.t, a.last) > 0) {
+		assert_int_equal(say(&a, v, sizeof(v)), 0);
+		n++;
+	}
+	assert_true(n > TRANSPORT_RUN_MAX / sizeof(v)); /* one run has begun, the next one is full */
+	assert_false(transport_is_idle(a.t, a.last));
+	LINK_UNTIL(b.frames == n && a.writable == 1, &a, &b);
+	assert_int_equal(say(&a, "last words", 10), 0);
+	assert_int_equal(b.frames, n);
+	transport_hang_up(a.t, a.last, true, wait_mono_ms());
+	LINK_UNTIL(b.down == 1, &a, &b);
+	assert_int_equal(b.frames, n + 1);
+	assert_string_equal(b.got, "last words");
+	part(&a, &b);
+}
+
+/* However slow the other end is: all of it, in order, and nothing twice. */
+static void test_what_was_gathered_comes_whole(void **state)
+{
+	static const char v[2500];
+	const size_t frame = sizeof(v) + 4, hello = 4 + 5;
+	char at[TRANSPORT_ADDR_MAX];
+	struct link_end a = {.gathers = true};
+	int listener = link_raw_listen(1, at), fd;
+	size_t sent = 0, total = 0;
+
+	(void)state;
+	link_open(&a, NULL, NULL, usual);
+	link_dial(&a, at, 1);
+	fd = tether(&a, listener);
+	for (int turns = 0; turns < 1000; turns++) {
+		for (int i = 0; i < 1 + turns % 5 && say(&a, v, sizeof(v)) == 0; i++)
+			sent++;
+		transport_flush(a.t, wait_mono_ms());
+		if (turns % 16 == 0)
+			drain(fd, &total);
+		if (transport_room(a.t, a.last) == 0)
+			LINK_UNTIL(drain(fd, &total) && transport_room(a.t, a.last) > 0, &a);
+	}
+	LINK_UNTIL(drain(fd, &total) == hello + sent * frame, &a);
+	link_close(&a);
+	(void)close(fd); /* the test's own */
+	(void)close(listener);
+}
+
 /* Nobody calls the transport any more once the sender falls silent: it must go on by itself. */
 static void test_nothing_that_was_taken_stays_behind(void **state)
 {
@@ -432,6 +487,8 @@ int main(void)
 		cmocka_unit_test(test_what_was_sent_goes_before_the_end),
 		cmocka_unit_test(test_a_hook_may_end_its_own_link),
 		cmocka_unit_test(test_a_slow_reader_holds_its_writer_back),
+		cmocka_unit_test(test_what_a_turn_has_sent_leaves_together),
+		cmocka_unit_test(test_what_was_gathered_comes_whole),
 		cmocka_unit_test(test_nothing_that_was_taken_stays_behind),
 		cmocka_unit_test(test_who_never_reads_is_cut_off),
 		cmocka_unit_test(test_frames_are_found_however_the_bytes_come),

@@ -191,7 +191,8 @@ int link_try_open(struct link_end *x, const char *bind, const struct transport_t
 		.hello = x->greets ? &transport_hello_signed : &hello_of_bed,
 		.hello_arg = x->greets ? (void *)(uintptr_t)x->greets : x,
 		.hooks = &hooks_of_bed,
-		.arg = x};
+		.arg = x,
+		.gathers = x->gathers};
 	int rc;
 
 	x->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -263,6 +264,7 @@ void link_turn(struct link_end *const *v, size_t n)
 			assert_int_equal(errno, EAGAIN);
 		if (fds[i].revents || transport_deadline_ms(v[i]->t) <= wait_mono_ms())
 			transport_turn(v[i]->t, wait_mono_ms());
+		transport_flush(v[i]->t, wait_mono_ms());
 	}
 }
 

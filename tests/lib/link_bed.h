@@ -22,6 +22,7 @@ struct link_end {
 	bool parts_at_once; /* as soon as a link is up */
 	bool echoes;	    /* frames go back */
 	bool leaves_hello;  /* says none, and takes none */
+	bool gathers;	    /* frames wait for the end of a turn */
 	const struct hello_self *greets;
 	enum hello_why hello_why; /* of the last failed or turned_away */
 	char peer[64];		  /* of the last up */

@@ -123,11 +123,6 @@ static const struct value_reader reader = {.slot_next = no_slots, .cfg_get = cfg
 
 /* ---- time ---- */
 
-struct now rbed_now(const struct rbed *b)
-{
-	return (struct now){.mono_ms = b->now_ms, .boot_ms = b->now_ms, .wall_ms = b->now_ms};
-}
-
 static bool chance(struct rbed *b, int pct)
 {
 	return pct > 0 && rng_below(&b->rng, 100) < (uint64_t)pct;
@@ -135,11 +130,13 @@ static bool chance(struct rbed *b, int pct)
 
 static void post(struct rbed *b, struct mail *m, int kind)
 {
+	int64_t *last_ms = &b->last_ms[m->from][m->to];
 	int64_t ms =
 		1 + (int64_t)rng_below(&b->rng, 5) + (chance(b, b->late_pct) ? (int64_t)rng_below(&b->rng, 2000) : 0);
 
+	*last_ms = MAX(b->now_ms + ms, b->in_order ? *last_ms + 1 : 0);
 	m->item = (struct heap_item){.kind = kind};
-	heap_set(&b->heap, &m->item, b->now_ms + ms);
+	heap_set(&b->heap, &m->item, *last_ms);
 }
 
 static void mail_free(struct mail *m)

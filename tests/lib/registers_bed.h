@@ -71,6 +71,8 @@ struct rbed {
 	int n;
 	int lose_pct, double_pct, late_pct, nomem_pm;
 	struct rnode v[RBED_NODES_MAX];
+	bool in_order; /* what a node sends to another comes as it was sent */
+	int64_t last_ms[RBED_NODES_MAX][RBED_NODES_MAX];
 	bool silent;			  /* nobody tells anybody what is chosen */
 	uint64_t token;			  /* of the last proposal: the number that it puts in, too */
 	uint32_t ended[RBED_NUMBERS_MAX]; /* by token: 0 under way, else outcome + 1 */

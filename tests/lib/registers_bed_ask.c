@@ -10,6 +10,11 @@
 
 #define PUT_MS 8000
 
+struct now rbed_now(const struct rbed *b)
+{
+	return (struct now){.mono_ms = b->now_ms, .boot_ms = b->now_ms, .wall_ms = b->now_ms};
+}
+
 static enum proposer_verdict put(void *ctx, const struct proposer_base *base, struct msg_bytes *ret)
 {
 	struct rvalue *next = ctx;

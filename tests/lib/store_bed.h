@@ -6,7 +6,8 @@
  */
 #include <ev.h>
 
-#include "node/store.h"
+#include "node/store_priv.h"
+#include "tests/lib/fault_vfs.h"
 #include "tests/lib/tmpdir.h"
 #include "tests/lib/wait.h"
 
@@ -82,6 +83,13 @@ static inline void store_bed_await(struct store_bed *b, const struct answers *a,
 	while (a->n < n)
 		ev_run(b->loop, EVRUN_ONCE);
 	ev_timer_stop(b->loop, &b->watchdog);
+}
+
+/* The thread begins, without a turn of the loop, with what it was given, until it waits in a sync that is held. */
+static inline void store_bed_await_held(struct store_bed *b)
+{
+	store_turn(b->s);
+	WAIT_UNTIL(fault_vfs_is_holding(), WAIT_BOUND_S);
 }
 
 static inline int store_bed_put_meta(struct store_bed *b, const char *key, int64_t value)

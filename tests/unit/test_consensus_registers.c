@@ -89,7 +89,7 @@ static void test_any_voter_may_die(void **state)
 	rbed_free(b);
 }
 
-static int64_t put_takes(struct rbed *b, int node)
+static int64_t put_takes(struct rbed *b, int node, int64_t then_ms)
 {
 	int64_t from = b->now_ms;
 	uint64_t token = rbed_put(b, node, 0);
@@ -98,7 +98,8 @@ static int64_t put_takes(struct rbed *b, int node)
 		rbed_run(b, 1);
 	assert_true(chosen(b, token));
 	from = b->now_ms - from;
-	rbed_run(b, 1000);
+	if (then_ms > 0)
+		rbed_run(b, then_ms);
 	return from;
 }
 
@@ -110,12 +111,34 @@ static void test_who_changes_again_and_again(void **state)
 
 	(void)state;
 	vote(b, 0, "012");
-	first = put_takes(b, 4) + put_takes(b, 4);
+	first = put_takes(b, 4, 1000) + put_takes(b, 4, 1000);
 	for (int i = 0; i < 10; i++)
-		then += put_takes(b, 4);
+		then += put_takes(b, 4, 1000);
 	assert_true(10 * first > 3 * then); /* two took as long as more than three do now */
-	(void)put_takes(b, 3);
-	(void)put_takes(b, 4);
+	(void)put_takes(b, 3, 1000);
+	(void)put_takes(b, 4, 1000);
+	rbed_until(b, settled);
+	for (uint64_t t = 1; t <= b->token; t++)
+		has_number(b, 0, 0, t);
+	rbed_free(b);
+}
+
+/* They are asked for behind the Accept before it: a change that comes at once finds them, too. */
+static void test_who_changes_without_a_pause(void **state)
+{
+	struct rbed *b = rbed_new(8, 5);
+	int64_t first, then = 0;
+
+	(void)state;
+	b->in_order = true;
+	vote(b, 0, "012");
+	for (int node = 0; node < 5; node += 4) { /* one that votes, and one that does not */
+		first = put_takes(b, node, 0) + put_takes(b, node, 0);
+		then = 0;
+		for (int i = 0; i < 20; i++)
+			then += put_takes(b, node, 0);
+		assert_true(20 * first > 3 * then); /* as above */
+	}
 	rbed_until(b, settled);
 	for (uint64_t t = 1; t <= b->token; t++)
 		has_number(b, 0, 0, t);
@@ -364,6 +387,7 @@ int main(void)
 		cmocka_unit_test(test_any_node_proposes),
 		cmocka_unit_test(test_any_voter_may_die),
 		cmocka_unit_test(test_who_changes_again_and_again),
+		cmocka_unit_test(test_who_changes_without_a_pause),
 		cmocka_unit_test(test_voters_move_on),
 		cmocka_unit_test(test_voters_change_meanwhile),
 		cmocka_unit_test(test_what_nobody_tells),

@@ -248,7 +248,7 @@ static void test_nothing_is_answered_before_it_is_synced(void **state)
 	fault_vfs_reset();
 	fault_vfs_hold_syncs(true);
 	assert_int_equal(store_put_meta(b->s, "k", 1, store_bed_answer, &a), 0);
-	WAIT_UNTIL(fault_vfs_is_holding(), WAIT_BOUND_S);
+	store_bed_await_held(b);
 	ev_run(b->loop, EVRUN_NOWAIT);
 	assert_int_equal(a.n, 0);
 	fault_vfs_hold_syncs(false);

@@ -74,7 +74,7 @@ static void test_one_job_that_does_not_fit_costs_the_others_nothing(void **state
 	assert_int_equal(store_bed_put_meta(b, "k", 1), 0);
 	fault_vfs_hold_syncs(true);
 	assert_int_equal(store_put_meta(b->s, "first", 1, store_bed_answer, &small), 0);
-	WAIT_UNTIL(fault_vfs_is_holding(), WAIT_BOUND_S);
+	store_bed_await_held(b);
 	assert_int_equal(store_put_meta(b->s, "k", 2, store_bed_answer, &small), 0);
 	assert_int_equal(store_put_agent(b->s, &agent, store_bed_answer, &large), 0);
 	assert_int_equal(store_put_meta(b->s, "l", 2, store_bed_answer, &small), 0);

@@ -40,7 +40,7 @@ static void hold(struct store_bed *b, struct answers *a)
 {
 	fault_vfs_hold_syncs(true);
 	put(b, "held", 1, a);
-	WAIT_UNTIL(fault_vfs_is_holding(), WAIT_BOUND_S);
+	store_bed_await_held(b);
 }
 
 static void test_one_that_does_not_fit_takes_its_group_along(void **state)

@@ -169,7 +169,7 @@ static void test_nothing_is_told_before_it_is_synced_and_all_at_once_then(void *
 	w->n_stored = 0;
 	for (int i = 0; i < 33; i++)
 		vbed_vote(w, 1000);
-	WAIT_UNTIL(fault_vfs_is_holding(), WAIT_BOUND_S);
+	store_bed_await_held(&w->b);
 	ev_run(w->b.loop, EVRUN_NOWAIT);
 	assert_int_equal(w->n_stored, 0);
 	assert_int_equal(w->n_sent, sent);

@@ -90,6 +90,7 @@ static void test_what_comes_before_the_refusal_is_heard_is_not_made(void **state
 	vbed_settle(w);
 	fault_vfs_full_after(0);
 	vbed_vote(w, 1000);
+	store_turn(w->b.s);
 	do
 		store_stats(w->b.s, &st);
 	while (st.failures == 0);
@@ -116,7 +117,7 @@ static void test_one_that_does_not_fit_undoes_what_came_after_it(void **state)
 	vbed_settle(w);
 	fault_vfs_hold_syncs(true);
 	assert_int_equal(store_put_meta(w->b.s, "first", 1, store_bed_answer, &a), 0);
-	WAIT_UNTIL(fault_vfs_is_holding(), WAIT_BOUND_S);
+	store_bed_await_held(&w->b);
 	vbed_vote(w, 1000); /* accepted */
 	vbed_vote(w, 1000);
 	vbed_vote(w, MSG_VALUE_MAX);
@@ -191,7 +192,7 @@ static void test_a_refusal_waits_for_what_is_under_way(void **state)
 	w->n_stored = 0;
 	fault_vfs_hold_syncs(true);
 	vbed_vote(w, 1000);
-	WAIT_UNTIL(fault_vfs_is_holding(), WAIT_BOUND_S);
+	store_bed_await_held(&w->b);
 	vbed_vote(w, 1000);
 	(void)mem_fail_at(1); /* none was set before */
 	vbed_vote(w, 1000);
