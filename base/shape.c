@@ -445,11 +445,12 @@ static int skip_field(struct unpack *u, struct err *e)
 
 static int get_fields(const struct in *in, const struct shape *s, size_t n, uint8_t *base, struct err *e)
 {
+	size_t need = s->need ? s->need : s->n;
 	int rc = 0;
 
-	if (n < s->n)
-		return err_set(e, -EBADMSG, "%zu fields, %zu are needed", n, s->n);
-	for (size_t i = 0; i < s->n && rc == 0; i++) {
+	if (n < need)
+		return err_set(e, -EBADMSG, "%zu fields, %zu are needed", n, need);
+	for (size_t i = 0; i < MIN(n, s->n) && rc == 0; i++) {
 		rc = get_field(in, &s->fields[i], base, e);
 		if (rc < 0)
 			(void)err_wrap(e, "%s", s->fields[i].name); /* rc goes on */

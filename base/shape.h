@@ -5,7 +5,8 @@
  * Structs to msgpack and back, from tables: a shape is a struct's row of fields, each with its name, kind, place and
  * bounds; what nodes say to each other is tables of these. A struct is an array of its fields by position. Fields
  * beyond those that are known are passed over (a newer peer's), at most SHAPE_DEPTH_MAX levels deep; one that is
- * missing, of another type or out of its bounds is refused with a sentence.
+ * missing (but for the last ones of a shape that needs fewer), of another type or out of its bounds is refused with a
+ * sentence.
  *
  * Decoding borrows from the frame what is longer than a number, and takes no memory but for arrays that a struct only
  * points to: these are of the caller's arena. Every count is compared with the bytes that are there, and with its
@@ -51,6 +52,7 @@ struct shape {
 	const char *name;
 	const struct shape_field *fields;
 	size_t n, size; /* of the fields; of the struct */
+	size_t need; /* how many must be there, 0: all; older peers do not say the rest, which then stays as it was */
 };
 
 #define SHAPE_SIZE(s, f) sizeof(((struct s *)0)->f)
