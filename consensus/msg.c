@@ -6,6 +6,10 @@
 
 #include <string.h>
 
+#include "base/sum.h"
+
+#define SUM_LEASES 1 /* what is summed */
+
 static const char *const names[] = {
 	[MSG_PREPARE] = "prepare",
 	[MSG_PROMISE] = "promise",
@@ -38,6 +42,7 @@ static const char *const whys[] = {
 	[MSG_WHY_TF] = "longer than a voter guards",
 	[MSG_WHY_MOVING] = "the slot is about to move",
 	[MSG_WHY_RELEASED] = "that epoch was released",
+	[MSG_WHY_SET] = "it does not remember these leases",
 };
 _Static_assert(ARRAY_LEN(whys) == MSG_WHY_MAX, "each reason has a text");
 
@@ -56,6 +61,18 @@ int msg_key_cmp(const struct msg_key *a, const struct msg_key *b)
 	int rc = memcmp(a->v, b->v, MIN(a->n, b->n));
 
 	return rc != 0 ? rc : (int)a->n - (int)b->n;
+}
+
+uint64_t msg_leases_sum(const struct msg_lease *v, uint32_t n)
+{
+	uint64_t sum = sum_u64(SUM_LEASES, n);
+
+	for (uint32_t i = 0; i < n; i++) {
+		sum = sum_bytes(sum, v[i].key.v, v[i].key.n);
+		sum = sum_u64(sum, v[i].slot);
+		sum = sum_u64(sum, v[i].epoch);
+	}
+	return sum ? sum : 1;
 }
 
 static const char *ballots_fault(const struct msg *m)
@@ -85,6 +102,8 @@ static const char *bounds_fault(const struct msg *m)
 		return "too many names";
 	if (m->n_leases > MSG_LEASES_MAX || (m->n_leases > 0 && !m->leases))
 		return "too many leases";
+	if (m->type == MSG_GRANT && m->set && m->n_leases > 0)
+		return "a grant of all that names some";
 	for (uint32_t i = 0; i < m->n_leases; i++)
 		if (m->leases[i].key.n > NAME_MAX_LEN || (unsigned)m->leases[i].why >= MSG_WHY_MAX)
 			return "a lease of no slot";

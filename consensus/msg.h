@@ -35,8 +35,8 @@ enum msg_type {
 	MSG_VALUE,    /* key, accepted, value */
 	MSG_SEAL,     /* more: the page that follows key, which was the last of the page before; else the first page */
 	MSG_SEALED,   /* key: as asked; keys, more, left_ms */
-	MSG_RENEW,    /* number, tf_ms, leases */
-	MSG_GRANT,    /* number, leases: each granted or why not */
+	MSG_RENEW,    /* number, tf_ms, leases, set; without leases: the same as those that were sent with that set */
+	MSG_GRANT,    /* number; leases: each granted or why not; or set: all are granted, and are remembered */
 	MSG_RELEASE,  /* number, leases */
 	MSG_REFUSED,  /* why; key, ballot: the higher one; left_ms, slot; number: as asked */
 	MSG_SEEN,     /* boot, write: the highest that the receiver ever answered with; zeroes: it never did */
@@ -58,6 +58,7 @@ enum msg_why {
 	MSG_WHY_TF,	     /* GRANT: longer than it guards */
 	MSG_WHY_MOVING,	     /* GRANT: it refused to accept a value for that guard, and grants no further */
 	MSG_WHY_RELEASED,    /* GRANT: that epoch was released */
+	MSG_WHY_SET,	     /* it does not remember that set of leases */
 	MSG_WHY_MAX
 };
 
@@ -108,11 +109,14 @@ struct msg {
 	uint32_t left_ms, tf_ms;
 	uint64_t boot, write; /* of answers: the voter's start, and what is on its disk; peers remember the highest */
 	uint64_t number;      /* of RENEW and RELEASE: rises for as long as the node's UUID lives */
+	uint64_t set;	      /* msg_leases_sum; 0: the sender knows of no sets */
 };
 
 const char *msg_name(enum msg_type type);   /* "prepare", …; NULL when there is none */
 const char *msg_why_text(enum msg_why why); /* in words */
 int msg_key_cmp(const struct msg_key *a, const struct msg_key *b);
+/* Of what is asked for: names, slots and epochs in their order. Never 0. */
+uint64_t msg_leases_sum(const struct msg_lease *v, uint32_t n);
 /* What must be true of a message beyond its form: NULL, or what is wrong, in words. Whoever reads frames asks it. */
 const char *msg_fault(const struct msg *m);
 

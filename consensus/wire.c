@@ -2,7 +2,8 @@
 /*
  * The table of messages: each has what msg.h says of its type, a request the sender's configuration, an answer the
  * epoch alone and what is known of the voter's disk. A field that comes new goes behind the last of its struct: older
- * peers pass over it; and it needs a version of its own, since newer ones miss it in what older peers send.
+ * peers pass over it; and it needs a version of its own, since newer ones miss it in what older peers send, or is one
+ * of those behind `need`, and means nothing where it is 0.
  */
 #include "consensus/wire.h"
 
@@ -10,13 +11,16 @@
 
 #include "base/shape.h"
 
-#define U(s, f, hi)    SHAPE_U(s, f, 0, hi)
-#define NAME(s, f)     SHAPE_STR(SHAPE_NAME, s, f, 0, NAME_MAX_LEN)
-#define FAR(f, hi, of) SHAPE_EACH(SHAPE_FAR, msg, f, n_##f, 0, hi, 0, of)
-#define VOTERS(f)      SHAPE_EACH(SHAPE_FIXEDS, quorum_cfg, f.v, f.n, 0, QUORUM_VOTERS_MAX, sizeof(struct uuid), NULL)
-#define SHAPE_OF(s, called, rows)                                                                  \
-	{                                                                                          \
-		.name = (called), .fields = (rows), .n = ARRAY_LEN(rows), .size = sizeof(struct s) \
+#define U(s, f, hi)		  SHAPE_U(s, f, 0, hi)
+#define NAME(s, f)		  SHAPE_STR(SHAPE_NAME, s, f, 0, NAME_MAX_LEN)
+#define FAR(f, hi, of)		  SHAPE_EACH(SHAPE_FAR, msg, f, n_##f, 0, hi, 0, of)
+#define VOTERS(f)		  SHAPE_EACH(SHAPE_FIXEDS, quorum_cfg, f.v, f.n, 0, QUORUM_VOTERS_MAX, sizeof(struct uuid), NULL)
+#define SHAPE_OF(s, called, rows) SHAPE_NEW(s, called, rows, 0)
+/* The last so many fields are not there in what older peers send. */
+#define SHAPE_NEW(s, called, rows, newer)                                                           \
+	{                                                                                           \
+		.name = (called), .fields = (rows), .n = ARRAY_LEN(rows), .size = sizeof(struct s), \
+		.need = ARRAY_LEN(rows) - (newer)                                                   \
 	}
 
 static const struct shape_field cfg_fields[] = {
@@ -75,6 +79,7 @@ static const struct shape listed = SHAPE_OF(listed, "name", listed_fields);
 #define NUMBER	 U(msg, number, UINT64_MAX)
 #define MORE	 SHAPE_B(msg, more)
 #define LEFT	 U(msg, left_ms, UINT32_MAX)
+#define SET	 U(msg, set, UINT64_MAX)
 #define DISK	 U(msg, boot, UINT64_MAX), U(msg, write, UINT64_MAX)
 #define REQUEST	 ROUND, CFG
 #define ANSWER	 ROUND, U(msg, cfg.epoch, UINT64_MAX), DISK
@@ -89,14 +94,15 @@ static const struct shape_field value_fields[] = {ANSWER, KEY, ACCEPTED, VALUE};
 static const struct shape_field seal_fields[] = {REQUEST, KEY, MORE};
 static const struct shape_field sealed_fields[] = {ANSWER, KEY, FAR(keys, MSG_KEYS_MAX, &listed), MORE, LEFT};
 static const struct shape_field renew_fields[] = {
-	REQUEST, NUMBER, U(msg, tf_ms, UINT32_MAX), FAR(leases, MSG_LEASES_MAX, &asked)};
-static const struct shape_field grant_fields[] = {ANSWER, NUMBER, FAR(leases, MSG_LEASES_MAX, &granted)};
+	REQUEST, NUMBER, U(msg, tf_ms, UINT32_MAX), FAR(leases, MSG_LEASES_MAX, &asked), SET};
+static const struct shape_field grant_fields[] = {ANSWER, NUMBER, FAR(leases, MSG_LEASES_MAX, &granted), SET};
 static const struct shape_field release_fields[] = {REQUEST, NUMBER, FAR(leases, MSG_LEASES_MAX, &asked)};
 static const struct shape_field refused_fields[] = {
 	REQUEST, DISK, U(msg, why, MSG_WHY_MAX - 1), KEY, BALLOT, LEFT, SHAPE_IN(msg, slot, &slot), NUMBER};
 static const struct shape_field seen_fields[] = {DISK};
 
-#define MESSAGE(n) SHAPE_OF(msg, #n, n##_fields)
+#define MESSAGE(n)	      SHAPE_OF(msg, #n, n##_fields)
+#define MESSAGE_NEW(n, newer) SHAPE_NEW(msg, #n, n##_fields, newer)
 
 static const struct shape messages[] = {
 	[MSG_PREPARE] = MESSAGE(prepare),
@@ -107,8 +113,8 @@ static const struct shape messages[] = {
 	[MSG_VALUE] = MESSAGE(value),
 	[MSG_SEAL] = MESSAGE(seal),
 	[MSG_SEALED] = MESSAGE(sealed),
-	[MSG_RENEW] = MESSAGE(renew),
-	[MSG_GRANT] = MESSAGE(grant),
+	[MSG_RENEW] = MESSAGE_NEW(renew, 1),
+	[MSG_GRANT] = MESSAGE_NEW(grant, 1),
 	[MSG_RELEASE] = MESSAGE(release),
 	[MSG_REFUSED] = MESSAGE(refused),
 	[MSG_SEEN] = MESSAGE(seen),

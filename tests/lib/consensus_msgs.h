@@ -177,6 +177,8 @@ static inline void consensus_msgs_random(struct rng *r, enum msg_type type, stru
 		consensus_msgs_refused(r, m);
 	if (type == MSG_RENEW)
 		m->tf_ms = (uint32_t)consensus_msgs_wide(r);
+	if (type == MSG_RENEW || (type == MSG_GRANT && m->n_leases == 0))
+		m->set = rng_below(r, 2) ? consensus_msgs_wide(r) : 0;
 	assert_null(msg_fault(m));
 }
 
@@ -217,6 +219,7 @@ static inline void consensus_same(const struct msg *a, const struct msg *b)
 	consensus_same_lists(a, b);
 	consensus_same_slot(&a->slot, &b->slot);
 	assert_true(a->more == b->more && a->why == b->why && a->left_ms == b->left_ms && a->tf_ms == b->tf_ms);
+	assert_true(a->set == b->set);
 }
 
 #endif

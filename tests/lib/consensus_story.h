@@ -173,6 +173,8 @@ static inline void story_add_msg(struct trace *t, const struct msg *m)
 	for (uint32_t i = 0; i < m->n_keys; i++)
 		trace_add(t, " %s", story_key_text(&m->keys[i], key));
 	story_add_leases(t, m);
+	if (m->set && m->n_leases == 0)
+		trace_add(t, "; %s", m->type == MSG_GRANT ? "all" : "the same");
 	if (m->type == MSG_REFUSED)
 		trace_add(t, ": %s", msg_why_text(m->why));
 	if (m->left_ms > 0)

@@ -13,7 +13,7 @@ pure_libc='mem(cpy|move|set|cmp|chr|rchr|mem)|strn?(len|cmp|casecmp)|str(r?chr|c
 	|__libc_current_sigrt(min|max)
 	|floor|ceil|round|lround|llround|fmin|fmax|exp|exp2|log|log2|pow|sqrt|fabs|ldexp|_GLOBAL_OFFSET_TABLE_'
 # base/ without arena, bytes, io, log, map, mem.
-pure_base='err|list|rng|sm|units|unpack|utf8'
+pure_base='err|list|rng|sm|sum|units|unpack|utf8'
 # What a core asks of its room's data (supervisor/spec.h): pure functions of a definition.
 pure_room='spec_share_of|spec_[a-z]+_name|shim_[a-z]+_name'
 sanitizers='__(asan|ubsan|tsan|lsan|sanitizer|gcov|llvm|sanitizer_cov)_?[A-Za-z0-9_]*'

@@ -257,13 +257,67 @@ static void leases_as_bytes(void **state)
 		.tf_ms = 2000};
 
 	(void)state;
-	GOLDEN(m, "\x96\x08\x00" CFG "\x06\xcd\x07\xd0\x91\x93" WEB "\x00\x07");
+	GOLDEN(m, "\x97\x08\x00" CFG "\x06\xcd\x07\xd0\x91\x93" WEB "\x00\x07\x00");
+	m.set = 0xabcd;
+	GOLDEN(m, "\x97\x08\x00" CFG "\x06\xcd\x07\xd0\x91\x93" WEB "\x00\x07\xcd\xab\xcd");
+	m.n_leases = 0; /* the same again */
+	GOLDEN(m, "\x97\x08\x00" CFG "\x06\xcd\x07\xd0\x90\xcd\xab\xcd");
+	m.n_leases = 1;
+	m.set = 0;
 	m.type = MSG_RELEASE;
 	m.tf_ms = 0;
 	GOLDEN(m, "\x95\x0a\x00" CFG "\x06\x91\x93" WEB "\x00\x07");
 	m = (struct msg){
 		.type = MSG_GRANT, .cfg = EPOCH_1, .leases = leases, .n_leases = 2, .number = 6, .boot = 7, .write = 9};
-	GOLDEN(m, "\x97\x09\x00\x01" DISK "\x06\x92\x94" WEB "\x00\x07\x00\x94" WEB "\x01\x08\x0a");
+	GOLDEN(m, "\x98\x09\x00\x01" DISK "\x06\x92\x94" WEB "\x00\x07\x00\x94" WEB "\x01\x08\x0a\x00");
+	m.n_leases = 0;
+	m.set = UINT64_MAX; /* all of them */
+	GOLDEN(m, "\x98\x09\x00\x01" DISK "\x06\x90\xcf\xff\xff\xff\xff\xff\xff\xff\xff");
+}
+
+static void taken_as_before(const char *v, size_t n, enum msg_type type)
+{
+	struct uuid from = story_node('a');
+	struct err e;
+
+	assert_int_equal(decode((const uint8_t *)v, n, &from, &e), 0);
+	assert_true(back.type == type && back.number == 6 && back.n_leases == 1 && back.set == 0);
+	assert_true(back.leases[0].slot == 0 && back.leases[0].epoch == 7);
+}
+
+#define TAKEN_AS_BEFORE(v, type) taken_as_before(v, sizeof(v) - 1, type)
+
+/* It knows of no sets. */
+static void leases_of_an_older_peer(void **state)
+{
+	(void)state;
+	TAKEN_AS_BEFORE("\x96\x08\x00" CFG "\x06\xcd\x07\xd0\x91\x93" WEB "\x00\x07", MSG_RENEW);
+	TAKEN_AS_BEFORE("\x97\x09\x00\x01" DISK "\x06\x91\x94" WEB "\x00\x07\x00", MSG_GRANT);
+}
+
+/* What stands for the same is the same; each part of it counts, and so does the order. */
+static void the_sum_of_leases(void **state)
+{
+	struct msg_lease v[] = {{story_key("a"), 1, 7, MSG_WHY_NONE}, {story_key("b"), 2, 8, MSG_WHY_NONE}};
+	struct msg_lease was[2];
+	uint64_t sum = msg_leases_sum(v, 2);
+
+	(void)state;
+	memcpy(was, v, sizeof(v));
+	v[0].why = MSG_WHY_VALUE; /* that is of the answer */
+	assert_true(msg_leases_sum(v, 2) == sum && msg_leases_sum(v, 0) != 0);
+	assert_true(msg_leases_sum(v, 1) != sum && msg_leases_sum(&v[1], 1) != msg_leases_sum(v, 1));
+	v[1].slot = 3;
+	assert_true(msg_leases_sum(v, 2) != sum);
+	memcpy(v, was, sizeof(v));
+	v[1].epoch = 9;
+	assert_true(msg_leases_sum(v, 2) != sum);
+	memcpy(v, was, sizeof(v));
+	v[1].key = story_key("c");
+	assert_true(msg_leases_sum(v, 2) != sum);
+	v[0] = was[1];
+	v[1] = was[0];
+	assert_true(msg_leases_sum(v, 2) != sum);
 }
 
 static void refusals_as_bytes(void **state)
@@ -431,6 +485,9 @@ static void counts_and_lengths_are_not_believed(void **state)
 	REFUSED("\x90", "register message: is empty");
 	REFUSED("\x91\xa1x", "register message: begins with a string, must begin with its type");
 	REFUSED("\x93\x04\x05" CFG, "read: 2 fields, 3 are needed");
+	REFUSED("\x95\x08\x00" CFG "\x06\x00", "renew: 4 fields, 5 are needed");
+	REFUSED("\x97\x08\x00" CFG "\x06\x00\x90\xa0", "renew: set: is a string, must be");
+	REFUSED("\x97\x08\x00" CFG "\x06\x00\x90\xff", "renew: set: is");
 	REFUSED("\x97\x09\x00\x01\x07\x09\x06\xdd\xff\xff\xff\xff",
 		"grant: leases: byte 12: 4294967295 values announced");
 	REFUSED("\x98\x05\x05\x01\x07\x09\xa0" BALLOT("\x04") "\xc6\x00\x08\x00\x01", "value: value: byte");
@@ -483,6 +540,7 @@ static void what_contradicts_itself(void **state)
 	REFUSED("\x94\x04\x05\x93\x00\x90\x90\xa0", "read: no voters");
 	REFUSED("\x94\x04\x05\x93\x01\x92" A A "\x90\xa0", "read: a voter stands twice in one set");
 	REFUSED("\x99\x07\x05\x01" DISK "\xa0\x92\x91" WEB "\x91" WEB "\xc3\x00", "sealed: names out of order");
+	REFUSED("\x98\x09\x00\x01" DISK "\x06\x91\x94" WEB "\x00\x07\x00\x01", "grant: a grant of all that names some");
 	REFUSED("\x94\x04\x05" CFG "\xa2\xc3\x28", "read: key: has bytes that are no text");
 	REFUSED("\x94\x04\x05" CFG "\xa2\x1b[", "read: key: has bytes that are no text");
 }
@@ -519,6 +577,8 @@ int main(void)
 		cmocka_unit_test(a_change_as_bytes),
 		cmocka_unit_test(reads_and_seals_as_bytes),
 		cmocka_unit_test(leases_as_bytes),
+		cmocka_unit_test(leases_of_an_older_peer),
+		cmocka_unit_test(the_sum_of_leases),
 		cmocka_unit_test(refusals_as_bytes),
 		cmocka_unit_test(each_message_cut_off),
 		cmocka_unit_test(each_byte_changed),
