@@ -11,17 +11,19 @@
 
 #include "base/shape.h"
 
-#define U(s, f, hi)		  SHAPE_U(s, f, 0, hi)
-#define NAME(s, f)		  SHAPE_STR(SHAPE_NAME, s, f, 0, NAME_MAX_LEN)
-#define FAR(f, hi, of)		  SHAPE_EACH(SHAPE_FAR, msg, f, n_##f, 0, hi, 0, of)
-#define VOTERS(f)		  SHAPE_EACH(SHAPE_FIXEDS, quorum_cfg, f.v, f.n, 0, QUORUM_VOTERS_MAX, sizeof(struct uuid), NULL)
-#define SHAPE_OF(s, called, rows) SHAPE_NEW(s, called, rows, 0)
+#define U(s, f, hi)    SHAPE_U(s, f, 0, hi)
+#define NAME(s, f)     SHAPE_STR(SHAPE_NAME, s, f, 0, NAME_MAX_LEN)
+#define FAR(f, hi, of) SHAPE_EACH(SHAPE_FAR, msg, f, n_##f, 0, hi, 0, of)
+#define VOTERS(f)      SHAPE_EACH(SHAPE_FIXEDS, quorum_cfg, f.v, f.n, 0, QUORUM_VOTERS_MAX, sizeof(struct uuid), NULL)
+
 /* The last so many fields are not there in what older peers send. */
 #define SHAPE_NEW(s, called, rows, newer)                                                           \
 	{                                                                                           \
 		.name = (called), .fields = (rows), .n = ARRAY_LEN(rows), .size = sizeof(struct s), \
 		.need = ARRAY_LEN(rows) - (newer)                                                   \
 	}
+
+#define SHAPE_OF(s, called, rows) SHAPE_NEW(s, called, rows, 0)
 
 static const struct shape_field cfg_fields[] = {
 	U(quorum_cfg, epoch, UINT64_MAX),
