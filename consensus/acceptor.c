@@ -55,6 +55,7 @@ void acceptor_free(struct acceptor *a)
 	for (size_t i = 0; i < a->n_spent; i++)
 		acceptor_pending_free(a, &a->spent[i]);
 	acceptor_regs_free(a);
+	acceptor_sets_free(a);
 	mem.release(mem.ctx, a->queue, ACCEPTOR_PENDING_MAX * sizeof(*a->queue));
 	mem.release(mem.ctx, a, sizeof(*a));
 }

@@ -27,6 +27,9 @@
 #define ACCEPTOR_KEYS_MAX    (AGENTS_MAX + 1) /* and the root register */
 #define ACCEPTOR_PENDING_MAX 256	      /* answers and writes that wait for the disk */
 #define ACCEPTOR_OUTS_MAX    16
+#define ACCEPTOR_SETS_MAX    256		  /* holders whose leases are remembered */
+#define ACCEPTOR_LEASES_MAX  (3 * MSG_LEASES_MAX) /* and all their leases together */
+#define ACCEPTOR_SET_MS	     (2 * MSG_TF_MAX_MS)  /* those of a holder that was silent for so long may be forgotten */
 
 struct acceptor;
 

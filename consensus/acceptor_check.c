@@ -23,9 +23,23 @@ static void check_reg(const struct acceptor *a, const struct reg *r)
 	}
 }
 
+static void check_sets(const struct acceptor *a)
+{
+	uint32_t n = 0;
+
+	assert(a->n_sets <= ACCEPTOR_SETS_MAX && a->set_leases <= ACCEPTOR_LEASES_MAX);
+	for (uint32_t i = 0; i < a->n_sets; i++) {
+		n += a->sets[i].n;
+		assert(a->sets[i].n > 0 && a->sets[i].sum != 0);
+	}
+	assert(n == a->set_leases);
+}
+
 void acceptor_check(const struct acceptor *a)
 {
 	uint64_t last = a->durable;
+
+	check_sets(a);
 
 	assert(a->on_disk <= a->durable && a->durable <= a->write && a->write_first <= a->write);
 	assert(a->header.cfg.epoch >= a->durable_header.cfg.epoch && !quorum_fault(&a->header.cfg));

@@ -26,6 +26,16 @@ struct reg {
 	uint32_t n_guards, cap_guards;
 };
 
+/* What a holder asked for last with all its leases. */
+struct set {
+	struct uuid holder;
+	uint64_t sum;		  /* msg_leases_sum */
+	uint64_t number;	  /* of the newest renewal that asked for it */
+	int64_t used_ms;	  /* CLOCK_MONOTONIC: when that came */
+	struct msg_lease *leases; /* owned */
+	uint32_t n;
+};
+
 enum pending_what { PENDING_NOTHING, PENDING_HEADER, PENDING_REGISTER, PENDING_LONG, PENDING_MAX };
 
 struct pending {
@@ -37,7 +47,8 @@ struct pending {
 	struct acceptor_header header;
 	bool answers;
 	struct uuid to;
-	struct msg msg;		  /* the answer; its value is that of `image`, its leases are those below */
+	struct msg
+		msg; /* the answer; its value is that of `image`; its leases are those below, unless it names a set */
 	struct msg_lease *leases; /* owned */
 	uint32_t n_leases;
 	void *page; /* owned: guards or keys, made when the answer goes */
@@ -64,6 +75,8 @@ struct acceptor {
 	size_t n_queue;
 	struct pending spent[ACCEPTOR_OUTS_MAX]; /* answered by the step at hand, freed by the next */
 	size_t n_spent;
+	struct set sets[ACCEPTOR_SETS_MAX]; /* in no order */
+	uint32_t n_sets, set_leases;	    /* of all of them */
 };
 
 /* acceptor_reg.c */
@@ -92,6 +105,12 @@ void acceptor_full(struct acceptor *a);
 void acceptor_flush(struct acceptor *a, struct acceptor_outs *outs);
 bool acceptor_is_due(const struct acceptor *a);
 void acceptor_pending_free(struct acceptor *a, struct pending *p);
+
+/* acceptor_sets.c */
+/* What it asks for, by its sum alone; NULL: not remembered. */
+const struct set *acceptor_set(struct acceptor *a, const struct msg *m);
+bool acceptor_set_learn(struct acceptor *a, const struct msg *m); /* a RENEW with its leases; true: is remembered */
+void acceptor_sets_free(struct acceptor *a);
 
 /* acceptor_lease.c */
 void acceptor_times(struct acceptor *a); /* after the root register changed */

@@ -155,17 +155,15 @@ static enum msg_why grant(struct acceptor *a, const struct msg *m, const struct 
 	return MSG_WHY_NONE;
 }
 
-void acceptor_renew(struct acceptor *a, const struct msg *m, struct acceptor_outs *outs)
+/* Leases that were named one by one. all: they are answered by their sum where each of them is granted. */
+static void renew(struct acceptor *a, const struct msg *m, bool all, struct acceptor_outs *outs)
 {
 	bool is_long = m->tf_ms > a->times.tf_ms, knows = a->times.lv_ms > 0 && m->tf_ms <= MSG_TF_MAX_MS, some = false;
 	uint32_t ms = is_long ? MAX(value_guard_ms(m->tf_ms, a->times.kill_ms), a->times.lv_ms) : a->times.lv_ms;
 	uint64_t need = 0;
-	struct msg_lease *leases;
+	struct msg_lease *leases = a->mem.alloc(a->mem.ctx, m->n_leases * sizeof(*leases));
 	struct pending *p;
 
-	if (m->n_leases == 0)
-		return;
-	leases = a->mem.alloc(a->mem.ctx, m->n_leases * sizeof(*leases));
 	if (!leases) {
 		acceptor_refuse_why(a, m, MSG_WHY_FULL, outs);
 		return;
@@ -176,6 +174,7 @@ void acceptor_renew(struct acceptor *a, const struct msg *m, struct acceptor_out
 
 		leases[i].why = knows ? grant(a, m, &leases[i], a->now.boot_ms + ms) : MSG_WHY_TF;
 		some = some || leases[i].why == MSG_WHY_NONE;
+		all = all && leases[i].why == MSG_WHY_NONE;
 		if (r)
 			need = MAX(need, r->write);
 	}
@@ -185,6 +184,29 @@ void acceptor_renew(struct acceptor *a, const struct msg *m, struct acceptor_out
 	p->leases = leases;
 	p->n_leases = m->n_leases;
 	acceptor_answer(a, p, m, MSG_GRANT);
+	p->msg.set = all ? m->set : 0;
+}
+
+/* What is asked for by its sum is judged lease by lease, now, as if all of them had been named. */
+void acceptor_renew(struct acceptor *a, const struct msg *m, struct acceptor_outs *outs)
+{
+	struct msg whole = *m;
+	const struct set *s;
+
+	if (m->n_leases > 0) {
+		renew(a, m, m->set != 0 && acceptor_set_learn(a, m), outs);
+		return;
+	}
+	if (m->set == 0)
+		return;
+	s = acceptor_set(a, m);
+	if (!s) {
+		acceptor_refuse_why(a, m, MSG_WHY_SET, outs);
+		return;
+	}
+	whole.leases = s->leases;
+	whole.n_leases = s->n;
+	renew(a, &whole, true, outs);
 }
 
 void acceptor_release(struct acceptor *a, const struct msg *m)

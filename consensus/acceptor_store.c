@@ -172,6 +172,7 @@ void acceptor_full(struct acceptor *a)
 		p->msg.type = MSG_REFUSED;
 		p->msg.why = MSG_WHY_FULL;
 		p->msg.ballot = p->msg.accepted = (struct ballot){0};
+		p->msg.set = 0;
 	}
 	a->durable = a->write; /* these numbers are gone */
 	acceptor_times(a);
@@ -203,7 +204,7 @@ static void complete(struct acceptor *a, struct pending *p)
 		told = acceptor_guards_tell(a, acceptor_reg_find(a, &p->msg.key), p);
 	else if (p->msg.type == MSG_SEALED)
 		told = keys_tell(a, p);
-	else if (p->msg.type == MSG_GRANT) {
+	else if (p->msg.type == MSG_GRANT && p->msg.set == 0) {
 		p->msg.leases = p->leases;
 		p->msg.n_leases = p->n_leases;
 	}

@@ -12,6 +12,7 @@ libconsensus_core_a_SOURCES = \
 	%D%/acceptor_impl.h \
 	%D%/acceptor_lease.c \
 	%D%/acceptor_reg.c \
+	%D%/acceptor_sets.c \
 	%D%/acceptor_store.c \
 	%D%/ballot.c \
 	%D%/ballot.h \

@@ -214,6 +214,7 @@ libconsensus_bed_a_SOURCES = \
 	%D%/lib/registers_bed_ask.c
 test_programs += %D%/unit/test_consensus_acceptor
 test_programs += %D%/unit/test_consensus_acceptor_lease
+test_programs += %D%/unit/test_consensus_acceptor_sets
 test_programs += %D%/unit/test_consensus_ballot
 test_programs += %D%/unit/test_consensus_lease
 test_programs += %D%/unit/test_consensus_mutants
@@ -227,6 +228,7 @@ test_programs += %D%/unit/test_consensus_voters
 test_programs += %D%/unit/test_consensus_wire
 tests_unit_test_consensus_acceptor_LDADD = libconsensus_core.a libbase.a $(CMOCKA_LIBS)
 tests_unit_test_consensus_acceptor_lease_LDADD = libconsensus_core.a libbase.a $(CMOCKA_LIBS)
+tests_unit_test_consensus_acceptor_sets_LDADD = libconsensus_core.a libbase.a $(CMOCKA_LIBS)
 tests_unit_test_consensus_ballot_LDADD = libconsensus_core.a libbase.a $(CMOCKA_LIBS)
 tests_unit_test_consensus_lease_LDADD = libconsensus_core.a libbase.a $(CMOCKA_LIBS)
 tests_unit_test_consensus_mutants_LDADD = libconsensus_bed.a libconsensus_mutants.a libsim.a libbase.a $(CMOCKA_LIBS)

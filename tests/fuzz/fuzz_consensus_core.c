@@ -48,6 +48,7 @@ struct bed {
 	unsigned oom; /* allocations until one fails; 0: none */
 	uint64_t write, round;
 	uint8_t made; /* by the change function */
+	uint64_t set; /* of the leases that were asked for last by name */
 	struct acceptor_outs outs;
 	struct proposer_outs said;
 };
@@ -289,6 +290,10 @@ static void ask(struct bed *b, uint8_t whom, struct input *in)
 
 		leases[i] = (struct msg_lease){.key = key_of(z), .slot = z / 8 % SLOTS_MAX, .epoch = z % 4};
 	}
+	if (m.type == MSG_RENEW && leases_n > 0)
+		b->set = msg_leases_sum(leases, leases_n);
+	if (m.type == MSG_RENEW && y & 1)
+		m.set = b->set;
 	hear_struct(b, &m);
 }
 
