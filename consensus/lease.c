@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Renewals, numbered, a few of them under way at a time; what each voter granted is a bit of a mask for each slot.
+ * Renewals, numbered, a few of them under way at a time; what each voter granted is a bit of a mask for each slot. A
+ * grant of all that a renewal asked for counts for those slots that it did ask for, and have not changed since.
  */
 #include "consensus/lease.h"
 
@@ -145,6 +146,7 @@ static void to_all(const struct lease *l, enum msg_type type, uint32_t n, uint32
 {
 	int voters = quorum_voters(&l->config.cfg);
 
+	outs->brief = 0;
 	outs->msg = (struct msg){.type = type,
 		.from = l->config.self,
 		.cfg = l->config.cfg,
@@ -169,6 +171,25 @@ static uint32_t collect(struct lease *l, bool released)
 	return n;
 }
 
+/* No one knows them but whoever answers from now on. */
+static void forget(struct lease *l)
+{
+	l->knows = l->heard = l->heard_before = 0;
+}
+
+/* The sum of what is about to be asked for, under l->number. */
+static void set_is(struct lease *l, uint64_t set)
+{
+	if (set != l->set) {
+		l->set = set;
+		l->since = l->number;
+		forget(l);
+	}
+	l->knows &= l->heard | l->heard_before;
+	l->heard_before = l->heard;
+	l->heard = 0;
+}
+
 /* t0 is noted here, before anything is sent. */
 static void renew(struct lease *l, uint32_t tf_ms, struct now now, struct lease_outs *outs)
 {
@@ -177,11 +198,20 @@ static void renew(struct lease *l, uint32_t tf_ms, struct now now, struct lease_
 	l->renew_at_ms = now.mono_ms + MAX(l->config.times.tf_ms / LEASE_RENEW_PARTS, 1);
 	if (n == 0 || tf_ms == 0 || l->config.cfg.epoch == 0)
 		return;
+	l->number++;
+	set_is(l, msg_leases_sum(l->asked, n));
 	l->flying[k] = (struct lease_flying){
-		.number = ++l->number, .tf_ms = tf_ms, .t0_ms = now.boot_ms, .cfg = l->config.cfg};
-	for (uint32_t i = 0; i < l->n_slots; i++)
-		l->slots[i].grants[k] = 0;
+		.number = l->number, .tf_ms = tf_ms, .t0_ms = now.boot_ms, .cfg = l->config.cfg, .set = l->set};
+	for (uint32_t i = 0; i < l->n_slots; i++) {
+		struct lease_slot *s = &l->slots[i];
+
+		s->grants[k] = 0;
+		s->asked &= (uint8_t) ~(1u << k);
+		s->asked |= (uint8_t)((s->state <= LEASE_HELD) << k);
+	}
 	to_all(l, MSG_RENEW, n, tf_ms, outs);
+	outs->msg.set = l->set;
+	outs->brief = l->knows; /* to[i] is voter i */
 }
 
 /* Told again with each renewal for as long as a voter may guard it; nobody answers. */
@@ -209,9 +239,58 @@ static bool is_quorum(const struct quorum_cfg *cfg, uint16_t mask)
 	return quorum_reached(&one, mask);
 }
 
+/* One voter's grant of one slot, in answer to flying[k]. */
+static void granted_slot(struct lease *l, struct lease_slot *s, uint32_t k, int voter, struct now now)
+{
+	const struct lease_flying *f = &l->flying[k];
+	int64_t until_ms = (RULE(M13) ? f->t0_ms : now.boot_ms) + f->tf_ms;
+
+	s->grants[k] |= (uint16_t)(1u << voter);
+	if (!is_quorum(&f->cfg, s->grants[k]) || until_ms <= s->until_ms)
+		return;
+	s->until_ms = until_ms;
+	s->unknown = false;
+	move(s, LEASE_HELD);
+}
+
+static void granted_each(struct lease *l, const struct msg *m, uint32_t k, int voter, struct now now)
+{
+	for (uint32_t i = 0; i < m->n_leases; i++) {
+		const struct msg_lease *a = &m->leases[i];
+		struct lease_slot *s = find(l, &a->key, a->slot, a->epoch);
+
+		if (!s || s->state > LEASE_HELD)
+			continue;
+		if (a->why == MSG_WHY_VALUE && !s->unknown)
+			s->unknown = s->changed = true;
+		if (a->why == MSG_WHY_NONE)
+			granted_slot(l, s, k, voter, now);
+	}
+}
+
+static void granted_all(struct lease *l, uint32_t k, int voter, struct now now)
+{
+	for (uint32_t i = 0; i < l->n_slots; i++) {
+		struct lease_slot *s = &l->slots[i];
+
+		if (s->state <= LEASE_HELD && s->asked >> k & 1)
+			granted_slot(l, s, k, voter, now);
+	}
+}
+
+/* It answers, and a grant of all says that it remembers them. */
+static void hears(struct lease *l, const struct lease_flying *f, const struct msg *m, int voter)
+{
+	if (f->cfg.epoch != l->config.cfg.epoch || f->number < l->since)
+		return;
+	l->heard |= (uint16_t)(1u << voter);
+	if (m->set)
+		l->knows |= (uint16_t)(1u << voter);
+}
+
 static void granted(struct lease *l, const struct msg *m, struct now now)
 {
-	struct lease_flying *f = NULL;
+	const struct lease_flying *f = NULL;
 	uint32_t k;
 	int voter;
 
@@ -220,26 +299,24 @@ static void granted(struct lease *l, const struct msg *m, struct now now)
 			f = &l->flying[k];
 	k--;
 	voter = f ? quorum_index(&f->cfg, &m->from) : -1;
-	if (voter < 0 || m->cfg.epoch != f->cfg.epoch)
+	if (voter < 0 || m->cfg.epoch != f->cfg.epoch || (m->set && m->set != f->set))
 		return;
-	for (uint32_t i = 0; i < m->n_leases; i++) {
-		const struct msg_lease *a = &m->leases[i];
-		struct lease_slot *s = find(l, &a->key, a->slot, a->epoch);
-		int64_t until_ms = (RULE(M13) ? f->t0_ms : now.boot_ms) + f->tf_ms;
+	hears(l, f, m, voter);
+	if (m->set)
+		granted_all(l, k, voter, now);
+	else
+		granted_each(l, m, k, voter, now);
+}
 
-		if (!s || s->state > LEASE_HELD)
-			continue;
-		if (a->why == MSG_WHY_VALUE && !s->unknown)
-			s->unknown = s->changed = true;
-		if (a->why != MSG_WHY_NONE)
-			continue;
-		s->grants[k] |= (uint16_t)(1u << voter);
-		if (!is_quorum(&f->cfg, s->grants[k]) || until_ms <= s->until_ms)
-			continue;
-		s->until_ms = until_ms;
-		s->unknown = false;
-		move(s, LEASE_HELD);
-	}
+/* It gets all of them at once: with it all voters, since each renewal has a number. */
+static void forgotten(struct lease *l, const struct msg *m, struct now now)
+{
+	int voter = quorum_index(&l->config.cfg, &m->from);
+
+	if (voter < 0 || !(l->knows >> voter & 1))
+		return;
+	l->knows &= (uint16_t) ~(1u << voter);
+	l->renew_at_ms = now.mono_ms;
 }
 
 static void ends(struct lease *l, const struct lease_in *in, struct now now)
@@ -274,6 +351,7 @@ static void cfg_set(struct lease *l, const struct quorum_cfg *cfg, struct now no
 		return;
 	l->config.cfg = *cfg;
 	l->renew_at_ms = now.mono_ms;
+	forget(l);
 }
 
 static bool has_released(const struct lease *l)
@@ -282,6 +360,16 @@ static bool has_released(const struct lease *l)
 		if (l->slots[i].state == LEASE_RELEASED)
 			return true;
 	return false;
+}
+
+static void hear(struct lease *l, const struct msg *m, struct now now)
+{
+	if (m->type == MSG_GRANT)
+		granted(l, m, now);
+	else if (m->type == MSG_REFUSED && m->why == MSG_WHY_EPOCH)
+		cfg_set(l, &m->cfg, now);
+	else if (m->type == MSG_REFUSED && m->why == MSG_WHY_SET)
+		forgotten(l, m, now);
 }
 
 static void tick(struct lease *l, struct now now, struct lease_outs *outs)
@@ -303,10 +391,7 @@ int lease_step(struct lease *l, const struct lease_in *in, struct now now, struc
 		tick(l, now, outs);
 		break;
 	case LEASE_IN_MSG:
-		if (in->msg->type == MSG_GRANT)
-			granted(l, in->msg, now);
-		else if (in->msg->type == MSG_REFUSED && in->msg->why == MSG_WHY_EPOCH)
-			cfg_set(l, &in->msg->cfg, now);
+		hear(l, in->msg, now);
 		break;
 	case LEASE_IN_CFG:
 		cfg_set(l, in->cfg, now);
@@ -355,6 +440,17 @@ bool lease_get(const struct lease *l, const struct msg_key *key, uint32_t slot, 
 	return s != NULL;
 }
 
+struct msg lease_msg(const struct msg *m, uint16_t brief, unsigned nth)
+{
+	struct msg ret = *m;
+
+	if (brief >> nth & 1) {
+		ret.leases = NULL;
+		ret.n_leases = 0;
+	}
+	return ret;
+}
+
 bool lease_may_run(const struct lease_slot *s, struct now now)
 {
 	return s->state == LEASE_HELD && s->until_ms > now.boot_ms;
@@ -379,6 +475,7 @@ void lease_check(const struct lease *l)
 	}
 	for (int k = 0; k < LEASE_FLYING_MAX; k++)
 		assert(l->flying[k].number <= l->number);
+	assert(l->since <= l->number && (l->set != 0 || l->knows == 0));
 }
 
 char *lease_dump(const struct lease *l, char *out, size_t n)

@@ -14,6 +14,10 @@
  *	wake_at(lease_deadline_ms(&l));
  *
  * A slot whose group is empty is released: written to disk first, then told, and never renewed again.
+ *
+ * A voter that has said that it remembers the leases that are asked for is told their sum alone, until the leases or
+ * the voters change, the voter says that it has forgotten them, or answers two renewals with nothing: it may be an
+ * older one by now, which does not know sums.
  */
 #include "base/clock.h"
 #include "consensus/value.h"
@@ -38,6 +42,7 @@ struct lease_slot {
 	bool unknown;	  /* a voter does not have the value that gives it to us */
 	bool changed;	  /* not told by lease_changed yet */
 	uint16_t grants[LEASE_FLYING_MAX];
+	uint8_t asked; /* bit k: the renewal of flying[k] asked for it */
 };
 
 struct lease_config {
@@ -53,6 +58,7 @@ struct lease_flying {
 	uint32_t tf_ms;
 	int64_t t0_ms; /* CLOCK_BOOTTIME, before it was sent */
 	struct quorum_cfg cfg;
+	uint64_t set; /* msg_leases_sum */
 };
 
 /* On the caller's memory. */
@@ -66,11 +72,14 @@ struct lease {
 	uint32_t n_flown, told; /* lease_changed: up to which slot, in this step */
 	int64_t renew_at_ms;	/* CLOCK_MONOTONIC */
 	bool release_due;
+	uint64_t set, since; /* what the newest renewal asked for, and the number of the first that asked for that */
+	uint16_t knows;	     /* voters that remember it */
+	uint16_t heard, heard_before; /* that answered with grants since the newest renewal; since the one before */
 };
 
 enum lease_in_type {
 	LEASE_IN_TICK,
-	LEASE_IN_MSG,	   /* msg: GRANT, or REFUSED with a newer configuration */
+	LEASE_IN_MSG,	   /* msg: GRANT; REFUSED with a newer configuration, or for a set that was forgotten */
 	LEASE_IN_CFG,	   /* cfg: a newer chosen one */
 	LEASE_IN_TIMES,	   /* times, of a newer chosen value of the root register */
 	LEASE_IN_HOLD,	   /* slot: a chosen value gives it to us; until_ms of one that runs already, or 0 */
@@ -94,6 +103,7 @@ struct lease_outs {
 	struct msg msg; /* its leases are borrowed until the next step */
 	uint8_t n_to;
 	struct uuid to[QUORUM_ALL_MAX];
+	uint16_t brief; /* bit i: to[i] gets it without its leases (lease_msg) */
 };
 
 void lease_init(struct lease *l, const struct lease_config *config, struct now now);
@@ -104,6 +114,8 @@ bool lease_changed(struct lease *l, struct lease_slot *ret); /* the next that ch
 bool lease_get(const struct lease *l, const struct msg_key *key, uint32_t slot, struct lease_slot *ret);
 bool lease_may_run(const struct lease_slot *s, struct now now);
 int64_t lease_deadline_ms(const struct lease *l); /* CLOCK_MONOTONIC */
+/* What the nth of those to whom m goes is sent. */
+struct msg lease_msg(const struct msg *m, uint16_t brief, unsigned nth);
 void lease_check(const struct lease *l);
 char *lease_dump(const struct lease *l, char *out, size_t n);
 

@@ -159,10 +159,10 @@ static void act(struct council *c, const struct holding_said *s)
 
 static void send_out(struct council *c, const struct holding_outs *outs)
 {
-	struct msg m = outs->msg;
-
-	m.from = c->self;
 	for (uint8_t i = 0; i < outs->n_to; i++) {
+		struct msg m = lease_msg(&outs->msg, outs->brief, i);
+
+		m.from = c->self;
 		if (!ballot_same_node(&outs->to[i], &c->self))
 			(void)cluster_register_send(c->n->cluster, &outs->to[i], &m); /* lost: renewed again */
 		else

@@ -80,9 +80,10 @@ struct holding_in {
 };
 
 struct holding_outs {
-	struct msg msg; /* to each of `to`; its leases are borrowed until the next step */
+	struct msg msg; /* to each of `to`, as lease_msg makes it; its leases are borrowed until the next step */
 	uint8_t n_to;
 	struct uuid to[QUORUM_ALL_MAX];
+	uint16_t brief;
 	uint64_t number; /* to be made durable; 0: none */
 };
 

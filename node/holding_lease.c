@@ -92,6 +92,7 @@ static void send(struct holding *h, const struct lease_in *in, struct now now, s
 	(void)lease_step(&h->lease, in, now, &l); /* of these inputs it cannot fail */
 	outs->msg = l.msg;
 	outs->n_to = l.n_to;
+	outs->brief = l.brief;
 	memcpy(outs->to, l.to, l.n_to * sizeof(l.to[0]));
 }
 

@@ -26,6 +26,7 @@
 #define CBED_SLOTS_MAX	 2
 #define CBED_QUEUE_MAX	 512
 #define CBED_LEASES_MAX	 (CBED_KEYS_MAX * CBED_SLOTS_MAX)
+#define CBED_ASKED_MAX	 64 /* renewals of one host that are remembered */
 #define CBED_VALUES_MAX	 65536
 #define CBED_HISTORY_MAX 32
 
@@ -117,6 +118,13 @@ struct cdisk {
 	uint64_t released[CBED_KEYS_MAX][CBED_SLOTS_MAX]; /* the highest epoch */
 };
 
+/* What a renewal asked for. */
+struct casked {
+	uint64_t number;
+	uint32_t n;
+	struct msg_lease leases[CBED_LEASES_MAX];
+};
+
 struct chost {
 	struct heap_item disk_timer, life_timer, load_timer, voters_timer, vote_timer;
 	struct uuid uuid;
@@ -138,7 +146,8 @@ struct chost {
 	struct cval cfg_next;
 	struct lease lease;
 	struct heap_item lease_timer;
-	struct cval newest[CBED_KEYS_MAX]; /* chosen, as far as it knows */
+	struct casked asked[CBED_ASKED_MAX]; /* by number */
+	struct cval newest[CBED_KEYS_MAX];   /* chosen, as far as it knows */
 	struct cproc procs[CBED_KEYS_MAX][CBED_SLOTS_MAX];
 	struct ballot told_promised[CBED_KEYS_MAX], told_accepted[CBED_KEYS_MAX];
 };
@@ -194,6 +203,7 @@ struct cbed {
 	uint64_t chain[CBED_KEYS_MAX][CBED_VALUES_MAX / CBED_KEYS_MAX]; /* id chosen at each depth; 0: not known */
 	uint32_t tip[CBED_KEYS_MAX];					/* the deepest chosen */
 	uint64_t ops_chosen, ops_unknown, ops_begun, crashes, msgs, voters_changed, starts, fenced;
+	uint64_t brief, brief_granted, sets_unknown; /* renewals by a sum, grants by it, and those that knew of none */
 	char wrong[256];
 };
 
@@ -281,7 +291,8 @@ int64_t cbed_real_ms(const struct cbed *b, int host, int64_t mono_ms);
 /* consensus_bed_true.c */
 void cbed_made(struct cbed *b, int key, const struct cval *v); /* by a change function */
 void cbed_chosen(struct cbed *b, int key, const struct cval *v, uint32_t at_least);
-void cbed_answered(struct cbed *b, int host, const struct msg *m);
+void cbed_answered(struct cbed *b, int host, int to, const struct msg *m);
+void cbed_asks(struct cbed *b, int host, const struct msg *m); /* a RENEW with all its leases */
 void cbed_after_step(struct cbed *b, int host);
 
 #endif

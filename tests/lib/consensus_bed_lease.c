@@ -106,8 +106,13 @@ static void step(struct cbed *b, int host, const struct lease_in *in)
 
 	(void)lease_step(&h->lease, in, cbed_now(b, host), &outs); /* no memory: not held, until the next news */
 	lease_check(&h->lease);
-	for (int i = 0; i < outs.n_to; i++)
-		cbed_send(b, host, cbed_host_of(b, &outs.to[i]), &outs.msg);
+	if (outs.n_to > 0)
+		cbed_asks(b, host, &outs.msg);
+	for (unsigned i = 0; i < outs.n_to; i++) {
+		struct msg m = lease_msg(&outs.msg, outs.brief, i);
+
+		cbed_send(b, host, cbed_host_of(b, &outs.to[i]), &m);
+	}
 	while (lease_changed(&h->lease, &s))
 		changed(b, host, &s);
 	deadline = lease_deadline_ms(&h->lease);

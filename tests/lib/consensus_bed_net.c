@@ -44,6 +44,9 @@ static void post(struct cbed *b, int from, int to, const struct msg *m)
 void cbed_send(struct cbed *b, int from, int to, const struct msg *m)
 {
 	b->msgs++;
+	b->brief += m->type == MSG_RENEW && m->n_leases == 0;
+	b->brief_granted += m->type == MSG_GRANT && m->n_leases == 0;
+	b->sets_unknown += m->type == MSG_REFUSED && m->why == MSG_WHY_SET;
 	if (!b->config.outcomes_only && msg_fault(m))
 		cbed_wrong(b, "host %d sends a %s that is faulty: %s", from, msg_name(m->type), msg_fault(m));
 	if (to < 0 || (from != to && (b->cut[from][to] || cbed_chance(b, b->config.lose_pct))))
@@ -130,7 +133,7 @@ void cbed_acceptor_step(struct cbed *b, int host, const struct acceptor_in *in)
 			const struct acceptor_out *out = &outs.v[i];
 
 			if (out->type == ACCEPTOR_OUT_SEND) {
-				cbed_answered(b, host, &out->msg);
+				cbed_answered(b, host, cbed_host_of(b, &out->to), &out->msg);
 				cbed_send(b, host, cbed_host_of(b, &out->to), &out->msg);
 			} else if (out->type != ACCEPTOR_OUT_ROLLED_BACK)
 				persist(b, host, out);

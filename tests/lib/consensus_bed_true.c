@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "tests/lib/consensus_bed.h"
+#include "tests/lib/test.h"
 
 void cbed_wrong(struct cbed *b, const char *fmt, ...)
 {
@@ -80,7 +81,41 @@ static void said_before_durable(struct cbed *b, int host, const char *what)
 	cbed_wrong(b, "host %d says %s before it is on its disk", host, what);
 }
 
-void cbed_answered(struct cbed *b, int host, const struct msg *m)
+void cbed_asks(struct cbed *b, int host, const struct msg *m)
+{
+	struct casked *a = &b->hosts[host].asked[m->number % CBED_ASKED_MAX];
+
+	if (m->type != MSG_RENEW)
+		return;
+	assert_in_range(m->n_leases, 1, ARRAY_LEN(a->leases));
+	a->number = m->number;
+	a->n = m->n_leases;
+	memcpy(a->leases, m->leases, m->n_leases * sizeof(a->leases[0]));
+}
+
+static void granted(struct cbed *b, int host, const struct msg_lease *l)
+{
+	const struct cval *v = &b->hosts[host].disk.regs[cbed_key_of(&l->key)].value;
+
+	/* A later one: the voter slept until the guard was over, and the answer is of no use to anybody. */
+	if (l->slot >= v->n_slots || v->slots[l->slot].epoch < l->epoch)
+		said_before_durable(b, host, "a grant");
+}
+
+/* All that the host asked for under that number, as far as it is remembered. */
+static void granted_all(struct cbed *b, int host, int to, const struct msg *m)
+{
+	const struct casked *a = &b->hosts[to].asked[m->number % CBED_ASKED_MAX];
+
+	if (a->number != m->number)
+		return;
+	if (msg_leases_sum(a->leases, a->n) != m->set)
+		cbed_wrong(b, "host %d grants host %d other leases than it asked for", host, to);
+	for (uint32_t i = 0; i < a->n; i++)
+		granted(b, host, &a->leases[i]);
+}
+
+void cbed_answered(struct cbed *b, int host, int to, const struct msg *m)
 {
 	struct chost *h = &b->hosts[host];
 	int key = cbed_key_of(&m->key);
@@ -101,14 +136,11 @@ void cbed_answered(struct cbed *b, int host, const struct msg *m)
 		h->told_accepted[key] = *ballot_max(&h->told_accepted[key], &m->ballot);
 	} else if (m->type == MSG_VALUE && ballot_cmp(&h->disk.regs[key].accepted, &m->accepted) < 0)
 		said_before_durable(b, host, "a value");
-	for (uint32_t i = 0; m->type == MSG_GRANT && i < m->n_leases; i++) {
-		const struct msg_lease *l = &m->leases[i];
-		const struct cval *v = &h->disk.regs[cbed_key_of(&l->key)].value;
-
-		/* A later one: the voter slept until the guard was over, and the answer is of no use to anybody. */
-		if (l->why == MSG_WHY_NONE && (l->slot >= v->n_slots || v->slots[l->slot].epoch < l->epoch))
-			said_before_durable(b, host, "a grant");
-	}
+	if (m->type == MSG_GRANT && m->set)
+		granted_all(b, host, to, m);
+	for (uint32_t i = 0; m->type == MSG_GRANT && i < m->n_leases; i++)
+		if (m->leases[i].why == MSG_WHY_NONE)
+			granted(b, host, &m->leases[i]);
 }
 
 void cbed_after_step(struct cbed *b, int host)

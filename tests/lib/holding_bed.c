@@ -226,8 +226,13 @@ static void step(struct cbed *b, int host, const struct holding_in *in)
 		later(b, host, LATER_NUMBER, 0, 0, outs.number, cbed_chance(b, b->config.late_pct) ? 2500 : 10);
 	if (outs.n_to > 0 && outs.msg.number > o->number)
 		cbed_wrong(b, "host %d renews under a number that is not on its disk", host);
-	for (int i = 0; i < outs.n_to; i++)
-		cbed_send(b, host, cbed_host_of(b, &outs.to[i]), &outs.msg);
+	if (outs.n_to > 0)
+		cbed_asks(b, host, &outs.msg);
+	for (unsigned i = 0; i < outs.n_to; i++) {
+		struct msg m = lease_msg(&outs.msg, outs.brief, i);
+
+		cbed_send(b, host, cbed_host_of(b, &outs.to[i]), &m);
+	}
 	while (holding_next(&o->h, &said[n])) {
 		n++;
 		assert_true(n < SAID_MAX);

@@ -42,6 +42,9 @@ static int holder_step(struct holder *h, const struct lease_in *in)
 			(unsigned)h->outs.msg.cfg.epoch, (unsigned)h->outs.msg.number);
 		h->t.n--;
 		story_add_leases(&h->t, &h->outs.msg);
+		for (unsigned i = 0; i < h->outs.n_to; i++)
+			if (lease_msg(&h->outs.msg, h->outs.brief, i).n_leases == 0)
+				trace_add(&h->t, "; by the sum to %c", story_name(&h->outs.to[i]));
 		trace_add(&h->t, "\n");
 	}
 	while (lease_changed(&h->l, &s))
@@ -87,6 +90,45 @@ static void grant(struct holder *h, char from, uint64_t number, uint32_t slot, e
 
 	if (!h->quiet)
 		TRACE_EVENT(&h->t, h->now_ms, "%c: %s number %u", from, msg_why_text(why), (unsigned)number);
+	(void)holder_step(h, &(struct lease_in){.type = LEASE_IN_MSG, .msg = &m}); /* answers nothing */
+}
+
+/* What a holder of slot 0 at epoch 4, or of 0 and 1, asks for. */
+static uint64_t set_of(uint32_t n)
+{
+	const struct msg_lease v[] = {{story_key("web"), 0, 4, MSG_WHY_NONE}, {story_key("web"), 1, 4, MSG_WHY_NONE}};
+
+	return msg_leases_sum(v, n);
+}
+
+/* Of all, from each of them. */
+static void grant_all_at(struct holder *h, uint64_t epoch, const char *from, uint64_t number, uint64_t set)
+{
+	for (; *from; from++) {
+		struct msg m = {
+			.type = MSG_GRANT, .from = story_node(*from), .cfg.epoch = epoch, .number = number, .set = set};
+
+		if (!h->quiet)
+			TRACE_EVENT(&h->t, h->now_ms, "%c: all of number %u", *from, (unsigned)number);
+		(void)holder_step(h, &(struct lease_in){.type = LEASE_IN_MSG, .msg = &m}); /* answers nothing */
+	}
+}
+
+static void grant_all(struct holder *h, const char *from, uint64_t number, uint64_t set)
+{
+	grant_all_at(h, h->l.config.cfg.epoch, from, number, set);
+}
+
+static void unknown(struct holder *h, char from)
+{
+	struct msg m = {.type = MSG_REFUSED,
+		.from = story_node(from),
+		.cfg.epoch = 1,
+		.why = MSG_WHY_SET,
+		.number = h->l.number};
+
+	if (!h->quiet)
+		TRACE_EVENT(&h->t, h->now_ms, "%c: %s", from, msg_why_text(m.why));
 	(void)holder_step(h, &(struct lease_in){.type = LEASE_IN_MSG, .msg = &m}); /* answers nothing */
 }
 
@@ -179,6 +221,157 @@ static void test_both_majorities_grant(void **state)
 	assert_true(lease_may_run(&s, story_now(2004)) && !lease_may_run(&s, story_now(2005)));
 	(void)holder_step(&h, &(struct lease_in){.type = LEASE_IN_LONG, .tf_ms = 90000});
 	assert_int_equal(h.outs.msg.tf_ms, MSG_TF_MAX_MS);
+	lease_done(&h.l);
+}
+
+/* All are named until a voter says that it remembers them; c is an older one, which never does. */
+static void test_by_their_sum(void **state)
+{
+	struct holder h;
+
+	(void)state;
+	holder_setup(&h);
+	(void)slot_in(&h, LEASE_IN_HOLD, 0, 4);
+	holder_tick(&h, 10);
+	grant_all(&h, "ab", 101, set_of(1));
+	grant(&h, 'c', 101, 0, MSG_WHY_NONE);
+	holder_tick(&h, 676);
+	grant_all(&h, "b", 102, set_of(1));
+	h.now_ms = 680;
+	unknown(&h, 'a');
+	unknown(&h, 'a'); /* doubled */
+	unknown(&h, 'c');
+	unknown(&h, 'z');
+	holder_tick(&h, 680);
+	grant_all(&h, "a", 103, set_of(1));
+	(void)slot_in(&h, LEASE_IN_HOLD, 1, 4);
+	holder_tick(&h, 681);
+	TRACE_IS(&h.t, "[     0] hold 0/4\n"
+		       "         -> slot 0 may not run\n"
+		       "         = number 100 | web.0/4 asked until 0\n"
+		       "[    10] tick\n"
+		       "         -> 3 voters: renew e1 number 101; web.0/4\n"
+		       "         = number 101 | web.0/4 asked until 0\n"
+		       "[    10] a: all of number 101\n"
+		       "[    10] b: all of number 101\n"
+		       "         -> slot 0 may run\n"
+		       "         = number 101 | web.0/4 held until 2010\n"
+		       "[    10] c: granted number 101\n"
+		       "[   676] tick\n"
+		       "         -> 3 voters: renew e1 number 102; web.0/4; by the sum to a; by the sum to b\n"
+		       "         = number 102 | web.0/4 held until 2010\n"
+		       "[   676] b: all of number 102\n"
+		       "[   680] a: it does not remember these leases\n"
+		       "[   680] a: it does not remember these leases\n"
+		       "[   680] c: it does not remember these leases\n"
+		       "[   680] z: it does not remember these leases\n"
+		       "[   680] tick\n"
+		       "         -> 3 voters: renew e1 number 103; web.0/4; by the sum to b\n"
+		       "         = number 103 | web.0/4 held until 2010\n"
+		       "[   680] a: all of number 103\n"
+		       "[   680] hold 1/4\n"
+		       "         -> slot 1 may not run\n"
+		       "         = number 103 | web.0/4 held until 2010 | web.1/4 asked until 0\n"
+		       "[   681] tick\n"
+		       "         -> 3 voters: renew e1 number 104; web.0/4; web.1/4\n"
+		       "         = number 104 | web.0/4 held until 2010 | web.1/4 asked until 0\n");
+	lease_done(&h.l);
+}
+
+/* A grant of all is one of what its renewal asked for: no slot that came since, no newer epoch, none that was over. */
+static void test_what_a_grant_of_all_counts_for(void **state)
+{
+	struct lease_slot s;
+	struct msg_key web = story_key("web");
+	struct holder h;
+
+	(void)state;
+	holder_setup(&h);
+	h.quiet = true;
+	(void)slot_in(&h, LEASE_IN_HOLD, 0, 4);
+	holder_tick(&h, 0);
+	(void)slot_in(&h, LEASE_IN_HOLD, 1, 4);
+	grant_all(&h, "abc", 101, set_of(2)); /* not what it asked for */
+	grant_all(&h, "abc", 100, set_of(1));
+	assert_true(lease_get(&h.l, &web, 0, &s) && s.state == LEASE_ASKED);
+	grant_all(&h, "abc", 101, set_of(1));
+	assert_true(lease_get(&h.l, &web, 0, &s) && s.state == LEASE_HELD && s.until_ms == 2000);
+	assert_true(lease_get(&h.l, &web, 1, &s) && s.state == LEASE_ASKED);
+	holder_tick(&h, 10);
+	assert_int_equal(h.outs.brief, 0); /* what was granted are other leases than those now */
+	(void)slot_in(&h, LEASE_IN_HOLD, 0, 5);
+	(void)slot_in(&h, LEASE_IN_EMPTY, 1, 4);
+	grant_all(&h, "abc", 102, set_of(2));
+	assert_true(lease_get(&h.l, &web, 0, &s) && s.state == LEASE_ASKED && s.epoch == 5);
+	assert_true(lease_get(&h.l, &web, 1, &s) && s.state == LEASE_EMPTY);
+	lease_done(&h.l);
+}
+
+/* Of the same leases as once before, with others in between, nobody knows anything any more. */
+static void test_two_sets_in_turn(void **state)
+{
+	struct holder h;
+
+	(void)state;
+	holder_setup(&h);
+	h.quiet = true;
+	(void)slot_in(&h, LEASE_IN_HOLD, 0, 4);
+	holder_tick(&h, 0);
+	(void)slot_in(&h, LEASE_IN_HOLD, 1, 4);
+	holder_tick(&h, 10);
+	(void)slot_in(&h, LEASE_IN_GONE, 1, 4);
+	holder_tick(&h, 1000);
+	grant_all(&h, "abc", 101, set_of(1)); /* late: then came 102 */
+	holder_tick(&h, 2000);
+	assert_int_equal(h.outs.msg.set, set_of(1));
+	assert_int_equal(h.outs.brief, 0);
+	grant_all(&h, "abc", 103, set_of(1));
+	holder_tick(&h, 3000);
+	assert_int_equal(h.outs.brief, 7);
+	lease_done(&h.l);
+}
+
+/* One that answers nothing for two renewals may not know sums any more; and new voters know none. */
+static void test_who_is_silent_and_who_is_new(void **state)
+{
+	struct quorum_cfg joint = story_cfg(2, "abc", "ade"), next = story_cfg(3, "ade", "");
+	struct lease_slot s;
+	struct msg_key web = story_key("web");
+	struct holder h;
+
+	(void)state;
+	holder_setup(&h);
+	h.quiet = true;
+	(void)slot_in(&h, LEASE_IN_HOLD, 0, 4);
+	holder_tick(&h, 0);
+	grant_all(&h, "abc", 101, set_of(1));
+	holder_tick(&h, 700);
+	grant_all(&h, "ab", 102, set_of(1));
+	holder_tick(&h, 1400);
+	assert_int_equal(h.outs.brief, 7);
+	grant_all(&h, "a", 103, set_of(1));
+	grant(&h, 'b', 103, 0, MSG_WHY_MOVING); /* not all, and yet an answer */
+	holder_tick(&h, 2100);
+	assert_int_equal(h.outs.brief, 3);
+	(void)holder_step(&h, &(struct lease_in){.type = LEASE_IN_CFG, .cfg = &joint});
+	grant_all_at(&h, 1, "abc", 104, set_of(1)); /* counts, of the epoch before */
+	assert_true(lease_get(&h.l, &web, 0, &s) && s.until_ms == 4100);
+	holder_tick(&h, 2200);
+	assert_int_equal(h.outs.brief, 0);
+	grant_all(&h, "ab", 105, set_of(1));
+	assert_true(lease_get(&h.l, &web, 0, &s) && s.until_ms < 4200);
+	grant_all(&h, "e", 105, set_of(1));
+	assert_true(lease_get(&h.l, &web, 0, &s) && s.until_ms == 4200);
+	holder_tick(&h, 2900);
+	assert_int_equal(h.outs.brief, 1 | 2 | 16); /* a, b, e of abcde */
+	(void)holder_step(&h, &(struct lease_in){.type = LEASE_IN_CFG, .cfg = &next});
+	holder_tick(&h, 3000);
+	assert_int_equal(h.outs.brief, 0); /* they have other places */
+	(void)slot_in(&h, LEASE_IN_EMPTY, 0, 4);
+	(void)slot_in(&h, LEASE_IN_RELEASED, 0, 4);
+	holder_tick(&h, 3001);
+	assert_int_equal(h.outs.msg.type, MSG_RELEASE);
+	assert_true(h.outs.brief == 0 && h.outs.msg.set == 0);
 	lease_done(&h.l);
 }
 
@@ -299,6 +492,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_holder),
 		cmocka_unit_test(test_both_majorities_grant),
+		cmocka_unit_test(test_by_their_sum),
+		cmocka_unit_test(test_what_a_grant_of_all_counts_for),
+		cmocka_unit_test(test_two_sets_in_turn),
+		cmocka_unit_test(test_who_is_silent_and_who_is_new),
 		cmocka_unit_test(test_what_was_released_is_not_held_again),
 		cmocka_unit_test(test_what_is_gone_is_not_asked_for),
 		cmocka_unit_test(test_each_state_and_each_input),

@@ -35,6 +35,8 @@ static struct cbed_config config_of(uint64_t seed)
 	return c;
 }
 
+static uint64_t brief, brief_granted, sets_unknown;
+
 static uint64_t one(uint64_t seed)
 {
 	struct cbed_config config = config_of(seed);
@@ -46,6 +48,9 @@ static uint64_t one(uint64_t seed)
 	chosen = b->ops_chosen;
 	if (b->wrong[0])
 		fail_msg("seed %" PRIu64 ": %s", seed, b->wrong);
+	brief += b->brief;
+	brief_granted += b->brief_granted;
+	sets_unknown += b->sets_unknown;
 	cbed_free(b);
 	return chosen;
 }
@@ -64,7 +69,11 @@ static void test_seeds(void **state)
 			print_message("up to %" PRIu64 "\n", seed);
 	}
 	print_message("%" PRIu64 " seeds, %" PRIu64 " operations decided\n", to - from + 1, chosen);
+	print_message("%" PRIu64 " renewals by a sum, %" PRIu64 " granted by one, %" PRIu64
+		      " of a sum that was forgotten\n",
+		brief, brief_granted, sets_unknown);
 	assert_true(chosen > 20 * (to - from + 1));
+	assert_true(brief > 100 * (to - from + 1) && brief_granted > 100 * (to - from + 1) && sets_unknown > 0);
 }
 
 /* The same seed is the same run, to the last message. */

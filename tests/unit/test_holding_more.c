@@ -114,6 +114,35 @@ static void test_a_long_renewal(void **state)
 	teller_done(&w);
 }
 
+/* Who knows the leases is told their sum; who has forgotten them gets them at once. */
+static void test_by_their_sum(void **state)
+{
+	const struct msg_lease l = {.key = story_key("web"), .slot = 0, .epoch = 4};
+	struct msg m = {
+		.type = MSG_GRANT, .from = story_node('b'), .cfg.epoch = 1, .number = 8, .set = msg_leases_sum(&l, 1)};
+	struct teller w;
+
+	(void)state;
+	teller_setup(&w, false);
+	w.quiet = true;
+	teller_begin(&w, "0/4", 5);
+	w.quiet = true;
+	teller_step(&w, &(struct holding_in){.type = HOLDING_IN_MSG, .msg = &m});
+	teller_tick(&w, 700);
+	assert_int_equal(w.outs.n_to, 3);
+	assert_int_equal(w.outs.brief, 2);
+	assert_int_equal(lease_msg(&w.outs.msg, w.outs.brief, 0).n_leases, 1);
+	m = lease_msg(&w.outs.msg, w.outs.brief, 1);
+	assert_true(m.n_leases == 0 && m.set == msg_leases_sum(&l, 1) && m.number == 9);
+	assert_true(holding_deadline_ms(&w.h) > 700);
+	m = (struct msg){.type = MSG_REFUSED, .from = story_node('b'), .why = MSG_WHY_SET, .cfg.epoch = 1, .number = 9};
+	teller_step(&w, &(struct holding_in){.type = HOLDING_IN_MSG, .msg = &m});
+	assert_true(holding_deadline_ms(&w.h) <= 700);
+	teller_tick(&w, 700);
+	assert_true(w.outs.n_to == 3 && w.outs.brief == 0 && w.outs.msg.n_leases == 1);
+	teller_done(&w);
+}
+
 static void test_what_a_value_gives_a_node(void **state)
 {
 	const struct sched_node self = {1, 2}, other = {1, 3};
@@ -140,6 +169,7 @@ int main(void)
 		cmocka_unit_test(test_each_input_at_each_state),
 		cmocka_unit_test(test_the_last_slot),
 		cmocka_unit_test(test_a_long_renewal),
+		cmocka_unit_test(test_by_their_sum),
 		cmocka_unit_test(test_what_a_value_gives_a_node),
 	};
 
