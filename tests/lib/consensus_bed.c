@@ -103,6 +103,8 @@ void cbed_boot(struct cbed *b, int host)
 	struct value_mem mem = cbed_mem(b);
 	bool calm = b->calm;
 
+	h->older = cbed_chance(b, b->config.older_pct);
+	b->older += h->older;
 	b->calm = true; /* a start that finds no memory is no start */
 	h->source = (struct ballot_source){.node = h->uuid, .nonce = rng_u64(&b->rng)};
 	h->round = h->source.nonce;

@@ -129,6 +129,7 @@ struct chost {
 	struct heap_item disk_timer, life_timer, load_timer, voters_timer, vote_timer;
 	struct uuid uuid;
 	bool up;
+	bool older; /* of a version that knows no sums of leases */
 	int64_t paused_until;
 	int64_t offset_ms;
 	int rate_pm; /* thousandths */
@@ -178,6 +179,7 @@ struct cbed_config {
 	bool leases;	    /* registers but the root have slots, which hosts run */
 	int vote_s;	    /* seconds from one change of voters that a host begins to the next; 0: none */
 	int nomem_pm;	    /* of allocations, thousandths */
+	int older_pct;	    /* of starts of a host: it is of an older version for that boot */
 	bool same_clock;    /* all rates 1 */
 	bool cuts;	    /* pairs are cut for a while */
 	bool amnesia;	    /* M5: a wiped disk keeps its UUID */
@@ -204,6 +206,7 @@ struct cbed {
 	uint32_t tip[CBED_KEYS_MAX];					/* the deepest chosen */
 	uint64_t ops_chosen, ops_unknown, ops_begun, crashes, msgs, voters_changed, starts, fenced;
 	uint64_t brief, brief_granted, sets_unknown; /* renewals by a sum, grants by it, and those that knew of none */
+	uint64_t older;				     /* starts of an older version */
 	char wrong[256];
 };
 

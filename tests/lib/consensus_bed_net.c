@@ -160,28 +160,31 @@ void cbed_disk_done(struct cbed *b, int host)
 void cbed_deliver(struct cbed *b, const struct cmsg *c)
 {
 	struct chost *h = &b->hosts[c->to], *from = &b->hosts[c->from];
+	struct msg m = c->m;
 
 	if (!h->up)
 		return;
-	if (c->m.boot > 0 && c->m.boot >= from->seen_boot) {
-		from->seen_boot = c->m.boot;
-		from->seen_write = MAX(from->seen_write, c->m.write);
+	if (h->older || from->older)
+		m.set = 0; /* passed over, or not said */
+	if (m.boot > 0 && m.boot >= from->seen_boot) {
+		from->seen_boot = m.boot;
+		from->seen_write = MAX(from->seen_write, m.write);
 	}
-	switch (c->m.type) {
+	switch (m.type) {
 	case MSG_PREPARE:
 	case MSG_ACCEPT:
 	case MSG_READ:
 	case MSG_SEAL:
 	case MSG_RENEW:
 	case MSG_RELEASE:
-		cbed_acceptor_step(b, c->to, &(struct acceptor_in){.type = ACCEPTOR_IN_MSG, .msg = &c->m});
+		cbed_acceptor_step(b, c->to, &(struct acceptor_in){.type = ACCEPTOR_IN_MSG, .msg = &m});
 		break;
 	default:
-		if (c->m.type == MSG_REFUSED && c->m.why == MSG_WHY_EPOCH)
-			cbed_learn(b, c->to, &c->m.cfg);
-		cbed_op_msg(b, c->to, &c->m);
-		cbed_voters_msg(b, c->to, &c->m);
-		cbed_lease_msg(b, c->to, &c->m);
+		if (m.type == MSG_REFUSED && m.why == MSG_WHY_EPOCH)
+			cbed_learn(b, c->to, &m.cfg);
+		cbed_op_msg(b, c->to, &m);
+		cbed_voters_msg(b, c->to, &m);
+		cbed_lease_msg(b, c->to, &m);
 	}
 }
 

@@ -32,10 +32,11 @@ static struct cbed_config config_of(uint64_t seed)
 	c.cuts = rng_below(&r, 2);
 	c.leases = rng_below(&r, 4) > 0;
 	c.vote_s = rng_below(&r, 3) ? 1 + (int)rng_below(&r, 4) : 0;
+	c.older_pct = rng_below(&r, 4) ? 0 : 40;
 	return c;
 }
 
-static uint64_t brief, brief_granted, sets_unknown;
+static uint64_t brief, brief_granted, sets_unknown, older;
 
 static uint64_t one(uint64_t seed)
 {
@@ -51,6 +52,7 @@ static uint64_t one(uint64_t seed)
 	brief += b->brief;
 	brief_granted += b->brief_granted;
 	sets_unknown += b->sets_unknown;
+	older += b->older;
 	cbed_free(b);
 	return chosen;
 }
@@ -73,7 +75,8 @@ static void test_seeds(void **state)
 		      " of a sum that was forgotten\n",
 		brief, brief_granted, sets_unknown);
 	assert_true(chosen > 20 * (to - from + 1));
-	assert_true(brief > 100 * (to - from + 1) && brief_granted > 100 * (to - from + 1) && sets_unknown > 0);
+	assert_true(brief > 100 * (to - from + 1) && brief_granted > 100 * (to - from + 1) && sets_unknown > 0 &&
+		    older > 0);
 }
 
 /* The same seed is the same run, to the last message. */
