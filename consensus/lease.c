@@ -206,7 +206,6 @@ static void renew(struct lease *l, uint32_t tf_ms, struct now now, struct lease_
 		struct lease_slot *s = &l->slots[i];
 
 		s->grants[k] = 0;
-		s->asked &= (uint8_t) ~(1u << k);
 		s->asked |= (uint8_t)((s->state <= LEASE_HELD) << k);
 	}
 	to_all(l, MSG_RENEW, n, tf_ms, outs);

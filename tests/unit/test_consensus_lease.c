@@ -243,6 +243,10 @@ static void test_by_their_sum(void **state)
 	unknown(&h, 'c');
 	unknown(&h, 'z');
 	holder_tick(&h, 680);
+	h.quiet = true;
+	unknown(&h, 'a'); /* late: it has been sent all */
+	assert_true(lease_deadline_ms(&h.l) > 680);
+	h.quiet = false;
 	grant_all(&h, "a", 103, set_of(1));
 	(void)slot_in(&h, LEASE_IN_HOLD, 1, 4);
 	holder_tick(&h, 681);
@@ -299,6 +303,8 @@ static void test_what_a_grant_of_all_counts_for(void **state)
 	assert_true(lease_get(&h.l, &web, 1, &s) && s.state == LEASE_ASKED);
 	holder_tick(&h, 10);
 	assert_int_equal(h.outs.brief, 0); /* what was granted are other leases than those now */
+	grant_all(&h, "abc", 101, set_of(1));
+	assert_true(lease_get(&h.l, &web, 1, &s) && s.state == LEASE_ASKED);
 	(void)slot_in(&h, LEASE_IN_HOLD, 0, 5);
 	(void)slot_in(&h, LEASE_IN_EMPTY, 1, 4);
 	grant_all(&h, "abc", 102, set_of(2));
@@ -367,9 +373,12 @@ static void test_who_is_silent_and_who_is_new(void **state)
 	(void)holder_step(&h, &(struct lease_in){.type = LEASE_IN_CFG, .cfg = &next});
 	holder_tick(&h, 3000);
 	assert_int_equal(h.outs.brief, 0); /* they have other places */
+	grant_all(&h, "ade", 107, set_of(1));
+	holder_tick(&h, 3700);
+	assert_int_equal(h.outs.brief, 7);
 	(void)slot_in(&h, LEASE_IN_EMPTY, 0, 4);
 	(void)slot_in(&h, LEASE_IN_RELEASED, 0, 4);
-	holder_tick(&h, 3001);
+	holder_tick(&h, 3701);
 	assert_int_equal(h.outs.msg.type, MSG_RELEASE);
 	assert_true(h.outs.brief == 0 && h.outs.msg.set == 0);
 	lease_done(&h.l);
