@@ -47,8 +47,7 @@ struct pending {
 	struct acceptor_header header;
 	bool answers;
 	struct uuid to;
-	struct msg
-		msg; /* the answer; its value is that of `image`; its leases are those below, unless it names a set */
+	struct msg msg; /* the answer, with the value of `image`; with the leases below, but where it has a set */
 	struct msg_lease *leases; /* owned */
 	uint32_t n_leases;
 	void *page; /* owned: guards or keys, made when the answer goes */
