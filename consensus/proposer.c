@@ -143,7 +143,9 @@ static void phase(struct proposer *p, enum proposer_state to, struct now now, st
 
 static void prepare(struct proposer *p, struct now now, struct proposer_outs *outs)
 {
-	p->above = *ballot_max(&p->above, &p->accepted);
+	const struct ballot floor = {.counter = quorum_floor(p->config.cfg.epoch)};
+
+	p->above = *ballot_max(ballot_max(&p->above, &p->accepted), &floor);
 	guards_forget(p);
 	base_set(p, NULL, &(struct ballot){0});
 	value_set(p, NULL);

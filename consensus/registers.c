@@ -14,6 +14,7 @@
 #define ROUND_MS_FIRST 20		    /* until it was measured */
 #define EARLY_MS       5000		    /* promises that nobody uses are let go */
 #define LEARN_MS       10000		    /* one reading of what is said to be chosen */
+#define ADOPT_AGAIN_MS 1000		    /* what the disk did not take is given to it again */
 #define TAKEN_PER_STEP (3 + QUORUM_ALL_MAX) /* outs that one answer, or one tick, makes at most */
 
 /* ---- made and freed ---- */
@@ -38,6 +39,7 @@ int registers_new(
 	r->round = config->nonce;
 	r->round_ms = ROUND_MS_FIRST;
 	r->learn_at_ms = DEADLINE_NEVER;
+	r->adopt_at_ms = now.mono_ms;
 	r->cfg = config->acceptor.header.cfg;
 	r->now = now;
 	rng_seed(&r->rng, config->seed);
@@ -68,6 +70,14 @@ void registers_free(struct registers *r)
 	r->mem.release(r->mem.ctx, r, sizeof(*r));
 }
 
+static void has_accepted(struct registers *r, const struct msg_key *key)
+{
+	struct acceptor_image is;
+
+	if (acceptor_get(r->acceptor, key, &is))
+		registers_accepted(r, key, &is.accepted);
+}
+
 /* Whether what it has accepted is chosen it has forgotten, or never heard. */
 int registers_load(struct registers *r, const struct msg_key *key, const struct ballot *promised,
 	const struct ballot *accepted, struct msg_bytes value)
@@ -75,7 +85,7 @@ int registers_load(struct registers *r, const struct msg_key *key, const struct 
 	int rc = acceptor_load(r->acceptor, key, promised, accepted, value);
 
 	if (rc == 0)
-		registers_accepted(r, key, accepted);
+		has_accepted(r, key);
 	return rc;
 }
 
@@ -109,10 +119,14 @@ static bool has_room(const struct registers *r)
 
 void registers_see_cfg(struct registers *r, const struct quorum_cfg *cfg)
 {
+	bool later_era = quorum_floor(cfg->epoch) > quorum_floor(r->cfg.epoch);
+
 	if (cfg->epoch <= r->cfg.epoch || cfg->old.n == 0)
 		return;
 	r->cfg = *cfg;
 	r->cfg_told = false;
+	if (later_era)
+		registers_known_era(r);
 }
 
 /* To all but this node; returns whether it is one of them. */
@@ -242,6 +256,8 @@ static void work_ended(struct registers *r, struct work *w)
 	case WORK_EARLY:
 		break;
 	case WORK_LEARN:
+		if (chosen && !p->value)
+			registers_nothing(r, &w->config.key, &w->config.cfg);
 		registers_learned(r, &w->config.key, chosen);
 		break;
 	case WORK_VOTERS:
@@ -295,7 +311,7 @@ static void answered(struct registers *r, const struct msg *m)
 		registers_see_cfg(r, &m->cfg);
 	if (w)
 		work_step(r, w, &(struct proposer_in){.type = PROPOSER_IN_MSG, .msg = m});
-	else
+	else if (!registers_roll_answer(r, m))
 		registers_voters_answer(r, m);
 }
 
@@ -323,7 +339,7 @@ static void acceptor_input(struct registers *r, const struct acceptor_in *in)
 			(void)registers_emit(r, REGISTERS_OUT_ROLLED_BACK);
 			break;
 		case ACCEPTOR_OUT_REGISTER:
-			registers_accepted(r, a->key, &a->image.accepted);
+			has_accepted(r, a->key);
 			registers_emit(r, REGISTERS_OUT_WRITE)->write = a;
 			break;
 		default:
@@ -338,6 +354,16 @@ static bool ask_self(struct registers *r)
 {
 	if (!r->open)
 		return false;
+	if (registers_is_to_adopt(r) && r->adopt_at_ms <= r->now.mono_ms) {
+		r->adopt_at_ms = r->now.mono_ms + ADOPT_AGAIN_MS;
+		acceptor_input(r, &(struct acceptor_in){.type = ACCEPTOR_IN_CFG, .cfg = &r->cfg});
+		return true;
+	}
+	if (r->roll.self_due) {
+		r->roll.self_due = false;
+		acceptor_input(r, &(struct acceptor_in){.type = ACCEPTOR_IN_MSG, .msg = &r->roll.self});
+		return true;
+	}
 	if (r->seal_due) {
 		r->seal_due = false;
 		acceptor_input(r, &(struct acceptor_in){.type = ACCEPTOR_IN_MSG, .msg = &r->seal});
@@ -400,6 +426,8 @@ static void run(struct registers *r)
 	}
 	if (has_room(r))
 		registers_voters_run(r);
+	if (has_room(r))
+		registers_roll_run(r);
 	learn(r);
 }
 
@@ -501,6 +529,12 @@ int registers_step(struct registers *r, const struct registers_in *in, struct no
 	case REGISTERS_IN_VOTERS:
 		rc = registers_voters_begin(r, in->voters);
 		break;
+	case REGISTERS_IN_ROLL_CALL:
+		rc = registers_roll_begin(r);
+		break;
+	case REGISTERS_IN_BEGIN_ERA:
+		rc = registers_era_begin(r, in->set, in->epoch);
+		break;
 	default:
 		tick(r);
 		break;
@@ -518,7 +552,8 @@ int64_t registers_deadline_ms(const struct registers *r)
 	int64_t at =
 		MIN(acceptor_deadline_ms(r->acceptor), MIN(registers_learn_deadline(r), registers_voters_deadline(r)));
 
-	if (r->voters_ended || (r->seal_due && r->open))
+	at = MIN(at, registers_era_deadline(r));
+	if (r->voters_ended || ((r->seal_due || r->roll.self_due) && r->open))
 		return r->now.mono_ms;
 	for (size_t i = 0; i < WORKS_MAX; i++) {
 		const struct work *w = r->works[i];

@@ -43,6 +43,7 @@ struct known {
 	uint8_t own;	      /* so many in a row were this node's; no more are counted than count */
 	uint8_t tries;
 	bool learning; /* a reading is under way */
+	bool doubted;  /* it is of an earlier era: read until it is of this one, or nothing */
 };
 
 /* Before a change of voters: those that it adds are asked for a durable write. */
@@ -53,6 +54,16 @@ struct probe {
 	uint8_t answered; /* a bit each */
 	uint64_t round;	  /* 0: nobody is asked */
 	int64_t resend_ms, until_ms;
+};
+
+/* Which voters answer. */
+struct roll {
+	struct quorum_cfg cfg; /* under which they are asked */
+	uint16_t answered;     /* a bit each */
+	uint64_t round;	       /* 0: nobody is asked */
+	int64_t resend_ms, until_ms;
+	struct msg self; /* for this node's own voter */
+	bool self_due;
 };
 
 struct registers {
@@ -72,6 +83,8 @@ struct registers {
 	size_t n_works, n_asked, n_early, next_self;
 	struct voters *voters; /* NULL: none is changed by this node */
 	struct probe probe;
+	struct roll roll;
+	int64_t adopt_at_ms; /* CLOCK_MONOTONIC: a later era is to be on disk, from then on */
 	struct msg seal; /* for this node's own voter */
 	bool seal_due;
 	bool voters_lost, voters_ended;
@@ -98,7 +111,17 @@ void registers_voters_answer(struct registers *r, const struct msg *m); /* to it
 void registers_voters_run(struct registers *r);				/* what is due */
 int64_t registers_voters_deadline(const struct registers *r);		/* CLOCK_MONOTONIC */
 
+/* registers_era.c */
+int registers_roll_begin(struct registers *r);
+int registers_era_begin(struct registers *r, const struct quorum_set *set, uint64_t epoch);
+bool registers_roll_answer(struct registers *r, const struct msg *m); /* whether it is one */
+void registers_roll_run(struct registers *r);
+bool registers_is_to_adopt(const struct registers *r); /* a later era is known, and not on disk */
+int64_t registers_era_deadline(const struct registers *r);
+
 /* registers_known.c */
+void registers_known_era(struct registers *r); /* all that is known is of an earlier one */
+void registers_nothing(struct registers *r, const struct msg_key *key, const struct quorum_cfg *cfg); /* so it was read */
 void registers_known_free(struct registers *r);
 void registers_known_sweep(struct registers *r);
 void registers_known_check(const struct registers *r);
