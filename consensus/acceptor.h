@@ -59,7 +59,7 @@ enum acceptor_in_type {
 	ACCEPTOR_IN_FULL,    /* none of the writes after the last STORED was made, nor will be */
 	ACCEPTOR_IN_RESUMED, /* BOOTTIME − MONOTONIC has changed: the host slept */
 	ACCEPTOR_IN_SEEN,    /* boot, write: a peer remembers these of this voter */
-	ACCEPTOR_IN_CFG,     /* cfg: a configuration of a later era, to be durable though nobody asks anything under it */
+	ACCEPTOR_IN_CFG, /* cfg: a configuration of a later era, to be durable though nobody asks anything under it */
 	ACCEPTOR_IN_MAX
 };
 

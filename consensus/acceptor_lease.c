@@ -60,7 +60,8 @@ int acceptor_load_long(struct acceptor *a, const struct msg_key *key, const stru
 	struct guard *g;
 
 	/* A value that moved the slot was accepted only after the guard had ended. */
-	if (!r || !value_slot(a->reader, value_bytes(acceptor_kept(a, &r->image).value), slot->slot, &is) || !value_slot_same(&is, slot))
+	if (!r || !value_slot(a->reader, value_bytes(acceptor_kept(a, &r->image).value), slot->slot, &is) ||
+		!value_slot_same(&is, slot))
 		return 0;
 	g = acceptor_guard(a, r, slot->slot, true);
 	if (!g)

@@ -51,12 +51,12 @@ enum registers_in_type {
 	REGISTERS_IN_STORED, /* write; this and the next two: as the acceptor's */
 	REGISTERS_IN_FULL,
 	REGISTERS_IN_RESUMED,
-	REGISTERS_IN_SEEN,    /* boot, write: what a peer remembers of this voter */
-	REGISTERS_IN_OPEN,    /* enough peers were heard, or there is none: requests are answered from now on */
-	REGISTERS_IN_CFG,     /* cfg: a chosen configuration, as another node says */
-	REGISTERS_IN_HEARD,   /* key, ballot: said to be chosen */
-	REGISTERS_IN_PROPOSE, /* ask */
-	REGISTERS_IN_VOTERS,  /* voters: C' of a change, or nothing of interest where a JOINT one is taken up */
+	REGISTERS_IN_SEEN,	/* boot, write: what a peer remembers of this voter */
+	REGISTERS_IN_OPEN,	/* enough peers were heard, or there is none: requests are answered from now on */
+	REGISTERS_IN_CFG,	/* cfg: a chosen configuration, as another node says */
+	REGISTERS_IN_HEARD,	/* key, ballot: said to be chosen */
+	REGISTERS_IN_PROPOSE,	/* ask */
+	REGISTERS_IN_VOTERS,	/* voters: C' of a change, or nothing of interest where a JOINT one is taken up */
 	REGISTERS_IN_ROLL_CALL, /* which of the voters answer */
 	REGISTERS_IN_BEGIN_ERA, /* set, epoch: the voters that answered a roll call at that epoch, this node among them */
 	REGISTERS_IN_MAX

@@ -85,7 +85,7 @@ struct registers {
 	struct probe probe;
 	struct roll roll;
 	int64_t adopt_at_ms; /* CLOCK_MONOTONIC: a later era is to be on disk, from then on */
-	struct msg seal; /* for this node's own voter */
+	struct msg seal;     /* for this node's own voter */
 	bool seal_due;
 	bool voters_lost, voters_ended;
 	struct keyed known;			 /* struct known */
@@ -121,7 +121,8 @@ int64_t registers_era_deadline(const struct registers *r);
 
 /* registers_known.c */
 void registers_known_era(struct registers *r); /* all that is known is of an earlier one */
-void registers_nothing(struct registers *r, const struct msg_key *key, const struct quorum_cfg *cfg); /* so it was read */
+void registers_nothing(
+	struct registers *r, const struct msg_key *key, const struct quorum_cfg *cfg); /* so it was read */
 void registers_known_free(struct registers *r);
 void registers_known_sweep(struct registers *r);
 void registers_known_check(const struct registers *r);

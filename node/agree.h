@@ -26,9 +26,9 @@
 #include "node/register_agent.h"
 #include "scheduler/decide.h"
 
-#define AGREE_COMMANDS_MAX 256 /* that wait or are under way */
+#define AGREE_COMMANDS_MAX 256			    /* that wait or are under way */
 #define AGREE_ANSWERS_MAX  (REGISTERS_OUTS_MAX + 1) /* and that of a recovery */
-#define AGREE_COMMAND_MS   10000 /* then its outcome is unknown */
+#define AGREE_COMMAND_MS   10000		    /* then its outcome is unknown */
 
 struct agree;
 
@@ -105,7 +105,7 @@ enum agree_recovery_state {
 /* Of the newest recovery that was asked of this node. */
 struct agree_recovery {
 	enum agree_recovery_state state;
-	struct err failed;	      /* why it came to nothing; code 0: it did not */
+	struct err failed;					/* why it came to nothing; code 0: it did not */
 	struct uuid stay[QUORUM_ALL_MAX], gone[QUORUM_ALL_MAX]; /* voters, from its first answer on */
 	uint8_t n_stay, n_gone;
 	uint32_t wait_ms; /* how long it waits */

@@ -62,6 +62,23 @@ static void fail(struct agree *a, struct agree_outs *outs)
 
 /* ---- asked ---- */
 
+/*
+ * The root as this node has it. After a start it is what its own voter has accepted: what is chosen nobody can tell
+ * while there is no majority. -ENOENT, -ENOMEM.
+ */
+static int root_here(struct agree *a, struct register_root *ret)
+{
+	static const struct msg_key root_key;
+	const struct register_root *root = agree_root(a);
+	struct acceptor_image image = {0};
+	struct msg_bytes bytes;
+
+	if (!root && (!acceptor_get(registers_voter(a->registers), &root_key, &image) || !image.value))
+		return -ENOENT;
+	bytes = root ? root->bytes : value_bytes(image.value);
+	return register_root_read(ret, &a->mem, bytes, NULL);
+}
+
 static bool is_this_cluster(const struct register_root *r, const struct agree_root_command *c)
 {
 	if (c->name && *c->name)
@@ -69,17 +86,27 @@ static bool is_this_cluster(const struct register_root *r, const struct agree_ro
 	return memcmp(&c->cluster, &r->cluster, sizeof(c->cluster)) == 0;
 }
 
-static int check(struct agree *a, const struct agree_root_command *c, struct err *e)
+/* How long a lease may last that the lost voters have granted, by whichever clock. */
+static uint32_t longest_ms(const struct register_root *root)
+{
+	return value_wait_ms(MSG_TF_MAX_MS + root->times.kill_ms);
+}
+
+static int check(struct agree *a, const struct agree_root_command *c, uint32_t *ret_wait_ms, struct err *e)
 {
 	const struct quorum_cfg *cfg = registers_cfg(a->registers);
-	const struct register_root *root = agree_root(a);
 	struct uuid self = register_uuid_of(a->self);
+	struct register_root root = {0};
+	bool is_this;
 
-	if (cfg->epoch == 0 || !root)
+	if (cfg->epoch == 0 || root_here(a, &root) < 0)
 		return err_set(e, -ENOENT,
 			"this node knows nothing of what the cluster has decided about itself: recover on one that "
 			"has voted");
-	if (!is_this_cluster(root, c))
+	is_this = is_this_cluster(&root, c);
+	*ret_wait_ms = c->off ? 0 : longest_ms(&root);
+	register_root_done(&root);
+	if (!is_this)
 		return err_set(e, -EINVAL, "that is not the name of this node's cluster");
 	if (quorum_index(cfg, &self) < 0)
 		return err_set(e, -EPERM, "this node does not vote: recover on one of the voters that are left");
@@ -91,9 +118,10 @@ static int check(struct agree *a, const struct agree_root_command *c, struct err
 int agree_recover_command(struct agree *a, const struct agree_root_command *c, struct agree_outs *outs)
 {
 	struct recovery *v = &a->recovery;
+	uint32_t wait_ms = 0;
 	struct err e;
 
-	if (check(a, c, &e) < 0) {
+	if (check(a, c, &wait_ms, &e) < 0) {
 		answer(outs, c->token, AGREE_REFUSED, &e, false);
 		return 0;
 	}
@@ -103,6 +131,7 @@ int agree_recover_command(struct agree *a, const struct agree_root_command *c, s
 	v->plan = c->plan;
 	v->is.failed = (struct err){0};
 	v->is.n_stay = v->is.n_gone = 0;
+	v->is.wait_ms = wait_ms;
 	v->due = true;
 	return 0;
 }
@@ -149,8 +178,8 @@ void agree_recover_begin(struct agree *a, struct agree_outs *outs)
 
 	v->due = false;
 	if (calls)
-		rc = registers_step(a->registers, &(struct registers_in){.type = REGISTERS_IN_ROLL_CALL}, a->now,
-			&outs->registers);
+		rc = registers_step(
+			a->registers, &(struct registers_in){.type = REGISTERS_IN_ROLL_CALL}, a->now, &outs->registers);
 	else
 		rc = begin_era(a, outs);
 	if (rc < 0) {
@@ -192,18 +221,18 @@ static int judge(struct agree *a, const struct registers_out *o, struct err *e)
 	for (uint8_t i = 0; i < o->n_to; i++)
 		mask |= (uint16_t)(1u << quorum_index(cfg, &o->to[i]));
 	if (quorum_reached(cfg, mask))
-		return err_set(e, -EEXIST,
-			"a majority of the voters answers, %u of %d: there is nothing to recover", o->n_to,
-			quorum_voters(cfg));
+		return err_set(e, -EEXIST, "a majority of the voters answers, %u of %d: there is nothing to recover",
+			o->n_to, quorum_voters(cfg));
 	if (!has(o->to, o->n_to, &self))
 		return err_set(e, -EPERM, "the disk of this node does not answer: recover on another voter");
 	for (uint8_t i = 0; i < v->n_stay; i++)
 		if (!has(o->to, o->n_to, &v->stay[i]))
 			return err_set(e, -ESTALE,
-				"one of the voters that were left has been lost meanwhile: begin again, which names it");
+				"one of the voters that were left has been lost meanwhile: begin again, which names "
+				"it");
 	if (o->n_to > QUORUM_ALL_IN)
-		return err_set(e, -E2BIG, "%u voters are left, and %d at most can be recovered", o->n_to,
-			QUORUM_ALL_IN);
+		return err_set(
+			e, -E2BIG, "%u voters are left, and %d at most can be recovered", o->n_to, QUORUM_ALL_IN);
 	return 0;
 }
 
@@ -224,14 +253,6 @@ static void keep(struct agree *a, const struct registers_out *o)
 	}
 }
 
-static uint32_t wait_ms(struct agree *a)
-{
-	const struct register_root *root = agree_root(a);
-	uint32_t kill_ms = root ? root->times.kill_ms : REGISTER_SLOW_TIMES.kill_ms;
-
-	return value_wait_ms(MSG_TF_MAX_MS + kill_ms);
-}
-
 void agree_recover_roll(struct agree *a, const struct registers_out *o, struct agree_outs *outs)
 {
 	struct recovery *v = &a->recovery;
@@ -245,7 +266,6 @@ void agree_recover_roll(struct agree *a, const struct registers_out *o, struct a
 		return;
 	}
 	keep(a, o);
-	v->is.wait_ms = v->off ? 0 : wait_ms(a);
 	if (v->plan) {
 		v->called = false;
 		answer(outs, v->token, AGREE_DONE, NULL, false);

@@ -178,9 +178,10 @@ bool council_trust(struct council *c, struct err *e)
 		return true;
 	if (*c->fault || !g || !c->n->boot_kept) {
 		(void)err_set(e, -EPERM, "%s does not vote: %s", c->n->cfg->name,
-			*c->fault		       ? c->fault
-			: g && cluster_fault(c->n->cluster, text, sizeof(text)) ? text
-								   : "it has just begun"); /* it is read from there */
+			*c->fault ? c->fault
+			: g && cluster_fault(c->n->cluster, text, sizeof(text))
+				? text
+				: "it has just begun"); /* it is read from there */
 		return false;
 	}
 	for (uint32_t at = 0; gossip_member_next(g, &at, &m);)

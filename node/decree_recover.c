@@ -157,7 +157,8 @@ void decree_recover(struct node *n, struct control_request *rq, const msgpack_ob
 		control_refuse(rq, "refused", "%s", e.text);
 		return;
 	}
-	*k = (struct asked){.n = n, .rq = rq, .cmd = {.type = AGREE_ROOT_RECOVER, .voters = -1, .replace_after_ms = -1}};
+	*k = (struct asked){
+		.n = n, .rq = rq, .cmd = {.type = AGREE_ROOT_RECOVER, .voters = -1, .replace_after_ms = -1}};
 	if (read_words(k, args, &e) < 0) {
 		control_refuse(rq, "usage", "%s", e.text);
 		free(k);
