@@ -56,7 +56,7 @@ static size_t how_many(const struct cli *c)
 
 static enum cli_status set(struct cli *c)
 {
-	AUTO_ARGS struct args a;
+	AUTO_ARGS struct args a = {0};
 	int64_t number, after_ms = 0;
 
 	if (cli_has(c, OPT_NUMBER) && cli_has(c, OPT_AUTO))
@@ -128,7 +128,7 @@ static enum cli_status ask_name(struct cli *c, const struct reply *r, char *out,
 
 enum cli_status cmd_recover(struct cli *c)
 {
-	AUTO_ARGS struct args a;
+	AUTO_ARGS struct args a = {0};
 	AUTO_REPLY struct reply r = {0};
 	char name[128] = "";
 	enum cli_status status;

@@ -136,10 +136,13 @@ static bool enter(struct acceptor *a, const struct msg *m, struct acceptor_outs 
 
 static void refuse_ballot(struct acceptor *a, const struct msg *m, const struct reg *r, struct acceptor_outs *outs)
 {
+	const struct ballot least = {.counter = a->header.keep_from};
 	struct acceptor_image is = acceptor_kept(a, &r->image);
 
-	acceptor_refuse(
-		a, m, &(struct msg){.why = MSG_WHY_BALLOT, .ballot = *ballot_max(&is.promised, &is.accepted)}, outs);
+	acceptor_refuse(a, m,
+		&(struct msg){
+			.why = MSG_WHY_BALLOT, .ballot = *ballot_max(&least, ballot_max(&is.promised, &is.accepted))},
+		outs);
 }
 
 static void prepare(struct acceptor *a, const struct msg *m, struct acceptor_outs *outs)
@@ -155,7 +158,8 @@ static void prepare(struct acceptor *a, const struct msg *m, struct acceptor_out
 	}
 	is = acceptor_kept(a, &r->image);
 	to_promised = ballot_cmp(&m->ballot, &is.promised);
-	if (to_promised < 0 || (RULE(M1) && ballot_cmp(&m->ballot, &is.accepted) <= 0)) {
+	if (to_promised < 0 || m->ballot.counter < a->header.keep_from ||
+		(RULE(M1) && ballot_cmp(&m->ballot, &is.accepted) <= 0)) {
 		refuse_ballot(a, m, r, outs);
 		return;
 	}
@@ -187,7 +191,8 @@ static void accept_value(struct acceptor *a, const struct msg *m, struct accepto
 		acceptor_answer(a, acceptor_wait(a, r->write), m, MSG_ACCEPTED);
 		return;
 	}
-	if (ballot_cmp(&m->ballot, &is.promised) < 0 || (RULE(M1) && ballot_cmp(&m->ballot, &is.accepted) < 0)) {
+	if (ballot_cmp(&m->ballot, &is.promised) < 0 || m->ballot.counter < a->header.keep_from ||
+		(RULE(M1) && ballot_cmp(&m->ballot, &is.accepted) < 0)) {
 		refuse_ballot(a, m, r, outs);
 		return;
 	}

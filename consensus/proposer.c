@@ -411,6 +411,16 @@ void proposer_step(struct proposer *p, const struct proposer_in *in, struct now 
 		tick(p, now, outs);
 }
 
+void proposer_overtake(struct proposer *p, const struct quorum_cfg *newer, struct proposer_outs *outs)
+{
+	outs->done = false;
+	outs->n_to = 0;
+	if (p->state == PROPOSER_DONE)
+		return;
+	p->newer = *newer;
+	finish(p, PROPOSER_EPOCH, outs);
+}
+
 void proposer_give(struct proposer *p, const struct proposer_given *g, struct now now, struct proposer_outs *outs)
 {
 	assert(is_early(p) && p->state != PROPOSER_DONE);

@@ -292,6 +292,20 @@ static void work_step(struct registers *r, struct work *w, const struct proposer
 		w->ended = true;
 }
 
+/* It was begun under voters that were given up since. */
+static bool is_overtaken(const struct registers *r, const struct work *w)
+{
+	return quorum_floor(w->config.cfg.epoch) < quorum_floor(r->cfg.epoch);
+}
+
+static void overtake(struct registers *r, struct work *w)
+{
+	struct proposer_outs outs;
+
+	proposer_overtake(&w->p, &r->cfg, &outs);
+	work_out(r, w, &outs);
+}
+
 static struct work *work_of_round(const struct registers *r, uint64_t round)
 {
 	for (size_t i = 0; i < WORKS_MAX; i++)
@@ -309,9 +323,9 @@ static void answered(struct registers *r, const struct msg *m)
 
 	if (m->type == MSG_REFUSED)
 		registers_see_cfg(r, &m->cfg);
-	if (w)
+	if (w && !is_overtaken(r, w))
 		work_step(r, w, &(struct proposer_in){.type = PROPOSER_IN_MSG, .msg = m});
-	else if (!registers_roll_answer(r, m))
+	else if (!w && !registers_roll_answer(r, m))
 		registers_voters_answer(r, m);
 }
 
@@ -421,7 +435,9 @@ static void run(struct registers *r)
 	for (size_t i = 0; i < WORKS_MAX && has_room(r); i++) {
 		struct work *w = r->works[i];
 
-		if (w && !w->ended && proposer_deadline_ms(&w->p) <= r->now.mono_ms)
+		if (w && !w->ended && is_overtaken(r, w))
+			overtake(r, w);
+		else if (w && !w->ended && proposer_deadline_ms(&w->p) <= r->now.mono_ms)
 			work_step(r, w, &(struct proposer_in){.type = PROPOSER_IN_TICK});
 	}
 	if (has_room(r))
@@ -558,7 +574,7 @@ int64_t registers_deadline_ms(const struct registers *r)
 	for (size_t i = 0; i < WORKS_MAX; i++) {
 		const struct work *w = r->works[i];
 
-		if (w && (w->ended || (w->self_due && r->open)))
+		if (w && (w->ended || (w->self_due && r->open) || is_overtaken(r, w)))
 			return r->now.mono_ms;
 		if (w)
 			at = MIN(at, proposer_deadline_ms(&w->p));

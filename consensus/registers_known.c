@@ -98,9 +98,11 @@ void registers_learn(struct registers *r, const struct msg_key *key, const struc
 		r->spent[r->n_spent++] = k->value; /* at most one a CHOSEN */
 	k->value = value_ref(value);
 	k->ballot = *ballot;
-	k->doubted = k->doubted && is_of_earlier_era(r, ballot);
+	k->doubted = is_of_earlier_era(r, ballot); /* so it is read again, until it was carried over */
 	k->own = ballot_same_node(&ballot->node, &r->source.node) ? MIN(k->own + 1, OWN_IN_A_ROW) : 0;
-	if (ballot_cmp(&k->heard, &k->ballot) <= 0 && !k->doubted)
+	if (k->doubted)
+		doubt(r, k);
+	else if (ballot_cmp(&k->heard, &k->ballot) <= 0)
 		k->learn_at_ms = DEADLINE_NEVER;
 	out = registers_emit(r, REGISTERS_OUT_CHOSEN);
 	out->key = k->key;

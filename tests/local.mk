@@ -131,6 +131,7 @@ test_programs += %D%/unit/test_parcel
 test_programs += %D%/unit/test_plan
 test_programs += %D%/unit/test_plan_walk
 test_programs += %D%/unit/test_agree
+test_programs += %D%/unit/test_agree_recover
 test_programs += %D%/unit/test_agree_root
 test_programs += %D%/unit/test_agree_voters
 test_programs += %D%/unit/test_electorate
@@ -245,6 +246,7 @@ libagree_bed_a_SOURCES = \
 agree_libs = libagree_bed.a libconsensus_bed.a libnode_core.a libscheduler_core.a libconsensus_core.a libsim.a \
 	libbase.a $(CMOCKA_LIBS)
 tests_unit_test_agree_LDADD = $(agree_libs)
+tests_unit_test_agree_recover_LDADD = $(agree_libs)
 tests_unit_test_agree_root_LDADD = $(agree_libs)
 tests_unit_test_agree_voters_LDADD = $(agree_libs)
 tests_unit_test_consensus_registers_LDADD = libconsensus_bed.a libconsensus_core.a libsim.a libbase.a $(CMOCKA_LIBS)
