@@ -221,6 +221,35 @@ static void accept_value(struct acceptor *a, const struct msg *m, struct accepto
 	acceptor_answer(a, p, m, MSG_ACCEPTED);
 }
 
+/*
+ * One value a ballot, and what is chosen stays: so it may be accepted late, below what was promised too. Who asked for
+ * that promise has the value, or one made from it, from the quorum that chose it.
+ */
+static void known(struct acceptor *a, const struct acceptor_in *in, struct acceptor_outs *outs)
+{
+	struct reg *r = acceptor_has_room(a) ? acceptor_reg_add(a, in->key) : NULL;
+	struct acceptor_image was;
+
+	if (!r)
+		return; /* the caller looks whether it is there */
+	was = acceptor_kept(a, &r->image);
+	if (ballot_cmp(&in->ballot, &was.accepted) <= 0 || in->ballot.counter < a->header.keep_from)
+		return;
+	value_unref(&a->mem, r->image.value);
+	r->image = (struct acceptor_image){.promised = *ballot_max(&in->ballot, &r->image.promised),
+		.accepted = in->ballot,
+		.value = value_ref(in->value)};
+	acceptor_moved(a, r);
+	(void)acceptor_write_register(a, r, true, outs); /* nobody waits for it */
+	if (msg_key_cmp(&r->key, &root) != 0)
+		return;
+	acceptor_times(a);
+	if (a->times.lv_ms > a->header.lv_max_ms) {
+		a->header.lv_max_ms = a->times.lv_ms;
+		acceptor_write_header(a, outs);
+	}
+}
+
 static void read_value(struct acceptor *a, const struct msg *m)
 {
 	const struct reg *r = acceptor_reg_find(a, &m->key);
@@ -311,6 +340,9 @@ void acceptor_step(struct acceptor *a, const struct acceptor_in *in, struct now 
 	case ACCEPTOR_IN_SEEN:
 		seen(a, in->boot, in->write);
 		break;
+	case ACCEPTOR_IN_KNOWN:
+		known(a, in, outs);
+		break;
 	case ACCEPTOR_IN_CFG:
 		if (in->cfg->epoch > a->header.cfg.epoch && acceptor_has_room(a))
 			adopt(a, in->cfg, outs);
@@ -348,6 +380,11 @@ bool acceptor_get(const struct acceptor *a, const struct msg_key *key, struct ac
 	if (r)
 		*ret = acceptor_kept(a, &r->image);
 	return r != NULL;
+}
+
+bool acceptor_is_settled(const struct acceptor *a)
+{
+	return a->durable == a->write;
 }
 
 uint64_t acceptor_highest(const struct acceptor *a)

@@ -14,7 +14,6 @@
 #define ROUND_MS_FIRST 20		    /* until it was measured */
 #define EARLY_MS       5000		    /* promises that nobody uses are let go */
 #define LEARN_MS       10000		    /* one reading of what is said to be chosen */
-#define ADOPT_AGAIN_MS 1000		    /* what the disk did not take is given to it again */
 #define TAKEN_PER_STEP (3 + QUORUM_ALL_MAX) /* outs that one answer, or one tick, makes at most */
 
 /* ---- made and freed ---- */
@@ -337,7 +336,7 @@ static void answered_self(struct registers *r, const struct msg *m)
 	answered(r, m);
 }
 
-static void acceptor_input(struct registers *r, const struct acceptor_in *in)
+void registers_acceptor_input(struct registers *r, const struct acceptor_in *in)
 {
 	acceptor_step(r->acceptor, in, r->now, &r->acceptor_outs);
 	registers_see_cfg(r, acceptor_cfg(r->acceptor)); /* where there was no memory for the root's value */
@@ -368,19 +367,16 @@ static bool ask_self(struct registers *r)
 {
 	if (!r->open)
 		return false;
-	if (registers_is_to_adopt(r) && r->adopt_at_ms <= r->now.mono_ms) {
-		r->adopt_at_ms = r->now.mono_ms + ADOPT_AGAIN_MS;
-		acceptor_input(r, &(struct acceptor_in){.type = ACCEPTOR_IN_CFG, .cfg = &r->cfg});
+	if (registers_era_self(r))
 		return true;
-	}
 	if (r->roll.self_due) {
 		r->roll.self_due = false;
-		acceptor_input(r, &(struct acceptor_in){.type = ACCEPTOR_IN_MSG, .msg = &r->roll.self});
+		registers_acceptor_input(r, &(struct acceptor_in){.type = ACCEPTOR_IN_MSG, .msg = &r->roll.self});
 		return true;
 	}
 	if (r->seal_due) {
 		r->seal_due = false;
-		acceptor_input(r, &(struct acceptor_in){.type = ACCEPTOR_IN_MSG, .msg = &r->seal});
+		registers_acceptor_input(r, &(struct acceptor_in){.type = ACCEPTOR_IN_MSG, .msg = &r->seal});
 		return true;
 	}
 	for (size_t i = 0; i < WORKS_MAX; i++) {
@@ -390,7 +386,7 @@ static bool ask_self(struct registers *r)
 			continue;
 		r->next_self = (r->next_self + i + 1) % WORKS_MAX; /* each has its turn */
 		w->self_due = false;
-		acceptor_input(r, &(struct acceptor_in){.type = ACCEPTOR_IN_MSG, .msg = &w->self});
+		registers_acceptor_input(r, &(struct acceptor_in){.type = ACCEPTOR_IN_MSG, .msg = &w->self});
 		return true;
 	}
 	return false;
@@ -412,7 +408,7 @@ static void take(struct registers *r, const struct msg *m)
 	}
 	registers_see_cfg(r, &m->cfg);
 	if (r->open)
-		acceptor_input(r, &(struct acceptor_in){.type = ACCEPTOR_IN_MSG, .msg = m});
+		registers_acceptor_input(r, &(struct acceptor_in){.type = ACCEPTOR_IN_MSG, .msg = m});
 }
 
 static void learn(struct registers *r)
@@ -503,7 +499,7 @@ static void tick(struct registers *r)
 	if (ask_self(r))
 		return; /* the voter is stepped once */
 	if (acceptor_deadline_ms(r->acceptor) <= r->now.mono_ms)
-		acceptor_input(r, &(struct acceptor_in){.type = ACCEPTOR_IN_TICK});
+		registers_acceptor_input(r, &(struct acceptor_in){.type = ACCEPTOR_IN_TICK});
 }
 
 int registers_step(struct registers *r, const struct registers_in *in, struct now now, struct registers_outs *outs)
@@ -526,7 +522,7 @@ int registers_step(struct registers *r, const struct registers_in *in, struct no
 	case REGISTERS_IN_FULL:
 	case REGISTERS_IN_RESUMED:
 	case REGISTERS_IN_SEEN:
-		acceptor_input(
+		registers_acceptor_input(
 			r, &(struct acceptor_in){.type = to_voter[in->type], .boot = in->boot, .write = in->write});
 		break;
 	case REGISTERS_IN_OPEN:

@@ -10,9 +10,11 @@
 
 #include "consensus/registers_impl.h"
 
-#define ROLL_MS	      3000 /* who has not answered by then does not */
-#define RESEND_ROUNDS 4
-#define ERAS_MAX      65536 /* skipped at most, at random: two sides that both go on do not begin the same era */
+#define ROLL_MS	       3000 /* who has not answered by then does not */
+#define RESEND_ROUNDS  4
+#define ADOPT_AGAIN_MS 1000 /* what the disk did not take is given to it again */
+#define BRING_AGAIN_MS 10
+#define ERAS_MAX       65536 /* skipped at most, at random: two sides that both go on do not begin the same era */
 
 /* ---- a roll call ---- */
 
@@ -96,7 +98,6 @@ static uint64_t next_era(struct registers *r)
 	return quorum_floor(highest) + QUORUM_ERA_STEP * (1 + rng_below(&r->rng, ERAS_MAX));
 }
 
-/* This node's voter is the first to have it on disk: it adopts it with the next step, which is due at once. */
 int registers_era_begin(struct registers *r, const struct quorum_set *set, uint64_t epoch)
 {
 	struct quorum_cfg cfg;
@@ -104,7 +105,7 @@ int registers_era_begin(struct registers *r, const struct quorum_set *set, uint6
 
 	if (r->cfg.epoch == 0)
 		return -ENOTCONN;
-	if (!r->open)
+	if (!r->open || r->next_era.epoch > 0)
 		return -EAGAIN;
 	if (epoch != r->cfg.epoch)
 		return -ESTALE;
@@ -120,18 +121,75 @@ int registers_era_begin(struct registers *r, const struct quorum_set *set, uint6
 	cfg = quorum_all_of(next_era(r), set);
 	if (quorum_reached(&r->cfg, mask) || quorum_fault(&cfg))
 		return quorum_reached(&r->cfg, mask) ? -EINVAL : -ERANGE;
-	registers_see_cfg(r, &cfg);
+	r->next_era = cfg;
+	r->adopt_at_ms = r->now.mono_ms;
 	return 0;
 }
 
-bool registers_is_to_adopt(const struct registers *r)
+/* A later era is known, and not on disk. */
+static bool is_to_adopt(const struct registers *r)
 {
 	return quorum_floor(r->cfg.epoch) > quorum_floor(acceptor_cfg(r->acceptor)->epoch);
+}
+
+/* What this node knows to be chosen, and its own voter has missed; NULL: nothing. */
+static const struct known *missed(const struct registers *r)
+{
+	for (size_t i = 0; i < r->known.n; i++) {
+		const struct known *k = r->known.v[i];
+		struct acceptor_image is = {0};
+
+		if (!k->value)
+			continue;
+		if (!acceptor_get(r->acceptor, &k->key, &is) || ballot_cmp(&is.accepted, &k->ballot) < 0)
+			return k;
+	}
+	return NULL;
+}
+
+/*
+ * What voters have accepted is all that an era begins with: so what this node knows goes to its voter before, and is
+ * durable before anybody hears of the era.
+ */
+static void bring_on(struct registers *r)
+{
+	const struct known *k = missed(r);
+	const struct quorum_cfg cfg = r->next_era;
+
+	if (k) {
+		registers_acceptor_input(
+			r, &(struct acceptor_in){
+				   .type = ACCEPTOR_IN_KNOWN, .key = &k->key, .ballot = k->ballot, .value = k->value});
+		r->adopt_at_ms = r->now.mono_ms + (missed(r) == k ? BRING_AGAIN_MS : 0);
+	} else if (!acceptor_is_settled(r->acceptor)) {
+		r->adopt_at_ms = r->now.mono_ms + BRING_AGAIN_MS;
+	} else {
+		r->next_era = (struct quorum_cfg){0};
+		r->adopt_at_ms = r->now.mono_ms;
+		registers_see_cfg(r, &cfg);
+	}
+}
+
+bool registers_era_self(struct registers *r)
+{
+	if (r->adopt_at_ms > r->now.mono_ms)
+		return false;
+	if (r->next_era.epoch > 0 && is_to_adopt(r))
+		r->next_era = (struct quorum_cfg){0}; /* another era has begun */
+	if (r->next_era.epoch > 0) {
+		bring_on(r);
+		return true;
+	}
+	if (!is_to_adopt(r))
+		return false;
+	r->adopt_at_ms = r->now.mono_ms + ADOPT_AGAIN_MS;
+	registers_acceptor_input(r, &(struct acceptor_in){.type = ACCEPTOR_IN_CFG, .cfg = &r->cfg});
+	return true;
 }
 
 int64_t registers_era_deadline(const struct registers *r)
 {
 	int64_t at = r->roll.round ? MIN(r->roll.resend_ms, r->roll.until_ms) : DEADLINE_NEVER;
 
-	return r->open && registers_is_to_adopt(r) ? MIN(at, r->adopt_at_ms) : at;
+	return r->open && (r->next_era.epoch > 0 || is_to_adopt(r)) ? MIN(at, r->adopt_at_ms) : at;
 }

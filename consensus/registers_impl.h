@@ -84,8 +84,9 @@ struct registers {
 	struct voters *voters; /* NULL: none is changed by this node */
 	struct probe probe;
 	struct roll roll;
-	int64_t adopt_at_ms; /* CLOCK_MONOTONIC: a later era is to be on disk, from then on */
-	struct msg seal;     /* for this node's own voter */
+	struct quorum_cfg next_era; /* this node begins it, once its voter has all that is known; epoch 0: none */
+	int64_t adopt_at_ms;	    /* CLOCK_MONOTONIC: a later era is to be on disk, from then on */
+	struct msg seal;	    /* for this node's own voter */
 	bool seal_due;
 	bool voters_lost, voters_ended;
 	struct keyed known;			 /* struct known */
@@ -116,7 +117,9 @@ int registers_roll_begin(struct registers *r);
 int registers_era_begin(struct registers *r, const struct quorum_set *set, uint64_t epoch);
 bool registers_roll_answer(struct registers *r, const struct msg *m); /* whether it is one */
 void registers_roll_run(struct registers *r);
-bool registers_is_to_adopt(const struct registers *r); /* a later era is known, and not on disk */
+/* Our own voter's part in a later era: one input to it, or false: nothing is due. */
+bool registers_era_self(struct registers *r);
+void registers_acceptor_input(struct registers *r, const struct acceptor_in *in); /* registers.c */
 int64_t registers_era_deadline(const struct registers *r);
 
 /* registers_known.c */

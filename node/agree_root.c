@@ -297,8 +297,6 @@ int agree_root_decide(struct agree *a, struct bid *bid, struct msg_bytes base, s
 	int rc;
 
 	*ret = (struct judgement){.again_ms = DEADLINE_NEVER};
-	if (bid->order.type == AGREE_ROOT_RECOVER && base.n == 0 && agree_root(a))
-		base = a->root.bytes; /* of those that are left no voter has it, but this node knows it */
 	rc = register_root_read(&r, &a->mem, base, &ret->refused);
 	if (rc < 0)
 		return rc;

@@ -390,6 +390,14 @@ static void disturb(void)
 	}
 }
 
+/* As many vote as are to, and all know what was decided. */
+static bool is_well(int n)
+{
+	int voters = MIN(n % 2 ? n : n - 1, 5);
+
+	return rootbed_root(0) && rootbed_is_number((size_t)voters) && rbed_all_know_the_same(abed.b);
+}
+
 static void one_seed(uint64_t seed)
 {
 	int n = 3 + (int)(seed % 5);
@@ -407,12 +415,9 @@ static void one_seed(uint64_t seed)
 	for (int i = 0; i < n; i++)
 		if (!abed.b->v[i].up)
 			rootbed_start(i);
-	for (int i = 0; !(rootbed_is_number(n % 2 ? (size_t)MIN(n, 5) : (size_t)MIN(n - 1, 5)) &&
-				rbed_all_know_the_same(abed.b)) &&
-			i < 300;
-		i++)
+	for (int i = 0; !is_well(n) && i < 300; i++)
 		abed_run(1000);
-	if (!rbed_all_know_the_same(abed.b) || !rootbed_is_number(n % 2 ? (size_t)MIN(n, 5) : (size_t)MIN(n - 1, 5)))
+	if (!is_well(n))
 		fail_msg("seed %" PRIu64 ": '%s' vote of %d", seed, rootbed_who_votes(), n);
 	assert_memory_equal(&rootbed_root(0)->cluster, &rootbed_cluster, sizeof(rootbed_cluster));
 	abed_free();
