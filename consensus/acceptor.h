@@ -34,7 +34,7 @@ struct acceptor;
 struct acceptor_header {
 	struct quorum_cfg cfg;
 	uint32_t lv_max_ms; /* the longest that it ever guarded by R's times: what it waits after a restart */
-	/* What was accepted at a lower ballot's counter counts for nothing: this voter was given up since (quorum.h). */
+	/* What was accepted at a lower counter counts for nothing: this voter was given up since (quorum.h). */
 	uint64_t keep_from;
 };
 

@@ -20,7 +20,7 @@ bool quorum_is_first(const struct quorum_cfg *cfg)
 	return cfg->epoch >= QUORUM_ERA_STEP && cfg->epoch == quorum_floor(cfg->epoch);
 }
 
-/* Of one and two a majority is all. Of three and four two pairs vote, JOINT: who ends that change hears each of them. */
+/* Of one and two a majority is all. Of three and four two pairs vote, JOINT: who ends that change hears each. */
 struct quorum_cfg quorum_all_of(uint64_t epoch, const struct quorum_set *s)
 {
 	struct quorum_cfg cfg = {.epoch = epoch, .old = *s};

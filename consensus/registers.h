@@ -25,7 +25,7 @@
  * (proposer.h): that is then decided in one round. Another node that changes it takes them away.
  *
  * *A lost majority.* ROLL_CALL asks all voters for a durable answer; where no majority gives one, BEGIN_ERA makes those
- * who did the voters of a later era (quorum.h): the caller's, and its operator's, to want. Who learns of a later era has
+ * who did the voters of a later era (quorum.h): the caller's, and its operator's, to want. Who learns of one has
  * it on disk, and reads all that it knew before again: what is nothing there any more is told (DROPPED).
  *
  * Leases (lease.h) are joined by the caller: GRANT is no answer to a proposal. One of another voter is not given here;
@@ -58,7 +58,7 @@ enum registers_in_type {
 	REGISTERS_IN_PROPOSE,	/* ask */
 	REGISTERS_IN_VOTERS,	/* voters: C' of a change, or nothing of interest where a JOINT one is taken up */
 	REGISTERS_IN_ROLL_CALL, /* which of the voters answer */
-	REGISTERS_IN_BEGIN_ERA, /* set, epoch: the voters that answered a roll call at that epoch, this node among them */
+	REGISTERS_IN_BEGIN_ERA, /* set, epoch: the voters that answered a roll call at that epoch; this node too */
 	REGISTERS_IN_MAX
 };
 

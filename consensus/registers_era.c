@@ -85,7 +85,7 @@ void registers_roll_run(struct registers *r)
 
 /* ---- an era ---- */
 
-/* Above all that anybody may have counted to: who was given up has not counted further than one era's step meanwhile. */
+/* Above all that anybody may have counted to: who was given up has not counted an era's step further meanwhile. */
 static uint64_t next_era(struct registers *r)
 {
 	uint64_t highest = MAX(MAX(r->cfg.epoch, r->source.counter), acceptor_highest(r->acceptor));

@@ -273,8 +273,7 @@ struct sched_view {
 	size_t n_hosts;
 	const struct sched_report *reports;
 	size_t n_reports;
-	uint64_t
-		floor; /* epochs of this era are above it: those below may have been given out twice; 0: the first era */
+	uint64_t floor; /* epochs of this era are above it: lower ones may have been given out twice; 0: none */
 };
 
 static inline bool sched_is_node(struct sched_node a)

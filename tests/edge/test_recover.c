@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A lost majority is given up: of three daemons two are killed, after they have decided something that the third did not
- * hear; it goes on alone, by an operator's word; and they come back to it, drop what they alone knew, and follow. All
- * the while a singleton runs in one place at most.
+ * A lost majority is given up: of three daemons two are killed, after they have decided something that the third did
+ * not hear; it goes on alone, by an operator's word; and they come back to it, drop what they alone knew, and follow.
+ * All the while a singleton runs in one place at most.
  */
 #include <ctype.h>
 #include <dirent.h>
