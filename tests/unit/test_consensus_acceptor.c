@@ -386,6 +386,41 @@ static void test_an_era_that_the_disk_does_not_take(void **state)
 	done(&w);
 }
 
+static void is_known(struct world *w, uint64_t counter, const char *text)
+{
+	struct value_mem mem = story_mem(&w->mem);
+	struct value *v = value_new(&mem, story_value(text));
+	struct msg_key key = story_key("web");
+
+	assert_non_null(v);
+	step(w, &(struct acceptor_in){
+			.type = ACCEPTOR_IN_KNOWN, .key = &key, .ballot = story_ballot(counter, 'c'), .value = v});
+	value_unref(&mem, v);
+	stored(w, w->write);
+}
+
+/* What is chosen is accepted late, below a promise too; never instead of what is newer. */
+static void test_what_is_known_to_be_chosen(void **state)
+{
+	struct world w;
+
+	(void)state;
+	setup(&w);
+	w.quiet = true;
+	prepare(&w, 'b', "web", 5);
+	stored(&w, w.write);
+	is_known(&w, 3, "three");
+	has(&w, "three");
+	prepare(&w, 'c', "web", 4); /* the promise is as it was */
+	assert_int_equal(w.outs.v[0].msg.why, MSG_WHY_BALLOT);
+	is_known(&w, 2, "two");
+	has(&w, "three");
+	accept_value(&w, 'b', "web", 5, "five");
+	stored(&w, w.write);
+	has(&w, "five");
+	done(&w);
+}
+
 static bool votes(struct world *w)
 {
 	prepare(w, 'b', "web", ++w->round + 100);
@@ -546,6 +581,7 @@ int main(void)
 		cmocka_unit_test(test_a_seal_lists_what_is_there_when_it_is_durable),
 		cmocka_unit_test(test_a_list_comes_page_by_page),
 		cmocka_unit_test(test_a_full_disk_undoes_and_goes_on),
+		cmocka_unit_test(test_what_is_known_to_be_chosen),
 		cmocka_unit_test(test_a_later_era),
 		cmocka_unit_test(test_an_era_that_the_disk_does_not_take),
 		cmocka_unit_test(test_a_disk_that_went_back_in_time),
