@@ -39,6 +39,7 @@ int registers_new(
 	r->round_ms = ROUND_MS_FIRST;
 	r->learn_at_ms = DEADLINE_NEVER;
 	r->adopt_at_ms = now.mono_ms;
+	r->root_at_ms = DEADLINE_NEVER;
 	r->cfg = config->acceptor.header.cfg;
 	r->now = now;
 	rng_seed(&r->rng, config->seed);

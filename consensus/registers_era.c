@@ -147,6 +147,32 @@ static const struct known *missed(const struct registers *r)
 	return NULL;
 }
 
+static void bring(struct registers *r, const struct known *k)
+{
+	const struct acceptor_in in = {
+		.type = ACCEPTOR_IN_KNOWN, .key = &k->key, .ballot = k->ballot, .value = k->value};
+
+	registers_acceptor_input(r, &in);
+}
+
+/*
+ * Of the root register each voter keeps what is chosen, though it missed it: without that nobody can give up the others
+ * (agree_recover.c).
+ */
+static bool bring_root(struct registers *r)
+{
+	static const struct msg_key root;
+	const struct known *k = keyed_find(&r->known, &root);
+	struct acceptor_image is = {0};
+
+	r->root_at_ms = DEADLINE_NEVER;
+	if (!k || !k->value || k->doubted || quorum_index(acceptor_cfg(r->acceptor), &r->source.node) < 0 ||
+		(acceptor_get(r->acceptor, &root, &is) && ballot_cmp(&is.accepted, &k->ballot) >= 0))
+		return false;
+	bring(r, k);
+	return true;
+}
+
 /*
  * What voters have accepted is all that an era begins with: so what this node knows goes to its voter before, and is
  * durable before anybody hears of the era.
@@ -157,9 +183,7 @@ static void bring_on(struct registers *r)
 	const struct quorum_cfg cfg = r->next_era;
 
 	if (k) {
-		registers_acceptor_input(
-			r, &(struct acceptor_in){
-				   .type = ACCEPTOR_IN_KNOWN, .key = &k->key, .ballot = k->ballot, .value = k->value});
+		bring(r, k);
 		r->adopt_at_ms = r->now.mono_ms + (missed(r) == k ? BRING_AGAIN_MS : 0);
 	} else if (!acceptor_is_settled(r->acceptor)) {
 		r->adopt_at_ms = r->now.mono_ms + BRING_AGAIN_MS;
@@ -172,6 +196,8 @@ static void bring_on(struct registers *r)
 
 bool registers_era_self(struct registers *r)
 {
+	if (r->root_at_ms <= r->now.mono_ms && bring_root(r))
+		return true;
 	if (r->adopt_at_ms > r->now.mono_ms)
 		return false;
 	if (r->next_era.epoch > 0 && is_to_adopt(r))
@@ -191,5 +217,7 @@ int64_t registers_era_deadline(const struct registers *r)
 {
 	int64_t at = r->roll.round ? MIN(r->roll.resend_ms, r->roll.until_ms) : DEADLINE_NEVER;
 
+	if (r->open)
+		at = MIN(at, r->root_at_ms);
 	return r->open && (r->next_era.epoch > 0 || is_to_adopt(r)) ? MIN(at, r->adopt_at_ms) : at;
 }

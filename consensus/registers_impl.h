@@ -85,8 +85,9 @@ struct registers {
 	struct probe probe;
 	struct roll roll;
 	struct quorum_cfg next_era; /* this node begins it, once its voter has all that is known; epoch 0: none */
-	int64_t adopt_at_ms;	    /* CLOCK_MONOTONIC: a later era is to be on disk, from then on */
-	struct msg seal;	    /* for this node's own voter */
+	int64_t root_at_ms;  /* CLOCK_MONOTONIC: our voter is to have the root register that is known, from then on */
+	int64_t adopt_at_ms; /* CLOCK_MONOTONIC: a later era is to be on disk, from then on */
+	struct msg seal;     /* for this node's own voter */
 	bool seal_due;
 	bool voters_lost, voters_ended;
 	struct keyed known;			 /* struct known */

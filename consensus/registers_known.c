@@ -10,6 +10,7 @@
 #define LEARN_PAUSE_MS	 100  /* after one that failed; doubles */
 #define LEARN_TOP	 7    /* doublings */
 #define OWN_IN_A_ROW	 2    /* then this node will change it again soon, or so it seems */
+#define ROOT_MS		 500  /* what is chosen for the root register comes to a voter in that, or it has missed it */
 #define DOUBT_MS	 1000 /* a later era has begun: what is not heard of in that by then is read */
 #define ACCEPTED_MS	 1000 /* a voter waits so long to hear that what it accepted is chosen, … */
 #define ACCEPTED_STEP_MS 500  /* … and so much longer by its place among the voters: one reading is enough */
@@ -110,6 +111,8 @@ void registers_learn(struct registers *r, const struct msg_key *key, const struc
 	out->value = value_bytes(k->value);
 	out->ours = ballot_cmp(&k->ballot, &k->said) > 0;
 	see_root(r, k);
+	if (k->key.n == 0)
+		r->root_at_ms = r->now.mono_ms + ROOT_MS;
 }
 
 bool registers_is_own(const struct registers *r, const struct msg_key *key)

@@ -283,7 +283,8 @@ static void record(struct decider *d)
 }
 
 /*
- * The first decision of an era. Those who were given up may have gone on with the numbers: what is given out from here
+ * The first decision of an era. A node that nobody has heard of since his start is taken for lost, as the voters are:
+ * else what it had would wait for it for ever. Those who were given up may have gone on with the numbers: what is given out from here
  * on is above all of theirs. What runs under a lease runs under one of theirs, perhaps, and begins anew.
  */
 static void begin_era(struct decider *d)
@@ -298,7 +299,7 @@ static void begin_era(struct decider *d)
 	v->next_version = MIN(v->next_version + ERA_VERSIONS, SCHED_VERSION_MAX);
 	if (!is_command(d->in->event->type))
 		d->d.event = SCHED_EVENT_RECOVER;
-	d->changed = true;
+	d->changed = d->era = true;
 	for (size_t i = 0; i < v->n_slots; i++)
 		if (v->slots[i].leased && v->slots[i].state == SCHED_RUN)
 			decide_stop(d, &v->slots[i], SCHED_WHY_ERA);

@@ -49,6 +49,7 @@ static const char *const whys[] = {
 	[SCHED_WHY_READY] = "it is ready where it moved to",
 	[SCHED_WHY_EVEN] = "%s had more of them than others",
 	[SCHED_WHY_ERA] = "the voters that were given up may have given it to another",
+	[SCHED_WHY_UNKNOWN] = "of %s nobody knows anything since lost voters were given up",
 };
 _Static_assert(ARRAY_LEN(whys) == SCHED_WHY_MAX, "words for each reason");
 

@@ -96,6 +96,7 @@ enum sched_why {
 	SCHED_WHY_READY,   /* where it moved to it is ready */
 	SCHED_WHY_EVEN,	   /* load is evened out */
 	SCHED_WHY_ERA,	   /* those who were given up may have given it to another: a new epoch */
+	SCHED_WHY_UNKNOWN, /* lost voters were given up, and of its node nobody knows anything */
 	SCHED_WHY_MAX
 };
 

@@ -8,6 +8,7 @@
 #include <dirent.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "tests/lib/cluster_bed.h"
@@ -141,6 +142,7 @@ static void two_decide_something(void)
 	WAIT_UNTIL(cluster_bed_all_see(&bed, "dead alive alive"), WAIT_BOUND_S);
 	daemon_run(&bed.v[1], EXTRA);
 	assert_true(daemon_ok(daemon_call(&bed.v[2], "scale", "agent=web,n=5")));
+	WAIT_UNTIL(running(1, "web") == 4, WAIT_BOUND_S); /* who runs a new one has it on its disk */
 	WAIT_UNTIL(only_processes() == 1 && running(2, "only") == 1, WAIT_BOUND_S);
 }
 
@@ -151,7 +153,7 @@ static void both_are_lost(void)
 	daemon_kill(&bed.v[2], SIGKILL);
 	WAIT_UNTIL(only_processes() == 0, WAIT_BOUND_S);
 	daemon_start(&bed.v[0]);
-	WAIT_UNTIL(strstr(voters(0), "3 voters"), WAIT_BOUND_S);
+	WAIT_UNTIL(strstr(voters(0), "3 voters, epoch "), WAIT_BOUND_S);
 	has(cluster_bed_refused(&bed, 0, "scale", "agent=web,n=1"), "no majority of the voters is there");
 	assert_int_equal(only_processes(), 0);
 }
@@ -197,7 +199,7 @@ static bool all_run(const char *name, int n)
 static bool all_vote(void)
 {
 	for (size_t i = 0; i < bed.n; i++)
-		if (!strstr(voters(i), "3 voters"))
+		if (!strstr(voters(i), "3 voters, epoch ") || strstr(voters(i), "under way"))
 			return false;
 	return only_processes() <= 1;
 }
@@ -211,8 +213,10 @@ static void the_others_come_back_and_follow(void)
 		WAIT_UNTIL(cluster_bed_told(&bed, i, "given-up", bed.v[i].name, "does not vote"), WAIT_BOUND_S);
 		WAIT_UNTIL(
 			cluster_bed_told(&bed, i, "dropped", "extra", "only voters that were given up"), WAIT_BOUND_S);
-		WAIT_UNTIL(cluster_bed_told(&bed, i, "dropped", "web: decision ", "goes on at version"), WAIT_BOUND_S);
 	}
+	WAIT_UNTIL(cluster_bed_told(&bed, 1, "dropped", "web: decision ", "goes on at version") ||
+			   cluster_bed_told(&bed, 2, "dropped", "web: decision ", "goes on at version"),
+		WAIT_BOUND_S);
 	WAIT_UNTIL(nobody_has("extra"), WAIT_BOUND_S);
 	WAIT_UNTIL(all_run("web", 2) && all_run("only", 1), WAIT_BOUND_S);
 	WAIT_UNTIL(all_vote(), WAIT_BOUND_S);
@@ -254,10 +258,78 @@ static void test_a_lost_majority_is_given_up(void **state)
 	over_restarts_too();
 }
 
+/* ---- an operator's error ---- */
+
+static void recover_alone(size_t i, const char *op)
+{
+	char id[64], args[160];
+
+	WAIT_UNTIL(*voters(i), WAIT_BOUND_S);
+	(void)snprintf(id, sizeof(id), "%s",
+		daemon_text(mp_get(mp_get(daemon_call(&bed.v[i], "status", NULL), "result"), "cluster"), "id"));
+	(void)snprintf(args, sizeof(args), "force=true,hosts_are_off=true,op=%s,cluster=%s", op, id); /* fits */
+	has(cluster_bed_does(&bed, i, "recover", args), "the cluster goes on now with ");
+	WAIT_UNTIL(is_done(i, op), WAIT_BOUND_S);
+	WAIT_UNTIL(strstr(voters(i), "1 voters, epoch "), WAIT_BOUND_S);
+}
+
+static int64_t epoch_told(size_t i)
+{
+	const char *text = voters(i), *at = strstr(text, "epoch ");
+
+	return at ? strtoll(at + strlen("epoch "), NULL, 10) : 0;
+}
+
+static bool all_are_in(int64_t era)
+{
+	for (size_t i = 0; i < bed.n; i++)
+		if (epoch_told(i) / ERA != era)
+			return false;
+	return true;
+}
+
+/* Where they meet the higher epoch wins, whichever side that is, and the other tells what it drops. */
+static void test_both_sides_recover(void **state)
+{
+	int64_t first, second;
+	size_t winner;
+
+	(void)state;
+	(void)snprintf(only_mark, sizeof(only_mark), "%d", 2000000 + (int)getpid()); /* fits; nothing has it */
+	cluster_bed_init(&bed, 3, NULL);
+	cluster_bed_form(&bed);
+	WAIT_UNTIL(all_vote(), WAIT_BOUND_S);
+	has(cluster_bed_does(&bed, 0, "voters", "number=3"), "who is to vote was changed"); /* all of them have it */
+	daemon_run(&bed.v[0], WEB);
+	daemon_kill(&bed.v[1], SIGKILL);
+	daemon_kill(&bed.v[2], SIGKILL);
+	recover_alone(0, "east");
+	daemon_run(&bed.v[0], "name: east\ncommand: [/bin/sleep, \"1000\"]\n");
+	first = epoch_told(0) / ERA;
+	daemon_kill(&bed.v[0], SIGKILL);
+	daemon_start(&bed.v[1]);
+	recover_alone(1, "west");
+	daemon_run(&bed.v[1], "name: west\ncommand: [/bin/sleep, \"1000\"]\n");
+	second = epoch_told(1) / ERA;
+	daemon_start(&bed.v[0]);
+	daemon_start(&bed.v[2]);
+	winner = first > second ? 0 : 1;
+	WAIT_UNTIL(all_are_in(MAX(first, second)) && all_vote(), WAIT_BOUND_S);
+	WAIT_UNTIL(all_run(winner == 0 ? "east" : "west", 1), WAIT_BOUND_S);
+	WAIT_UNTIL(nobody_has(winner == 0 ? "west" : "east"), WAIT_BOUND_S);
+	WAIT_UNTIL(
+		cluster_bed_told(&bed, 1 - winner, "given-up", bed.v[1 - winner].name, "does not vote"), WAIT_BOUND_S);
+	WAIT_UNTIL(cluster_bed_told(&bed, 1 - winner, "dropped", winner == 0 ? "west" : "east",
+			   "only voters that were given up"),
+		WAIT_BOUND_S);
+	daemon_run(&bed.v[2], EXTRA);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(test_a_lost_majority_is_given_up, end),
+		cmocka_unit_test_teardown(test_both_sides_recover, end),
 	};
 
 	daemon_need_root();

@@ -294,6 +294,54 @@ static void test_the_newest_of_any_is_kept(void **state)
 	}
 }
 
+static uint64_t next_epoch(int node, int key)
+{
+	const struct msg_key k = rbed_key(key);
+	struct register_agent r = {0};
+	struct ballot ballot;
+	struct msg_bytes value;
+	struct err e;
+	uint64_t next;
+
+	assert_true(registers_get(abed.b->v[node].r, &k, &ballot, &value));
+	assert_int_equal(register_agent_read(&r, &abed_heap, value, &e), 0);
+	next = r.v.next_epoch;
+	register_agent_done(&r);
+	return next;
+}
+
+/* It heard what its own voter missed: that is no less known for it. */
+static void test_what_it_knows_is_kept(void **state)
+{
+	const struct msg_key key = rbed_key(1);
+	struct acceptor_image is;
+
+	(void)state;
+	lost(6, 3, 3);
+	abed_answered(apply(0, 0), AGREE_DONE, "");
+	abed_run(3000);
+	rootbed_crash(0);
+	abed_answered(apply(1, 1), AGREE_DONE, "");
+	abed_run(2000);
+	rootbed_start(0);
+	for (int ms = 0; !is_known(0, 1) && ms < 20000; ms += 100)
+		abed_run(100);
+	assert_true(is_known(0, 1));
+	assert_false(acceptor_get(registers_voter(abed.b->v[0].r), &key, &is) && is.value); /* what this is about */
+	rootbed_crash(1);
+	rootbed_crash(2);
+	abed_run(1000);
+	abed_answered(recover(0, true, false), AGREE_DONE, "");
+	goes_on(0);
+	abed_run(3000);
+	for (int k = 0; k < 2; k++)
+		assert_true(next_epoch(0, k) > quorum_floor(epoch(0)));
+	all_come_back(3);
+	for (int i = 0; i < 3; i++)
+		assert_true(is_known(i, 1));
+	abed_free();
+}
+
 static void test_what_they_alone_decided_is_dropped(void **state)
 {
 	struct sched_slot s;
@@ -448,6 +496,7 @@ int main(void)
 		cmocka_unit_test(test_one_more_is_lost_meanwhile),
 		cmocka_unit_test(test_all_that_are_left_go_on),
 		cmocka_unit_test(test_the_newest_of_any_is_kept),
+		cmocka_unit_test(test_what_it_knows_is_kept),
 		cmocka_unit_test(test_what_they_alone_decided_is_dropped),
 		cmocka_unit_test(test_both_sides_go_on),
 		cmocka_unit_test(test_seeds),
