@@ -502,6 +502,38 @@ static void test_an_era_begins(void **state)
 	assert_int_equal(bed.value->now.version, 1);
 }
 
+/* Of whom nobody has heard since lost voters were given up, nothing is waited for, but in that decision alone. */
+static void test_an_era_begins_without_a_node(void **state)
+{
+	static const struct sched_spec *const specs[] = {&single, &keep};
+	const struct decide_event tick = {.type = SCHED_EVENT_TICK};
+
+	(void)state;
+	for (size_t i = 0; i < 2 * ARRAY_LEN(specs); i++) {
+		struct bed *b = running(specs[i / 2], 1, 3);
+		struct sched_host others[3];
+		struct sched_view view = b->view;
+		struct decide_in in = bed_in(b, &tick);
+
+		view.hosts = others;
+		view.n_reports = view.n_hosts = 0;
+		for (size_t k = 0; k < b->n_hosts; k++)
+			if (!sched_same_node(b->hosts[k].id, b->value->slots[0].node))
+				others[view.n_hosts++] = b->hosts[k];
+		assert_int_equal(view.n_hosts, 2);
+		view.floor = i % 2 ? 1000 : 0;
+		in.view = &view;
+		b->out.value = b->value == &b->values[0] ? &b->values[1] : &b->values[0];
+		decide_value(&in, b->now, &b->out);
+		assert_int_equal(b->out.changed, i % 2);
+		if (!b->out.changed)
+			continue;
+		assert_int_equal(b->out.value->slots[0].epoch, 1001);
+		assert_false(sched_same_node(b->out.value->slots[0].node, b->value->slots[0].node));
+		assert_int_equal(b->out.value->n_held, specs[i / 2] == &keep); /* it may run it still */
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -525,6 +557,7 @@ int main(void)
 		cmocka_unit_test(test_what_a_node_had_is_adopted),
 		cmocka_unit_test(test_the_same_definition_is_no_other_version),
 		cmocka_unit_test(test_an_era_begins),
+		cmocka_unit_test(test_an_era_begins_without_a_node),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
