@@ -283,9 +283,9 @@ static void record(struct decider *d)
 }
 
 /*
- * The first decision of an era. A node that nobody has heard of since his start is taken for lost, as the voters are:
- * else what it had would wait for it for ever. Those who were given up may have gone on with the numbers: what is given out from here
- * on is above all of theirs. What runs under a lease runs under one of theirs, perhaps, and begins anew.
+ * The first decision of an era. Those who were given up may have gone on with the numbers: what is given out from here
+ * on is above all of theirs. What runs under a lease runs under one of theirs, perhaps, and begins anew. And a node
+ * that nobody has heard of since his start is taken for lost, as they are: else what it had would wait for it for ever.
  */
 static void begin_era(struct decider *d)
 {
