@@ -102,7 +102,7 @@ enum registers_out_type {
 	REGISTERS_OUT_CFG,    /* another configuration is known, see registers_cfg */
 	REGISTERS_OUT_ROLLED_BACK, /* this voter votes no more */
 	REGISTERS_OUT_GRANT,	   /* msg: this node's own voter answers a RENEW of this node */
-	REGISTERS_OUT_ROLL,	   /* to, at cfg: the voters that answered; of another epoch than asked: nobody */
+	REGISTERS_OUT_ROLL,	   /* to: the voters that answered; epoch: at which they were asked */
 	REGISTERS_OUT_DROPPED,	   /* key, ballot, value: was chosen by voters that were given up, and is nothing now */
 	REGISTERS_OUT_MAX
 };

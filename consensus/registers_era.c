@@ -77,7 +77,7 @@ void registers_roll_run(struct registers *r)
 	roll->round = 0;
 	roll->self_due = false;
 	out = registers_emit(r, REGISTERS_OUT_ROLL);
-	out->epoch = r->cfg.epoch;
+	out->epoch = roll->cfg.epoch;
 	for (int i = 0; same && i < quorum_voters(&roll->cfg); i++)
 		if (roll->answered >> i & 1)
 			out->to[out->n_to++] = *quorum_voter(&roll->cfg, i);

@@ -215,8 +215,7 @@ static int judge(struct agree *a, const struct registers_out *o, struct err *e)
 	struct uuid self = register_uuid_of(a->self);
 	uint16_t mask = 0;
 
-	if (o->n_to == 0 || o->epoch != cfg->epoch ||
-		(v->state == AGREE_RECOVERY_CALL_AGAIN && o->epoch != a->recovery.epoch))
+	if (o->epoch != cfg->epoch || (v->state == AGREE_RECOVERY_CALL_AGAIN && o->epoch != a->recovery.epoch))
 		return err_set(e, -ESTALE, "the voters have changed meanwhile: look at 'covey voters'");
 	for (uint8_t i = 0; i < o->n_to; i++)
 		mask |= (uint16_t)(1u << quorum_index(cfg, &o->to[i]));
