@@ -138,6 +138,17 @@ const char *cli_op(struct cli *c)
 	return c->op;
 }
 
+bool cli_ask(const struct cli *c, const char *question, char *out, size_t n)
+{
+	if (!c->err_tty || !isatty(STDIN_FILENO))
+		return false;
+	(void)fprintf(stderr, "%s: ", question); /* the answer tells whether it was seen */
+	if (!fgets(out, (int)n, stdin))
+		return false;
+	out[strcspn(out, "\n")] = '\0';
+	return true;
+}
+
 bool cli_confirm(const struct cli *c, const char *question)
 {
 	char answer[16] = "";

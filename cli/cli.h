@@ -82,6 +82,8 @@ int64_t cli_mono_ms(void);
 int64_t cli_wall_ms(void);
 /* Asks on a terminal; true when the answer is "yes", or when nobody can be asked. */
 bool cli_confirm(const struct cli *c, const char *question);
+/* A line that is typed; false: nobody can be asked, or nothing came. */
+bool cli_ask(const struct cli *c, const char *question, char *out, size_t n);
 
 /* help.c: from the tables alone. */
 void help_all(struct bytes *out);
@@ -114,11 +116,12 @@ enum cli_status cmd_help(struct cli *c);
 /* cmd_cluster.c */
 enum cli_status cmd_node(struct cli *c);
 enum cli_status cmd_cluster(struct cli *c);
-enum cli_status cmd_voters(struct cli *c);
-enum cli_status cmd_recover(struct cli *c);
 enum cli_status cmd_reset(struct cli *c);
 enum cli_status cmd_backup(struct cli *c);
 enum cli_status cmd_restore(struct cli *c);
+/* cmd_voters.c */
+enum cli_status cmd_voters(struct cli *c);
+enum cli_status cmd_recover(struct cli *c);
 /* cmd_pki.c */
 enum cli_status cmd_pki(struct cli *c);
 /* cmd_reload.c */

@@ -48,38 +48,6 @@ enum cli_status cmd_reset(struct cli *c)
 	return forced(c);
 }
 
-/* --force is the command's own "I know"; on a terminal it is asked for once more. */
-enum cli_status cmd_recover(struct cli *c)
-{
-	if (!cli_has(c, OPT_FORCE))
-		return cli_usage(c, "recover needs --force: decisions that only the lost voters know will be lost");
-	if (!cli_confirm(c, "Decisions that only the lost voters know will be lost."))
-		return cli_fail(CLI_REFUSED, "not confirmed, nothing was done");
-	return forced(c);
-}
-
-enum cli_status cmd_voters(struct cli *c)
-{
-	AUTO_ARGS struct args a;
-	AUTO_REPLY struct reply r = {0};
-	enum cli_status status;
-	char text[1024];
-
-	args_init(&a, 0);
-	status = call_read(c, "voters", &a, &r);
-	if (status != CLI_DONE || call_print_json(c, &r, &status))
-		return status;
-	for (uint32_t i = 0; i < field_n(r.result, "voters"); i++) {
-		const msgpack_object *o = field_at(r.result, "voters", i);
-
-		if (o->type == MSGPACK_OBJECT_STR)
-			(void)bytes_fmt(&c->out, "%.*s\n", (int)o->via.str.size, o->via.str.ptr); /* cli_flush tells */
-	}
-	if (*field_text(r.result, "text", text, sizeof(text)))
-		(void)bytes_fmt(&c->out, "%s\n", text); /* as above */
-	return cli_flush(c);
-}
-
 /* The daemon's working directory is not ours: paths are sent whole. */
 static bool absolute(const char *path, char *out, size_t n)
 {

@@ -10,6 +10,9 @@
 
 #define READS	OPT_BIT(OPT_JSON)
 #define CHANGES (OPT_BIT(OPT_NO_WAIT) | OPT_BIT(OPT_OP))
+#define VOTERS                                                                                        \
+	(OPT_BIT(OPT_NUMBER) | OPT_BIT(OPT_AUTO) | OPT_BIT(OPT_SPREAD) | OPT_BIT(OPT_REPLACE_AFTER) | \
+		OPT_BIT(OPT_TIMES))
 
 const struct command commands[] = {
 	{"status", "[AGENT]", 0, 1, READS, "show agents, or one agent with its replicas", NULL, cmd_status},
@@ -53,9 +56,16 @@ const struct command commands[] = {
 	{"leave", "", 0, 0, CHANGES, "take this node out of its cluster", NULL, cmd_cluster},
 	{"reset", "", 0, 0, CHANGES | OPT_BIT(OPT_FORCE), "empty this node's data_dir",
 		"Refused while agents are defined or other members are there. Asks on a terminal.", cmd_reset},
-	{"voters", "", 0, 0, READS, "show which nodes vote", NULL, cmd_voters},
-	{"recover", "", 0, 0, CHANGES | OPT_BIT(OPT_FORCE), "go on although the majority of the voters is lost",
-		"Needs --force: what only the lost voters know is lost. Asks on a terminal.", cmd_recover},
+	{"voters", "", 0, 0, READS | CHANGES | VOTERS, "show which nodes vote, or change how many are to",
+		"Which of the nodes these are is found by itself: alive, spread, and one change at a time.",
+		cmd_voters},
+	{"recover", "", 0, 0,
+		CHANGES | OPT_BIT(OPT_FORCE) | OPT_BIT(OPT_CLUSTER) | OPT_BIT(OPT_HOSTS_ARE_OFF) | OPT_BIT(OPT_DRY_RUN),
+		"go on although the majority of the voters is lost",
+		"Needs --force: what only the lost voters have acknowledged is lost. Says who is given up, and asks\n"
+		"for the cluster's name. Waits 74 seconds for leases that the lost may have granted, unless their\n"
+		"hosts are off. --dry-run only says who would be given up.",
+		cmd_recover},
 	{"pki", "init | issue NODE | sign CSR", 1, 2, OPT_BIT(OPT_DIR) | OPT_BIT(OPT_FORCE),
 		"make the cluster's CA, and certificates of nodes",
 		"No daemon is needed. init makes ca.pem and ca.key; issue makes NODE.pem and NODE.key; sign makes\n"

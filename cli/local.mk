@@ -18,6 +18,7 @@ libcli_a_SOURCES = \
 	%D%/cmd_status.c \
 	%D%/cmd_tell.c \
 	%D%/cmd_top.c \
+	%D%/cmd_voters.c \
 	%D%/commands.c \
 	%D%/complete.c \
 	%D%/complete.h \

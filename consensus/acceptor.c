@@ -94,15 +94,36 @@ int acceptor_load(struct acceptor *a, const struct msg_key *key, const struct ba
 	return 0;
 }
 
+struct acceptor_image acceptor_kept(const struct acceptor *a, const struct acceptor_image *image)
+{
+	if (image->accepted.counter >= a->header.keep_from)
+		return *image;
+	return (struct acceptor_image){.promised = image->promised};
+}
+
+/*
+ * A later era begins with those who survived; what they have accepted is all that is left of the one before. So who is
+ * none of them, or comes to it later, has been given up: what it has accepted may be what others have lost.
+ */
+static void adopt(struct acceptor *a, const struct quorum_cfg *cfg, struct acceptor_outs *outs)
+{
+	struct acceptor_header *h = &a->header;
+
+	if (quorum_floor(cfg->epoch) > quorum_floor(h->cfg.epoch) &&
+		!(quorum_is_first(cfg) && quorum_index(cfg, &a->self) >= 0))
+		h->keep_from = quorum_floor(cfg->epoch);
+	h->cfg = *cfg;
+	acceptor_write_header(a, outs);
+	acceptor_times(a);
+}
+
 /* The sender's configuration is chosen, so a newer one is taken over; its write comes before whatever rests on it. */
 static bool enter(struct acceptor *a, const struct msg *m, struct acceptor_outs *outs)
 {
-	struct quorum_cfg *mine = &a->header.cfg;
+	const struct quorum_cfg *mine = &a->header.cfg;
 
-	if (m->cfg.epoch > mine->epoch) {
-		*mine = m->cfg;
-		acceptor_write_header(a, outs);
-	}
+	if (m->cfg.epoch > mine->epoch)
+		adopt(a, &m->cfg, outs);
 	if ((m->cfg.epoch < mine->epoch && RULE(M7)) || (m->cfg.epoch == mine->epoch && !quorum_same(&m->cfg, mine))) {
 		acceptor_refuse_why(a, m, MSG_WHY_EPOCH, outs);
 		return false;
@@ -116,14 +137,19 @@ static bool enter(struct acceptor *a, const struct msg *m, struct acceptor_outs 
 
 static void refuse_ballot(struct acceptor *a, const struct msg *m, const struct reg *r, struct acceptor_outs *outs)
 {
+	const struct ballot least = {.counter = a->header.keep_from};
+	struct acceptor_image is = acceptor_kept(a, &r->image);
+
 	acceptor_refuse(a, m,
-		&(struct msg){.why = MSG_WHY_BALLOT, .ballot = *ballot_max(&r->image.promised, &r->image.accepted)},
+		&(struct msg){
+			.why = MSG_WHY_BALLOT, .ballot = *ballot_max(&least, ballot_max(&is.promised, &is.accepted))},
 		outs);
 }
 
 static void prepare(struct acceptor *a, const struct msg *m, struct acceptor_outs *outs)
 {
 	struct reg *r = acceptor_reg_add(a, &m->key);
+	struct acceptor_image is;
 	struct pending *p;
 	int to_promised;
 
@@ -131,8 +157,10 @@ static void prepare(struct acceptor *a, const struct msg *m, struct acceptor_out
 		acceptor_refuse_why(a, m, MSG_WHY_FULL, outs);
 		return;
 	}
-	to_promised = ballot_cmp(&m->ballot, &r->image.promised);
-	if (to_promised < 0 || (RULE(M1) && ballot_cmp(&m->ballot, &r->image.accepted) <= 0)) {
+	is = acceptor_kept(a, &r->image);
+	to_promised = ballot_cmp(&m->ballot, &is.promised);
+	if (to_promised < 0 || m->ballot.counter < a->header.keep_from ||
+		(RULE(M1) && ballot_cmp(&m->ballot, &is.accepted) <= 0)) {
 		refuse_ballot(a, m, r, outs);
 		return;
 	}
@@ -144,12 +172,13 @@ static void prepare(struct acceptor *a, const struct msg *m, struct acceptor_out
 		acceptor_image_set(a, &p->image, &r->image);
 	}
 	acceptor_answer(a, p, m, MSG_PROMISE);
-	p->msg.accepted = r->image.accepted;
+	p->msg.accepted = is.accepted;
 }
 
 static void accept_value(struct acceptor *a, const struct msg *m, struct acceptor_outs *outs)
 {
 	struct reg *r = acceptor_reg_add(a, &m->key);
+	struct acceptor_image is;
 	struct msg why = {0};
 	struct value *v;
 	struct pending *p;
@@ -158,12 +187,13 @@ static void accept_value(struct acceptor *a, const struct msg *m, struct accepto
 		acceptor_refuse_why(a, m, MSG_WHY_FULL, outs);
 		return;
 	}
-	if (ballot_cmp(&m->ballot, &r->image.accepted) == 0) {
+	is = acceptor_kept(a, &r->image);
+	if (ballot_cmp(&m->ballot, &is.accepted) == 0) {
 		acceptor_answer(a, acceptor_wait(a, r->write), m, MSG_ACCEPTED);
 		return;
 	}
-	if (ballot_cmp(&m->ballot, &r->image.promised) < 0 ||
-		(RULE(M1) && ballot_cmp(&m->ballot, &r->image.accepted) < 0)) {
+	if (ballot_cmp(&m->ballot, &is.promised) < 0 || m->ballot.counter < a->header.keep_from ||
+		(RULE(M1) && ballot_cmp(&m->ballot, &is.accepted) < 0)) {
 		refuse_ballot(a, m, r, outs);
 		return;
 	}
@@ -192,16 +222,47 @@ static void accept_value(struct acceptor *a, const struct msg *m, struct accepto
 	acceptor_answer(a, p, m, MSG_ACCEPTED);
 }
 
+/*
+ * One value a ballot, and what is chosen stays: so it may be accepted late, below what was promised too. Who asked for
+ * that promise has the value, or one made from it, from the quorum that chose it.
+ */
+static void known(struct acceptor *a, const struct acceptor_in *in, struct acceptor_outs *outs)
+{
+	struct reg *r = acceptor_has_room(a) ? acceptor_reg_add(a, in->key) : NULL;
+	struct acceptor_image was;
+
+	if (!r)
+		return; /* the caller looks whether it is there */
+	was = acceptor_kept(a, &r->image);
+	if (ballot_cmp(&in->ballot, &was.accepted) <= 0 || in->ballot.counter < a->header.keep_from)
+		return;
+	value_unref(&a->mem, r->image.value);
+	r->image = (struct acceptor_image){.promised = *ballot_max(&in->ballot, &r->image.promised),
+		.accepted = in->ballot,
+		.value = value_ref(in->value)};
+	acceptor_moved(a, r);
+	(void)acceptor_write_register(a, r, true, outs); /* nobody waits for it */
+	if (msg_key_cmp(&r->key, &root) != 0)
+		return;
+	acceptor_times(a);
+	if (a->times.lv_ms > a->header.lv_max_ms) {
+		a->header.lv_max_ms = a->times.lv_ms;
+		acceptor_write_header(a, outs);
+	}
+}
+
 static void read_value(struct acceptor *a, const struct msg *m)
 {
 	const struct reg *r = acceptor_reg_find(a, &m->key);
 	struct pending *p = acceptor_wait(a, r ? r->write : 0);
+	struct acceptor_image is;
 
 	acceptor_answer(a, p, m, MSG_VALUE);
 	if (!r)
 		return;
-	p->msg.accepted = r->image.accepted;
-	acceptor_image_set(a, &p->image, &r->image);
+	is = acceptor_kept(a, &r->image);
+	p->msg.accepted = is.accepted;
+	acceptor_image_set(a, &p->image, &is);
 }
 
 /*
@@ -280,6 +341,13 @@ void acceptor_step(struct acceptor *a, const struct acceptor_in *in, struct now 
 	case ACCEPTOR_IN_SEEN:
 		seen(a, in->boot, in->write);
 		break;
+	case ACCEPTOR_IN_KNOWN:
+		known(a, in, outs);
+		break;
+	case ACCEPTOR_IN_CFG:
+		if (in->cfg->epoch > a->header.cfg.epoch && acceptor_has_room(a))
+			adopt(a, in->cfg, outs);
+		break;
 	case ACCEPTOR_IN_TICK:
 	case ACCEPTOR_IN_MAX:
 		break;
@@ -311,6 +379,23 @@ bool acceptor_get(const struct acceptor *a, const struct msg_key *key, struct ac
 	const struct reg *r = acceptor_reg_find(a, key);
 
 	if (r)
-		*ret = r->image;
+		*ret = acceptor_kept(a, &r->image);
 	return r != NULL;
+}
+
+bool acceptor_is_settled(const struct acceptor *a)
+{
+	return a->durable == a->write;
+}
+
+uint64_t acceptor_highest(const struct acceptor *a)
+{
+	uint64_t highest = 0;
+
+	for (size_t i = 0; i < a->regs.n; i++) {
+		const struct acceptor_image *is = &((const struct reg *)a->regs.v[i])->image;
+
+		highest = MAX(highest, ballot_max(&is->promised, &is->accepted)->counter);
+	}
+	return highest;
 }

@@ -37,6 +37,8 @@ struct acceptor;
 struct acceptor_header {
 	struct quorum_cfg cfg;
 	uint32_t lv_max_ms; /* the longest that it ever guarded by R's times: what it waits after a restart */
+	/* What was accepted at a lower counter counts for nothing: this voter was given up since (quorum.h). */
+	uint64_t keep_from;
 };
 
 struct acceptor_config {
@@ -60,6 +62,8 @@ enum acceptor_in_type {
 	ACCEPTOR_IN_FULL,    /* none of the writes after the last STORED was made, nor will be */
 	ACCEPTOR_IN_RESUMED, /* BOOTTIME − MONOTONIC has changed: the host slept */
 	ACCEPTOR_IN_SEEN,    /* boot, write: a peer remembers these of this voter */
+	ACCEPTOR_IN_KNOWN,   /* key, ballot, value: is chosen, whatever was promised since; it may have missed it */
+	ACCEPTOR_IN_CFG, /* cfg: a configuration of a later era, to be durable though nobody asks anything under it */
 	ACCEPTOR_IN_MAX
 };
 
@@ -67,6 +71,10 @@ struct acceptor_in {
 	enum acceptor_in_type type;
 	const struct msg *msg; /* borrowed for the call; msg_fault was asked */
 	uint64_t boot, write;
+	const struct quorum_cfg *cfg; /* borrowed for the call, as the next; the value is counted once more */
+	const struct msg_key *key;
+	struct ballot ballot;
+	struct value *value;
 };
 
 enum acceptor_out_type {
@@ -119,6 +127,8 @@ char *acceptor_dump(const struct acceptor *a, char *out, size_t n);
 const struct quorum_cfg *acceptor_cfg(const struct acceptor *a);
 size_t acceptor_keys(const struct acceptor *a);
 bool acceptor_get(const struct acceptor *a, const struct msg_key *key, struct acceptor_image *ret);
+bool acceptor_is_settled(const struct acceptor *a);  /* nothing that it handed over is under way to the disk */
+uint64_t acceptor_highest(const struct acceptor *a); /* counter of a ballot that it promised or accepted */
 uint32_t acceptor_left_ms(const struct acceptor *a, struct now now); /* of the longest guard or wait; 0: none */
 
 #endif

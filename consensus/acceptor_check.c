@@ -43,6 +43,8 @@ void acceptor_check(const struct acceptor *a)
 
 	assert(a->on_disk <= a->durable && a->durable <= a->write && a->write_first <= a->write);
 	assert(a->header.cfg.epoch >= a->durable_header.cfg.epoch && !quorum_fault(&a->header.cfg));
+	assert(a->header.keep_from <= quorum_floor(a->header.cfg.epoch) &&
+		a->header.keep_from >= a->durable_header.keep_from);
 	for (size_t i = 0; i < a->regs.n; i++) {
 		check_reg(a, a->regs.v[i]);
 	}
@@ -61,9 +63,10 @@ void acceptor_check(const struct acceptor *a)
 static size_t dump_reg(const struct acceptor *a, const struct reg *r, char *out, size_t n)
 {
 	char promised[BALLOT_TEXT_MAX], accepted[BALLOT_TEXT_MAX], node[8];
+	struct acceptor_image is = acceptor_kept(a, &r->image);
 	size_t at = (size_t)snprintf(out, n, " | %.*s %s %s", r->key.n ? r->key.n : 1, r->key.n ? r->key.v : "/",
-		ballot_text(&r->image.promised, promised, sizeof(promised)),
-		ballot_text(&r->image.accepted, accepted, sizeof(accepted)));
+		ballot_text(&is.promised, promised, sizeof(promised)),
+		ballot_text(&is.accepted, accepted, sizeof(accepted)));
 
 	for (uint32_t i = 0; i < r->n_guards && at < n; i++) {
 		const struct guard *g = &r->guards[i];
@@ -84,9 +87,9 @@ char *acceptor_dump(const struct acceptor *a, char *out, size_t n)
 	(void)quorum_text(&a->header.cfg, out, n);
 	for (at = 0; out[at];)
 		at++;
-	rc = snprintf(out + at, n - at, " disk %" PRIu64 "/%" PRIu64 " waiting %zu%s%s", a->durable, a->write,
-		a->n_queue, a->wait_until_ms > a->now.boot_ms ? " restarted" : "",
-		a->rolled_back ? " rolled back" : "");
+	rc = snprintf(out + at, n - at, " disk %" PRIu64 "/%" PRIu64 " waiting %zu%s%s%s", a->durable, a->write,
+		a->n_queue, a->header.keep_from ? " given up" : "",
+		a->wait_until_ms > a->now.boot_ms ? " restarted" : "", a->rolled_back ? " rolled back" : "");
 	at = MIN(at + (size_t)rc, n - 1);
 	for (size_t i = 0; i < a->regs.n; i++)
 		at += dump_reg(a, a->regs.v[i], out + at, n - at);

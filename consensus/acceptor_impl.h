@@ -87,6 +87,9 @@ void acceptor_regs_free(struct acceptor *a);
 struct guard *acceptor_guard(struct acceptor *a, struct reg *r, uint32_t slot, bool make);
 void acceptor_image_set(const struct acceptor *a, struct acceptor_image *to, const struct acceptor_image *from);
 
+/* What of it counts: nothing is accepted that was so before this voter was given up. */
+struct acceptor_image acceptor_kept(const struct acceptor *a, const struct acceptor_image *image);
+
 /* acceptor_store.c */
 bool acceptor_has_room(const struct acceptor *a);
 /* Each hands one write over; room was asked for. */

@@ -15,10 +15,11 @@ static const struct msg_key root;
 void acceptor_times(struct acceptor *a)
 {
 	const struct reg *r = acceptor_reg_find(a, &root);
+	struct acceptor_image is = r ? acceptor_kept(a, &r->image) : (struct acceptor_image){0};
 	struct value_times times;
 
 	a->times = (struct value_times){0};
-	if (!r || !r->image.value || !a->reader->times_get(a->reader->ctx, value_bytes(r->image.value), &times))
+	if (!is.value || !a->reader->times_get(a->reader->ctx, value_bytes(is.value), &times))
 		return;
 	times.lv_ms = MAX(times.lv_ms, value_guard_ms(times.tf_ms, times.kill_ms));
 	a->times = times;
@@ -59,7 +60,8 @@ int acceptor_load_long(struct acceptor *a, const struct msg_key *key, const stru
 	struct guard *g;
 
 	/* A value that moved the slot was accepted only after the guard had ended. */
-	if (!r || !value_slot(a->reader, value_bytes(r->image.value), slot->slot, &is) || !value_slot_same(&is, slot))
+	if (!r || !value_slot(a->reader, value_bytes(acceptor_kept(a, &r->image).value), slot->slot, &is) ||
+		!value_slot_same(&is, slot))
 		return 0;
 	g = acceptor_guard(a, r, slot->slot, true);
 	if (!g)
@@ -96,7 +98,7 @@ bool acceptor_forbids(struct acceptor *a, struct reg *r, struct msg_bytes value,
 	if (guards_forbid(a, r, value, why))
 		return true;
 	if (a->wait_until_ms <= a->now.boot_ms ||
-		!value_moves(a->reader, value_bytes(r->image.value), value, &why->slot))
+		!value_moves(a->reader, value_bytes(acceptor_kept(a, &r->image).value), value, &why->slot))
 		return false;
 	why->why = MSG_WHY_WAIT;
 	why->left_ms = left_ms(a, a->wait_until_ms);
@@ -125,10 +127,12 @@ void acceptor_moved(struct acceptor *a, struct reg *r)
 
 static bool is_of(const struct reg *r, const struct acceptor *a, const struct msg_slot *slot, bool durable)
 {
+	struct acceptor_image image = {0};
 	struct msg_slot is;
 
-	return r && value_slot(a->reader, value_bytes(durable ? r->durable.value : r->image.value), slot->slot, &is) &&
-	       value_slot_same(&is, slot);
+	if (r)
+		image = acceptor_kept(a, durable ? &r->durable : &r->image);
+	return value_slot(a->reader, value_bytes(image.value), slot->slot, &is) && value_slot_same(&is, slot);
 }
 
 static enum msg_why grant(struct acceptor *a, const struct msg *m, const struct msg_lease *l, int64_t until_ms)
@@ -137,6 +141,9 @@ static enum msg_why grant(struct acceptor *a, const struct msg *m, const struct 
 	struct msg_slot slot = {.slot = l->slot, .owner = m->from, .epoch = l->epoch};
 	struct guard *g;
 
+	/* Of an earlier era: it may have been given away by those that were given up. It ends, and begins anew. */
+	if (l->epoch < quorum_floor(a->header.cfg.epoch))
+		return MSG_WHY_MOVING;
 	if (!r || (!is_of(r, a, &slot, !RULE(M12)) && RULE(M14)))
 		return MSG_WHY_VALUE;
 	g = acceptor_guard(a, r, l->slot, true);
@@ -232,12 +239,13 @@ void acceptor_release(struct acceptor *a, const struct msg *m)
 bool acceptor_guards_tell(struct acceptor *a, const struct reg *r, struct pending *p)
 {
 	bool waits = a->wait_until_ms > a->now.boot_ms;
+	struct acceptor_image is = r ? acceptor_kept(a, &r->image) : (struct acceptor_image){0};
 	struct msg_guard *v;
 	struct msg_slot s;
 	size_t at = 0, n = r ? r->n_guards : 0, k = 0;
 
 	if (r && waits)
-		while (a->reader->slot_next(a->reader->ctx, value_bytes(r->image.value), &at, &s))
+		while (a->reader->slot_next(a->reader->ctx, value_bytes(is.value), &at, &s))
 			n++;
 	if (n == 0)
 		return true;
@@ -251,7 +259,7 @@ bool acceptor_guards_tell(struct acceptor *a, const struct reg *r, struct pendin
 			v[k++] = (struct msg_guard){
 				.slot = r->guards[i].slot, .left_ms = left_ms(a, r->guards[i].until_ms)};
 	at = 0;
-	while (waits && k < n && a->reader->slot_next(a->reader->ctx, value_bytes(r->image.value), &at, &s))
+	while (waits && k < n && a->reader->slot_next(a->reader->ctx, value_bytes(is.value), &at, &s))
 		v[k++] = (struct msg_guard){.slot = s, .left_ms = left_ms(a, a->wait_until_ms)};
 	p->msg.guards = v;
 	p->msg.n_guards = (uint32_t)k;

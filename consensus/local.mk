@@ -29,6 +29,8 @@ libconsensus_core_a_SOURCES = \
 	%D%/registers.c \
 	%D%/registers.h \
 	%D%/registers_impl.h \
+	%D%/registers_check.c \
+	%D%/registers_era.c \
 	%D%/registers_known.c \
 	%D%/registers_voters.c \
 	%D%/registers_work.c \

@@ -143,7 +143,9 @@ static void phase(struct proposer *p, enum proposer_state to, struct now now, st
 
 static void prepare(struct proposer *p, struct now now, struct proposer_outs *outs)
 {
-	p->above = *ballot_max(&p->above, &p->accepted);
+	const struct ballot floor = {.counter = quorum_floor(p->config.cfg.epoch)};
+
+	p->above = *ballot_max(ballot_max(&p->above, &p->accepted), &floor);
 	guards_forget(p);
 	base_set(p, NULL, &(struct ballot){0});
 	value_set(p, NULL);
@@ -407,6 +409,16 @@ void proposer_step(struct proposer *p, const struct proposer_in *in, struct now 
 		take(p, in->msg, now, outs);
 	else if (in->type == PROPOSER_IN_TICK)
 		tick(p, now, outs);
+}
+
+void proposer_overtake(struct proposer *p, const struct quorum_cfg *newer, struct proposer_outs *outs)
+{
+	outs->done = false;
+	outs->n_to = 0;
+	if (p->state == PROPOSER_DONE)
+		return;
+	p->newer = *newer;
+	finish(p, PROPOSER_EPOCH, outs);
 }
 
 void proposer_give(struct proposer *p, const struct proposer_given *g, struct now now, struct proposer_outs *outs)

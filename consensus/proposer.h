@@ -128,6 +128,8 @@ struct proposer_given {
 void proposer_give(struct proposer *p, const struct proposer_given *g, struct now now, struct proposer_outs *outs);
 void proposer_done(struct proposer *p); /* at any time; a zeroed one is fine */
 void proposer_step(struct proposer *p, const struct proposer_in *in, struct now now, struct proposer_outs *outs);
+/* Whatever was answered under its configuration counts for nothing any more: PROPOSER_EPOCH, unless it is over. */
+void proposer_overtake(struct proposer *p, const struct quorum_cfg *newer, struct proposer_outs *outs);
 int64_t proposer_deadline_ms(const struct proposer *p);
 void proposer_check(const struct proposer *p);
 char *proposer_dump(const struct proposer *p, char *out, size_t n);

@@ -15,6 +15,25 @@ bool quorum_is_joint(const struct quorum_cfg *cfg)
 	return cfg->next.n > 0;
 }
 
+bool quorum_is_first(const struct quorum_cfg *cfg)
+{
+	return cfg->epoch >= QUORUM_ERA_STEP && cfg->epoch == quorum_floor(cfg->epoch);
+}
+
+/* Of one and two a majority is all. Of three and four two pairs vote, JOINT: who ends that change hears each. */
+struct quorum_cfg quorum_all_of(uint64_t epoch, const struct quorum_set *s)
+{
+	struct quorum_cfg cfg = {.epoch = epoch, .old = *s};
+
+	assert(s->n > 0 && s->n <= QUORUM_ALL_IN);
+	if (s->n <= 2)
+		return cfg;
+	cfg.old.n = cfg.next.n = 2;
+	cfg.next.v[0] = s->v[s->n - 2];
+	cfg.next.v[1] = s->v[s->n - 1];
+	return cfg;
+}
+
 bool quorum_set_same(const struct quorum_set *a, const struct quorum_set *b)
 {
 	return a->n == b->n && memcmp(a->v, b->v, a->n * sizeof(a->v[0])) == 0;

@@ -5,6 +5,11 @@
  * Who votes, and when enough have. A configuration is (epoch, old, next): a majority of old decides, and of next
  * too while there is one (JOINT). Voters are numbered, old ones first and each once, so that answers are bits of a
  * mask: who answers twice, or stands in both sets, counts once in each.
+ *
+ * *Eras.* The upper half of an epoch is its era. Within one, each configuration follows on the one before. A lost
+ * majority is given up by a configuration that follows on nobody's: the first of a later era, epoch = era << 32, which
+ * only those who survived begin (registers.h). Ballots and the epochs of slots made in an era lie above its floor, so
+ * above all of earlier eras, whoever made those: what the other side decided is never taken for newer.
  */
 #include "consensus/ballot.h"
 
@@ -21,7 +26,20 @@ struct quorum_cfg {
 	struct quorum_set old, next; /* next.n 0: STABLE */
 };
 
+#define QUORUM_ERA_STEP (UINT64_C(1) << 32)
+
+/* The first number of an epoch's era: of that epoch, of its ballots, of the epochs of slots. 0: the first era. */
+static inline uint64_t quorum_floor(uint64_t epoch)
+{
+	return epoch - epoch % QUORUM_ERA_STEP;
+}
+
 bool quorum_is_joint(const struct quorum_cfg *cfg);
+/* It begins an era. */
+bool quorum_is_first(const struct quorum_cfg *cfg);
+/* The configuration in which these, at most QUORUM_ALL_IN, begin an era: while it lasts each quorum is all of them. */
+#define QUORUM_ALL_IN 4
+struct quorum_cfg quorum_all_of(uint64_t epoch, const struct quorum_set *s);
 bool quorum_same(const struct quorum_cfg *a, const struct quorum_cfg *b);
 bool quorum_set_same(const struct quorum_set *a, const struct quorum_set *b); /* in the same order */
 bool quorum_set_has(const struct quorum_set *s, const struct uuid *node);

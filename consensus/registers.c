@@ -38,6 +38,8 @@ int registers_new(
 	r->round = config->nonce;
 	r->round_ms = ROUND_MS_FIRST;
 	r->learn_at_ms = DEADLINE_NEVER;
+	r->adopt_at_ms = now.mono_ms;
+	r->root_at_ms = DEADLINE_NEVER;
 	r->cfg = config->acceptor.header.cfg;
 	r->now = now;
 	rng_seed(&r->rng, config->seed);
@@ -58,6 +60,14 @@ void registers_free(struct registers *r)
 	r->mem.release(r->mem.ctx, r, sizeof(*r));
 }
 
+static void has_accepted(struct registers *r, const struct msg_key *key)
+{
+	struct acceptor_image is;
+
+	if (acceptor_get(r->acceptor, key, &is))
+		registers_accepted(r, key, &is.accepted);
+}
+
 /* Whether what it has accepted is chosen it has forgotten, or never heard. */
 int registers_load(struct registers *r, const struct msg_key *key, const struct ballot *promised,
 	const struct ballot *accepted, struct msg_bytes value)
@@ -65,7 +75,7 @@ int registers_load(struct registers *r, const struct msg_key *key, const struct 
 	int rc = acceptor_load(r->acceptor, key, promised, accepted, value);
 
 	if (rc == 0)
-		registers_accepted(r, key, accepted);
+		has_accepted(r, key);
 	return rc;
 }
 
@@ -99,10 +109,14 @@ static bool has_room(const struct registers *r)
 
 void registers_see_cfg(struct registers *r, const struct quorum_cfg *cfg)
 {
+	bool later_era = quorum_floor(cfg->epoch) > quorum_floor(r->cfg.epoch);
+
 	if (cfg->epoch <= r->cfg.epoch || cfg->old.n == 0)
 		return;
 	r->cfg = *cfg;
 	r->cfg_told = false;
+	if (later_era)
+		registers_known_era(r);
 }
 
 /* To all but this node; returns whether it is one of them. */
@@ -134,9 +148,9 @@ static void answered(struct registers *r, const struct msg *m)
 
 	if (m->type == MSG_REFUSED)
 		registers_see_cfg(r, &m->cfg);
-	if (w)
+	if (w && !registers_is_overtaken(r, w))
 		registers_work_step(r, w, &(struct proposer_in){.type = PROPOSER_IN_MSG, .msg = m});
-	else
+	else if (!w && !registers_roll_answer(r, m))
 		registers_voters_answer(r, m);
 }
 
@@ -148,7 +162,7 @@ static void answered_self(struct registers *r, const struct msg *m)
 	answered(r, m);
 }
 
-static void acceptor_input(struct registers *r, const struct acceptor_in *in)
+void registers_acceptor_input(struct registers *r, const struct acceptor_in *in)
 {
 	acceptor_step(r->acceptor, in, r->now, &r->acceptor_outs);
 	registers_see_cfg(r, acceptor_cfg(r->acceptor)); /* where there was no memory for the root's value */
@@ -164,7 +178,7 @@ static void acceptor_input(struct registers *r, const struct acceptor_in *in)
 			(void)registers_emit(r, REGISTERS_OUT_ROLLED_BACK);
 			break;
 		case ACCEPTOR_OUT_REGISTER:
-			registers_accepted(r, a->key, &a->image.accepted);
+			has_accepted(r, a->key);
 			registers_emit(r, REGISTERS_OUT_WRITE)->write = a;
 			break;
 		default:
@@ -181,9 +195,16 @@ static bool ask_self(struct registers *r)
 
 	if (!r->open)
 		return false;
+	if (registers_era_self(r))
+		return true;
+	if (r->roll.self_due) {
+		r->roll.self_due = false;
+		registers_acceptor_input(r, &(struct acceptor_in){.type = ACCEPTOR_IN_MSG, .msg = &r->roll.self});
+		return true;
+	}
 	if (r->seal_due) {
 		r->seal_due = false;
-		acceptor_input(r, &(struct acceptor_in){.type = ACCEPTOR_IN_MSG, .msg = &r->seal});
+		registers_acceptor_input(r, &(struct acceptor_in){.type = ACCEPTOR_IN_MSG, .msg = &r->seal});
 		return true;
 	}
 	w = registers_next_self(r, false);
@@ -192,7 +213,7 @@ static bool ask_self(struct registers *r)
 	if (!w)
 		return false;
 	w->self_due = false;
-	acceptor_input(r, &(struct acceptor_in){.type = ACCEPTOR_IN_MSG, .msg = &w->self});
+	registers_acceptor_input(r, &(struct acceptor_in){.type = ACCEPTOR_IN_MSG, .msg = &w->self});
 	return true;
 }
 
@@ -212,7 +233,7 @@ static void take(struct registers *r, const struct msg *m)
 	}
 	registers_see_cfg(r, &m->cfg);
 	if (r->open)
-		acceptor_input(r, &(struct acceptor_in){.type = ACCEPTOR_IN_MSG, .msg = m});
+		registers_acceptor_input(r, &(struct acceptor_in){.type = ACCEPTOR_IN_MSG, .msg = m});
 }
 
 static void learn(struct registers *r)
@@ -235,11 +256,15 @@ static void run(struct registers *r)
 	for (size_t i = 0; i < r->works_end && has_room(r); i++) {
 		struct work *w = r->works[i];
 
-		if (w && !w->ended && proposer_deadline_ms(&w->p) <= r->now.mono_ms)
+		if (w && !w->ended && registers_is_overtaken(r, w))
+			registers_overtake(r, w);
+		else if (w && !w->ended && proposer_deadline_ms(&w->p) <= r->now.mono_ms)
 			registers_work_step(r, w, &(struct proposer_in){.type = PROPOSER_IN_TICK});
 	}
 	if (has_room(r))
 		registers_voters_run(r);
+	if (has_room(r))
+		registers_roll_run(r);
 	learn(r);
 }
 
@@ -260,7 +285,7 @@ static void tick(struct registers *r)
 	if (ask_self(r))
 		return; /* the voter is stepped once */
 	if (acceptor_deadline_ms(r->acceptor) <= r->now.mono_ms)
-		acceptor_input(r, &(struct acceptor_in){.type = ACCEPTOR_IN_TICK});
+		registers_acceptor_input(r, &(struct acceptor_in){.type = ACCEPTOR_IN_TICK});
 }
 
 int registers_step(struct registers *r, const struct registers_in *in, struct now now, struct registers_outs *outs)
@@ -283,7 +308,7 @@ int registers_step(struct registers *r, const struct registers_in *in, struct no
 	case REGISTERS_IN_FULL:
 	case REGISTERS_IN_RESUMED:
 	case REGISTERS_IN_SEEN:
-		acceptor_input(
+		registers_acceptor_input(
 			r, &(struct acceptor_in){.type = to_voter[in->type], .boot = in->boot, .write = in->write});
 		break;
 	case REGISTERS_IN_OPEN:
@@ -302,6 +327,12 @@ int registers_step(struct registers *r, const struct registers_in *in, struct no
 	case REGISTERS_IN_VOTERS:
 		rc = registers_voters_begin(r, in->voters);
 		break;
+	case REGISTERS_IN_ROLL_CALL:
+		rc = registers_roll_begin(r);
+		break;
+	case REGISTERS_IN_BEGIN_ERA:
+		rc = registers_era_begin(r, in->set, in->epoch);
+		break;
 	default:
 		tick(r);
 		break;
@@ -319,12 +350,13 @@ int64_t registers_deadline_ms(const struct registers *r)
 	int64_t at =
 		MIN(acceptor_deadline_ms(r->acceptor), MIN(registers_learn_deadline(r), registers_voters_deadline(r)));
 
-	if (r->voters_ended || (r->seal_due && r->open))
+	at = MIN(at, registers_era_deadline(r));
+	if (r->voters_ended || ((r->seal_due || r->roll.self_due) && r->open))
 		return r->now.mono_ms;
 	for (size_t i = 0; i < r->works_end; i++) {
 		const struct work *w = r->works[i];
 
-		if (w && (w->ended || (w->self_due && r->open)))
+		if (w && (w->ended || (w->self_due && r->open) || registers_is_overtaken(r, w)))
 			return r->now.mono_ms;
 		if (w)
 			at = MIN(at, proposer_deadline_ms(&w->p));
@@ -347,35 +379,4 @@ const struct quorum_cfg *registers_cfg(const struct registers *r)
 size_t registers_under_way(const struct registers *r)
 {
 	return r->n_works;
-}
-
-void registers_check(const struct registers *r)
-{
-	size_t n = 0;
-
-	acceptor_check(r->acceptor);
-	for (size_t i = 0; i < r->works_end; i++) {
-		const struct work *w = r->works[i];
-
-		if (!w)
-			continue;
-		n++;
-		proposer_check(&w->p);
-		assert(!w->self_due || (!w->ended && w->p.state != PROPOSER_DONE));
-		assert(w->config.round <= r->round);
-	}
-	assert(n == r->n_works && r->n_asked <= REGISTERS_PROPOSALS_MAX);
-	assert(acceptor_cfg(r->acceptor)->epoch <= r->cfg.epoch);
-	if (r->voters)
-		voters_check(r->voters);
-	registers_known_check(r);
-}
-
-char *registers_dump(const struct registers *r, char *out, size_t n)
-{
-	char cfg[256];
-
-	(void)snprintf(out, n, "%s, %zu known, %zu under way%s%s", quorum_text(&r->cfg, cfg, sizeof(cfg)), r->known.n,
-		r->n_works, r->voters ? ", changes voters" : "", r->open ? "" : ", not open"); /* cut is fine */
-	return out;
 }

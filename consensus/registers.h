@@ -24,6 +24,10 @@
  * *Early.* Where this node has changed a register twice in a row, it asks for promises for the next change behind its
  * Accept (proposer.h): that is then decided in one round. Another node that changes it takes them away.
  *
+ * *A lost majority.* ROLL_CALL asks all voters for a durable answer; where no majority gives one, BEGIN_ERA makes those
+ * who did the voters of a later era (quorum.h): the caller's, and its operator's, to want. Who learns of one has
+ * it on disk, and reads all that it knew before again: what is nothing there any more is told (DROPPED).
+ *
  * Leases (lease.h) are joined by the caller: GRANT is no answer to a proposal. One of another voter is not given here;
  * this node's own voter is asked with a MSG that is from this node, and what it says is told (GRANT).
  */
@@ -47,12 +51,14 @@ enum registers_in_type {
 	REGISTERS_IN_STORED, /* write; this and the next two: as the acceptor's */
 	REGISTERS_IN_FULL,
 	REGISTERS_IN_RESUMED,
-	REGISTERS_IN_SEEN,    /* boot, write: what a peer remembers of this voter */
-	REGISTERS_IN_OPEN,    /* enough peers were heard, or there is none: requests are answered from now on */
-	REGISTERS_IN_CFG,     /* cfg: a chosen configuration, as another node says */
-	REGISTERS_IN_HEARD,   /* key, ballot: said to be chosen */
-	REGISTERS_IN_PROPOSE, /* ask */
-	REGISTERS_IN_VOTERS,  /* voters: C' of a change, or nothing of interest where a JOINT one is taken up */
+	REGISTERS_IN_SEEN,	/* boot, write: what a peer remembers of this voter */
+	REGISTERS_IN_OPEN,	/* enough peers were heard, or there is none: requests are answered from now on */
+	REGISTERS_IN_CFG,	/* cfg: a chosen configuration, as another node says */
+	REGISTERS_IN_HEARD,	/* key, ballot: said to be chosen */
+	REGISTERS_IN_PROPOSE,	/* ask */
+	REGISTERS_IN_VOTERS,	/* voters: C' of a change, or nothing of interest where a JOINT one is taken up */
+	REGISTERS_IN_ROLL_CALL, /* which of the voters answer */
+	REGISTERS_IN_BEGIN_ERA, /* set, epoch: the voters that answered a roll call at that epoch; this node too */
 	REGISTERS_IN_MAX
 };
 
@@ -83,6 +89,8 @@ struct registers_in {
 	struct ballot ballot;
 	const struct registers_ask *ask;
 	const struct registers_voters *voters;
+	const struct quorum_set *set;
+	uint64_t epoch;
 };
 
 enum registers_out_type {
@@ -94,6 +102,8 @@ enum registers_out_type {
 	REGISTERS_OUT_CFG,    /* another configuration is known, see registers_cfg */
 	REGISTERS_OUT_ROLLED_BACK, /* this voter votes no more */
 	REGISTERS_OUT_GRANT,	   /* msg: this node's own voter answers a RENEW of this node */
+	REGISTERS_OUT_ROLL,	   /* to: the voters that answered; epoch: at which they were asked */
+	REGISTERS_OUT_DROPPED,	   /* key, ballot, value: was chosen by voters that were given up, and is nothing now */
 	REGISTERS_OUT_MAX
 };
 
@@ -111,6 +121,7 @@ struct registers_out {
 	uint64_t token;
 	enum proposer_outcome outcome;
 	enum voters_outcome voters_outcome;
+	uint64_t epoch; /* of ROLL */
 };
 
 struct registers_outs {
@@ -132,7 +143,9 @@ int registers_load_chosen(
 	struct registers *r, const struct msg_key *key, const struct ballot *ballot, struct msg_bytes value) MUST_CHECK;
 
 /*
- * 0; of PROPOSE and VOTERS -ENOTCONN (no configuration is known), -EAGAIN (too many are under way), -ENOMEM, and of
+ * 0; of ROLL_CALL and BEGIN_ERA -ENOTCONN, -EAGAIN (another is under way; this node does not vote yet), of BEGIN_ERA
+ * -ESTALE (the voters have changed), -EINVAL (no such set), -ERANGE (there is no later era);
+ * of PROPOSE and VOTERS -ENOTCONN (no configuration is known), -EAGAIN (too many are under way), -ENOMEM, and of
  * VOTERS -EINVAL: C' may not follow. Every input is allowed at every time.
  */
 int registers_step(

@@ -44,6 +44,7 @@ struct known {
 	uint8_t own;	      /* so many in a row were this node's; no more are counted than count */
 	uint8_t tries;
 	bool learning; /* a reading is under way */
+	bool doubted;  /* it is of an earlier era: read until it is of this one, or nothing */
 };
 
 /* Before a change of voters: those that it adds are asked for a durable write. */
@@ -54,6 +55,16 @@ struct probe {
 	uint8_t answered; /* a bit each */
 	uint64_t round;	  /* 0: nobody is asked */
 	int64_t resend_ms, until_ms;
+};
+
+/* Which voters answer. */
+struct roll {
+	struct quorum_cfg cfg; /* under which they are asked */
+	uint16_t answered;     /* a bit each */
+	uint64_t round;	       /* 0: nobody is asked */
+	int64_t resend_ms, until_ms;
+	struct msg self; /* for this node's own voter */
+	bool self_due;
 };
 
 struct registers {
@@ -74,7 +85,11 @@ struct registers {
 	size_t n_works, n_asked, n_early, next_self;
 	struct voters *voters; /* NULL: none is changed by this node */
 	struct probe probe;
-	struct msg seal; /* for this node's own voter */
+	struct roll roll;
+	struct quorum_cfg next_era; /* this node begins it, once its voter has all that is known; epoch 0: none */
+	int64_t root_at_ms;  /* CLOCK_MONOTONIC: our voter is to have the root register that is known, from then on */
+	int64_t adopt_at_ms; /* CLOCK_MONOTONIC: a later era is to be on disk, from then on */
+	struct msg seal;     /* for this node's own voter */
 	bool seal_due;
 	bool voters_lost, voters_ended;
 	struct keyed known;			 /* struct known */
@@ -95,6 +110,8 @@ void registers_work_free(struct registers *r, size_t i);
 void registers_work_step(struct registers *r, struct work *w, const struct proposer_in *in);
 struct work *registers_work_of_round(const struct registers *r, uint64_t round); /* NULL: none, or it has ended */
 /* One that asks this node's own voter; each has its turn. NULL: none does. */
+bool registers_is_overtaken(const struct registers *r, const struct work *w);
+void registers_overtake(struct registers *r, struct work *w); /* it ends, or is asked anew under the newer voters */
 struct work *registers_next_self(struct registers *r, bool early);
 int registers_propose(struct registers *r, const struct registers_ask *ask);
 int registers_work_begin(struct registers *r, enum work_kind kind, const struct registers_ask *ask,
@@ -108,7 +125,20 @@ void registers_voters_answer(struct registers *r, const struct msg *m); /* to it
 void registers_voters_run(struct registers *r);				/* what is due */
 int64_t registers_voters_deadline(const struct registers *r);		/* CLOCK_MONOTONIC */
 
+/* registers_era.c */
+int registers_roll_begin(struct registers *r);
+int registers_era_begin(struct registers *r, const struct quorum_set *set, uint64_t epoch);
+bool registers_roll_answer(struct registers *r, const struct msg *m); /* whether it is one */
+void registers_roll_run(struct registers *r);
+/* Our own voter's part in a later era: one input to it, or false: nothing is due. */
+bool registers_era_self(struct registers *r);
+void registers_acceptor_input(struct registers *r, const struct acceptor_in *in); /* registers.c */
+int64_t registers_era_deadline(const struct registers *r);
+
 /* registers_known.c */
+void registers_known_era(struct registers *r); /* all that is known is of an earlier one */
+void registers_nothing(
+	struct registers *r, const struct msg_key *key, const struct quorum_cfg *cfg); /* so it was read */
 void registers_known_free(struct registers *r);
 void registers_known_sweep(struct registers *r);
 void registers_known_check(const struct registers *r);

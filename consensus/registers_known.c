@@ -10,6 +10,8 @@
 #define LEARN_PAUSE_MS	 100  /* after one that failed; doubles */
 #define LEARN_TOP	 7    /* doublings */
 #define OWN_IN_A_ROW	 2    /* then this node will change it again soon, or so it seems */
+#define ROOT_MS		 500  /* what is chosen for the root register comes to a voter in that, or it has missed it */
+#define DOUBT_MS	 1000 /* a later era has begun: what is not heard of in that by then is read */
 #define ACCEPTED_MS	 1000 /* a voter waits so long to hear that what it accepted is chosen, … */
 #define ACCEPTED_STEP_MS 500  /* … and so much longer by its place among the voters: one reading is enough */
 
@@ -40,6 +42,28 @@ void registers_known_sweep(struct registers *r)
 		value_unref(&r->mem, r->spent[--r->n_spent]);
 }
 
+static bool is_of_earlier_era(const struct registers *r, const struct ballot *ballot)
+{
+	return ballot->counter < quorum_floor(r->cfg.epoch);
+}
+
+static void wake(struct registers *r, struct known *k, int64_t at_ms)
+{
+	k->learn_at_ms = at_ms;
+	r->learn_at_ms = MIN(r->learn_at_ms, at_ms);
+}
+
+/*
+ * Whoever survived carries each register over soon, and says so; who hears that in time reads nothing twice. What is
+ * read in vain meanwhile is asked for again by registers_learned.
+ */
+static void doubt(struct registers *r, struct known *k)
+{
+	k->doubted = !ballot_is_zero(&k->ballot) && is_of_earlier_era(r, &k->ballot);
+	if (k->doubted && !k->learning)
+		wake(r, k, r->now.mono_ms + DOUBT_MS + (int64_t)rng_below(&r->rng, DOUBT_MS));
+}
+
 int registers_load_chosen(
 	struct registers *r, const struct msg_key *key, const struct ballot *ballot, struct msg_bytes value)
 {
@@ -51,6 +75,7 @@ int registers_load_chosen(
 	value_unref(&r->mem, k->value);
 	k->value = v;
 	k->ballot = *ballot;
+	doubt(r, k);
 	return 0;
 }
 
@@ -74,8 +99,11 @@ void registers_learn(struct registers *r, const struct msg_key *key, const struc
 		r->spent[r->n_spent++] = k->value; /* at most one a CHOSEN */
 	k->value = value_ref(value);
 	k->ballot = *ballot;
+	k->doubted = is_of_earlier_era(r, ballot); /* so it is read again, until it was carried over */
 	k->own = ballot_same_node(&ballot->node, &r->source.node) ? MIN(k->own + 1, OWN_IN_A_ROW) : 0;
-	if (ballot_cmp(&k->heard, &k->ballot) <= 0)
+	if (k->doubted)
+		doubt(r, k);
+	else if (ballot_cmp(&k->heard, &k->ballot) <= 0)
 		k->learn_at_ms = DEADLINE_NEVER;
 	out = registers_emit(r, REGISTERS_OUT_CHOSEN);
 	out->key = k->key;
@@ -83,6 +111,8 @@ void registers_learn(struct registers *r, const struct msg_key *key, const struc
 	out->value = value_bytes(k->value);
 	out->ours = ballot_cmp(&k->ballot, &k->said) > 0;
 	see_root(r, k);
+	if (k->key.n == 0)
+		r->root_at_ms = r->now.mono_ms + ROOT_MS;
 }
 
 bool registers_is_own(const struct registers *r, const struct msg_key *key)
@@ -90,12 +120,6 @@ bool registers_is_own(const struct registers *r, const struct msg_key *key)
 	const struct known *k = keyed_find(&r->known, key);
 
 	return k && k->own == OWN_IN_A_ROW;
-}
-
-static void wake(struct registers *r, struct known *k, int64_t at_ms)
-{
-	k->learn_at_ms = at_ms;
-	r->learn_at_ms = MIN(r->learn_at_ms, at_ms);
 }
 
 static void hear(struct registers *r, const struct msg_key *key, const struct ballot *ballot, int64_t at_ms)
@@ -122,9 +146,10 @@ static bool has_it(struct registers *r, const struct msg_key *key, const struct 
 	return true;
 }
 
+/* What is said of an earlier era is old news, or was decided by those that were given up. */
 void registers_heard(struct registers *r, const struct msg_key *key, const struct ballot *ballot)
 {
-	struct known *k = find_or_add(r, key);
+	struct known *k = is_of_earlier_era(r, ballot) ? NULL : find_or_add(r, key);
 
 	if (!k)
 		return;
@@ -178,7 +203,7 @@ void registers_learned(struct registers *r, const struct msg_key *key, bool well
 	assert(k && k->learning);
 	k->learning = false;
 	r->n_learning--;
-	if (well && ballot_cmp(&k->heard, &k->ballot) <= 0) {
+	if (well && ballot_cmp(&k->heard, &k->ballot) <= 0 && !k->doubted) {
 		k->learn_at_ms = DEADLINE_NEVER;
 		k->tries = 0;
 		return;
@@ -188,6 +213,39 @@ void registers_learned(struct registers *r, const struct msg_key *key, bool well
 			(int64_t)rng_below(&r->rng, LEARN_PAUSE_MS));
 	if (k->tries < UINT8_MAX)
 		k->tries++;
+}
+
+/* What was heard of before may be nothing any more. */
+void registers_known_era(struct registers *r)
+{
+	for (size_t i = 0; i < r->known.n; i++) {
+		struct known *k = r->known.v[i];
+
+		if (is_of_earlier_era(r, &k->said))
+			k->said = (struct ballot){0};
+		if (is_of_earlier_era(r, &k->heard))
+			k->heard = (struct ballot){0};
+		k->tries = 0;
+		doubt(r, k);
+	}
+}
+
+void registers_nothing(struct registers *r, const struct msg_key *key, const struct quorum_cfg *cfg)
+{
+	struct known *k = keyed_find(&r->known, key);
+	struct registers_out *out;
+
+	if (!k || !k->doubted || cfg->epoch < quorum_floor(r->cfg.epoch))
+		return;
+	out = registers_emit(r, REGISTERS_OUT_DROPPED);
+	out->key = k->key;
+	out->ballot = k->ballot;
+	out->value = value_bytes(k->value);
+	r->spent[r->n_spent++] = k->value;
+	k->value = NULL;
+	k->ballot = (struct ballot){0};
+	k->own = 0;
+	k->doubted = false;
 }
 
 int64_t registers_learn_deadline(const struct registers *r)
@@ -230,7 +288,8 @@ void registers_known_check(const struct registers *r)
 		const struct known *k = r->known.v[i];
 
 		assert(!k->value == ballot_is_zero(&k->ballot));
-		assert(ballot_cmp(&k->heard, &k->ballot) <= 0 || k->learning || k->learn_at_ms != DEADLINE_NEVER);
+		assert((ballot_cmp(&k->heard, &k->ballot) <= 0 && !k->doubted) || k->learning ||
+			k->learn_at_ms != DEADLINE_NEVER);
 		learning += k->learning;
 	}
 	assert(learning == r->n_learning && learning <= LEARNS_MAX);

@@ -135,6 +135,8 @@ static void work_ended(struct registers *r, struct work *w)
 	case WORK_EARLY:
 		break;
 	case WORK_LEARN:
+		if (chosen && !p->value)
+			registers_nothing(r, &w->config.key, &w->config.cfg);
 		registers_learned(r, &w->config.key, chosen);
 		break;
 	case WORK_VOTERS:
@@ -183,6 +185,20 @@ void registers_work_step(struct registers *r, struct work *w, const struct propo
 	work_out(r, w, &outs);
 	if (w->kind == WORK_EARLY && w->p.tries > 0)
 		let_go(w);
+}
+
+/* It was begun under voters that were given up since. */
+bool registers_is_overtaken(const struct registers *r, const struct work *w)
+{
+	return quorum_floor(w->config.cfg.epoch) < quorum_floor(r->cfg.epoch);
+}
+
+void registers_overtake(struct registers *r, struct work *w)
+{
+	struct proposer_outs outs;
+
+	proposer_overtake(&w->p, &r->cfg, &outs);
+	work_out(r, w, &outs);
 }
 
 struct work *registers_work_of_round(const struct registers *r, uint64_t round)

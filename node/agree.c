@@ -229,6 +229,11 @@ static int go_on(struct agree *a, struct agree_outs *outs)
 {
 	struct bid *b = a->full_until_ms <= a->now.mono_ms ? agree_bid_next(a) : NULL;
 
+	if (a->recovery.due) {
+		outs->registers.n = 0;
+		agree_recover_begin(a, outs);
+		return 0;
+	}
 	if (a->voting.due) {
 		agree_voters_begin(a, outs);
 		return 0;
@@ -259,6 +264,8 @@ static void hear(struct agree *a, struct agree_outs *outs)
 			agree_look_at(a, a->root_ward, a->now.mono_ms);
 		else if (o->type == REGISTERS_OUT_VOTERS)
 			agree_voters_ended(a, o);
+		else if (o->type == REGISTERS_OUT_ROLL)
+			agree_recover_roll(a, o, outs);
 		if (left != i)
 			outs->registers.v[left] = *o;
 		left++;
@@ -276,12 +283,16 @@ int agree_step(struct agree *a, const struct agree_in *in, struct now now, struc
 	sweep(a);
 	if (!a->begun)
 		begin(a);
+	agree_recover_tick(a);
 	switch (in->type) {
 	case AGREE_IN_COMMAND:
 		asked = agree_command(a, in->command);
 		break;
 	case AGREE_IN_ROOT:
-		asked = agree_root_command(a, in->root);
+		if (in->root->type == AGREE_ROOT_RECOVER)
+			asked = agree_recover_command(a, in->root, outs);
+		else
+			asked = agree_root_command(a, in->root);
 		break;
 	case AGREE_IN_HOSTS:
 		agree_look_at_all(a, in->event, in->subject);
@@ -308,6 +319,7 @@ int64_t agree_deadline_ms(const struct agree *a)
 {
 	int64_t at = MIN(registers_deadline_ms(a->registers), a->look_at_ms);
 
+	at = MIN(at, agree_recover_deadline_ms(a));
 	if (a->spent || a->voting.due)
 		return a->now.mono_ms;
 	if (agree_bid_next(a))

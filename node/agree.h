@@ -26,9 +26,9 @@
 #include "node/register_agent.h"
 #include "scheduler/decide.h"
 
-#define AGREE_COMMANDS_MAX 256 /* that wait or are under way */
-#define AGREE_ANSWERS_MAX  REGISTERS_OUTS_MAX
-#define AGREE_COMMAND_MS   10000 /* then its outcome is unknown */
+#define AGREE_COMMANDS_MAX 256			    /* that wait or are under way */
+#define AGREE_ANSWERS_MAX  (REGISTERS_OUTS_MAX + 1) /* and that of a recovery */
+#define AGREE_COMMAND_MS   10000		    /* then its outcome is unknown */
 
 struct agree;
 
@@ -66,7 +66,12 @@ enum agree_root_type {
 	AGREE_ROOT_FORGET,  /* not while it is alive */
 	/* It drains, and is to vote no more: it may go once it is none of registers_cfg and has nothing to run. */
 	AGREE_ROOT_LEAVE,
-	AGREE_ROOT_VOTERS, /* what of the last four is said */
+	AGREE_ROOT_VOTERS, /* what of the four behind `name` is said */
+	/*
+	 * cluster, or name: the majority of the voters is lost, and given up. Answered DONE once that is seen to be so;
+	 * what comes of it then, and to whom, agree_recovery tells.
+	 */
+	AGREE_ROOT_RECOVER,
 	AGREE_ROOT_TYPE_MAX
 };
 
@@ -84,6 +89,27 @@ struct agree_root_command {
 	const char *spread;	  /* a label; "": over none; NULL: as it is */
 	int64_t replace_after_ms; /* -1: as it is */
 	enum agree_times times;
+	bool off;  /* RECOVER: those that are given up run nothing any more, as the operator says: no wait */
+	bool plan; /* RECOVER: nothing is done */
+};
+
+enum agree_recovery_state {
+	AGREE_RECOVERY_NONE,
+	AGREE_RECOVERY_CALL, /* which of the voters answer? */
+	AGREE_RECOVERY_WAIT, /* for the end of leases that those who are given up may have granted */
+	AGREE_RECOVERY_CALL_AGAIN,
+	AGREE_RECOVERY_BEGUN, /* the era; the root register is still of the one before */
+	AGREE_RECOVERY_MAX
+};
+
+/* Of the newest recovery that was asked of this node. */
+struct agree_recovery {
+	enum agree_recovery_state state;
+	struct err failed;					/* why it came to nothing; code 0: it did not */
+	struct uuid stay[QUORUM_ALL_MAX], gone[QUORUM_ALL_MAX]; /* voters, from its first answer on */
+	uint8_t n_stay, n_gone;
+	uint32_t wait_ms; /* how long it waits */
+	int64_t until_ms; /* CLOCK_BOOTTIME; of WAIT */
 };
 
 enum agree_in_type {
@@ -144,6 +170,7 @@ struct registers *agree_registers(struct agree *a);
 int agree_step(struct agree *a, const struct agree_in *in, struct now now, struct agree_outs *outs) MUST_CHECK;
 /* The newest root that is known to be chosen; borrowed until the next step. NULL: none is, or there is no memory. */
 const struct register_root *agree_root(struct agree *a);
+const struct agree_recovery *agree_recovery(const struct agree *a);
 /* How many vote, of how many; and electorate_text. false: it is not known. */
 bool agree_electorate(struct agree *a, struct electorate_count *ret, char *text, size_t n);
 /*

@@ -117,7 +117,7 @@ int agree_root_command(struct agree *a, const struct agree_root_command *c)
 	const struct decide_event none = {.type = SCHED_EVENT_TICK};
 	struct bid *b;
 
-	if (c->type == AGREE_ROOT_NONE || c->type >= AGREE_ROOT_TYPE_MAX)
+	if (c->type == AGREE_ROOT_NONE || c->type >= AGREE_ROOT_RECOVER)
 		return -EINVAL;
 	if (c->type != AGREE_ROOT_FOUND && registers_cfg(a->registers)->epoch == 0)
 		return -ENOTCONN;

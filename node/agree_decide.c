@@ -155,6 +155,7 @@ static int set_up(struct agree *a, const struct bid *bid, const struct decide_me
 		return rc;
 	if (!a->world.view(a->world.ctx, t->agent, &t->view) || !scratch_begin(s, &t->event, t->view.n_hosts))
 		return -ENOMEM;
+	t->view.floor = quorum_floor(registers_cfg(a->registers)->epoch);
 	t->in = (struct decide_in){.agent = t->agent,
 		.was = &s->base.v,
 		.view = &t->view,

@@ -3,7 +3,8 @@
 #define NODE_AGREE_IMPL_H
 /*
  * What agree.c, which has the agents, agree_bid.c, which has what is asked of them, agree_decide.c, which decides,
- * agree_root.c, which does the same for the root register, and agree_voters.c, which changes voters, share.
+ * agree_root.c, which does the same for the root register, agree_voters.c, which changes voters, and agree_recover.c,
+ * which gives up those that are lost, share.
  */
 #include "consensus/keyed.h"
 #include "node/agree.h"
@@ -74,6 +75,16 @@ struct voting {
 	size_t next_avoid;
 };
 
+/* A lost majority is being given up. */
+struct recovery {
+	struct agree_recovery is;
+	uint64_t token; /* of who asked */
+	bool off, plan; /* as it was asked */
+	bool due;	/* a roll call, or the era once there was one: with the next step that has room for it */
+	bool called;
+	uint64_t epoch; /* at which the roll was called */
+};
+
 struct agree {
 	struct value_mem mem;
 	struct agree_world world;
@@ -93,6 +104,7 @@ struct agree {
 	struct register_root root; /* that was chosen at root_ballot; its bytes are the registers' */
 	struct ballot root_ballot; /* zero: none was read */
 	struct voting voting;
+	struct recovery recovery;
 };
 
 /* What is to be decided, and the value it makes of `base`. */
@@ -156,5 +168,16 @@ void agree_voters_begin(struct agree *a, struct agree_outs *outs); /* what is du
 void agree_voters_ended(struct agree *a, const struct registers_out *o);
 void agree_voters_sweep(struct agree *a); /* what no proposal uses any more */
 void agree_voters_done(struct agree *a);
+
+/* agree_recover.c */
+int agree_recover_command(struct agree *a, const struct agree_root_command *c, struct agree_outs *outs);
+void agree_recover_tick(struct agree *a);
+int64_t agree_recover_deadline_ms(const struct agree *a);
+void agree_recover_begin(struct agree *a, struct agree_outs *outs); /* what is due */
+void agree_recover_roll(struct agree *a, const struct registers_out *o, struct agree_outs *outs);
+/* Whether the root's value says nothing of the newest era's voters yet; and then. */
+bool agree_root_is_old(const struct agree *a, const struct register_root *root);
+void agree_recover_look(struct agree *a, struct ward *w);
+void agree_recover_root(struct agree *a, const struct register_root *root); /* it was chosen */
 
 #endif

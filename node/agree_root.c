@@ -65,6 +65,8 @@ void agree_root_chosen(struct agree *a)
 		agree_look_at_all(a, SCHED_EVENT_DRAIN, node);
 	else if (differ(&was.draining, &is->draining, &node))
 		agree_look_at_all(a, SCHED_EVENT_UNDRAIN, node);
+	if (is)
+		agree_recover_root(a, is);
 	a->root_ward->turn_at_ms = 0;
 	agree_look_at(a, a->root_ward, a->now.mono_ms);
 	register_root_done(&was);
@@ -227,6 +229,15 @@ static void voters(struct asked *q)
 	q->j->changed = true;
 }
 
+/* The voters of the era are those who began it, until the root says otherwise. */
+static void recover(struct asked *q)
+{
+	if (!agree_root_is_old(q->a, q->r))
+		return;
+	q->r->cfg = *registers_cfg(q->a->registers);
+	q->j->changed = true;
+}
+
 /* ---- the change function ---- */
 
 static bool has_op(const struct register_root *r, const char *op)
@@ -254,7 +265,8 @@ static int obey(struct asked *q)
 		[AGREE_ROOT_UNDRAIN] = undrain,
 		[AGREE_ROOT_FORGET] = forget,
 		[AGREE_ROOT_LEAVE] = leave,
-		[AGREE_ROOT_VOTERS] = voters};
+		[AGREE_ROOT_VOTERS] = voters,
+		[AGREE_ROOT_RECOVER] = recover};
 	const struct order *o = &q->bid->order;
 	struct sched_view view;
 

@@ -64,6 +64,10 @@ void agree_voters_look(struct agree *a, struct ward *w)
 	in.root = agree_root(a);
 	if (in.root && in.root->min_version > REGISTER_VERSION)
 		return; /* nodes of that version see to it */
+	if (in.root && agree_root_is_old(a, in.root)) {
+		agree_recover_look(a, w);
+		return;
+	}
 	if (quorum_is_joint(cfg)) {
 		look_joint(a, w, cfg);
 		return;

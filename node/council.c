@@ -78,6 +78,12 @@ static void route(struct council *c, const struct registers_out *out)
 	case REGISTERS_OUT_ROLLED_BACK:
 		rolled_back(c);
 		break;
+	case REGISTERS_OUT_DROPPED:
+		council_hint_dropped(c, &out->key);
+		if (out->key.n > 0)
+			decided_dropped(c->n, &out->key);
+		break;
+	case REGISTERS_OUT_ROLL:
 	case REGISTERS_OUT_ENDED:
 	case REGISTERS_OUT_MAX:
 		break;
@@ -291,6 +297,7 @@ void council_turn(struct council *c)
 	if (c->cfg_changed) {
 		c->cfg_changed = false;
 		tell_voters(c);
+		council_era_turn(c);
 		council_hold_cfg(c);
 	}
 	council_import_turn(c);

@@ -14,6 +14,7 @@
  *	council_import.c what a node alone has had becomes the cluster's
  *	council_view.c   what is known of the cluster when something is decided
  *	council_hint.c   how nodes hear that something was chosen
+ *	council_era.c    lost voters were given up
  *	council_seen.c   what voters have written, as their peers remember it; when this one may vote
  *	decided.c        what was chosen becomes what is to run here
  *	decree.c         commands of operators
@@ -60,6 +61,15 @@ const struct quorum_cfg *council_voters(const struct council *c);
 bool council_is_voter(const struct council *c, uint64_t member);
 
 const struct register_root *council_root(const struct council *c); /* NULL: it is not known */
+
+/*
+ * Before lost voters are given up: this node votes though nobody is there to tell it of its votes, since the operator
+ * says so. false: it does not, with the sentence why.
+ */
+bool council_trust(struct council *c, struct err *e);
+const struct agree_recovery *council_recovery(const struct council *c);
+/* "n1, n2", of those that are not known their ids. Returns out. */
+char *council_names(const struct council *c, const struct uuid *v, size_t n, char *out, size_t size);
 
 /* A planned stop: what runs under leases goes on for a while. Turns the loop, for a second at most. */
 void council_farewell(struct council *c);

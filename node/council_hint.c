@@ -85,6 +85,17 @@ void council_hint_chosen(struct council *c, const struct registers_out *out)
 	c->hints_due = true;
 }
 
+/* It is nothing any more. */
+void council_hint_dropped(struct council *c, const struct msg_key *key)
+{
+	struct council_hint *h = keyed_find(&c->hints, key);
+
+	if (!h)
+		return;
+	h->due = (struct ballot){0};
+	c->hints_due = true;
+}
+
 static void on_pause_over(struct ev_loop *loop, ev_timer *w, int revents)
 {
 	(void)loop;

@@ -223,6 +223,15 @@ void council_hold_chosen(struct council *c, const struct msg_key *key, const str
 	c->keep_again = true; /* no memory: it is said again */
 }
 
+void council_hold_dropped(struct council *c, const struct msg_key *key)
+{
+	const struct holding_in in = {
+		.type = HOLDING_IN_CHOSEN, .key = *key, .next_epoch = quorum_floor(council_voters(c)->epoch)};
+
+	c->hold_due = true;
+	(void)step(c, &in); /* of none it cannot fail */
+}
+
 void council_hold_tick(struct council *c)
 {
 	for (int i = 0; i < 16 && holding_deadline_ms(&c->hold) <= c->n->now.mono_ms; i++)

@@ -134,6 +134,8 @@ int council_load(struct council *c, struct err *e)
 	if (rc == 0)
 		rc = council_seen_load(c, e);
 	c->cfg_changed = true;
+	if (rc == 0)
+		council_era_turn(c); /* what is on disk is what later ones are told apart from */
 	return rc;
 }
 

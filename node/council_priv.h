@@ -72,6 +72,9 @@ struct council {
 	struct list asks, asked; /* not given to the core yet; given */
 	uint64_t token;
 	bool cfg_changed;
+	/* council_era.c: as of when it was looked at last */
+	uint64_t floor; /* of the epoch */
+	bool voters_known, voted;
 	int64_t import_at_ms; /* CLOCK_MONOTONIC: what a node alone had is to become the cluster's; DEADLINE_NEVER */
 	bool keep_again;      /* decided.c: a value is not on disk */
 	ev_timer again;
@@ -139,6 +142,7 @@ void council_hold_msg(struct council *c, const struct msg *m); /* GRANT or REFUS
 void council_hold_cfg(struct council *c);
 void council_hold_resumed(struct council *c);
 void council_hold_chosen(struct council *c, const struct msg_key *key, const struct register_agent *r);
+void council_hold_dropped(struct council *c, const struct msg_key *key); /* nothing of it is to run */
 void council_hold_tick(struct council *c);
 void council_hold_turn(struct council *c);
 
@@ -160,9 +164,14 @@ void council_hint_init(struct council *c);
 void council_hint_begin(struct council *c);
 void council_hint_chosen(struct council *c, const struct registers_out *out);
 void council_hint_heard(struct council *c, const struct gossip_member *m, const struct gossip_entry *e);
+void council_hint_dropped(struct council *c, const struct msg_key *key);
 void council_hint_turn(struct council *c);
 void council_hint_anew(struct council *c); /* our map is empty */
 void council_hint_done(struct council *c);
+
+/* ---- council_era.c ---- */
+
+void council_era_turn(struct council *c); /* the voters, or their epoch, have changed */
 
 /* ---- council_seen.c ---- */
 

@@ -157,18 +157,50 @@ static void put(struct council *c, struct council_saw *s)
 	s->due = false;
 }
 
-void council_seen_turn(struct council *c)
+static void open_votes(struct council *c)
 {
-	for (size_t i = 0; i < c->n_saw; i++)
-		put(c, &c->saw[i]);
-	if (c->open || *c->fault || !c->n->boot_kept || !may_vote(c))
-		return;
 	c->open = true;
 	free(c->heard);
 	c->heard = NULL;
 	c->n_heard = c->cap_heard = 0;
 	(void)council_in(c, &(struct agree_in){.type = AGREE_IN_REGISTERS,
 				    .registers = &(struct registers_in){.type = REGISTERS_IN_OPEN}}); /* cannot fail */
+}
+
+/* Whoever is there has been heard; where nobody is, the operator's word is all there is. */
+bool council_trust(struct council *c, struct err *e)
+{
+	const struct gossip *g = c->n->cluster ? cluster_core(c->n->cluster) : NULL;
+	struct gossip_member m;
+	char text[ERR_TEXT_MAX];
+
+	if (c->open)
+		return true;
+	if (*c->fault || !g || !c->n->boot_kept) {
+		(void)err_set(e, -EPERM, "%s does not vote: %s", c->n->cfg->name,
+			*c->fault ? c->fault
+			: g && cluster_fault(c->n->cluster, text, sizeof(text))
+				? text
+				: "it has just begun"); /* it is read from there */
+		return false;
+	}
+	for (uint32_t at = 0; gossip_member_next(g, &at, &m);)
+		if (!m.self && m.state <= GOSSIP_SUSPECT && m.link != GOSSIP_NO_LINK && !has_heard(c, m.id)) {
+			(void)err_set(e, -EAGAIN, "%s has not told yet what it knows of the votes of %s",
+				m.has_record ? m.record.name.v : "a member", c->n->cfg->name); /* as above */
+			return false;
+		}
+	open_votes(c);
+	return true;
+}
+
+void council_seen_turn(struct council *c)
+{
+	for (size_t i = 0; i < c->n_saw; i++)
+		put(c, &c->saw[i]);
+	if (c->open || *c->fault || !c->n->boot_kept || !may_vote(c))
+		return;
+	open_votes(c);
 }
 
 void council_seen_done(struct council *c)

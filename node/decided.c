@@ -166,6 +166,7 @@ static void take(struct node *n, const char *name, const struct register_agent *
 	}
 	if (!a->decided && a->spec) /* a row of when this node was alone says no more what is wanted */
 		(void)store_del_agent(n->store, name, node_stored, n); /* full: imported again at the next start */
+	decided_tell_lost(n, a, ballot, &r->v);
 	free(a->decided);
 	a->decided = d;
 	if (now) {

@@ -42,6 +42,12 @@ void decided_again(struct node *n); /* what the disk did not take */
 /* Which of its leased slots are this node's, by that value: council_hold.c is told. */
 void decided_hold(struct node *n, const struct msg_key *key, struct msg_bytes value);
 void decided_hold_due(struct node *n); /* of all that have changed since */
+/*
+ * What this node knew of a later era's register, held against its value; and as of REGISTERS_OUT_DROPPED. What is lost
+ * with voters that were given up is told.
+ */
+void decided_tell_lost(struct node *n, const struct agent *a, const struct ballot *ballot, const struct sched_value *v);
+void decided_dropped(struct node *n, const struct msg_key *key);
 /* Nothing of it is here any more, and nobody asks: it needs no row. */
 void decided_gone(struct node *n, struct agent *a);
 

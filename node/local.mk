@@ -48,6 +48,7 @@ libnode_a_SOURCES = \
 	%D%/council.c \
 	%D%/council.h \
 	%D%/council_ask.c \
+	%D%/council_era.c \
 	%D%/council_hint.c \
 	%D%/council_hold.c \
 	%D%/council_import.c \
@@ -62,9 +63,12 @@ libnode_a_SOURCES = \
 	%D%/datalock.c \
 	%D%/datalock.h \
 	%D%/decided.c \
+	%D%/decided_era.c \
 	%D%/decided.h \
 	%D%/decree.c \
 	%D%/decree.h \
+	%D%/decree_recover.c \
+	%D%/decree_recover.h \
 	%D%/decree_root.c \
 	%D%/decree_root.h \
 	%D%/elsewhere.c \
@@ -198,6 +202,7 @@ libnode_core_a_SOURCES = \
 	%D%/agree_bid.c \
 	%D%/agree_decide.c \
 	%D%/agree_impl.h \
+	%D%/agree_recover.c \
 	%D%/agree_root.c \
 	%D%/agree_voters.c \
 	%D%/electorate.c \

@@ -12,6 +12,7 @@
 
 #include "base/mem.h"
 #include "node/decree.h"
+#include "node/decree_recover.h"
 #include "node/decree_root.h"
 #include "node/node.h"
 
@@ -307,6 +308,7 @@ static bool is_overtaken(const struct op *op, const struct op_target *t, const s
 	case OP_RESTARTED:
 		return a->removed || a->stopped;
 	case OP_DRAINED:
+	case OP_RECOVERED:
 	case OP_GOAL_MAX:
 		break;
 	}
@@ -384,6 +386,8 @@ void ops_progress(struct node *n, const struct op *op, struct op_progress *ret)
 		(void)snprintf(ret->text, sizeof(ret->text), "being stored"); /* fits */
 		return;
 	}
+	if (op->goal == OP_RECOVERED)
+		decree_recover_progress(n, ret);
 	for (size_t i = 0; i < op->n; i++) {
 		const struct agent *a = roster_find(n, op->v[i].agent);
 

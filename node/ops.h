@@ -13,7 +13,7 @@
 struct node;
 struct agent;
 
-enum op_goal { OP_RUNNING, OP_STOPPED, OP_REMOVED, OP_RESTARTED, OP_DRAINED, OP_GOAL_MAX };
+enum op_goal { OP_RUNNING, OP_STOPPED, OP_REMOVED, OP_RESTARTED, OP_DRAINED, OP_RECOVERED, OP_GOAL_MAX };
 
 struct op;
 

@@ -14,6 +14,7 @@
 #include "node/apply.h"
 #include "node/change.h"
 #include "node/cluster.h"
+#include "node/decree_recover.h"
 #include "node/decree_root.h"
 #include "node/local.h"
 #include "node/node.h"
@@ -72,7 +73,7 @@ static const struct verb verbs[] = {
 		"this node has no gossip section: it is in no cluster that it could leave"},
 	{"forget", VERB_CHANGE | VERB_CLUSTER, cluster_verb_forget,
 		"this node has no gossip section: it knows no other nodes"},
-	{"recover", VERB_CLUSTER, NULL,
+	{"recover", VERB_CHANGE | VERB_CLUSTER, decree_recover,
 		"this node has no gossip section: it is the only voter, and there is no majority to recover"},
 };
 
@@ -181,8 +182,6 @@ void verbs_handle(void *arg, struct control_request *rq, const char *verb, const
 		control_refuse(rq, "stopping", "the daemon is stopping");
 	else if ((v->flags & VERB_CLUSTER) && !n->cluster)
 		control_refuse(rq, "refused", "%s", v->alone);
-	else if (!v->fn)
-		control_refuse(rq, "refused", "this version has no registers yet: there is no majority to recover");
 	else if ((v->flags & VERB_CHANGE) && n->changing)
 		queue(n, v, rq, args);
 	else

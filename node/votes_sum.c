@@ -10,9 +10,10 @@
 #include "node/votes_priv.h"
 
 #define UUID_BYTES   sizeof(((struct uuid *)0)->v)
-#define HEADER_FIXED 14 /* epoch, lv_max_ms, how many in each set */
+#define HEADER_FIXED 14 /* epoch, lv_max_ms, how many in each set; keep_from stands behind the sets, if any is */
+#define KEEP_BYTES   8
 
-_Static_assert(HEADER_FIXED + 2 * QUORUM_VOTERS_MAX * UUID_BYTES <= VOTES_BODY_MAX, "a header fits");
+_Static_assert(HEADER_FIXED + 2 * QUORUM_VOTERS_MAX * UUID_BYTES + KEEP_BYTES <= VOTES_BODY_MAX, "a header fits");
 _Static_assert(8 + UUID_BYTES + 8 == VOTES_BALLOT_BYTES, "a ballot without gaps");
 
 void votes_u64_bytes(uint64_t x, uint8_t out[8])
@@ -59,16 +60,23 @@ size_t votes_header_bytes(const struct acceptor_header *h, uint8_t out[VOTES_BOD
 	out[12] = h->cfg.old.n;
 	out[13] = h->cfg.next.n;
 	n += set_bytes(&h->cfg.old, out + n);
-	return n + set_bytes(&h->cfg.next, out + n);
+	n += set_bytes(&h->cfg.next, out + n);
+	if (h->keep_from == 0)
+		return n;
+	votes_u64_bytes(h->keep_from, out + n);
+	return n + KEEP_BYTES;
 }
 
 bool votes_header_read(const uint8_t *v, size_t n, struct acceptor_header *ret)
 {
 	struct acceptor_header h = {0};
+	size_t sets;
 	uint32_t lv;
 
-	if (n < HEADER_FIXED || v[12] > QUORUM_VOTERS_MAX || v[13] > QUORUM_VOTERS_MAX ||
-		n != HEADER_FIXED + (v[12] + v[13]) * UUID_BYTES)
+	if (n < HEADER_FIXED || v[12] > QUORUM_VOTERS_MAX || v[13] > QUORUM_VOTERS_MAX)
+		return false;
+	sets = (v[12] + v[13]) * UUID_BYTES;
+	if (n != HEADER_FIXED + sets && n != HEADER_FIXED + sets + KEEP_BYTES)
 		return false;
 	h.cfg.epoch = votes_u64_read(v);
 	memcpy(&lv, v + 8, sizeof(lv));
@@ -77,6 +85,8 @@ bool votes_header_read(const uint8_t *v, size_t n, struct acceptor_header *ret)
 	h.cfg.next.n = v[13];
 	memcpy(h.cfg.old.v, v + HEADER_FIXED, v[12] * UUID_BYTES);
 	memcpy(h.cfg.next.v, v + HEADER_FIXED + v[12] * UUID_BYTES, v[13] * UUID_BYTES);
+	if (n > HEADER_FIXED + sets)
+		h.keep_from = votes_u64_read(v + HEADER_FIXED + sets);
 	*ret = h;
 	return true;
 }

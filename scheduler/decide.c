@@ -12,6 +12,8 @@
 
 #include "scheduler/decide_impl.h"
 
+#define ERA_VERSIONS 1000 /* as many as those who were given up may have made */
+
 static void remember(struct decide_seen_at *s, uint64_t decision, struct now now)
 {
 	if (s->decision != decision)
@@ -280,6 +282,29 @@ static void record(struct decider *d)
 	v->decisions[v->n_decisions++] = d->d;
 }
 
+/*
+ * The first decision of an era. Those who were given up may have gone on with the numbers: what is given out from here
+ * on is above all of theirs. What runs under a lease runs under one of theirs, perhaps, and begins anew. And a node
+ * that nobody has heard of since his start is taken for lost, as they are: else what it had would wait for it for ever.
+ */
+static void begin_era(struct decider *d)
+{
+	struct sched_value *v = d->v;
+
+	if (v->next_epoch > d->in->view->floor)
+		return;
+	v->next_epoch = d->in->view->floor + 1;
+	if (v->number == 0)
+		return; /* it never was, and is not made by this */
+	v->next_version = MIN(v->next_version + ERA_VERSIONS, SCHED_VERSION_MAX);
+	if (!is_command(d->in->event->type))
+		d->d.event = SCHED_EVENT_RECOVER;
+	d->changed = d->era = true;
+	for (size_t i = 0; i < v->n_slots; i++)
+		if (v->slots[i].leased && v->slots[i].state == SCHED_RUN)
+			decide_stop(d, &v->slots[i], SCHED_WHY_ERA);
+}
+
 static struct decider decider_of(const struct decide_in *in, struct now now, struct decide_out *out)
 {
 	return (struct decider){.in = in,
@@ -308,16 +333,18 @@ void decide_value(const struct decide_in *in, struct now now, struct decide_out 
 		(void)err_set(&out->refused, -ENOSPC, "%s: its value is larger than any of this version", in->agent);
 		return;
 	}
+	begin_era(&d);
 	if (is_command(in->event->type) && (command(&d, out) < 0 || out->repeat))
 		return;
-	if (!d.v->now.version)
+	if (!d.v->now.version && !d.changed)
 		return;
 	if (!look(&d, out)) {
 		(void)err_set(&out->refused, -ENOSPC, "there are more than %zu nodes", out->cap_rooms);
 		return;
 	}
 	count_hosts(&d);
-	decide_settle(&d);
+	if (d.v->now.version)
+		decide_settle(&d);
 	out->again_ms = d.again_ms;
 	if (!d.changed)
 		return;

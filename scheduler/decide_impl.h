@@ -17,6 +17,7 @@ struct decider {
 	struct sched_decision d;
 	bool changed;
 	bool rolled; /* the rollout came on */
+	bool era;    /* it is the first decision of one: of whom nobody knows anything, nothing is waited for */
 	int64_t again_ms;
 	int64_t wanted; /* numbers below it are; 0: stopped ones keep their place, others go */
 	int64_t surge, unavailable;

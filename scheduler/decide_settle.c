@@ -23,7 +23,7 @@ static void leave_lost(struct decider *d, struct sched_slot *s, enum sched_why w
 	r = decide_room_for(d, s, (struct sched_node){0});
 	if (r && decide_spec_of(d, s->version)->leased == s->leased && decide_assign(d, s, r->host->id, false, why))
 		return;
-	if (why == SCHED_WHY_LEFT || why == SCHED_WHY_FORGOTTEN)
+	if (why == SCHED_WHY_LEFT || why == SCHED_WHY_FORGOTTEN || why == SCHED_WHY_UNKNOWN)
 		decide_pend(d, s, why);
 }
 

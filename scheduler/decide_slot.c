@@ -44,8 +44,10 @@ enum decide_fate decide_fate_of(struct decider *d, struct sched_node node, bool 
 	const struct place_room *r = place_room_of(&d->map, node);
 
 	*ret_why = SCHED_WHY_NONE;
+	if (!r && d->era)
+		*ret_why = SCHED_WHY_UNKNOWN;
 	if (!r)
-		return DECIDE_UNSURE;
+		return d->era ? DECIDE_LOST : DECIDE_UNSURE;
 	switch (r->host->state) {
 	case SCHED_ALIVE:
 		return DECIDE_WELL;

@@ -26,6 +26,7 @@ static const char *const events[] = {
 	[SCHED_EVENT_NODE_DEAD] = "%s is dead",
 	[SCHED_EVENT_NODE_BACK] = "%s is back",
 	[SCHED_EVENT_NODE_GONE] = "%s is gone for ever",
+	[SCHED_EVENT_RECOVER] = "voters that were lost were given up, and with them what they alone had decided",
 };
 _Static_assert(ARRAY_LEN(events) == SCHED_EVENT_MAX, "words for each event");
 
@@ -47,6 +48,8 @@ static const char *const whys[] = {
 	[SCHED_WHY_LEASE] = "whether it runs under a lease has changed",
 	[SCHED_WHY_READY] = "it is ready where it moved to",
 	[SCHED_WHY_EVEN] = "%s had more of them than others",
+	[SCHED_WHY_ERA] = "the voters that were given up may have given it to another",
+	[SCHED_WHY_UNKNOWN] = "of %s nobody knows anything since lost voters were given up",
 };
 _Static_assert(ARRAY_LEN(whys) == SCHED_WHY_MAX, "words for each reason");
 

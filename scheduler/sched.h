@@ -95,6 +95,8 @@ enum sched_why {
 	SCHED_WHY_LEASE,   /* it is to run under a lease and did not, or the other way round */
 	SCHED_WHY_READY,   /* where it moved to it is ready */
 	SCHED_WHY_EVEN,	   /* load is evened out */
+	SCHED_WHY_ERA,	   /* those who were given up may have given it to another: a new epoch */
+	SCHED_WHY_UNKNOWN, /* lost voters were given up, and of its node nobody knows anything */
 	SCHED_WHY_MAX
 };
 
@@ -160,6 +162,7 @@ enum sched_event_type {
 	SCHED_EVENT_NODE_DEAD,
 	SCHED_EVENT_NODE_BACK,
 	SCHED_EVENT_NODE_GONE, /* left, or forgotten */
+	SCHED_EVENT_RECOVER,   /* a lost majority of the voters was given up */
 	SCHED_EVENT_MAX
 };
 
@@ -271,6 +274,7 @@ struct sched_view {
 	size_t n_hosts;
 	const struct sched_report *reports;
 	size_t n_reports;
+	uint64_t floor; /* epochs of this era are above it: lower ones may have been given out twice; 0: none */
 };
 
 static inline bool sched_is_node(struct sched_node a)

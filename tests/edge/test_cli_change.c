@@ -182,7 +182,7 @@ static void each_change_asks_for_what_it_is(void **state)
 {
 	static const struct step steps[] = {{told, "this node is a cluster of one"}};
 	static const struct {
-		const char *argv[8], *asked;
+		const char *argv[9], *asked;
 	} v[] = {
 		{{"start", "web"}, "start {\"target\":\"web\",\"op\":\"o1\"}\n"},
 		{{"restart", "web.0"}, "restart {\"target\":\"web.0\",\"op\":\"o1\"}\n"},
@@ -193,13 +193,21 @@ static void each_change_asks_for_what_it_is(void **state)
 		{{"init"}, "init {\"op\":\"o1\"}\n"},
 		{{"leave"}, "leave {\"op\":\"o1\"}\n"},
 		{{"reset"}, "reset {\"force\":false,\"op\":\"o1\"}\n"},
-		{{"recover", "--force"}, "recover {\"force\":true,\"op\":\"o1\"}\n"},
+		/* A repeat says which cluster it was. */
+		{{"recover", "--force", "--cluster", "east"},
+			"recover {\"force\":true,\"hosts_are_off\":false,\"cluster\":\"east\",\"op\":\"o1\"}\n"},
+		{{"voters", "--number", "5"}, "voters {\"number\":5,\"op\":\"o1\"}\n"},
+		{{"voters", "--auto", "--spread", "zone"}, "voters {\"number\":0,\"spread\":\"zone\",\"op\":\"o1\"}\n"},
+		{{"voters", "--spread=", "--replace-after", "2m", "--times", "slow"},
+			"voters {\"spread\":\"\",\"replace_after_ms\":120000,\"times\":\"slow\",\"op\":\"o1\"}\n"},
 		{{"restore", "/x"}, "restore {\"path\":\"/x\",\"op\":\"o1\"}\n"},
 	};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(v); i++) {
-		const char *const argv[] = {"--op", "o1", v[i].argv[0], v[i].argv[1], v[i].argv[2], NULL};
+		const char *argv[12] = {"--op", "o1"};
+
+		memcpy(argv + 2, v[i].argv, sizeof(v[i].argv));
 		AUTO_HEARD struct heard h = converse(steps, ARRAY_LEN(steps), &(struct run){.argv = argv});
 
 		came(&h, CLI_DONE, "this node is a cluster of one\n", "");
@@ -210,22 +218,60 @@ static void each_change_asks_for_what_it_is(void **state)
 static void dangerous_ones_ask_on_a_terminal(void **state)
 {
 	static const struct step steps[] = {{told, "done"}};
-	static const char *const reset[] = {"reset", NULL}, *const recover[] = {"recover", "--force", NULL},
-				 *const forced[] = {"reset", "--force", NULL};
+	static const char *const reset[] = {"reset", NULL}, *const forced[] = {"reset", "--force", NULL};
 
 	(void)state;
 	AUTO_HEARD struct heard no = converse(steps, 1, &(struct run){.columns = 80, .in = "no\n", .argv = reset});
 	AUTO_HEARD struct heard yes = converse(steps, 1, &(struct run){.columns = 80, .in = "yes\n", .argv = reset});
-	AUTO_HEARD struct heard also = converse(steps, 1, &(struct run){.columns = 80, .in = "y\n", .argv = recover});
 	AUTO_HEARD struct heard unasked = converse(steps, 1, &(struct run){.columns = 80, .argv = forced});
 	assert_int_equal(no.ran.status, CLI_REFUSED);
 	assert_string_equal(no.asked.v, "");
 	assert_int_equal(yes.ran.status, CLI_DONE);
 	starts(yes.asked.v, "reset ");
-	assert_int_equal(also.ran.status, CLI_REFUSED);
-	assert_string_equal(also.asked.v, "");
 	assert_int_equal(unasked.ran.status, CLI_DONE);
 	assert_null(strstr(unasked.ran.out.v, "Type yes"));
+}
+
+static void planned(struct mp_writer *w, const char *text)
+{
+	result(w);
+	mp_map(w, 3);
+	mp_key_str(w, "text", text);
+	mp_key_str(w, "cluster", "east");
+	mp_key_int(w, "wait_ms", 73945);
+}
+
+#define PLAN(off) "recover {\"plan\":true,\"hosts_are_off\":" off ",\"cluster\":\"\"}\n"
+
+/* Who is given up is said first, and the cluster's name is asked for; the daemon compares it. */
+static void a_recovery_asks_for_the_clusters_name(void **state)
+{
+	static const struct step steps[] = {{planned, "the cluster would go on with n1; given up: n2, n3"},
+		{told, "the cluster goes on with n1"}},
+				 refused[] = {{refuse, "a majority of the voters answers"}};
+	static const char *const argv[] = {"recover", "--force", "--hosts-are-off", "--op", "o1", NULL};
+
+	(void)state;
+	AUTO_HEARD struct heard h = converse(steps, 2, &(struct run){.columns = 80, .in = "west\n", .argv = argv});
+	AUTO_HEARD struct heard nothing = converse(steps, 2, &(struct run){.columns = 80, .in = "\n", .argv = argv});
+	AUTO_HEARD struct heard script = TALK(steps, "recover", "--force");
+	AUTO_HEARD struct heard named = TALK(steps, "recover", "--force", "--cluster", "east");
+	AUTO_HEARD struct heard dry = TALK(steps, "recover", "--dry-run");
+	AUTO_HEARD struct heard no = TALK(refused, "recover", "--force");
+	assert_string_equal(h.asked.v,
+		PLAN("true") "recover {\"force\":true,\"hosts_are_off\":true,\"cluster\":\"west\",\"op\":\"o1\"}\n");
+	assert_non_null(strstr(h.ran.out.v, "given up: n2, n3"));
+	assert_non_null(strstr(h.ran.out.v, "Type the cluster's name to go on: "));
+	assert_int_equal(nothing.ran.status, CLI_REFUSED);
+	assert_string_equal(nothing.asked.v, PLAN("true"));
+	assert_int_equal(script.ran.status, CLI_REFUSED); /* nobody can be asked */
+	assert_string_equal(script.asked.v, PLAN("false"));
+	assert_non_null(strstr(script.ran.err.v, "the cluster's name is needed, --cluster east"));
+	assert_int_equal(named.ran.status, CLI_DONE);
+	assert_non_null(strstr(named.asked.v, "\"force\":true,\"hosts_are_off\":false,\"cluster\":\"east\""));
+	assert_non_null(strstr(named.ran.err.v, "acknowledged are lost"));
+	came(&dry, CLI_DONE, "the cluster would go on with n1; given up: n2, n3\n", "");
+	came(&no, CLI_REFUSED, "", "covey: a majority of the voters answers\n");
 }
 
 static void backed_up(struct mp_writer *w, const char *text)
@@ -267,6 +313,7 @@ int main(void)
 		cmocka_unit_test(lost_for_good_while_waiting),
 		cmocka_unit_test(each_change_asks_for_what_it_is),
 		cmocka_unit_test(dangerous_ones_ask_on_a_terminal),
+		cmocka_unit_test(a_recovery_asks_for_the_clusters_name),
 		cmocka_unit_test(backup_says_where_and_how_much),
 	};
 

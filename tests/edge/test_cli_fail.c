@@ -143,7 +143,9 @@ static void wrong_usage(void **state)
 		{"logs", "web.0", "-n", "x"}, {"logs", "web.0", "-f", "--json"}, {"stop"}, {"stop", "web", "--all"},
 		{"start", "--all"}, {"status", "--no-wait"}, {"events", "--since", "soon"}, {"rollout", "stop", "web"},
 		{"rollout", "pause"}, {"recover"}, {"pki", "make"}, {"pki", "issue"}, {"pki", "init", "n1"},
-		{"help", "me"}, {"restart", "web", "--json"}, {"drain"}};
+		{"help", "me"}, {"restart", "web", "--json"}, {"drain"}, {"voters", "--number", "4"},
+		{"voters", "--number", "9"}, {"voters", "--number=3", "--auto"}, {"voters", "--times", "fast"},
+		{"voters", "--replace-after", "soon"}, {"voters", "--auto", "--json"}, {"voters", "n1"}};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(lines); i++) {

@@ -97,7 +97,7 @@ const struct sched_spec *rootbed_spec(void *ctx, struct msg_bytes text, struct e
 	return &keeps;
 }
 
-/* One value a ballot; and no configuration comes back. */
+/* One value a ballot; and no configuration comes back, within an era. */
 static void chosen(struct rnode *n, const struct registers_out *o)
 {
 	struct quorum_cfg cfg;
@@ -114,6 +114,8 @@ static void chosen(struct rnode *n, const struct registers_out *o)
 			assert_true(rootbed.chosen[i].hash == hash);
 			return;
 		}
+		if (quorum_floor(rootbed.chosen[i].ballot.counter) != quorum_floor(o->ballot.counter))
+			continue;
 		assert_true(rc < 0 ? rootbed.chosen[i].epoch <= cfg.epoch : rootbed.chosen[i].epoch >= cfg.epoch);
 	}
 	assert_true(rootbed.n_chosen < ROOTBED_CHOSEN_MAX);

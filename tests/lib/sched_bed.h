@@ -184,7 +184,11 @@ static inline void bed_tell(struct bed *b)
 	}
 	for (size_t h = 0; h < b->n_hosts; h++)
 		b->hosts[h].state_for_ms = b->now.mono_ms - b->since_ms[h];
-	b->view = (struct sched_view){.hosts = b->hosts, .n_hosts = b->n_hosts, .reports = b->reports, .n_reports = n};
+	b->view = (struct sched_view){.hosts = b->hosts,
+		.n_hosts = b->n_hosts,
+		.reports = b->reports,
+		.n_reports = n,
+		.floor = b->view.floor};
 }
 
 static inline void bed_trace(struct bed *b, const char *refused)

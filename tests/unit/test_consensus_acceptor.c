@@ -306,6 +306,121 @@ static void test_a_full_disk_undoes_and_goes_on(void **state)
 	done(&w);
 }
 
+#define ERA QUORUM_ERA_STEP
+
+/* What it says to be accepted, "-": nothing. */
+static void has(struct world *w, const char *value)
+{
+	hear(w, 'b', (struct msg){.type = MSG_READ, .key = story_key("web")});
+	assert_int_equal(w->outs.n, 1);
+	assert_int_equal(w->outs.v[0].msg.type, MSG_VALUE);
+	assert_int_equal(w->outs.v[0].msg.value.n, *value == '-' ? 0 : strlen(value));
+	if (*value == '-')
+		assert_true(ballot_is_zero(&w->outs.v[0].msg.accepted));
+	else
+		assert_memory_equal(w->outs.v[0].msg.value.v, value, strlen(value));
+}
+
+static void comes_to(struct world *w, uint64_t epoch, const char *voters, bool sealed)
+{
+	w->cfg = story_cfg(epoch, voters, "");
+	if (sealed)
+		hear(w, 'b', (struct msg){.type = MSG_SEAL});
+	else
+		step(w, &(struct acceptor_in){.type = ACCEPTOR_IN_CFG, .cfg = &w->cfg});
+	stored(w, w->write);
+}
+
+/* Who begins an era has what it had; who is none of those, or comes to it later, has nothing of before. */
+static void test_a_later_era(void **state)
+{
+	static const struct {
+		uint64_t epochs[2];
+		const char *voters[2];
+		bool kept;
+	} v[] = {{{ERA}, {"a"}, true}, {{ERA}, {"ab"}, true}, {{ERA, ERA + 2}, {"a", "abc"}, true},
+		{{ERA, 5 * ERA}, {"ab", "a"}, true}, {{ERA + 1}, {"ab"}, false}, {{ERA, ERA + 1}, {"b", "ab"}, false},
+		{{7 * ERA + 3}, {"abc"}, false}, {{ERA, 2 * ERA + 1}, {"ab", "ab"}, false}, {{4}, {"ab"}, true}};
+	struct world w;
+
+	(void)state;
+	for (size_t i = 0; i < 2 * ARRAY_LEN(v); i++) {
+		setup(&w);
+		w.quiet = true;
+		accept_value(&w, 'b', "web", 1, "one");
+		stored(&w, w.write);
+		for (size_t k = 0; k < 2 && v[i / 2].epochs[k] > 0; k++)
+			comes_to(&w, v[i / 2].epochs[k], v[i / 2].voters[k], i % 2);
+		has(&w, v[i / 2].kept ? "one" : "-");
+		if (!v[i / 2].kept) {
+			prepare(&w, 'b', "web", 2); /* of an earlier era: nobody makes such any more */
+			assert_int_equal(w.outs.v[0].msg.why, MSG_WHY_BALLOT);
+			assert_true(w.outs.v[0].msg.ballot.counter >= ERA);
+		}
+		accept_value(&w, 'b', "web", w.cfg.epoch + 1, "two");
+		stored(&w, w.write);
+		has(&w, "two");
+		done(&w);
+	}
+}
+
+/* What the disk did not take is not so: it is as it was, with all that it had. */
+static void test_an_era_that_the_disk_does_not_take(void **state)
+{
+	struct quorum_cfg first;
+	struct world w;
+
+	(void)state;
+	setup(&w);
+	w.quiet = true;
+	accept_value(&w, 'b', "web", 1, "one");
+	stored(&w, w.write);
+	first = w.cfg;
+	w.cfg = story_cfg(ERA + 1, "abc", "");
+	step(&w, &(struct acceptor_in){.type = ACCEPTOR_IN_CFG, .cfg = &w.cfg});
+	assert_int_equal(acceptor_cfg(w.a)->epoch, ERA + 1);
+	step(&w, &(struct acceptor_in){.type = ACCEPTOR_IN_FULL});
+	assert_int_equal(acceptor_cfg(w.a)->epoch, 1);
+	w.cfg = first;
+	has(&w, "one");
+	done(&w);
+}
+
+static void is_known(struct world *w, uint64_t counter, const char *text)
+{
+	struct value_mem mem = story_mem(&w->mem);
+	struct value *v = value_new(&mem, story_value(text));
+	struct msg_key key = story_key("web");
+
+	assert_non_null(v);
+	step(w, &(struct acceptor_in){
+			.type = ACCEPTOR_IN_KNOWN, .key = &key, .ballot = story_ballot(counter, 'c'), .value = v});
+	value_unref(&mem, v);
+	stored(w, w->write);
+}
+
+/* What is chosen is accepted late, below a promise too; never instead of what is newer. */
+static void test_what_is_known_to_be_chosen(void **state)
+{
+	struct world w;
+
+	(void)state;
+	setup(&w);
+	w.quiet = true;
+	prepare(&w, 'b', "web", 5);
+	stored(&w, w.write);
+	is_known(&w, 3, "three");
+	has(&w, "three");
+	prepare(&w, 'c', "web", 4); /* the promise is as it was */
+	assert_int_equal(w.outs.v[0].msg.why, MSG_WHY_BALLOT);
+	is_known(&w, 2, "two");
+	has(&w, "three");
+	accept_value(&w, 'b', "web", 5, "five");
+	stored(&w, w.write);
+	has(&w, "five");
+	done(&w);
+}
+
 static bool votes(struct world *w)
 {
 	prepare(w, 'b', "web", ++w->round + 100);
@@ -466,6 +581,9 @@ int main(void)
 		cmocka_unit_test(test_a_seal_lists_what_is_there_when_it_is_durable),
 		cmocka_unit_test(test_a_list_comes_page_by_page),
 		cmocka_unit_test(test_a_full_disk_undoes_and_goes_on),
+		cmocka_unit_test(test_what_is_known_to_be_chosen),
+		cmocka_unit_test(test_a_later_era),
+		cmocka_unit_test(test_an_era_that_the_disk_does_not_take),
 		cmocka_unit_test(test_a_disk_that_went_back_in_time),
 		cmocka_unit_test(test_what_waits_when_it_is_noticed_is_not_answered),
 		cmocka_unit_test(test_too_much_waits_for_the_disk),

@@ -29,6 +29,25 @@ static void release(struct world *w, char from, uint64_t number, uint32_t slot, 
 	hear(w, from, (struct msg){.type = MSG_RELEASE, .number = number, .leases = &l, .n_leases = 1});
 }
 
+/* What was given out before those were given up who may have given it to another is renewed no more. */
+static void test_a_lease_of_an_earlier_era(void **state)
+{
+	struct world w;
+
+	(void)state;
+	with(&w, "0x1");
+	w.quiet = true;
+	w.cfg = story_cfg(QUORUM_ERA_STEP, "a", "");
+	hear(&w, 'b', (struct msg){.type = MSG_SEAL});
+	stored(&w, w.write);
+	renew(&w, 'x', 1, 0, 1, 2000);
+	assert_int_equal(w.outs.n, 1);
+	assert_int_equal(w.outs.v[0].msg.leases[0].why, MSG_WHY_MOVING);
+	renew(&w, 'x', 2, 0, QUORUM_ERA_STEP + 1, 2000); /* it is another epoch, which the value does not say */
+	assert_int_equal(w.outs.v[0].msg.leases[0].why, MSG_WHY_VALUE);
+	done(&w);
+}
+
 static void test_granted_guarded_and_over(void **state)
 {
 	struct world w;
@@ -341,6 +360,7 @@ static void test_how_long(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_a_lease_of_an_earlier_era),
 		cmocka_unit_test(test_granted_guarded_and_over),
 		cmocka_unit_test(test_each_renewal),
 		cmocka_unit_test(test_each_value_under_a_guard),

@@ -81,6 +81,31 @@ static void test_who_stands_in_both_sets_has_one_number(void **state)
 	assert_false(quorum_possible(&cfg, 0x6));
 }
 
+static void test_an_era_begins_with_all(void **state)
+{
+	static const char *const names[] = {"a", "ab", "abc", "abcd"};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		struct quorum_set s = story_set(names[i]);
+		struct quorum_cfg cfg = quorum_all_of(QUORUM_ERA_STEP * (i + 1), &s);
+		uint16_t all = (uint16_t)((1u << s.n) - 1);
+
+		assert_null(quorum_fault(&cfg));
+		assert_int_equal(quorum_voters(&cfg), s.n);
+		assert_true(quorum_is_first(&cfg));
+		for (uint16_t mask = 0; mask <= all; mask++)
+			assert_int_equal(quorum_reached(&cfg, mask), mask == all);
+		assert_int_equal(quorum_floor(cfg.epoch), cfg.epoch);
+		cfg.epoch++;
+		assert_false(quorum_is_first(&cfg));
+		assert_int_equal(quorum_floor(cfg.epoch), cfg.epoch - 1);
+	}
+	assert_int_equal(quorum_floor(0), 0);
+	assert_int_equal(quorum_floor(QUORUM_ERA_STEP - 1), 0);
+	assert_false(quorum_is_first(&(struct quorum_cfg){.epoch = 0}));
+}
+
 static void test_faults(void **state)
 {
 	struct quorum_cfg cfg = story_cfg(1, "abcdefg", "abcdefg");
@@ -121,6 +146,7 @@ int main(void)
 		cmocka_unit_test(test_two_majorities_meet),
 		cmocka_unit_test(test_neighbours_meet),
 		cmocka_unit_test(test_who_stands_in_both_sets_has_one_number),
+		cmocka_unit_test(test_an_era_begins_with_all),
 		cmocka_unit_test(test_faults),
 		cmocka_unit_test(test_the_text),
 	};

@@ -456,6 +456,84 @@ static void test_the_same_definition_is_no_other_version(void **state)
 	assert_int_equal(b->value->desired, 3);
 }
 
+/* The first decision of an era: what runs under a lease begins anew, and all that is given out is above what was. */
+static void test_an_era_begins(void **state)
+{
+	struct bed *b = running(&single, 1, 3);
+
+	(void)state;
+	b->view.floor = 1000;
+	assert_true(bed_do(b, SCHED_EVENT_TICK));
+	bed_wait(b, 3000);
+	TRACE_IS(&trace,
+		"[     0] decision 2 by n2: voters that were lost were given up, and with them what they alone had "
+		"decided (known: 3 alive)\n"
+		"         -> slot 0 stops on n2: the voters that were given up may have given it to another; under a "
+		"lease nobody runs it until it was released and has started elsewhere\n"
+		"         = #2 v1 ×1 0:stop n2@1v1L\n"
+		"[   500] decision 3 by n2: what is known has changed (known: 3 alive)\n"
+		"         -> slot 0 goes to n2, epoch 1001: fewer than desired were there\n"
+		"         = #3 v1 ×1 0:n2@1001v1L\n");
+	assert_false(bed_do(b, SCHED_EVENT_TICK));
+	b = running(&keep, 2, 3);
+	b->view.floor = 1000;
+	(void)bed_lose(b, 0);
+	bed_wait(b, 3000);
+	TRACE_IS(&trace,
+		"[     0] decision 2 by n2: voters that were lost were given up, and with them what they alone had "
+		"decided (known: 2 alive, 1 dead)\n"
+		"         -> slot 1 moves from n1 to n3, epoch 1001: n1 is dead, its host silent\n"
+		"         = #2 v1 ×2 0:n2@1v1 1:n3@1001v1 held n1.1@2\n");
+	b->view.floor = 2000; /* also of a name that nobody uses */
+	assert_true(bed_do(b, SCHED_EVENT_REMOVE));
+	bed_wait(b, 3000);
+	b->view.floor = 3000;
+	trace.n = 0;
+	trace.was[0] = '\0';
+	assert_true(bed_do(b, SCHED_EVENT_TICK));
+	assert_int_equal(b->value->next_epoch, 3001);
+	assert_true(b->value->removed);
+	bed_init(&bed, "db");
+	(void)bed_host(&bed, NULL);
+	bed.view.floor = 500;
+	assert_false(bed_do(&bed, SCHED_EVENT_TICK)); /* it never was */
+	assert_true(bed_apply(&bed, &keep, 1));
+	assert_int_equal(bed.value->slots[0].epoch, 501);
+	assert_int_equal(bed.value->now.version, 1);
+}
+
+/* Of whom nobody has heard since lost voters were given up, nothing is waited for, but in that decision alone. */
+static void test_an_era_begins_without_a_node(void **state)
+{
+	static const struct sched_spec *const specs[] = {&single, &keep};
+	const struct decide_event tick = {.type = SCHED_EVENT_TICK};
+
+	(void)state;
+	for (size_t i = 0; i < 2 * ARRAY_LEN(specs); i++) {
+		struct bed *b = running(specs[i / 2], 1, 3);
+		struct sched_host others[3];
+		struct sched_view view = b->view;
+		struct decide_in in = bed_in(b, &tick);
+
+		view.hosts = others;
+		view.n_reports = view.n_hosts = 0;
+		for (size_t k = 0; k < b->n_hosts; k++)
+			if (!sched_same_node(b->hosts[k].id, b->value->slots[0].node))
+				others[view.n_hosts++] = b->hosts[k];
+		assert_int_equal(view.n_hosts, 2);
+		view.floor = i % 2 ? 1000 : 0;
+		in.view = &view;
+		b->out.value = b->value == &b->values[0] ? &b->values[1] : &b->values[0];
+		decide_value(&in, b->now, &b->out);
+		assert_int_equal(b->out.changed, i % 2);
+		if (!b->out.changed)
+			continue;
+		assert_int_equal(b->out.value->slots[0].epoch, 1001);
+		assert_false(sched_same_node(b->out.value->slots[0].node, b->value->slots[0].node));
+		assert_int_equal(b->out.value->n_held, specs[i / 2] == &keep); /* it may run it still */
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -478,6 +556,8 @@ int main(void)
 		cmocka_unit_test(test_refused_and_repeated),
 		cmocka_unit_test(test_what_a_node_had_is_adopted),
 		cmocka_unit_test(test_the_same_definition_is_no_other_version),
+		cmocka_unit_test(test_an_era_begins),
+		cmocka_unit_test(test_an_era_begins_without_a_node),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

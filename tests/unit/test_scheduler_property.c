@@ -330,7 +330,7 @@ static bool act(const struct decide_event *ev)
 
 	bed_tell(&bed);
 	shuffle();
-	view = (struct sched_view){other_hosts, bed.n_hosts, other_reports, bed.view.n_reports};
+	view = (struct sched_view){other_hosts, bed.n_hosts, other_reports, bed.view.n_reports, bed.view.floor};
 	in = bed_in(&bed, ev);
 	in.view = &view;
 	sched_init(&other_value, other_slots, BED_SLOTS, other_held, SCHED_HELD_MAX);

@@ -90,6 +90,31 @@ static void test_a_restart_finds_the_voter_as_it_was(void **state)
 	assert_true(w->n_sent > STEPS / 2);
 }
 
+/* That it was given up, a voter remembers: what it had accepted is on its disk, and counts for nothing. */
+static void test_a_later_era_is_remembered(void **state)
+{
+	static char before[VBED_DUMP_MAX];
+	struct vbed *w = *state;
+
+	w->cfg = story_cfg(1, "abc", "");
+	vbed_accept(w, 'b', "web", 3, "plain");
+	vbed_settle(w);
+	w->cfg = story_cfg(QUORUM_ERA_STEP + 1, "abc", "");
+	vbed_prepare(w, 'b', "db-1", QUORUM_ERA_STEP + 4);
+	vbed_settle(w);
+	(void)snprintf(before, sizeof(before), "%s", vbed_dump(w));
+	assert_non_null(strstr(before, " given up"));
+	assert_non_null(strstr(before, "| web 3.a100 0"));
+	vbed_reopen(w);
+	assert_string_equal(vbed_dump(w), before);
+	vbed_accept(w, 'c', "web", QUORUM_ERA_STEP + 5, "0c2");
+	vbed_settle(w);
+	(void)snprintf(before, sizeof(before), "%s", vbed_dump(w));
+	assert_null(strstr(before, "| web 3.a100 0"));
+	vbed_reopen(w);
+	assert_string_equal(vbed_dump(w), before);
+}
+
 static void test_a_value_of_any_size(void **state)
 {
 	static const size_t sizes[] = {24, 1024, 4040, 70000, MSG_VALUE_MAX, 5000, 100};
@@ -380,6 +405,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_a_new_voter_has_nothing),
 		TEST(test_a_restart_finds_the_voter_as_it_was),
+		TEST(test_a_later_era_is_remembered),
 		TEST(test_a_value_of_any_size),
 		TEST(test_both_halves_of_a_vote_stand_alone),
 		TEST(test_a_shorter_grant_does_not_end_a_longer_one),
