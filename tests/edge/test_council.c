@@ -94,6 +94,8 @@ static bool is_draining(size_t i, const char *name)
 /* Of one replica for each node, and all nodes tell the same. */
 static void they_are_placed(void)
 {
+	WAIT_UNTIL(strstr(daemon_text(mp_get(daemon_call(&bed.v[1], "voters", NULL), "result"), "text"), ", epoch "),
+		WAIT_BOUND_S);
 	run_web(1, 3);
 	WAIT_UNTIL(all_run("web", 3), WAIT_BOUND_S);
 	for (size_t i = 0; i < bed.n; i++)
