@@ -48,14 +48,18 @@ static void put(struct cluster *c, const char *key, const struct bytes *v)
 
 /* ---- a replica ---- */
 
-/* The newest that asks for no other run than this one. */
+/* What its slot asks for, if that is this run; else the newest that asks for no other. */
 static int64_t version_of(const struct runner *r)
 {
 	uint64_t hash = runner_is_alive(r) && r->run ? r->run_hash : r->spec->run_hash;
 	const struct agent *a = r->agent;
+	const struct decided_slot *s = a->decided ? decided_slot(a, r->slot) : NULL;
+	const struct agent_spec *asked = s ? decided_spec(a, s) : NULL;
 
 	if (runner_is_stale(r))
 		return r->run_version;
+	if (asked && hash == asked->run_hash)
+		return s->version;
 	if (hash == a->spec->run_hash)
 		return a->version;
 	return a->decided && a->before && hash == a->before->run_hash ? a->decided->before_version : r->run_version;

@@ -91,6 +91,7 @@ void council_told(struct council *c, const struct gossip_member *m, uint32_t ver
 	struct gossip_str rest;
 
 	council_view_drop(c);
+	c->mend_due |= version == 0; /* one that begins anew: what it told before nobody tells */
 	for (uint32_t at = 0; gossip_value_next(g, m->id, &at, &e);) {
 		if (e.version <= version)
 			continue;

@@ -87,7 +87,7 @@ static void swarm_whole(struct sim *s, struct run *r)
 	if (!s->failed)
 		oracle_compare_all(s);
 	(void)sim_run(s, s->now_us + 30 * S_US, NULL, NULL); /* and it stays so */
-	(void)whole_run_heals(s, 10 * S_US);
+	(void)whole_run_heals(s, 30 * S_US);		     /* or a move that has just begun ends */
 	figures_add(&r->figures, "s", -1, took + 6, "healed_s");
 	figures_add(&r->figures, "", -1, (double)faults_done(s->faults), "faults");
 	whole_run_figures(s, &r->figures);

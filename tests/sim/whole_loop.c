@@ -85,7 +85,8 @@ int ev_run(struct ev_loop *loop, int flags)
 	whole_loop_arm(w);
 	for (;;) {
 		item = heap_first(&s->heap);
-		if (item->kind != SIM_ITEM_FAULT && item->kind != SIM_ITEM_FAULT_ENDS && item->kind != SIM_ITEM_WHOLE)
+		if (item->kind != SIM_ITEM_FAULT && item->kind != SIM_ITEM_FAULT_ENDS && item->kind != SIM_ITEM_WHOLE &&
+			item->kind != SIM_ITEM_CHORE)
 			break;
 		heap_set(&s->heap, item, item->at_us + LATER_US);
 	}
