@@ -376,18 +376,25 @@ static bool run_seeds(struct gossip *g)
 	return true;
 }
 
-/* A dead member somewhere from here on, or NULL. */
+/* The dead member before which so many others stand that can be dialled; NULL, and how many there are. */
+static const struct member *dead_at(const struct gossip *g, uint32_t at, uint32_t *ret_n)
+{
+	*ret_n = 0;
+	if (g->n_state[GOSSIP_DEAD] == 0)
+		return NULL;
+	MEMBERS_FOREACH(g, m)
+	if (m->state == GOSSIP_DEAD && can_dial(m) && (*ret_n)++ == at)
+		return m;
+	return NULL;
+}
+
+/* Each is as likely: who came back may be any of them. NULL: there is none. */
 static const struct member *some_dead(struct gossip *g)
 {
-	uint32_t n = g->n_chunks * CHUNK_MEMBERS, from = (uint32_t)rng_below(&g->rng, n);
+	uint32_t n;
 
-	for (uint32_t i = 0; i < n && g->n_state[GOSSIP_DEAD] > 0; i++) {
-		const struct member *m = members_at(g, (from + i) % n);
-
-		if (m->used && m->state == GOSSIP_DEAD && can_dial(m))
-			return m;
-	}
-	return NULL;
+	(void)dead_at(g, UINT32_MAX, &n);
+	return n > 0 ? dead_at(g, (uint32_t)rng_below(&g->rng, n), &n) : NULL;
 }
 
 /* Somebody whom we know is there, under that very address. */

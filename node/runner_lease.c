@@ -96,11 +96,15 @@ int64_t runner_until_ms(const struct runner *r)
 
 int runner_lease_begin(struct runner *r, int *ret_fd, struct err *e)
 {
+	const struct decided_slot *s = r->agent->decided ? decided_slot(r->agent, r->slot) : NULL;
+
 	fuse_page_close(&r->page); /* of a run before */
 	r->arming = false;
 	*ret_fd = -1;
-	if (!r->leased)
+	if (!r->leased) {
+		r->epoch = s ? s->epoch : r->epoch; /* the plan did not look while its last run was asked about */
 		return 0;
+	}
 	r->epoch = r->lease_epoch;
 	return fuse_page_make(&r->page, r->lease_ms, ret_fd, e);
 }
