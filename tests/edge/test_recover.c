@@ -40,14 +40,7 @@ static void has(const char *text, const char *part)
 
 static const msgpack_object *agent_at(size_t i, const char *name)
 {
-	char args[96];
-	const msgpack_object *reply, *agents;
-
-	(void)snprintf(args, sizeof(args), "agent=%s,brief=true", name); /* fits */
-	reply = daemon_call(&bed.v[i], "status", args);
-	agents = reply && daemon_ok(reply) ? mp_get(mp_get(reply, "result"), "agents") : NULL;
-	return agents && agents->type == MSGPACK_OBJECT_ARRAY && agents->via.array.size == 1 ? agents->via.array.ptr
-											     : NULL;
+	return cluster_bed_agent(&bed, i, name);
 }
 
 static int running(size_t i, const char *name)

@@ -180,6 +180,18 @@ bool cluster_bed_told(struct cluster_bed *b, size_t i, const char *kind, const c
 	return false;
 }
 
+const msgpack_object *cluster_bed_agent(struct cluster_bed *b, size_t i, const char *name)
+{
+	char args[96];
+	const msgpack_object *reply, *agents;
+
+	(void)snprintf(args, sizeof(args), "agent=%s,brief=true", name); /* fits */
+	reply = daemon_call(&b->v[i], "status", args);
+	agents = reply && daemon_ok(reply) ? mp_get(mp_get(reply, "result"), "agents") : NULL;
+	return agents && agents->type == MSGPACK_OBJECT_ARRAY && agents->via.array.size == 1 ? agents->via.array.ptr
+											     : NULL;
+}
+
 const char *cluster_bed_refused(struct cluster_bed *b, size_t i, const char *verb, const char *args)
 {
 	const msgpack_object *reply = daemon_call(&b->v[i], verb, args);

@@ -36,6 +36,8 @@ const char *cluster_bed_field(struct cluster_bed *b, size_t i, const char *name,
 size_t cluster_bed_members(struct cluster_bed *b, size_t i);
 /* Whether node i has told an event of that kind with both parts in its text. */
 bool cluster_bed_told(struct cluster_bed *b, size_t i, const char *kind, const char *part, const char *other);
+/* An agent in the status of node i, borrowed until the next call of that node; NULL: it shows none. */
+const msgpack_object *cluster_bed_agent(struct cluster_bed *b, size_t i, const char *name);
 /* A verb whose refusal is wanted: its sentence; fails the test when it is done. */
 const char *cluster_bed_refused(struct cluster_bed *b, size_t i, const char *verb, const char *args);
 /* A verb that must be done: its "text". */

@@ -298,6 +298,19 @@ static void test_nobody_is_missed_before_it_was_dialled(void **state)
 	gossip_free(g);
 }
 
+/* Up to the dial of member 16, of which the first link has told. */
+static void begin_dialling_16(void)
+{
+	begin(1000);
+	id_16 = gossip_id_of(record(16).uuid);
+	run(10);
+	finds(1);
+	tells(16, 17);
+	tells_all();
+	while (dial_16 == 0)
+		run(STEP);
+}
+
 /* Member 16 is found, and its link is lost again. */
 static void finds_and_loses(void)
 {
@@ -316,14 +329,7 @@ static void finds_and_loses(void)
 static void test_who_was_lost_is_missed(void **state)
 {
 	(void)state;
-	begin(1000);
-	id_16 = gossip_id_of(record(16).uuid);
-	run(10);
-	finds(1);
-	tells(16, 17);
-	tells_all();
-	while (dial_16 == 0)
-		run(STEP);
+	begin_dialling_16();
 	finds_and_loses();
 	finds_and_loses(); /* it was dialled at once */
 	assert_int_equal(dial_16, 0);
@@ -342,14 +348,7 @@ static void test_whose_dial_says_nothing_is_missed(void **state)
 	int64_t begun_ms;
 
 	(void)state;
-	begin(1000);
-	id_16 = gossip_id_of(record(16).uuid);
-	run(10);
-	finds(1);
-	tells(16, 17);
-	tells_all();
-	while (dial_16 == 0)
-		run(STEP);
+	begin_dialling_16();
 	begun_ms = now.mono_ms;
 	while (asks == 0 && now.mono_ms < begun_ms + 3 * SILENCE) {
 		tells_all();
