@@ -80,11 +80,12 @@ static const struct sched_report *report_of(const struct decider *d, const struc
 
 /*
  * At a version that nobody has the definition of any more it goes on as it is; where that is alike to a later one it is
- * told under that number.
+ * told under that number; after an undo the one that is to run has a lower number.
  */
 static bool runs_what_is_asked(const struct decider *d, const struct sched_slot *s, const struct sched_report *r)
 {
-	return r->version == s->version || (!decide_is_known(d, s->version) && r->version > s->version);
+	return r->version == s->version ||
+	       (!decide_is_known(d, s->version) && (r->version > s->version || r->version == d->v->now.version));
 }
 
 bool decide_serves_new(struct decider *d, const struct sched_slot *s)
