@@ -129,7 +129,7 @@ static void ask(struct proposer *p, struct now now, struct proposer_outs *outs)
 		outs->msg.value = value_bytes(p->value);
 	outs->n_to = 0;
 	for (int i = 0; i < n; i++)
-		if (!((p->answered | p->refused) >> i & 1))
+		if (!((p->answered | p->refused) >> i & 1) && !(p->asks_one && i != p->one))
 			outs->to[outs->n_to++] = *quorum_voter(&p->config.cfg, i);
 	p->resend_ms = now.mono_ms + (int64_t)RESEND_ROUNDS * p->config.round_ms;
 }
@@ -139,6 +139,14 @@ static void phase(struct proposer *p, enum proposer_state to, struct now now, st
 	move(p, to);
 	p->answered = p->refused = p->first = 0;
 	ask(p, now, outs);
+}
+
+static void begin_reading(struct proposer *p, struct now now, struct proposer_outs *outs)
+{
+	p->asks_one = !ballot_is_zero(&p->config.said);
+	if (p->asks_one)
+		p->one = (int)rng_below(&p->rng, (uint64_t)quorum_voters(&p->config.cfg));
+	phase(p, PROPOSER_READING, now, outs);
 }
 
 static void prepare(struct proposer *p, struct now now, struct proposer_outs *outs)
@@ -286,6 +294,13 @@ static bool base_take(struct proposer *p, const struct msg *m)
 	return true;
 }
 
+/* The one that was asked does not have it. */
+static void ask_all(struct proposer *p, struct now now, struct proposer_outs *outs)
+{
+	p->asks_one = false;
+	ask(p, now, outs);
+}
+
 /* One round is enough when a quorum has accepted the same ballot: that is chosen, and nothing newer was before. */
 static void read_answered(struct proposer *p, int i, const struct msg *m, struct now now, struct proposer_outs *outs)
 {
@@ -294,6 +309,12 @@ static void read_answered(struct proposer *p, int i, const struct msg *m, struct
 
 	if (!base_take(p, m))
 		return;
+	if (p->base && ballot_cmp(&p->accepted, &p->config.said) == 0) { /* a ballot has one value */
+		p->ballot = p->accepted;
+		value_set(p, value_ref(p->base));
+		finish(p, PROPOSER_CHOSEN, outs);
+		return;
+	}
 	if (!had || ballot_cmp(&was, &p->accepted) != 0)
 		p->first = 0;
 	p->answered |= (uint16_t)(1u << i);
@@ -303,8 +324,13 @@ static void read_answered(struct proposer *p, int i, const struct msg *m, struct
 		p->ballot = p->accepted;
 		value_set(p, value_ref(p->base));
 		finish(p, PROPOSER_CHOSEN, outs);
-	} else if (!quorum_possible(&p->config.cfg, (uint16_t)((p->answered & ~p->first) | p->refused)))
-		prepare(p, now, outs);
+	} else if (p->asks_one) {
+		p->answered = p->first = 0; /* it may have it by now */
+		ask_all(p, now, outs);
+	} else if (ballot_is_zero(&p->config.said) &&
+		   !quorum_possible(&p->config.cfg, (uint16_t)((p->answered & ~p->first) | p->refused))) {
+		prepare(p, now, outs); /* what is said to be chosen is only late */
+	}
 }
 
 static void refused(struct proposer *p, int i, const struct msg *m, struct now now, struct proposer_outs *outs)
@@ -330,6 +356,8 @@ static void refused(struct proposer *p, int i, const struct msg *m, struct now n
 	p->refused |= (uint16_t)(1u << i);
 	if (!quorum_possible(&p->config.cfg, p->refused))
 		back_off(p, now);
+	else if (p->state == PROPOSER_READING && p->asks_one)
+		ask_all(p, now, outs);
 }
 
 static void take(struct proposer *p, const struct msg *m, struct now now, struct proposer_outs *outs)
@@ -380,7 +408,7 @@ static void tick(struct proposer *p, struct now now, struct proposer_outs *outs)
 		if (now.mono_ms < p->wake_ms)
 			return;
 		if (p->config.read && p->tries == 0)
-			phase(p, PROPOSER_READING, now, outs);
+			begin_reading(p, now, outs);
 		else
 			prepare(p, now, outs);
 		return;
@@ -396,6 +424,7 @@ static void tick(struct proposer *p, struct now now, struct proposer_outs *outs)
 		return;
 	}
 	p->refused = 0; /* a voter that was full or busy may no longer be */
+	p->asks_one = false;
 	ask(p, now, outs);
 }
 

@@ -67,6 +67,7 @@ struct registers_ask {
 	struct msg_key key;
 	bool read; /* change and ctx are not used */
 	/* As of struct proposer_config; *ret stays until the next call, or the step after ENDED. */
+	struct ballot said;
 	enum proposer_verdict (*change)(void *ctx, const struct proposer_base *base, struct msg_bytes *ret);
 	void *ctx;
 	uint32_t rank;

@@ -149,7 +149,8 @@ void registers_learn(struct registers *r, const struct msg_key *key, const struc
 void registers_heard(struct registers *r, const struct msg_key *key, const struct ballot *ballot);
 /* By this node's voter: somebody should say soon that it is chosen. */
 void registers_accepted(struct registers *r, const struct msg_key *key, const struct ballot *ballot);
-bool registers_learn_next(struct registers *r, struct msg_key *ret); /* one that is due; it is being read then */
+bool registers_learn_next(
+	struct registers *r, struct msg_key *ret, struct ballot *ret_said); /* one that is due; it is being read then */
 void registers_learned(struct registers *r, const struct msg_key *key, bool well);
 int64_t registers_learn_deadline(const struct registers *r);
 

@@ -174,7 +174,7 @@ static bool is_due(const struct known *k, int64_t now_ms)
 	return !k->learning && k->learn_at_ms <= now_ms;
 }
 
-bool registers_learn_next(struct registers *r, struct msg_key *ret)
+bool registers_learn_next(struct registers *r, struct msg_key *ret, struct ballot *ret_said)
 {
 	int64_t at = DEADLINE_NEVER;
 
@@ -187,6 +187,7 @@ bool registers_learn_next(struct registers *r, struct msg_key *ret)
 			k->learning = true;
 			r->n_learning++;
 			*ret = k->key;
+			*ret_said = ballot_cmp(&k->said, &k->heard) >= 0 && !k->doubted ? k->said : (struct ballot){0};
 			return true;
 		}
 		if (!k->learning)

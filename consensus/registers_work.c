@@ -49,6 +49,7 @@ int registers_work_begin(struct registers *r, enum work_kind kind, const struct 
 		.key = ask->key,
 		.round = ++r->round,
 		.read = ask->read,
+		.said = ask->said,
 		.change = ask->change,
 		.ctx = ask->ctx,
 		.rank = ask->rank,
@@ -73,6 +74,7 @@ static bool work_again(struct registers *r, struct work *w)
 		return false;
 	proposer_done(&w->p);
 	w->config.cfg = r->cfg;
+	w->config.said = (struct ballot){0}; /* it may be of voters that were given up */
 	w->config.round = ++r->round;
 	w->config.rank = 0;
 	w->config.round_ms = r->round_ms;

@@ -223,6 +223,7 @@ test_programs += %D%/unit/test_consensus_mutants
 test_programs += %D%/unit/test_consensus_mutants_lease
 test_programs += %D%/unit/test_consensus_proposer
 test_programs += %D%/unit/test_consensus_proposer_lease
+test_programs += %D%/unit/test_consensus_proposer_read
 test_programs += %D%/unit/test_consensus_quorum
 test_programs += %D%/unit/test_consensus_registers
 test_programs += %D%/unit/test_consensus_swarm
@@ -238,6 +239,7 @@ tests_unit_test_consensus_mutants_lease_LDADD = libconsensus_bed.a libconsensus_
 	$(CMOCKA_LIBS)
 tests_unit_test_consensus_proposer_LDADD = libconsensus_core.a libbase.a $(CMOCKA_LIBS)
 tests_unit_test_consensus_proposer_lease_LDADD = libconsensus_core.a libbase.a $(CMOCKA_LIBS)
+tests_unit_test_consensus_proposer_read_LDADD = libconsensus_core.a libbase.a $(CMOCKA_LIBS)
 tests_unit_test_consensus_quorum_LDADD = libconsensus_core.a libbase.a $(CMOCKA_LIBS)
 check_LIBRARIES += libagree_bed.a
 libagree_bed_a_SOURCES = \

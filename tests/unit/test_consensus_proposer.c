@@ -279,74 +279,6 @@ static void test_newer_voters_end_it(void **state)
 	done(&w);
 }
 
-static void test_a_read_in_one_round(void **state)
-{
-	struct world w;
-
-	(void)state;
-	setup(&w);
-	w.config.read = true;
-	begin(&w);
-	value(&w, 'a', 3, "three");
-	value(&w, 'b', 3, "three");
-	TRACE_IS(&w.t, "[     0] tick\n"
-		       "         -> abc: read e1 web\n"
-		       "         = reading 0 on 0 answered 0 refused 0 tries 0\n"
-		       "[     0] a: value e1 web on 3.b900 'three'\n"
-		       "         = reading 0 on 3.b900 answered 1 refused 0 tries 0\n"
-		       "[     0] b: value e1 web on 3.b900 'three'\n"
-		       "         -> chosen 'three'\n"
-		       "         = done 3.b900 on 3.b900 answered 3 refused 0 tries 0: chosen\n");
-	done(&w);
-	w.quiet = true;
-	begin(&w);
-	value(&w, 'a', 0, "");
-	value(&w, 'c', 0, "");
-	assert_int_equal(w.p.outcome, PROPOSER_CHOSEN); /* nobody ever wrote it */
-	assert_int_equal(proposer_value(&w.p).n, 0);
-	done(&w);
-}
-
-/* Voters who do not agree: the newest value may be chosen or not, so that the read sees to it. */
-static void test_a_read_that_finishes_what_it_sees(void **state)
-{
-	struct world w;
-
-	(void)state;
-	setup(&w);
-	w.config.read = true;
-	w.quiet = true;
-	begin(&w);
-	value(&w, 'a', 2, "two");
-	value(&w, 'b', 3, "three");
-	assert_int_equal(w.p.state, PROPOSER_READING); /* c may have three as well */
-	value(&w, 'c', 1, "one");
-	assert_int_equal(w.p.state, PROPOSER_PREPARING);
-	promise(&w, 'a', 2, "two");
-	promise(&w, 'b', 3, "three");
-	assert_int_equal(w.p.state, PROPOSER_ACCEPTING);
-	assert_memory_equal(w.outs.msg.value.v, "three", 5);
-	assert_int_equal(w.calls, 0);
-	done(&w);
-}
-
-static void test_a_read_does_not_wait_for_who_keeps_silent(void **state)
-{
-	struct world w;
-
-	(void)state;
-	setup(&w);
-	w.config.read = true;
-	w.quiet = true;
-	begin(&w);
-	value(&w, 'a', 2, "two");
-	value(&w, 'b', 3, "three");
-	tick(&w, 40);
-	assert_int_equal(w.p.state, PROPOSER_PREPARING);
-	assert_int_equal(w.p.ballot.counter, 4);
-	done(&w);
-}
-
 /* Each allocation fails once: what was not kept is asked for again, and in the end it is chosen. */
 static void test_no_memory(void **state)
 {
@@ -468,9 +400,6 @@ int main(void)
 		cmocka_unit_test(test_ranks_wait_for_their_turn),
 		cmocka_unit_test(test_what_is_lost_is_sent_again),
 		cmocka_unit_test(test_newer_voters_end_it),
-		cmocka_unit_test(test_a_read_in_one_round),
-		cmocka_unit_test(test_a_read_that_finishes_what_it_sees),
-		cmocka_unit_test(test_a_read_does_not_wait_for_who_keeps_silent),
 		cmocka_unit_test(test_no_memory),
 		cmocka_unit_test(test_early_it_waits_for_what_is_to_change),
 		cmocka_unit_test(test_early_it_is_told_too_soon_or_never),

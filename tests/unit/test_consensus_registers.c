@@ -126,7 +126,7 @@ static void test_who_changes_again_and_again(void **state)
 /* They are asked for behind the Accept before it: a change that comes at once finds them, too. */
 static void test_who_changes_without_a_pause(void **state)
 {
-	struct rbed *b = rbed_new(8, 5);
+	struct rbed *b = rbed_new(9, 5);
 	int64_t first, then = 0;
 
 	(void)state;
