@@ -320,7 +320,7 @@ int registers_step(struct registers *r, const struct registers_in *in, struct no
 			registers_see_cfg(r, in->cfg);
 		break;
 	case REGISTERS_IN_HEARD:
-		registers_heard(r, &in->key, &in->ballot);
+		registers_heard(r, &in->key, &in->ballot, in->value);
 		break;
 	case REGISTERS_IN_PROPOSE:
 		rc = registers_propose(r, in->ask);

@@ -58,8 +58,15 @@ enum told_replica {
 	TOLD_REPLICA_MAX
 };
 
-/* The ballot: counter (8 bytes), node (16), nonce (8), big endian. Of the root register the voters too. */
-enum told_chosen { TOLD_CHOSEN_BALLOT, TOLD_CHOSEN_EPOCH, TOLD_CHOSEN_OLD, TOLD_CHOSEN_NEXT, TOLD_CHOSEN_MAX };
+/* The ballot: counter (8 bytes), node (16), nonce (8), big endian. */
+enum told_chosen {
+	TOLD_CHOSEN_BALLOT,
+	TOLD_CHOSEN_EPOCH, /* of the voters, and who they are: of the root register alone */
+	TOLD_CHOSEN_OLD,
+	TOLD_CHOSEN_NEXT,
+	TOLD_CHOSEN_VALUE, /* nil: to be read from the voters */
+	TOLD_CHOSEN_MAX
+};
 
 enum told_exit { TOLD_EXIT_REASON, TOLD_EXIT_CODE, TOLD_EXIT_SIGNAL, TOLD_EXIT_TEXT, TOLD_EXIT_AT, TOLD_EXIT_MAX };
 

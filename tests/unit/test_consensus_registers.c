@@ -230,6 +230,26 @@ static void test_who_has_accepted_it_need_not_read(void **state)
 	rbed_free(b);
 }
 
+/* Nor does anybody to whom the value comes with the word. */
+static void test_whom_the_value_came_to_need_not_read(void **state)
+{
+	struct rbed *b = rbed_new(6, 4);
+
+	(void)state;
+	vote(b, 0, "012");
+	b->along = true;
+	for (int i = 0; i < 20; i++) {
+		uint64_t token = rbed_put(b, 0, i % RBED_KEYS);
+
+		while (!settled(b)) {
+			rbed_run(b, 1);
+			assert_int_equal(registers_under_way(b->v[3].r), 0);
+		}
+		has_number(b, 3, i % RBED_KEYS, token);
+	}
+	rbed_free(b);
+}
+
 static void test_what_is_refused(void **state)
 {
 	struct rbed *b = rbed_new(5, 2);
@@ -336,6 +356,7 @@ static uint32_t one(uint64_t seed)
 	b->double_pct = (int)rng_below(&b->rng, 10);
 	b->late_pct = (int)rng_below(&b->rng, 10);
 	b->nomem_pm = rng_below(&b->rng, 2) ? (int)rng_below(&b->rng, 20) : 0;
+	b->along = seed % 2 == 0;
 	for (int i = 0; i < 300; i++) {
 		disturb(b);
 		rbed_run(b, 1 + (int64_t)rng_below(&b->rng, 100));
@@ -392,6 +413,7 @@ int main(void)
 		cmocka_unit_test(test_voters_change_meanwhile),
 		cmocka_unit_test(test_what_nobody_tells),
 		cmocka_unit_test(test_who_has_accepted_it_need_not_read),
+		cmocka_unit_test(test_whom_the_value_came_to_need_not_read),
 		cmocka_unit_test(test_what_is_refused),
 		cmocka_unit_test(test_who_cannot_write_is_not_made_a_voter),
 		cmocka_unit_test(test_without_a_quorum),
