@@ -128,7 +128,7 @@ struct cluster {
 	uint64_t cores_made;
 	struct enough_use use, capacity; /* as others know them */
 	int64_t use_told_ms;
-	ev_timer use_timer;
+	ev_timer use_timer, agents_timer;
 	/* cluster_fetch.c */
 	struct fetch *fetch; /* owned */
 	ev_timer fetch_timer;

@@ -212,14 +212,6 @@ static void told(struct rbed *b, int key, const struct ballot *ballot, struct ms
 	b->n_chosen[key + 1]++;
 }
 
-bool rbed_has(const struct rvalue *v, uint32_t number)
-{
-	for (uint32_t i = 0; i < v->n; i++)
-		if (v->v[i] == number)
-			return true;
-	return false;
-}
-
 /* ---- a node ---- */
 
 static void write_out(struct rnode *n, const struct acceptor_out *a)
