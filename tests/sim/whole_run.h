@@ -52,7 +52,7 @@ struct whole_run {
 	struct whole_truth *truth;
 	uint64_t op;
 	/* Figures. */
-	uint64_t asked, done, refused, unknown, begun, fenced, chosen;
+	uint64_t asked, done, refused, unknown, begun, fenced, chosen, reads;
 	int64_t undrained_us; /* when it was asked for last */
 	bool calm;	      /* nobody asks any more */
 };
