@@ -13,6 +13,7 @@
 #include "scheduler/rank.h"
 
 #define LOOKS_A_STEP  16   /* each reads a value, and decides: the rest is due at once */
+#define OWN_MS	      5	   /* what was decided is answered, and often followed by the next, before we look on */
 #define OTHERS_MS     50   /* who decided it looks at what follows; we look when all have it, and told what they do */
 #define ROUND_TRIP_US 2000 /* until it was measured */
 
@@ -260,7 +261,7 @@ static void hear(struct agree *a, struct agree_outs *outs)
 			continue;
 		}
 		if (o->type == REGISTERS_OUT_CHOSEN)
-			chosen(a, &o->key, a->now.mono_ms + (o->ours ? 0 : OTHERS_MS));
+			chosen(a, &o->key, a->now.mono_ms + (o->ours ? OWN_MS : OTHERS_MS));
 		else if (o->type == REGISTERS_OUT_CFG)
 			agree_look_at(a, a->root_ward, a->now.mono_ms);
 		else if (o->type == REGISTERS_OUT_VOTERS)
