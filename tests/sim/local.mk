@@ -35,6 +35,12 @@ libsim_a_SOURCES = \
 check_PROGRAMS += %D%/covey-sim
 # Whole nodes: what is below node/ is in these, and stands before libnode.a.
 sim_whole = \
+	%D%/mixed.c \
+	%D%/mixed.h \
+	%D%/mixed_priv.h \
+	%D%/mixed_truth.c \
+	%D%/mixed_value.c \
+	%D%/mixed_wire.c \
 	%D%/whole.c \
 	%D%/whole.h \
 	%D%/whole_disk.c \
@@ -49,7 +55,10 @@ sim_whole = \
 	%D%/whole_store.c \
 	%D%/whole_truth.c \
 	%D%/whole_truth.h
-sim_whole_ldflags = $(AM_LDFLAGS) -Wl,--wrap=cluster_register_send,--wrap=council_hint_chosen
+sim_whole_ldflags = $(AM_LDFLAGS) -Wl,--wrap=cluster_register_send,--wrap=council_hint_chosen \
+	-Wl,--wrap=agree_step,--wrap=shape_put_fields,--wrap=wire_encode,--wrap=wire_msg_encode,--wrap=wire_msg_size \
+	-Wl,--wrap=register_agent_read,--wrap=register_agent_write,--wrap=register_cfg_put \
+	-Wl,--wrap=register_root_read,--wrap=register_root_write
 sim_libs_before = libsim.a libnode.a libnode_core.a libgossip.a libgossip_core.a libconsensus.a
 sim_libs_after = libscheduler_core.a libsupervisor.a libsupervisor_core.a libbase.a $(MSGPACK_LIBS) $(SECCOMP_LIBS) \
 	$(YAML_LIBS) $(TLS_LIBS) -lm

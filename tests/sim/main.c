@@ -12,6 +12,7 @@
 #include "consensus/rules.h"
 #include "tests/sim/faults.h"
 #include "tests/sim/runs.h"
+#include "tests/sim/whole_run.h"
 #include "base/log.h"
 
 #ifdef CONSENSUS_MUTANTS
@@ -25,6 +26,9 @@ static const char usage[] =
 	"       covey-sim --cluster [--agents N] …         whole nodes, by --faults as above; covey-sim-mutants leaves "
 	"out a\n"
 	"                 [--mutant Mn]                    rule of theirs\n"
+	"                 [--mixed]                        some of a next version; with --mutant carry|min_version this "
+	"one\n"
+	"                                                  drops what it does not know, or makes what it should not\n"
 	"--first ends with the first seed that fails.\n"
 	"       covey-sim --scenario NAME [--nodes N] [--seed S] [--minutes M] [--trials T] [--profile P] [--tls] "
 	"[--primed] [--json]\n"
@@ -98,11 +102,15 @@ static bool known_faults(const char *text)
 	return ok;
 }
 
-/* "M7": that rule, in the build that can. */
+/* "M7": that rule, in the build that can; "carry", "min_version": in any. */
 static int leave_out(struct run *r, const char *v)
 {
 	uint64_t m = 0;
 
+	if (strcmp(v, "carry") == 0 || strcmp(v, "min_version") == 0) {
+		r->mutant = v[0] == 'c' ? WHOLE_NO_CARRY : WHOLE_NO_MIN_VERSION;
+		return 0;
+	}
 	if (v[0] != 'M' || !number(v + 1, 24, &m) || m == 0)
 		return 1 + wrong("no rule is named", v);
 #ifdef CONSENSUS_MUTANTS
@@ -129,6 +137,9 @@ static int take_whole(struct command *c, int option, const char *v)
 			return 1 + wrong("not a number of agents, 1 to 8:", v);
 		c->run.whole = true;
 		c->run.agents = (uint32_t)n;
+		return 0;
+	case 'x':
+		c->run.whole = c->run.mixed = true;
 		return 0;
 	case '1':
 		c->first = true;
@@ -180,6 +191,7 @@ static int take(struct command *c, int option, const char *v)
 		return 0;
 	case 'c':
 	case 'a':
+	case 'x':
 	case '1':
 	case 'M':
 		return take_whole(c, option, v);
@@ -218,7 +230,7 @@ static int options(struct command *c, int argc, char **argv)
 		{"primed", no_argument, NULL, 'P'}, {"trace", no_argument, NULL, 'v'}, {"json", no_argument, NULL, 'j'},
 		{"list", no_argument, NULL, 'l'}, {"cluster", no_argument, NULL, 'c'},
 		{"agents", required_argument, NULL, 'a'}, {"mutant", required_argument, NULL, 'M'},
-		{"first", no_argument, NULL, '1'}, {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
+		{"mixed", no_argument, NULL, 'x'}, {"first", no_argument, NULL, '1'}, {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
 	int option, rc = 0;
 
 	while (!rc && (option = getopt_long(argc, argv, "", longs, NULL)) != -1)
@@ -245,7 +257,11 @@ static void how_to_repeat(const struct run *r, FILE *to)
 		(void)fprintf(to, " --faults %s", r->faults);
 	if (r->whole)
 		(void)fputs(" --cluster", to);
-	if (r->mutant)
+	if (r->mixed)
+		(void)fputs(" --mixed", to);
+	if (r->mutant == WHOLE_NO_CARRY || r->mutant == WHOLE_NO_MIN_VERSION)
+		(void)fprintf(to, " --mutant %s", r->mutant == WHOLE_NO_CARRY ? "carry" : "min_version");
+	else if (r->mutant)
 		(void)fprintf(to, " --mutant M%d", r->mutant);
 	if (r->agents)
 		(void)fprintf(to, " --agents %" PRIu32, r->agents);

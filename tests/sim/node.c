@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "gossip/identity.h"
+#include "tests/sim/mixed.h"
 #include "tests/sim/oracle.h"
 #include "tests/sim/whole.h"
 
@@ -151,10 +152,10 @@ void node_record(const struct sim_node *n, struct gossip_record *ret)
 {
 	*ret = (struct gossip_record){.name = {n->name, (uint16_t)strlen(n->name)},
 		.address = {n->address, (uint16_t)strlen(n->address)},
-		.build = {"0.1.0", 5},
+		.build = {n->newer ? "0.2.0" : "0.1.0", 5},
 		.version = 1,
 		.wire_min = 1,
-		.wire_max = 1,
+		.wire_max = n->newer ? 2 : 1,
 		.features = 1,
 		.watch_rings = 1,
 		.beat_ms = GOSSIP_BEAT_MIN_MS};
@@ -184,6 +185,7 @@ bool node_start(struct sim_node *n, bool founds)
 
 	if (node_has_process(n) || n->life == SIM_LOST)
 		return false;
+	mixed_starts(n);
 	memmove(n->boot_was + 1, n->boot_was, (SIM_COPIES_MAX - 1) * sizeof(n->boot_was[0]));
 	n->boot_was[0] = n->boot = c.boot;
 	n->member |= founds;

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "gossip/wire.h"
+#include "tests/sim/mixed.h"
 #include "tests/sim/oracle.h"
 #include "tests/sim/whole.h"
 
@@ -83,13 +84,25 @@ void node_due(struct sim_node *n)
 	turn(n);
 }
 
+/* What only a newer version knows, perhaps. */
+static void say_odd(struct sim_node *n, struct sim_link *l, const uint8_t *frame, size_t len)
+{
+	uint8_t odd[GOSSIP_FRAME_MAX];
+
+	len = mixed_odd_frame(n, frame, len, odd, sizeof(odd));
+	if (len > 0)
+		net_send(l->conn, l->side, odd, len);
+}
+
 void node_pull(struct sim_node *n, uint32_t link)
 {
 	struct sim *s = n->sim;
 	struct sim_link *l = &n->links[link];
 	uint8_t bytes[GOSSIP_FRAME_MAX];
+	struct sim_node *was;
 	const char *fault;
 	size_t len;
+	int rc;
 
 	if (!l->conn)
 		return;
@@ -104,12 +117,16 @@ void node_pull(struct sim_node *n, uint32_t link)
 			sim_fail(s, n->number, "it says a %s: %s", gossip_msg_name(s->msg.type), fault);
 			return;
 		}
-		if (wire_encode(&s->msg, bytes, sizeof(bytes), &len) < 0) {
+		was = mixed_enter(n);
+		rc = wire_encode(&s->msg, bytes, sizeof(bytes), &len);
+		(void)mixed_enter(was);
+		if (rc < 0) {
 			sim_fail(s, n->number, "a %s is larger than a frame", gossip_msg_name(s->msg.type));
 			return;
 		}
 		net_send(l->conn, l->side, bytes, len);
 		s->msgs++;
+		say_odd(n, l, bytes, len);
 	}
 	l->conn->end[l->side].wants_room = true;
 }
@@ -265,7 +282,7 @@ static void greeted(struct sim_node *n, struct greeting *g, int i)
 	(void)strcpy(g->of[i].address, n->address);
 	g->of[i].record.name.v = g->of[i].name;
 	g->of[i].record.address.v = g->of[i].address;
-	g->of[i].record.build.v = "0.1.0";
+	g->of[i].record.build.v = n->newer ? "0.2.0" : "0.1.0";
 	g->of[i].boot = n->boot;
 }
 
@@ -314,8 +331,11 @@ static void frame(void *ctx, struct net_conn *c, int side, const uint8_t *v, siz
 	struct gossip_msg_register piece;
 	struct err e = {0};
 	bool is_piece;
+	int rc = wire_decode(v, len, &s->msg, &e);
 
-	if (wire_decode(v, len, &s->msg, &e) < 0) {
+	if (mixed_is_odd(s, rc))
+		return; /* as node/cluster_link.c */
+	if (rc < 0) {
 		sim_fail(s, n->number, "a frame of n%" PRIu32 ": %s", c->end[1 - side].host, e.text);
 		return;
 	}

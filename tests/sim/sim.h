@@ -28,6 +28,7 @@ enum sim_item {
 	SIM_ITEM_SHIM,
 	SIM_ITEM_SHIM_SAYS,
 	SIM_ITEM_WHOLE,
+	SIM_ITEM_MIXED, /* mixed.h */
 	SIM_ITEM_MAX
 };
 
@@ -75,6 +76,7 @@ struct sim_node {
 	bool forgotten; /* by an operator, for ever */
 	bool gone;	/* its host comes back no more */
 	bool forgets;	/* its disk went back in time: it votes no more */
+	bool newer;	/* of the next version: mixed.h */
 	uint32_t memory_fails_ppm;
 
 	int64_t real_us, mono_us, boot_us; /* its clocks showed this at that time */

@@ -11,6 +11,7 @@
 #include "gossip/identity.h"
 #include "node/cluster_share.h"
 #include "node/counted.h"
+#include "tests/sim/mixed.h"
 #include "tests/sim/whole_priv.h"
 #include "tests/sim/whole_run.h"
 
@@ -217,6 +218,10 @@ bool whole_due(struct sim *s, struct heap_item *item)
 	case SIM_ITEM_WHOLE:
 		heap_del(&s->heap, item);
 		whole_run_due(s);
+		return true;
+	case SIM_ITEM_MIXED:
+		heap_del(&s->heap, item);
+		mixed_due(s);
 		return true;
 	default:
 		return false;

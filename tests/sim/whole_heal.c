@@ -8,6 +8,7 @@
 
 #include "node/agree_impl.h"
 #include "node/register_agent.h"
+#include "tests/sim/mixed.h"
 #include "tests/sim/oracle.h"
 #include "tests/sim/whole_truth.h"
 
@@ -266,6 +267,7 @@ void whole_run_calm(struct sim *s)
 		if (n->w->suspect && n->life == SIM_RUNS && node_lose(n) && node_back(n)) /* its host is started anew */
 			(void)node_start(n, false);					  /* it is down */
 	}
+	mixed_calm(s);
 }
 
 /* ---- what is told of a failure ---- */

@@ -8,6 +8,7 @@
 
 #include "gossip/transport.h"
 #include "node/cluster_share.h"
+#include "tests/sim/mixed_priv.h"
 #include "tests/sim/whole_priv.h"
 #include "tests/sim/whole_run.h"
 
@@ -22,9 +23,11 @@ void cluster_set(struct cluster *c, const char *key, const void *v, size_t n)
 {
 	struct whole *w = whole_of(c->n);
 	uint32_t fails_ppm = w->sn->memory_fails_ppm;
+	uint8_t more[GOSSIP_VALUE_MAX];
 
 	if (!c->g)
 		return;
+	v = mixed_told(w->sn, key, v, &n, more, sizeof(more));
 	w->sn->memory_fails_ppm = 0; /* what the core has no memory for the daemon never tells again: a known fault */
 	node_step(w->sn, &(struct gossip_in){.type = GOSSIP_IN_SET,
 				 .key = {key, (uint16_t)strlen(key)},
@@ -146,8 +149,11 @@ void whole_piece(struct sim_node *n, uint32_t link, const struct gossip_msg_regi
 
 void whole_say(struct sim_node *n, uint32_t link)
 {
+	struct sim_node *was = mixed_enter(n);
+
 	if (n->w->n)
 		cluster_register_say(n->w->c, link);
+	(void)mixed_enter(was);
 }
 
 void whole_changed(struct sim_node *n)

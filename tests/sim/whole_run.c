@@ -9,7 +9,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "tests/sim/whole_truth.h"
+#include "tests/sim/mixed_priv.h"
 
 #define S_US	 1000000LL
 #define FOUND_US (30 * S_US)
@@ -21,7 +21,8 @@ struct asked {
 	struct whole *w;
 	struct msg_key key;
 	char what[48];
-	bool *done; /* NULL: nobody waits */
+	bool *done;  /* NULL: nobody waits */
+	bool beyond; /* by what is known there, its value asks for a newer version */
 };
 
 /* ---- answers ---- */
@@ -41,6 +42,8 @@ static void on_answer(void *arg, const struct agree_answer *a)
 		outcome == AGREE_DONE	   ? "done"
 		: outcome == AGREE_REFUSED ? a->refused.text
 					   : "not known");
+	if (!k->w->ending)
+		mixed_answered(k->w, k->beyond, a);
 	if (outcome == AGREE_DONE && a->value.n > 0)
 		whole_run_chosen(k->w, &k->key, &a->ballot, a->value);
 	if (k->done && outcome == AGREE_DONE)
@@ -85,6 +88,7 @@ static void ask(struct sim *s, struct whole *w, const struct whole_agent *a, str
 	cmd.event.op = op;
 	(void)decided_key(a->name, &cmd.key); /* it is a name */
 	k->key = cmd.key;
+	k->beyond = mixed_is_beyond(w, &cmd.key);
 	rc = council_command(w->n->council, &cmd, on_answer, k);
 	assert(rc == 0);
 	whole_turn(w->sn);
@@ -291,6 +295,7 @@ void whole_run_free(struct sim *s)
 	if (!s->whole)
 		return;
 	heap_del(&s->heap, &s->whole->next);
+	mixed_free(s);
 	whole_truth_free(s->whole->truth);
 	free(s->whole);
 	s->whole = NULL;
@@ -329,6 +334,7 @@ void whole_run_begin(struct sim *s)
 			apply(s, w, &s->whole->agent[i], some_replicas(s, &s->whole->agent[i]));
 	}
 	heap_set(&s->heap, &s->whole->next, s->now_us + S_US);
+	mixed_begin(s);
 }
 
 void whole_run_killed(struct whole *w)
@@ -357,4 +363,6 @@ void whole_run_figures(const struct sim *s, struct figures *f)
 	figures_add(f, "", -1, (double)run->reads, "reads");
 	figures_add(f, "", -1, (double)run->begun, "starts");
 	figures_add(f, "", -1, (double)run->fenced, "fenced");
+	if (run->mixed)
+		mixed_figures(run->mixed, f);
 }

@@ -22,6 +22,7 @@
 
 #define WHOLE_AGENTS_MAX 8
 
+struct mixed;
 struct whole;
 struct whole_shim;
 struct whole_truth;
@@ -50,6 +51,7 @@ struct whole_run {
 	struct rng rng;	       /* of commands */
 	struct whole_agent agent[WHOLE_AGENTS_MAX];
 	struct whole_truth *truth;
+	struct mixed *mixed; /* NULL: all nodes are of one version */
 	uint64_t op;
 	/* Figures. */
 	uint64_t asked, done, refused, unknown, begun, fenced, chosen, reads;
@@ -58,7 +60,7 @@ struct whole_run {
 };
 
 /* Rules that are not the core's: consensus.md. */
-enum { WHOLE_AMNESIA = 5, WHOLE_CLOCK_BEFORE = 15, WHOLE_NO_FUSE = 23 };
+enum { WHOLE_AMNESIA = 5, WHOLE_CLOCK_BEFORE = 15, WHOLE_NO_FUSE = 23, WHOLE_NO_CARRY = 101, WHOLE_NO_MIN_VERSION };
 
 struct whole_run *whole_run_new(struct sim *s, uint64_t seed, uint32_t agents);
 void whole_run_free(struct sim *s);

@@ -10,6 +10,7 @@
 
 #include "node/register_agent.h"
 #include "node/register_root.h"
+#include "tests/sim/mixed_priv.h"
 
 struct value_known {
 	uint64_t hash, parent;
@@ -135,6 +136,7 @@ static bool see_value(struct whole *w, struct register_known *r, struct msg_byte
 	}
 	r->values = grown(r->values, r->n_values, sizeof(*r->values));
 	r->values[r->n_values++] = v;
+	mixed_saw(w, &r->key, value, v.parent);
 	return true;
 }
 
@@ -278,8 +280,15 @@ bool __wrap_cluster_register_send(struct cluster *c, const struct uuid *to, cons
 /* Of all that a council says to others. */
 bool __wrap_cluster_register_send(struct cluster *c, const struct uuid *to, const struct msg *m)
 {
-	whole_run_sends(whole_of(c->n), m);
-	return __real_cluster_register_send(c, to, m);
+	struct whole *w = whole_of(c->n);
+	struct sim_node *was = mixed_enter(w->sn);
+	bool sent;
+
+	whole_run_sends(w, m);
+	sent = __real_cluster_register_send(c, to, m);
+	mixed_odd_register(w, c, to, m);
+	(void)mixed_enter(was);
+	return sent;
 }
 
 void whole_run_sends(struct whole *w, const struct msg *m)
