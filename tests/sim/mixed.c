@@ -163,7 +163,7 @@ static bool one_is_newer(const struct sim *s)
 	return false;
 }
 
-void mixed_calm(struct sim *s)
+void mixed_end(struct sim *s)
 {
 	struct mixed *m = mixed_of(s);
 
@@ -171,7 +171,13 @@ void mixed_calm(struct sim *s)
 		return;
 	heap_del(&s->heap, &m->next);
 	bring_up(m);
-	for (uint32_t i = 0; i < s->o.room && m->raised && !one_is_newer(s); i++) {
+}
+
+void mixed_calm(struct sim *s)
+{
+	const struct mixed *m = mixed_of(s);
+
+	for (uint32_t i = 0; i < s->o.room && m && m->raised && !one_is_newer(s); i++) {
 		struct sim_node *n = &s->nodes[i];
 
 		if (n->life != SIM_RUNS || !n->member || n->leaving || !node_kill(n))

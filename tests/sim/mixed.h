@@ -26,7 +26,8 @@ struct mixed *mixed_new(struct sim *s, uint64_t seed);
 void mixed_free(struct sim *s);
 void mixed_begin(struct sim *s); /* the rolling upgrade, from now on */
 void mixed_due(struct sim *s);
-void mixed_calm(struct sim *s); /* its end: if a value asks for it, one of N+1 is there */
+void mixed_end(struct sim *s);	/* of the upgrade: whom it took down is there again */
+void mixed_calm(struct sim *s); /* all others are there too: if a value asks for it, one is of N+1 */
 void mixed_figures(const struct mixed *m, struct figures *f);
 
 /* Whose code runs from now on; returns whose did, to be given back. NULL: nobody's. */

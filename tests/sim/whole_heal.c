@@ -257,6 +257,7 @@ void whole_run_calm(struct sim *s)
 {
 	s->whole->calm = true;
 	s->whole->fail_ppm = s->whole->slow_start_ppm = 0;
+	mixed_end(s);
 	for (uint32_t i = 0; i < s->o.room; i++) {
 		struct sim_node *n = &s->nodes[i];
 
