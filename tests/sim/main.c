@@ -229,7 +229,8 @@ static int options(struct command *c, int argc, char **argv)
 		{"primed", no_argument, NULL, 'P'}, {"trace", no_argument, NULL, 'v'}, {"json", no_argument, NULL, 'j'},
 		{"list", no_argument, NULL, 'l'}, {"cluster", no_argument, NULL, 'c'},
 		{"agents", required_argument, NULL, 'a'}, {"mutant", required_argument, NULL, 'M'},
-		{"mixed", no_argument, NULL, 'x'}, {"first", no_argument, NULL, '1'}, {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
+		{"mixed", no_argument, NULL, 'x'}, {"first", no_argument, NULL, '1'}, {"help", no_argument, NULL, 'h'},
+		{NULL, 0, NULL, 0}};
 	int option, rc = 0;
 
 	while (!rc && (option = getopt_long(argc, argv, "", longs, NULL)) != -1)

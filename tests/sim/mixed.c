@@ -11,11 +11,11 @@
 #include "tests/sim/oracle.h"
 #include "tests/sim/whole.h"
 
-#define S_US	  1000000LL
-#define DOWN_US	  (3 * S_US) /* an upgrade takes, at most */
-#define AGAIN_US  (2 * S_US) /* nobody can be upgraded now */
-#define BACK_OF	  6	     /* one in so many goes back */
-#define TRIES	  20
+#define S_US	 1000000LL
+#define DOWN_US	 (3 * S_US) /* an upgrade takes, at most */
+#define AGAIN_US (2 * S_US) /* nobody can be upgraded now */
+#define BACK_OF	 6	    /* one in so many goes back */
+#define TRIES	 20
 
 static struct sim_node *works; /* whose code runs: for encoders and writers, which are not told */
 
@@ -53,6 +53,7 @@ struct mixed *mixed_new(struct sim *s, uint64_t seed)
 	m->pause_us = pauses_us[rng_below(&m->rng, ARRAY_LEN(pauses_us))];
 	m->raises = rng_below(&m->rng, 2) == 0;
 	(void)snprintf(m->agent, sizeof(m->agent), "a%" PRIu64, rng_below(&m->rng, s->whole->agents)); /* fits */
+	m->is_root = rng_below(&m->rng, 3) == 0;
 	if (rng_below(&m->rng, 8) == 0) { /* all are of one version */
 		m->first = m->up = 0;
 		m->pause_us = 0;
@@ -155,12 +156,15 @@ void mixed_begin(struct sim *s)
 		heap_set(&s->heap, &m->next, s->now_us + m->pause_us);
 }
 
-static bool one_is_newer(const struct sim *s)
+static struct sim_node *a_newer_one(const struct sim *s)
 {
-	for (uint32_t i = 0; i < s->o.room; i++)
-		if (s->nodes[i].life == SIM_RUNS && s->nodes[i].member && s->nodes[i].newer && !s->nodes[i].leaving)
-			return true;
-	return false;
+	for (uint32_t i = 0; i < s->o.room; i++) {
+		struct sim_node *n = &s->nodes[i];
+
+		if (n->life == SIM_RUNS && n->member && n->newer && !n->leaving)
+			return n;
+	}
+	return NULL;
 }
 
 void mixed_end(struct sim *s)
@@ -177,7 +181,7 @@ void mixed_calm(struct sim *s)
 {
 	const struct mixed *m = mixed_of(s);
 
-	for (uint32_t i = 0; i < s->o.room && m && m->raised && !one_is_newer(s); i++) {
+	for (uint32_t i = 0; i < s->o.room && m && m->raised && !a_newer_one(s); i++) {
 		struct sim_node *n = &s->nodes[i];
 
 		if (n->life != SIM_RUNS || !n->member || n->leaving || !node_kill(n))
@@ -185,6 +189,14 @@ void mixed_calm(struct sim *s)
 		n->newer = true;
 		(void)node_start(n, false); /* it is down */
 	}
+}
+
+struct whole *mixed_to_ask(struct sim *s, struct whole *w)
+{
+	const struct mixed *m = mixed_of(s);
+	const struct sim_node *n = m && m->raised && m->is_root ? a_newer_one(s) : NULL;
+
+	return n && n->w->n ? n->w : w;
 }
 
 void mixed_figures(const struct mixed *m, struct figures *f)

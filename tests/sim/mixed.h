@@ -8,7 +8,7 @@
  *	- the frames that it sends have fields behind the known ones, in each struct of them, and now and then there is
  *	  one of a type that N does not know (mixed_wire.c); so has what it tells in its map, and its record says so
  *	- the values that it writes have fields behind the known ones, under what they belong to: a number that rises
- *	  with each value that such a node makes; in some runs it raises min_version of one agent (mixed_value.c)
+ *	  with each value that such a node makes; in some runs it raises min_version of one register (mixed_value.c)
  * It is put around the encoders, readers and writers by the linker (local.mk). What must be true (mixed_truth.c):
  *	- a frame with such fields is read as without them
  *	- a value has all such fields of the value that it was made from, as long as what they belong to is there: byte
@@ -28,6 +28,8 @@ void mixed_begin(struct sim *s); /* the rolling upgrade, from now on */
 void mixed_due(struct sim *s);
 void mixed_end(struct sim *s);	/* of the upgrade: whom it took down is there again */
 void mixed_calm(struct sim *s); /* all others are there too: if a value asks for it, one is of N+1 */
+/* Of the root register: w, or one of N+1 if that is needed. */
+struct whole *mixed_to_ask(struct sim *s, struct whole *w);
 void mixed_figures(const struct mixed *m, struct figures *f);
 
 /* Whose code runs from now on; returns whose did, to be given back. NULL: nobody's. */

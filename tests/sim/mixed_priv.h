@@ -32,12 +32,13 @@ struct mixed_value {
 
 struct mixed {
 	struct rng rng;
-	struct heap_item next;		  /* of the rolling upgrade */
-	struct sim_node *down;		  /* that it has taken down */
-	uint32_t first, up, down_again;	  /* of 100: is newer at first; becomes so at a restart; goes back */
-	int64_t pause_us;		  /* of the upgrade, on average; 0: it is left to restarts */
-	bool raises, raised;		  /* min_version of an agent, by its name: */
+	struct heap_item next;		/* of the rolling upgrade */
+	struct sim_node *down;		/* that it has taken down */
+	uint32_t first, up, down_again; /* of 100: is newer at first; becomes so at a restart; goes back */
+	int64_t pause_us;		/* of the upgrade, on average; 0: it is left to restarts */
+	bool raises, raised;		/* min_version of one register: of an agent by that name, or the root's */
 	char agent[8];
+	bool is_root;
 	bool odd;		    /* what is sent is of a type that nobody knows */
 	struct mixed_value *values; /* owned */
 	size_t n_values;

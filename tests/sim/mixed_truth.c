@@ -51,10 +51,10 @@ static bool is_field(const struct unpack_head *h, struct mixed_field *ret)
 
 	if (h->kind != UNPACK_BIN || h->n_bytes != FIELD_LEN || memcmp(v, MAGIC, MAGIC_LEN) != 0)
 		return false;
-	*ret = (struct mixed_field){.key = {.part = (enum register_part)register_load32(v + MAGIC_LEN),
-					    .number = register_load(v + MAGIC_LEN + 4),
-					    .node = {.hi = register_load(v + MAGIC_LEN + 12),
-						    .lo = register_load(v + MAGIC_LEN + 20)}},
+	*ret = (struct mixed_field){
+		.key = {.part = (enum register_part)register_load32(v + MAGIC_LEN),
+			.number = register_load(v + MAGIC_LEN + 4),
+			.node = {.hi = register_load(v + MAGIC_LEN + 12), .lo = register_load(v + MAGIC_LEN + 20)}},
 		.count = register_load(v + MAGIC_LEN + 28)};
 	return true;
 }
@@ -230,9 +230,27 @@ struct look {
 
 static void wrong(const struct look *l, const char *what, const struct register_key *k)
 {
+	static const char *const parts[REGISTER_PART_MAX] = {[REGISTER_VALUE] = "the value",
+		[REGISTER_DEFINITION] = "definition",
+		[REGISTER_ROLLOUT] = "the change",
+		[REGISTER_COOLDOWNS] = "the pauses",
+		[REGISTER_COOLDOWN] = "pause",
+		[REGISTER_SLOT] = "slot",
+		[REGISTER_HELD] = "an earlier owner of slot",
+		[REGISTER_DECISION] = "decision",
+		[REGISTER_STEP] = "a step of decision",
+		[REGISTER_CFG] = "the voters",
+		[REGISTER_TIMES] = "the times",
+		[REGISTER_DRAINING] = "a node that drains",
+		[REGISTER_FORGOTTEN] = "a node that was forgotten",
+		[REGISTER_LEAVING] = "a node that leaves"};
+	char number[24] = "";
+
+	if (k->number > 0 || k->part == REGISTER_SLOT)
+		(void)snprintf(number, sizeof(number), " %" PRIu64, k->number); /* fits */
 	sim_fail(whole_sim(l->w), l->w->sn->number,
-		"register '%.*s': of part %d, %" PRIu64 ", what a newer version says is %s in a value that %s made",
-		(int)l->key->n, l->key->v, (int)k->part, k->number, what, l->v->newer ? "N+1" : "N");
+		"register '%.*s': what N+1 says of %s%s is %s in a value that %s made", (int)l->key->n, l->key->v,
+		parts[k->part], number, what, l->v->newer ? "N+1" : "N");
 }
 
 static void look_at_field(const struct look *l, const struct mixed_field *was)
@@ -321,7 +339,8 @@ bool mixed_is_beyond(struct whole *w, const struct msg_key *key)
 
 void mixed_answered(struct whole *w, bool beyond, const struct agree_answer *a)
 {
-	static const char sentence[] = "was written by a newer version of covey than this node's: ask a node that has it";
+	static const char sentence[] =
+		"was written by a newer version of covey than this node's: ask a node that has it";
 	struct mixed *x = mixed_of(whole_sim(w));
 	bool said = a->outcome == AGREE_REFUSED && strstr(a->refused.text, sentence);
 
@@ -330,9 +349,8 @@ void mixed_answered(struct whole *w, bool beyond, const struct agree_answer *a)
 	x->beyond += said;
 	if (said && w->sn->newer)
 		sim_fail(whole_sim(w), w->sn->number, "N+1 refuses what it knows: %s", a->refused.text);
-	if (beyond && (a->outcome == AGREE_DONE ||
-			      (a->outcome == AGREE_REFUSED && !said && a->refused.code != -EBUSY &&
-				      a->refused.code != -EAGAIN)))
+	if (beyond && (a->outcome == AGREE_DONE || (a->outcome == AGREE_REFUSED && !said && a->refused.code != -EBUSY &&
+							   a->refused.code != -EAGAIN)))
 		sim_fail(whole_sim(w), w->sn->number, "is asked for what only N+1 can do, and answers: %s",
 			a->outcome == AGREE_DONE ? "done" : a->refused.text);
 }

@@ -14,14 +14,14 @@
 #define MORE_MAX  96 /* bytes of what is known of N+1's fields in one place */
 #define RAISES_OF 5  /* one value in so many that N+1 makes */
 
-#define AGENT_READ  struct register_agent *ret, const struct value_mem *mem, struct msg_bytes bytes, struct err *e
-#define ROOT_READ   struct register_root *ret, const struct value_mem *mem, struct msg_bytes bytes, struct err *e
-#define ROOT_WRITE  const struct register_root *r, uint8_t *out, size_t cap, size_t *ret_n, struct err *e
-#define AGENT_WRITE                                                                                           \
+#define AGENT_READ struct register_agent *ret, const struct value_mem *mem, struct msg_bytes bytes, struct err *e
+#define ROOT_READ  struct register_root *ret, const struct value_mem *mem, struct msg_bytes bytes, struct err *e
+#define ROOT_WRITE const struct register_root *r, uint8_t *out, size_t cap, size_t *ret_n, struct err *e
+#define AGENT_WRITE                                                                                          \
 	const struct register_agent *base, const struct sched_value *v, struct msg_bytes text, uint8_t *out, \
 		size_t cap, size_t *ret_n, struct err *e
-#define CFG_PUT	    void *ctx, struct msg_bytes value, const struct quorum_cfg *cfg, struct msg_bytes *ret
-#define AGREE_STEP  struct agree *a, const struct agree_in *in, struct now now, struct agree_outs *outs
+#define CFG_PUT	   void *ctx, struct msg_bytes value, const struct quorum_cfg *cfg, struct msg_bytes *ret
+#define AGREE_STEP struct agree *a, const struct agree_in *in, struct now now, struct agree_outs *outs
 
 int __real_register_agent_read(AGENT_READ);
 int __wrap_register_agent_read(AGENT_READ);
@@ -33,6 +33,8 @@ int __real_register_root_write(ROOT_WRITE);
 int __wrap_register_root_write(ROOT_WRITE);
 bool __real_register_cfg_put(CFG_PUT);
 bool __wrap_register_cfg_put(CFG_PUT);
+const struct register_root *__real_agree_root(struct agree *a);
+const struct register_root *__wrap_agree_root(struct agree *a);
 int __real_agree_step(AGREE_STEP);
 int __wrap_agree_step(AGREE_STEP);
 
@@ -45,6 +47,17 @@ int __wrap_agree_step(AGREE_STEP)
 
 	(void)mixed_enter(was);
 	return rc;
+}
+
+/* What it reads once and keeps. */
+const struct register_root *__wrap_agree_root(struct agree *a)
+{
+	const struct council *c = a->world.ctx;
+	struct sim_node *was = mixed_enter(whole_of(c->n)->sn);
+	const struct register_root *root = __real_agree_root(a);
+
+	(void)mixed_enter(was);
+	return root;
 }
 
 /* ---- what is read ---- */
@@ -63,6 +76,12 @@ static void drop_mores(const struct sim_node *n, const struct value_mem *mem, st
 }
 
 /* To its own code the form that it knows is one that is known. */
+static void know_form(const struct sim_node *n, uint32_t *min_version)
+{
+	if ((n->newer || leaves_out(n, WHOLE_NO_MIN_VERSION)) && *min_version == MIXED_FORM)
+		*min_version = REGISTER_VERSION;
+}
+
 int __wrap_register_agent_read(AGENT_READ)
 {
 	struct sim_node *n;
@@ -72,8 +91,7 @@ int __wrap_register_agent_read(AGENT_READ)
 	if (!x || rc < 0)
 		return rc;
 	drop_mores(n, mem, &ret->mores);
-	if ((n->newer || leaves_out(n, WHOLE_NO_MIN_VERSION)) && ret->min_version <= MIXED_FORM)
-		ret->min_version = MIN(ret->min_version, (uint32_t)REGISTER_VERSION);
+	know_form(n, &ret->min_version);
 	return 0;
 }
 
@@ -83,9 +101,11 @@ int __wrap_register_root_read(ROOT_READ)
 	const struct mixed *x = mixed_at_work(&n);
 	int rc = __real_register_root_read(ret, mem, bytes, e);
 
-	if (x && rc == 0)
-		drop_mores(n, mem, &ret->mores);
-	return rc;
+	if (!x || rc < 0)
+		return rc;
+	drop_mores(n, mem, &ret->mores);
+	know_form(n, &ret->min_version);
+	return 0;
 }
 
 /* ---- what N+1 puts behind the known fields ---- */
@@ -191,12 +211,15 @@ static struct more more_of_root(struct mixed *x, const struct register_root *r)
 
 /* ---- what is written ---- */
 
-/* Where min_version is, of one byte here: behind the leases. */
+/* Where min_version is, of one byte here: behind an agent's leases; of the root behind the head and the kind. */
 static uint8_t *form_of(struct msg_bytes value)
 {
 	struct msg_bytes leases;
+	size_t at = value.v[0] == 0xdc ? 4 : 2;
 
-	return register_agent_leases(value, &leases) ? (uint8_t *)value.v + (leases.v + leases.n - value.v) : NULL;
+	if (register_agent_leases(value, &leases))
+		at = (size_t)(leases.v + leases.n - value.v);
+	return (uint8_t *)value.v + at;
 }
 
 static bool is_of(const struct mixed *x, struct msg_bytes text)
@@ -207,13 +230,13 @@ static bool is_of(const struct mixed *x, struct msg_bytes text)
 	return text.n >= n && memcmp(text.v, head, n) == 0;
 }
 
-static void set_form(struct mixed *x, const struct sim_node *n, const struct register_agent *base,
-	struct msg_bytes value)
+/* is_it: a value of the register that is meant. */
+static void set_form(
+	struct mixed *x, const struct sim_node *n, bool is_it, struct msg_bytes base, struct msg_bytes value)
 {
-	const uint8_t *was = base->bytes.n ? form_of(base->bytes) : NULL;
-	bool has = was && *was == MIXED_FORM;
-	bool raises = !has && x->raises && !n->sim->whole->calm && is_of(x, base->now) &&
-		      rng_below(&x->rng, RAISES_OF) == 0;
+	bool has = base.n > 0 && *form_of(base) == MIXED_FORM;
+	bool raises =
+		!has && is_it && base.n > 0 && x->raises && !n->sim->whole->calm && rng_below(&x->rng, RAISES_OF) == 0;
 
 	if (!has && !raises)
 		return;
@@ -231,7 +254,7 @@ static int write_newer(struct mixed *x, const struct sim_node *n, AGENT_WRITE)
 	rc = __real_register_agent_write(&with, v, text, out, cap, ret_n, e);
 	more_done(&m);
 	if (rc == 0)
-		set_form(x, n, base, (struct msg_bytes){out, *ret_n});
+		set_form(x, n, !x->is_root && is_of(x, base->now), base->bytes, (struct msg_bytes){out, *ret_n});
 	return rc;
 }
 
@@ -264,6 +287,8 @@ int __wrap_register_root_write(ROOT_WRITE)
 	}
 	rc = __real_register_root_write(&with, out, cap, ret_n, e);
 	more_done(&m);
+	if (x && n->newer && rc == 0)
+		set_form(x, n, x->is_root, r->bytes, (struct msg_bytes){out, *ret_n});
 	if (x && rc == 0)
 		mixed_wrote(x, n, (struct msg_bytes){out, *ret_n});
 	return rc;
@@ -277,7 +302,7 @@ static bool put_newer(CFG_PUT)
 	size_t n;
 	int rc;
 
-	if (__real_register_root_read(&r, &to->mem, value, NULL) < 0)
+	if (__wrap_register_root_read(&r, &to->mem, value, NULL) < 0)
 		return false;
 	r.cfg = *cfg;
 	rc = __wrap_register_root_write(&r, to->out, to->cap, &n, NULL);

@@ -10,8 +10,8 @@
 #include "gossip/wire.h"
 #include "tests/sim/mixed_priv.h"
 
-#define ODD_OF	   40	/* one frame in so many is followed by one that is not known */
-#define TOLD_WORDS 2	/* behind the known fields of what a map says */
+#define ODD_OF	   40 /* one frame in so many is followed by one that is not known */
+#define TOLD_WORDS 2  /* behind the known fields of what a map says */
 #define GROWN_MAX  (WIRE_MSG_MAX + 1)
 
 enum level { LEVEL_NONE, LEVEL_TOP, LEVEL_ALL, LEVEL_MAX };
@@ -112,7 +112,7 @@ static void copy(struct grower *g)
 	size_t from = g->in.at;
 	int rc = unpack_skip(&g->in, UNPACK_DEPTH_MAX, g->in.n, NULL);
 
-	assert(rc == 0); /* as above */
+	assert(rc == 0);							      /* as above */
 	(void)msgpack_pack_bin_body(&g->out.packer, g->in.v + from, g->in.at - from); /* raw; out.full tells */
 }
 
@@ -182,8 +182,8 @@ static void grow_message(struct grower *g, const struct shape *s)
 }
 
 /* `plain` with as much more as fits into cap: its length. */
-static size_t grow(const struct grower *as, const uint8_t *plain, size_t n, const struct shape *s, uint8_t *out,
-	size_t cap)
+static size_t grow(
+	const struct grower *as, const uint8_t *plain, size_t n, const struct shape *s, uint8_t *out, size_t cap)
 {
 	for (enum level level = LEVEL_ALL; level > LEVEL_NONE; level--) {
 		struct grower g = *as;
@@ -203,8 +203,8 @@ static size_t grow(const struct grower *as, const uint8_t *plain, size_t n, cons
 /* ---- gossip's ---- */
 
 /* A reader of N finds in it what it finds in the plain one. */
-static void must_read_the_same(const struct sim_node *n, const uint8_t *plain, size_t plain_n, const uint8_t *grown,
-	size_t grown_n)
+static void must_read_the_same(
+	const struct sim_node *n, const uint8_t *plain, size_t plain_n, const uint8_t *grown, size_t grown_n)
 {
 	static struct gossip_msg m; /* large */
 	uint8_t again[GOSSIP_FRAME_MAX];
@@ -379,7 +379,7 @@ const void *mixed_told(struct sim_node *n, const char *key, const void *v, size_
 	g.at = register_hash((struct msg_bytes){v, *len});
 	shape_out_init(&g.out, out, cap);
 	next_of(&g, &h);
-	assert(h.kind == UNPACK_ARRAY); /* each is */
+	assert(h.kind == UNPACK_ARRAY);					/* each is */
 	(void)msgpack_pack_array(&g.out.packer, h.number + TOLD_WORDS); /* out.full tells */
 	for (size_t i = 0; i < h.number; i++)
 		if (is_exit(key, i))

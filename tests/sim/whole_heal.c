@@ -208,7 +208,7 @@ static bool is_well(struct sim *s, char *why, uint32_t *node)
 	}
 	if (!w || !registers_get(registers_of(w), &root_key, &ballot, &value))
 		return wrong(why, node, w ? w->sn->number : 0, "knows no root register");
-	if (whole_run_tidy(s, w))
+	if (whole_run_tidy(s, mixed_to_ask(s, w)))
 		return wrong(why, node, w->sn->number, "nodes drain, or are gone and not forgotten");
 	return all_know(s, w, why, node) && voters_suit(s, w, why, node) && all_run(s, w, why, node);
 }

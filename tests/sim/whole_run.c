@@ -70,6 +70,7 @@ static void ask_root(struct sim *s, struct whole *w, struct agree_root_command c
 	int rc;
 
 	(void)snprintf(op, sizeof(op), "op%" PRIu64, ++s->whole->op); /* fits */
+	k->beyond = mixed_is_beyond(w, &k->key);
 	cmd.op = op;
 	rc = council_root_command(w->n->council, &cmd, on_answer, k);
 	assert(rc == 0);
