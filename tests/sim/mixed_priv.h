@@ -68,6 +68,8 @@ int mixed_compare_key(const void *a, const void *b); /* of what begins with a st
 void mixed_put_field(msgpack_packer *p, const struct register_key *key, uint64_t count);
 bool mixed_read_field(struct msg_bytes more, struct mixed_field *ret);
 void mixed_wrote(struct mixed *m, const struct sim_node *n, struct msg_bytes value);
+/* Of N+1: all that it says stands in what it wrote, as far as what it belongs to does. */
+void mixed_said(const struct sim_node *n, bool is_agent, struct msg_bytes value, const struct register_mores *said);
 /* It is on a disk, or chosen. */
 void mixed_saw(struct whole *w, const struct msg_key *key, struct msg_bytes value, uint64_t parent);
 /* Whether a command there must be refused, since the value asks for N+1. */

@@ -20,6 +20,22 @@ int __real_register_agent_read(
 int __real_register_root_read(
 	struct register_root *ret, const struct value_mem *mem, struct msg_bytes bytes, struct err *e);
 
+/* For sentences. */
+static const char *const parts[REGISTER_PART_MAX] = {[REGISTER_VALUE] = "the value",
+	[REGISTER_DEFINITION] = "definition",
+	[REGISTER_ROLLOUT] = "the change",
+	[REGISTER_COOLDOWNS] = "the pauses",
+	[REGISTER_COOLDOWN] = "pause",
+	[REGISTER_SLOT] = "slot",
+	[REGISTER_HELD] = "an earlier owner of slot",
+	[REGISTER_DECISION] = "decision",
+	[REGISTER_STEP] = "a step of decision",
+	[REGISTER_CFG] = "the voters",
+	[REGISTER_TIMES] = "the times",
+	[REGISTER_DRAINING] = "a node that drains",
+	[REGISTER_FORGOTTEN] = "a node that was forgotten",
+	[REGISTER_LEAVING] = "a node that leaves"};
+
 /* ---- fields ---- */
 
 int mixed_compare_key(const void *a, const void *b)
@@ -75,45 +91,49 @@ static void add(struct mixed_fields *s, struct mixed_field f)
 	s->v[s->n++] = f;
 }
 
-/* All of one value and what is in it; what follows on a field in its array belongs to it. */
-static void find(struct unpack *u, size_t depth, struct mixed_fields *ret)
+/* From here to the end of its array: n values. */
+static bool take(struct unpack *u, uint64_t n, struct mixed_field f, struct mixed_fields *ret)
 {
-	struct unpack_head h;
-	struct mixed_field f;
-	bool ours = false;
-	size_t from;
-	int rc = unpack_next(u, &h, NULL);
+	size_t from = u->at;
 
-	assert(rc == 0 && depth < DEPTH_MAX);
-	for (uint64_t i = 0; i < h.children && !ours; i++) {
-		struct unpack ahead = *u;
-		struct unpack_head child;
-
-		from = u->at;
-		rc = unpack_next(&ahead, &child, NULL);
-		assert(rc == 0);
-		ours = is_field(&child, &f);
-		if (!ours) {
-			find(u, depth + 1, ret);
-			continue;
-		}
-		for (; i < h.children && rc == 0; i++)
-			rc = unpack_skip(u, DEPTH_MAX, u->n, NULL);
-		assert(rc == 0);
-		f.hash = register_hash((struct msg_bytes){u->v + from, u->at - from});
-		add(ret, f);
-	}
+	for (; n > 0; n--)
+		if (unpack_skip(u, DEPTH_MAX, u->n, NULL) < 0)
+			return false;
+	f.hash = register_hash((struct msg_bytes){u->v + from, u->at - from});
+	add(ret, f);
+	return true;
 }
 
-static struct mixed_fields fields_of(struct msg_bytes value)
+/* All of one value and what is in it; what follows on a field in its array belongs to it. false: it is none. */
+static bool find(struct unpack *u, size_t depth, struct mixed_fields *ret)
+{
+	struct unpack_head h;
+
+	if (depth == DEPTH_MAX || unpack_next(u, &h, NULL) < 0)
+		return false;
+	for (uint64_t i = 0; i < h.children; i++) {
+		struct unpack ahead = *u;
+		struct unpack_head child;
+		struct mixed_field f;
+
+		if (unpack_next(&ahead, &child, NULL) < 0)
+			return false;
+		if (is_field(&child, &f))
+			return take(u, h.children - i, f, ret);
+		if (!find(u, depth + 1, ret))
+			return false;
+	}
+	return true;
+}
+
+static bool fields_of(struct msg_bytes value, struct mixed_fields *ret)
 {
 	struct unpack u = {.v = value.v, .n = value.n};
-	struct mixed_fields s = {0};
+	bool is = find(&u, 0, ret) && u.at == u.n;
 
-	find(&u, 0, &s);
-	if (s.n > 0)
-		qsort(s.v, s.n, sizeof(*s.v), mixed_compare_key); /* the key comes first */
-	return s;
+	if (ret->n > 0)
+		qsort(ret->v, ret->n, sizeof(*ret->v), mixed_compare_key); /* the key comes first */
+	return is;
 }
 
 static const struct mixed_field *field_of(const struct mixed_fields *s, const struct register_key *key)
@@ -159,7 +179,7 @@ static bool agent_has(const struct sched_value *v, const struct register_key *k)
 
 	switch (k->part) {
 	case REGISTER_DEFINITION:
-		return v->now.version == k->number || v->before.version == k->number;
+		return k->number > 0 && (v->now.version == k->number || v->before.version == k->number);
 	case REGISTER_SLOT:
 		return sched_slot_of(v, (uint32_t)k->number) != NULL;
 	case REGISTER_HELD:
@@ -211,11 +231,28 @@ void mixed_wrote(struct mixed *x, const struct sim_node *n, struct msg_bytes val
 	x->written += n->newer;
 	if (value_of(x, v.hash))
 		return; /* it came to the same, of what is the same */
-	v.fields = fields_of(value);
+	if (!fields_of(value, &v.fields))
+		sim_fail(n->sim, n->number, "it writes what is no value");
 	if ((x->n_values & (x->n_values - 1)) == 0)
 		x->values = realloc(x->values, MAX(x->n_values * 2, (size_t)1) * sizeof(*x->values));
 	assert(x->values);
 	x->values[x->n_values++] = v;
+}
+
+void mixed_said(const struct sim_node *n, bool is_agent, struct msg_bytes value, const struct register_mores *said)
+{
+	const struct mixed_value *v = value_of(mixed_of(n->sim), register_hash(value));
+	struct either is;
+
+	if (!v || !read_value(&(struct msg_key){.n = is_agent}, value, &is)) {
+		sim_fail(n->sim, n->number, "it cannot read what it wrote");
+		return;
+	}
+	for (size_t i = 0; i < said->n; i++)
+		if (has(&is, &said->v[i].key) && !field_of(&v->fields, &said->v[i].key))
+			sim_fail(n->sim, n->number, "what N+1 says of %s %" PRIu64 " is not in what it wrote",
+				parts[said->v[i].key.part], said->v[i].key.number);
+	done(&is);
 }
 
 /* ---- what must be true ---- */
@@ -230,20 +267,6 @@ struct look {
 
 static void wrong(const struct look *l, const char *what, const struct register_key *k)
 {
-	static const char *const parts[REGISTER_PART_MAX] = {[REGISTER_VALUE] = "the value",
-		[REGISTER_DEFINITION] = "definition",
-		[REGISTER_ROLLOUT] = "the change",
-		[REGISTER_COOLDOWNS] = "the pauses",
-		[REGISTER_COOLDOWN] = "pause",
-		[REGISTER_SLOT] = "slot",
-		[REGISTER_HELD] = "an earlier owner of slot",
-		[REGISTER_DECISION] = "decision",
-		[REGISTER_STEP] = "a step of decision",
-		[REGISTER_CFG] = "the voters",
-		[REGISTER_TIMES] = "the times",
-		[REGISTER_DRAINING] = "a node that drains",
-		[REGISTER_FORGOTTEN] = "a node that was forgotten",
-		[REGISTER_LEAVING] = "a node that leaves"};
 	char number[24] = "";
 
 	if (k->number > 0 || k->part == REGISTER_SLOT)

@@ -252,9 +252,12 @@ static int write_newer(struct mixed *x, const struct sim_node *n, AGENT_WRITE)
 
 	with.mores = sorted(&m);
 	rc = __real_register_agent_write(&with, v, text, out, cap, ret_n, e);
-	more_done(&m);
-	if (rc == 0)
+	if (rc == 0) {
 		set_form(x, n, !x->is_root && is_of(x, base->now), base->bytes, (struct msg_bytes){out, *ret_n});
+		mixed_wrote(x, n, (struct msg_bytes){out, *ret_n});
+		mixed_said(n, true, (struct msg_bytes){out, *ret_n}, &with.mores);
+	}
+	more_done(&m);
 	return rc;
 }
 
@@ -265,11 +268,27 @@ int __wrap_register_agent_write(AGENT_WRITE)
 	int rc;
 
 	if (x && n->newer)
-		rc = write_newer(x, n, base, v, text, out, cap, ret_n, e);
-	else
-		rc = __real_register_agent_write(base, v, text, out, cap, ret_n, e);
+		return write_newer(x, n, base, v, text, out, cap, ret_n, e);
+	rc = __real_register_agent_write(base, v, text, out, cap, ret_n, e);
 	if (x && rc == 0)
 		mixed_wrote(x, n, (struct msg_bytes){out, *ret_n});
+	return rc;
+}
+
+static int write_newer_root(struct mixed *x, const struct sim_node *n, ROOT_WRITE)
+{
+	struct more m = more_of_root(x, r);
+	struct register_root with = *r;
+	int rc;
+
+	with.mores = sorted(&m);
+	rc = __real_register_root_write(&with, out, cap, ret_n, e);
+	if (rc == 0) {
+		set_form(x, n, x->is_root, r->bytes, (struct msg_bytes){out, *ret_n});
+		mixed_wrote(x, n, (struct msg_bytes){out, *ret_n});
+		mixed_said(n, false, (struct msg_bytes){out, *ret_n}, &with.mores);
+	}
+	more_done(&m);
 	return rc;
 }
 
@@ -277,18 +296,11 @@ int __wrap_register_root_write(ROOT_WRITE)
 {
 	struct sim_node *n;
 	struct mixed *x = mixed_at_work(&n);
-	struct register_root with = *r;
-	struct more m = {0};
 	int rc;
 
-	if (x && n->newer) {
-		m = more_of_root(x, r);
-		with.mores = sorted(&m);
-	}
-	rc = __real_register_root_write(&with, out, cap, ret_n, e);
-	more_done(&m);
-	if (x && n->newer && rc == 0)
-		set_form(x, n, x->is_root, r->bytes, (struct msg_bytes){out, *ret_n});
+	if (x && n->newer)
+		return write_newer_root(x, n, r, out, cap, ret_n, e);
+	rc = __real_register_root_write(r, out, cap, ret_n, e);
 	if (x && rc == 0)
 		mixed_wrote(x, n, (struct msg_bytes){out, *ret_n});
 	return rc;
@@ -307,8 +319,10 @@ static bool put_newer(CFG_PUT)
 	r.cfg = *cfg;
 	rc = __wrap_register_root_write(&r, to->out, to->cap, &n, NULL);
 	register_root_done(&r);
+	if (rc < 0)
+		return false;
 	*ret = (struct msg_bytes){.v = to->out, .n = n};
-	return rc == 0;
+	return true;
 }
 
 bool __wrap_register_cfg_put(CFG_PUT)
