@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # Whole nodes of two versions (mixed.h), with a rule of doc/PROTOCOL.md left out: an N that drops fields which it does
 # not know, of an agent's register and of the root's, and one that makes something of a value whose min_version it
-# lacks, or does what it is asked there. The seed is well with the rule, and without it is caught by the sentence for that. With COVEY_SIM_SEARCH=SEEDS
-# for one that catches nothing any more so many are tried, and those that do are told.
+# lacks, or does what it is asked there. The seed is well with the rule, and without it is caught by the sentence for
+# that. With COVEY_SIM_SEARCH=SEEDS for one that catches nothing any more so many are tried, and those that do are told.
 set -eu
 sim=${BUILD:-.}/tests/sim/covey-sim
 red=0
