@@ -360,20 +360,25 @@ bool mixed_is_beyond(struct whole *w, const struct msg_key *key)
 	return is;
 }
 
+/* It did not come so far that the value was looked at: no voters, too many commands, no memory. */
+static bool is_unasked(int code)
+{
+	return code == -ENOTCONN || code == -EAGAIN || code == -EBUSY || code == -ENOSPC || code == -ENOMEM;
+}
+
 void mixed_answered(struct whole *w, bool beyond, const struct agree_answer *a)
 {
 	static const char sentence[] =
 		"was written by a newer version of covey than this node's: ask a node that has it";
 	struct mixed *x = mixed_of(whole_sim(w));
-	bool said = a->outcome == AGREE_REFUSED && strstr(a->refused.text, sentence);
+	bool refused = a->outcome == AGREE_REFUSED, said = refused && strstr(a->refused.text, sentence);
 
 	if (!x)
 		return;
 	x->beyond += said;
 	if (said && w->sn->newer)
 		sim_fail(whole_sim(w), w->sn->number, "N+1 refuses what it knows: %s", a->refused.text);
-	if (beyond && (a->outcome == AGREE_DONE || (a->outcome == AGREE_REFUSED && !said && a->refused.code != -EBUSY &&
-							   a->refused.code != -EAGAIN)))
+	if (beyond && (a->outcome == AGREE_DONE || (refused && !said && !is_unasked(a->refused.code))))
 		sim_fail(whole_sim(w), w->sn->number, "is asked for what only N+1 can do, and answers: %s",
-			a->outcome == AGREE_DONE ? "done" : a->refused.text);
+			refused ? a->refused.text : "done");
 }
