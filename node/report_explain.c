@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "base/units.h"
 #include "covey/version.h"
+#include "node/council.h"
 #include "node/elsewhere.h"
 #include "node/node.h"
 #include "node/report_priv.h"
@@ -151,6 +152,8 @@ static void why_replica(const struct runner *r, char *out, size_t n)
 			c->unprobed ? "not probed as its definition is not known any more"
 				    : health_level_name(replica_health(c)),
 			runner_is_current(r) ? "" : ", an older version");
+	else if (c->state == REPLICA_STARTING && r->lease_waits && !r->leased && council_recall_why(r->agent))
+		(void)snprintf(out, n, "%s", council_recall_why(r->agent));
 	else
 		(void)snprintf(out, n, "%s for %s%s%s", replica_state_name((enum replica_state)c->state), age,
 			*c->last_exit.text ? "; last run: " : "", c->last_exit.text);

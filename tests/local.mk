@@ -128,6 +128,7 @@ test_programs += %D%/unit/test_mp
 test_programs += %D%/unit/test_ops_rows
 test_programs += %D%/unit/test_options
 test_programs += %D%/unit/test_parcel
+test_programs += %D%/unit/test_recall
 test_programs += %D%/unit/test_plan
 test_programs += %D%/unit/test_plan_walk
 test_programs += %D%/unit/test_agree
