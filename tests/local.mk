@@ -53,6 +53,7 @@ test_programs += %D%/edge/test_cluster_register
 test_programs += %D%/edge/test_cluster_trust
 test_programs += %D%/edge/test_control_abuse
 test_programs += %D%/edge/test_council
+test_programs += %D%/edge/test_recall
 test_programs += %D%/edge/test_recover
 test_programs += %D%/edge/test_coveyd
 test_programs += %D%/edge/test_daemon_faults

@@ -6,6 +6,7 @@
 #include "tests/sim/whole_truth.h"
 
 #include <inttypes.h>
+#include <stdarg.h>
 #include <string.h>
 
 #include "node/register_agent.h"
@@ -79,6 +80,22 @@ static struct register_known *known_of(struct whole_truth *t, const struct msg_k
 	t->v = grown(t->v, t->n, sizeof(*t->v));
 	t->v[t->n] = (struct register_known){.key = *key};
 	return &t->v[t->n++];
+}
+
+/* One of whole_run.h's is not so. */
+static void breaks(struct whole *w, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+static void breaks(struct whole *w, const char *fmt, ...)
+{
+	struct sim *s = whole_sim(w);
+	char text[200];
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(text, sizeof(text), fmt, ap); /* cut is fine */
+	va_end(ap);
+	s->outside |= s->whole->lost_votes && !s->failed;
+	sim_fail(s, w->sn->number, "%s", text);
 }
 
 /* ---- values ---- */
@@ -234,7 +251,7 @@ static void must_be_a_chain(struct whole *w, const struct register_known *r, siz
 		high++;
 	if ((low > 0 && !descends(r, r->ballots[i].hash, r->ballots[low - 1].hash)) ||
 		(high < r->n_ballots && !descends(r, r->ballots[high].hash, r->ballots[i].hash)))
-		sim_fail(whole_sim(w), w->sn->number,
+		breaks(w,
 			"register '%.*s': two values are chosen, neither made from the other", (int)r->key.n, r->key.v);
 }
 
@@ -254,7 +271,7 @@ void whole_run_chosen(struct whole *w, const struct msg_key *key, const struct b
 	run->chosen++;
 	whole_tell(w, "'%.*s' is chosen at %" PRIu64 ": %016" PRIx64, (int)key->n, key->v, ballot->counter, hash);
 	if (!a_quorum_has(whole_sim(w), run->truth, b->on_disk))
-		sim_fail(whole_sim(w), w->sn->number,
+		breaks(w,
 			"register '%.*s': a value is called chosen that no quorum has on disk", (int)key->n, key->v);
 	must_be_a_chain(w, r, (size_t)(b - r->ballots));
 	see_given(r, value);
@@ -302,6 +319,43 @@ void whole_run_sends(struct whole *w, const struct msg *m)
 
 /* ---- replicas ---- */
 
+void __real_council_seen_heard(struct council *c, const struct msg *m);
+void __wrap_council_seen_heard(struct council *c, const struct msg *m);
+
+/* Of each that tells a council what it remembers of it. */
+void __wrap_council_seen_heard(struct council *c, const struct msg *m)
+{
+	struct whole *w = whole_of(c->n);
+
+	w->heard |= UINT32_C(1) << sim_number_of(gossip_id_of(m->from.v));
+	w->told_old |= m->boot > w->sn->boot || m->write > w->disk.write;
+	__real_council_seen_heard(c, m);
+}
+
+/*
+ * What nobody could tell: it is started by a copy of a value that an old copy of the disk brought back, and none of
+ * those whom this daemon has heard since its start knows of a newer one, or of votes that this disk has not.
+ */
+static bool is_misled(const struct whole_shim *s, const struct msg_key *key)
+{
+	const struct whole *w = s->w;
+	const struct agent *a = roster_find(w->n, s->label.agent);
+	struct msg_bytes value;
+	struct ballot ballot;
+
+	if (s->leased || w->told_old || !a || !a->decided || a->recall == RECALL_HEARD ||
+		!whole_disk_fell(&w->disk, key))
+		return false;
+	for (uint32_t i = 0; i < whole_sim(w)->o.room; i++) {
+		const struct node *n = whole_sim(w)->nodes[i].w->n;
+
+		if ((w->heard >> i & 1) && n && council_get(n->council, s->label.agent, &ballot, &value) &&
+			ballot_cmp(&ballot, &a->decided->ballot) > 0)
+			return false;
+	}
+	return true;
+}
+
 void whole_run_launched(struct whole_shim *s)
 {
 	struct sim *sim = whole_sim(s->w);
@@ -312,6 +366,11 @@ void whole_run_launched(struct whole_shim *s)
 
 	if (!is)
 		return;
+	s->misled = is_misled(s, &key);
+	if (s->misled) {
+		sim->whole->misled++;
+		whole_tell(s->w, "%s is started by an old copy of the disk, and nobody could tell", s->stem);
+	}
 	r = known_of(sim->whole->truth, &key);
 	for (size_t i = r->n_given; i-- > 0;)
 		if (r->given[i].epoch == s->label.epoch && r->given[i].slot == (uint32_t)s->label.slot &&
@@ -338,8 +397,9 @@ void whole_run_began(struct whole_shim *s)
 			const struct whole_shim *o = LIST_ENTRY(at, struct whole_shim, link);
 
 			if (o->state == WHOLE_RUNS && o->label.slot == s->label.slot &&
-				strcmp(o->label.agent, s->label.agent) == 0 && (o->leased || s->leased))
-				sim_fail(sim, s->w->sn->number,
+				strcmp(o->label.agent, s->label.agent) == 0 && (o->leased || s->leased) && !o->misled &&
+				!s->misled)
+				breaks(s->w,
 					"%s runs twice: here at epoch %" PRIu64 ", on n%" PRIu32 " at %" PRIu64,
 					s->stem, s->label.epoch, i, o->label.epoch);
 		}
