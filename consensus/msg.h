@@ -14,7 +14,7 @@
  *	RELEASE					ends one; no answer
  *	any of them	  → REFUSED		why; the voter's own configuration, where that is the reason
  *	SEEN					once a link: what the sender remembers of the receiver's votes
- *	KEPT		  → KNOWN		what the sender's disk has to be chosen; and who knows of the same, or newer
+ *	KEPT		  → KNOWN		what the sender found on its disk; what of it the asked knows
  *
  * One that does not vote answers SEAL too: so is asked, before it is given a vote, whether its disk works.
  */
@@ -42,7 +42,7 @@ enum msg_type {
 	MSG_REFUSED,  /* why; key, ballot: the higher one; left_ms, slot; number: as asked */
 	MSG_SEEN,     /* boot, write: the highest that the receiver ever answered with; zeroes: it never did */
 	MSG_KEPT,     /* chosen: a page of what the sender found on its disk; key: the last of them */
-	MSG_KNOWN,    /* key: as asked; chosen: those of that page that it has heard of at that ballot, or a higher one */
+	MSG_KNOWN,    /* key: as asked; chosen: those of that page that it has heard of at that ballot, or above */
 	MSG_TYPE_MAX
 };
 

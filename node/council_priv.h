@@ -117,8 +117,8 @@ struct council {
 	bool open;
 	/* council_recall.c */
 	enum recall_stand recall;
-	bool is_recalling; /* something would be started by what the disk alone says */
-	bool recall_news;  /* less would */
+	bool is_recalling;		 /* something would be started by what the disk alone says */
+	bool recall_news;		 /* less would */
 	struct council_asked *recallers; /* owned */
 	size_t n_recallers, cap_recallers;
 	ev_timer patience;

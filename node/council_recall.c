@@ -46,8 +46,7 @@ const char *council_recall_why(const struct agent *a)
 	if (council_recall_may_start(a))
 		return NULL;
 	if (a->recall == RECALL_PASSED)
-		return "waits: this node knows it from its disk alone, and something newer was decided, which has not come "
-		       "here yet";
+		return "waits: something newer was decided of it than the disk of this node has, and is not here yet";
 	if (c->recall == RECALL_OLD)
 		return "waits until another member tells of it: the disk of this node is an old copy";
 	return "waits, 10s at most: other members are asked whether the disk of this node is an old copy";
@@ -125,9 +124,24 @@ static void ask(struct council *c, struct council_asked *k)
 	k->due = !cluster_register_send(c->n->cluster, &k->node, &m); /* in a later turn, or with the next link */
 }
 
+/* Without a link nobody is asked: the next one asks. */
+static void ask_all_due(struct council *c)
+{
+	const struct gossip *g = cluster_core(c->n->cluster);
+	struct gossip_member m;
+
+	for (size_t i = 0; i < c->n_recallers; i++) {
+		struct council_asked *k = &c->recallers[i];
+
+		k->due = k->due && g && gossip_member_get(g, gossip_id_of(k->node.v), &m) && m.link != GOSSIP_NO_LINK;
+		if (k->due)
+			ask(c, k);
+	}
+}
+
 /* ---- being asked ---- */
 
-/* What is known from the disk alone confirms nothing; that something newer was chosen is so wherever it is known from. */
+/* What is known from the disk alone confirms nothing; that something newer was chosen is so in any case. */
 static bool knows(struct council *c, const struct msg_chosen *asked, struct ballot *ret)
 {
 	char name[NAME_MAX_LEN + 1];
@@ -183,11 +197,10 @@ static void take(struct council *c, const struct msg *m)
 
 	for (uint32_t i = 0; i < m->n_chosen; i++) {
 		council_recall_told(c, &m->chosen[i].key, &m->chosen[i].ballot);
-		(void)council_in(c,
-			&(struct agree_in){.type = AGREE_IN_REGISTERS,
-				.registers = &(struct registers_in){.type = REGISTERS_IN_HEARD,
-					.key = m->chosen[i].key,
-					.ballot = m->chosen[i].ballot}}); /* cannot fail */
+		(void)council_in(c, &(struct agree_in){.type = AGREE_IN_REGISTERS,
+					    .registers = &(struct registers_in){.type = REGISTERS_IN_HEARD,
+						    .key = m->chosen[i].key,
+						    .ballot = m->chosen[i].ballot}}); /* cannot fail */
 	}
 	if (!k || k->answered || msg_key_cmp(&k->asked, &m->key) != 0)
 		return; /* it was asked in another life */
@@ -224,8 +237,8 @@ static size_t count_answered(const struct council *c, const struct gossip *g)
 	size_t n = 0;
 
 	for (size_t i = 0; i < c->n_recallers; i++)
-		n += c->recallers[i].answered &&
-		     gossip_member_get(g, gossip_id_of(c->recallers[i].node.v), &m) && m.state <= GOSSIP_SUSPECT;
+		n += c->recallers[i].answered && gossip_member_get(g, gossip_id_of(c->recallers[i].node.v), &m) &&
+		     m.state <= GOSSIP_SUSPECT;
 	return n;
 }
 
@@ -252,8 +265,8 @@ static void has_come_to(struct council *c, const struct recall_view *v)
 	ev_timer_stop(c->n->loop, &c->patience);
 	if (c->recall == RECALL_ALONE && !v->single)
 		node_event(c->n, SEVERITY_INFO, "believed", NULL, NULL,
-			"no other member has told within %d s whether the disk of %s is an old copy: what it says is to run "
-			"here is started",
+			"no other member has told within %d s whether the disk of %s is an old copy: what it says is "
+			"started",
 			(int)(v->since_ms / 1000), c->n->cfg->name);
 	LIST_FOREACH (at, &c->n->roster.order)
 		if (LIST_ENTRY(at, struct agent, order)->recall != RECALL_HEARD)
@@ -267,9 +280,7 @@ void council_recall_turn(struct council *c)
 
 	if (!c->is_recalling || !c->n->cluster)
 		return;
-	for (size_t i = 0; i < c->n_recallers; i++)
-		if (c->recallers[i].due)
-			ask(c, &c->recallers[i]);
+	ask_all_due(c);
 	if (was == RECALL_ASKS) {
 		look(c, &v);
 		c->recall = recall_judge(was, &v);

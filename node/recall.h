@@ -22,26 +22,26 @@
 
 /* Of the disk. */
 enum recall_stand {
-	RECALL_ASKS,   /* others may know better */
-	RECALL_GOOD,   /* those that are there do not */
-	RECALL_ALONE,  /* nobody has answered for long enough; or this node is all there ever was */
-	RECALL_OLD,    /* it went back in time: what it says counts once it was heard anew */
+	RECALL_ASKS,  /* others may know better */
+	RECALL_GOOD,  /* those that are there do not */
+	RECALL_ALONE, /* nobody has answered for long enough; or this node is all there ever was */
+	RECALL_OLD,   /* it went back in time: what it says counts once it was heard anew */
 	RECALL_STAND_MAX
 };
 
 /* Of one register: where what is known of it comes from. */
 enum recall_source {
-	RECALL_HEARD,	/* of another since the start; or nobody else decides of it */
-	RECALL_DISK,	/* from the disk alone */
-	RECALL_PASSED,	/* from the disk, and another knows of a newer value, which is not here yet */
+	RECALL_HEARD,  /* of another since the start; or nobody else decides of it */
+	RECALL_DISK,   /* from the disk alone */
+	RECALL_PASSED, /* from the disk, and another knows of a newer value, which is not here yet */
 	RECALL_SOURCE_MAX
 };
 
 struct recall_view {
-	bool single;	 /* no other member was ever heard of */
-	bool old;	 /* a member remembers votes that the disk has not */
-	size_t answered; /* members that have said all they know of the registers on the disk */
-	size_t silent;	 /* that have a link to this node, and have not */
+	bool single;	  /* no other member was ever heard of */
+	bool old;	  /* a member remembers votes that the disk has not */
+	size_t answered;  /* members that have said all they know of the registers on the disk */
+	size_t silent;	  /* that have a link to this node, and have not */
 	int64_t since_ms; /* the start of the daemon */
 };
 

@@ -58,7 +58,8 @@ static int runs_on(size_t i)
 	for (uint32_t k = 0; v && k < v->via.array.size; k++) {
 		const msgpack_object *r = &v->via.array.ptr[k];
 
-		if (strcmp(daemon_text(r, "state"), "running") == 0 && strcmp(daemon_text(r, "node"), bed.v[i].name) == 0)
+		if (strcmp(daemon_text(r, "state"), "running") == 0 &&
+			strcmp(daemon_text(r, "node"), bed.v[i].name) == 0)
 			(void)mp_get_int(r, "pid", &pid, 0, INT32_MAX, NULL); /* else it is none */
 	}
 	return (int)pid;
@@ -114,7 +115,8 @@ static void form(size_t n)
 	cluster_bed_form(&bed);
 	(void)snprintf(text, sizeof(text),
 		"name: web\nuser: root\ncommand: [/bin/sh, -c, \"echo ${COVEY_NODE} >> %s; exec sleep 1000\"]\n"
-		"sandbox: {private_tmp: no, read_only: []}\nkind: replicated\nisolation: keep\nreplicas: %zu\nupdate: {min_healthy: 100ms}\n",
+		"sandbox: {private_tmp: no, read_only: []}\nkind: replicated\nisolation: keep\nreplicas: %zu\nupdate: "
+		"{min_healthy: 100ms}\n",
 		diary(), n); /* fits */
 	daemon_run(&bed.v[0], text);
 	for (size_t i = 0; i < n; i++)
@@ -133,9 +135,10 @@ static void an_old_disk_starts_nothing(size_t n)
 	copy_disk(last);
 	daemon_start(&bed.v[last]);
 	WAIT_UNTIL(runs_on(last) && starts(bed.v[last].name) == 2, WAIT_BOUND_S); /* the same disk, as it was */
-	(void)snprintf(drain, sizeof(drain), "node=%s", bed.v[last].name); /* fits */
+	(void)snprintf(drain, sizeof(drain), "node=%s", bed.v[last].name);	  /* fits */
 	(void)cluster_bed_does(&bed, 0, "drain", drain);
-	WAIT_UNTIL(!runs_on(last) && starts(bed.v[0].name) + (n > 2 ? starts(bed.v[1].name) : 0) == (int)n, WAIT_BOUND_S);
+	WAIT_UNTIL(
+		!runs_on(last) && starts(bed.v[0].name) + (n > 2 ? starts(bed.v[1].name) : 0) == (int)n, WAIT_BOUND_S);
 	power_off(last);
 	put_the_copy_back(last);
 	daemon_start(&bed.v[last]);

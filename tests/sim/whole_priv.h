@@ -74,7 +74,7 @@ struct whole_disk {
 	struct whole_remembered *seen;
 	struct whole_row *replicas;
 	bool votes_fell; /* an old copy brought them back: some are lost */
-	char *known; /* addresses of others; NULL: never written */
+	char *known;	 /* addresses of others; NULL: never written */
 	size_t n_longs, n_releases, n_seen, n_replicas;
 };
 

@@ -14,8 +14,8 @@
  *	- at no instant of real time a slot runs twice of which either runs under a lease; but for one that is kept and
  *	  was started by an old copy of a disk, when no node knew better that was heard since (whole_truth.c)
  *	- what a node holds is within its bounds
- * Where a voter had an old disk, and none of those whom it had heard remembered more of its votes, the first of these that
- * does not hold ends the run without a failure: all bets are off then.
+ * Where a voter had an old disk, and none of those whom it had heard remembered more of its votes, the first of these
+ * that does not hold ends the run without a failure: all bets are off then.
  * Once all is healed, within a bound: all know the same values, as many vote as suits the members, and all that is
  * desired runs and is ready once, and nothing else.
  */

@@ -251,8 +251,8 @@ static void must_be_a_chain(struct whole *w, const struct register_known *r, siz
 		high++;
 	if ((low > 0 && !descends(r, r->ballots[i].hash, r->ballots[low - 1].hash)) ||
 		(high < r->n_ballots && !descends(r, r->ballots[high].hash, r->ballots[i].hash)))
-		breaks(w,
-			"register '%.*s': two values are chosen, neither made from the other", (int)r->key.n, r->key.v);
+		breaks(w, "register '%.*s': two values are chosen, neither made from the other", (int)r->key.n,
+			r->key.v);
 }
 
 void whole_run_chosen(struct whole *w, const struct msg_key *key, const struct ballot *ballot, struct msg_bytes value)
@@ -271,8 +271,7 @@ void whole_run_chosen(struct whole *w, const struct msg_key *key, const struct b
 	run->chosen++;
 	whole_tell(w, "'%.*s' is chosen at %" PRIu64 ": %016" PRIx64, (int)key->n, key->v, ballot->counter, hash);
 	if (!a_quorum_has(whole_sim(w), run->truth, b->on_disk))
-		breaks(w,
-			"register '%.*s': a value is called chosen that no quorum has on disk", (int)key->n, key->v);
+		breaks(w, "register '%.*s': a value is called chosen that no quorum has on disk", (int)key->n, key->v);
 	must_be_a_chain(w, r, (size_t)(b - r->ballots));
 	see_given(r, value);
 }
@@ -399,8 +398,7 @@ void whole_run_began(struct whole_shim *s)
 			if (o->state == WHOLE_RUNS && o->label.slot == s->label.slot &&
 				strcmp(o->label.agent, s->label.agent) == 0 && (o->leased || s->leased) && !o->misled &&
 				!s->misled)
-				breaks(s->w,
-					"%s runs twice: here at epoch %" PRIu64 ", on n%" PRIu32 " at %" PRIu64,
+				breaks(s->w, "%s runs twice: here at epoch %" PRIu64 ", on n%" PRIu32 " at %" PRIu64,
 					s->stem, s->label.epoch, i, o->label.epoch);
 		}
 	}

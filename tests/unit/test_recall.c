@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * node/recall: when a disk is believed, and what is started by it: every stand with every view, every source with every
- * stand, and what each word of another makes of a register.
+ * stand, and what each word of another makes of a register. And what asks others for it, as bytes.
  */
 #include "node/recall.h"
 
-#include "tests/lib/test.h"
+#include "consensus/wire.h"
+#include "tests/lib/consensus_story.h"
 
 static enum recall_stand judge(enum recall_stand was, bool single, size_t answered, size_t silent, int64_t since_ms)
 {
-	const struct recall_view v = {
-		.single = single, .answered = answered, .silent = silent, .since_ms = since_ms};
+	const struct recall_view v = {.single = single, .answered = answered, .silent = silent, .since_ms = since_ms};
 
 	return recall_judge(was, &v);
 }
@@ -99,6 +99,46 @@ static void what_others_tell_of_a_register(void **state)
 			assert_int_equal(recall_told(was, ballot), is[was][ballot + 1]);
 }
 
+/* ---- how it is asked ---- */
+
+#define BALLOT(n) "\x93" n "\xc4\x10\xa0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x01\x01" /* of node a, with nonce 1 */
+
+static void is_said_as(const struct msg *m, const char *is, size_t n)
+{
+	uint8_t bytes[512];
+	size_t len;
+
+	assert_null(msg_fault(m));
+	assert_int_equal(wire_msg_encode(m, bytes, sizeof(bytes), &len), 0);
+	assert_int_equal(len, n);
+	assert_memory_equal(bytes, is, n);
+}
+
+#define IS_SAID_AS(m, is) is_said_as(m, is, sizeof(is) - 1)
+
+static void the_messages(void **state)
+{
+	struct msg_chosen chosen[] = {{story_key("a"), story_ballot(4, 'a')}, {story_key("web"), story_ballot(3, 'a')}};
+	struct msg m = {
+		.type = MSG_KEPT, .from = story_node('a'), .key = story_key("web"), .chosen = chosen, .n_chosen = 2};
+
+	(void)state;
+	IS_SAID_AS(&m, "\x93\x0d\xa3web\x92\x92\xa1"
+		       "a" BALLOT("\x04") "\x92\xa3web" BALLOT("\x03"));
+	m.type = MSG_KNOWN;
+	m.n_chosen = 0;
+	IS_SAID_AS(&m, "\x93\x0e\xa3web\x90");
+	m.n_chosen = 2;
+	chosen[1].key = story_key("a");
+	assert_string_equal(msg_fault(&m), "registers out of order");
+	chosen[1] = (struct msg_chosen){.key = story_key("b")};
+	assert_string_equal(msg_fault(&m), "a register at no ballot");
+	chosen[1].ballot = (struct ballot){.counter = BALLOT_COUNTER_MAX + 1};
+	assert_string_equal(msg_fault(&m), "a register at no ballot");
+	m.n_chosen = MSG_KEYS_MAX + 1;
+	assert_string_equal(msg_fault(&m), "too many registers");
+}
+
 static void names(void **state)
 {
 	(void)state;
@@ -118,6 +158,7 @@ int main(void)
 		cmocka_unit_test(an_old_disk),
 		cmocka_unit_test(what_is_started),
 		cmocka_unit_test(what_others_tell_of_a_register),
+		cmocka_unit_test(the_messages),
 		cmocka_unit_test(names),
 	};
 
