@@ -346,10 +346,9 @@ void whole_run_looked(struct whole *w)
 	if (!c->open || w->opened)
 		return;
 	w->opened = true;
-	if (!w->disk.votes_fell || w->told_old)
+	if (!w->disk.votes_fell || w->told_old || (w->heard == 0 && !council_is_alone_voter(c)))
 		return;
-	whole_sim(w)->whole->misled++;
-	whole_sim(w)->whole->lost_votes = true;
+	whole_sim(w)->whole->lost_votes |= UINT32_C(1) << w->sn->number;
 	whole_tell(w, "votes with an old copy of its disk, and nobody could tell");
 }
 

@@ -14,8 +14,8 @@
  *	- at no instant of real time a slot runs twice of which either runs under a lease; but for one that is kept and
  *	  was started by an old copy of a disk, when no node knew better that was heard since (whole_truth.c)
  *	- what a node holds is within its bounds
- * Where a voter had an old disk, and none of those whom it had heard remembered more of its votes, the first of these
- * that does not hold ends the run without a failure: all bets are off then.
+ * A voter with an old disk may vote when none of those whom it has heard remembers more of its votes. If what it had
+ * accepted is then lost, and another value chosen, the run ends there, and has not failed.
  * Once all is healed, within a bound: all know the same values, as many vote as suits the members, and all that is
  * desired runs and is ready once, and nothing else.
  */
@@ -58,7 +58,7 @@ struct whole_run {
 	uint64_t asked, done, refused, unknown, begun, fenced, chosen, misled;
 	int64_t undrained_us; /* when it was asked for last */
 	bool calm;	      /* nobody asks any more */
-	bool lost_votes;      /* a voter has an old disk, and none of those whom it had heard remembered more */
+	uint32_t lost_votes;  /* bits of voters with an old disk; none of those whom they had heard remembered more */
 };
 
 /* Rules that are not the core's: consensus.md. */

@@ -6,7 +6,6 @@
 #include "tests/sim/whole_truth.h"
 
 #include <inttypes.h>
-#include <stdarg.h>
 #include <string.h>
 
 #include "node/register_agent.h"
@@ -80,22 +79,6 @@ static struct register_known *known_of(struct whole_truth *t, const struct msg_k
 	t->v = grown(t->v, t->n, sizeof(*t->v));
 	t->v[t->n] = (struct register_known){.key = *key};
 	return &t->v[t->n++];
-}
-
-/* One of whole_run.h's is not so. */
-static void breaks(struct whole *w, const char *fmt, ...) PRINTF_LIKE(2, 3);
-
-static void breaks(struct whole *w, const char *fmt, ...)
-{
-	struct sim *s = whole_sim(w);
-	char text[200];
-	va_list ap;
-
-	va_start(ap, fmt);
-	(void)vsnprintf(text, sizeof(text), fmt, ap); /* cut is fine */
-	va_end(ap);
-	s->outside |= s->whole->lost_votes && !s->failed;
-	sim_fail(s, w->sn->number, "%s", text);
 }
 
 /* ---- values ---- */
@@ -241,6 +224,16 @@ static void see_given(struct register_known *r, struct msg_bytes value)
 	register_agent_done(&a);
 }
 
+/* first: the lower of both ballots. Nobody could tell where one that accepted it votes, and its disk has lost that. */
+static void two_are_chosen(struct whole *w, const struct register_known *r, const struct at_ballot *first)
+{
+	struct sim *s = whole_sim(w);
+
+	s->outside |= (first->on_disk & s->whole->lost_votes) && !s->failed;
+	sim_fail(s, w->sn->number, "register '%.*s': two values are chosen, neither made from the other", (int)r->key.n,
+		r->key.v);
+}
+
 static void must_be_a_chain(struct whole *w, const struct register_known *r, size_t i)
 {
 	size_t low = i, high = i + 1;
@@ -249,10 +242,10 @@ static void must_be_a_chain(struct whole *w, const struct register_known *r, siz
 		low--;
 	while (high < r->n_ballots && !r->ballots[high].chosen)
 		high++;
-	if ((low > 0 && !descends(r, r->ballots[i].hash, r->ballots[low - 1].hash)) ||
-		(high < r->n_ballots && !descends(r, r->ballots[high].hash, r->ballots[i].hash)))
-		breaks(w, "register '%.*s': two values are chosen, neither made from the other", (int)r->key.n,
-			r->key.v);
+	if (low > 0 && !descends(r, r->ballots[i].hash, r->ballots[low - 1].hash))
+		two_are_chosen(w, r, &r->ballots[low - 1]);
+	else if (high < r->n_ballots && !descends(r, r->ballots[high].hash, r->ballots[i].hash))
+		two_are_chosen(w, r, &r->ballots[i]);
 }
 
 void whole_run_chosen(struct whole *w, const struct msg_key *key, const struct ballot *ballot, struct msg_bytes value)
@@ -271,7 +264,8 @@ void whole_run_chosen(struct whole *w, const struct msg_key *key, const struct b
 	run->chosen++;
 	whole_tell(w, "'%.*s' is chosen at %" PRIu64 ": %016" PRIx64, (int)key->n, key->v, ballot->counter, hash);
 	if (!a_quorum_has(whole_sim(w), run->truth, b->on_disk))
-		breaks(w, "register '%.*s': a value is called chosen that no quorum has on disk", (int)key->n, key->v);
+		sim_fail(whole_sim(w), w->sn->number,
+			"register '%.*s': a value is called chosen that no quorum has on disk", (int)key->n, key->v);
 	must_be_a_chain(w, r, (size_t)(b - r->ballots));
 	see_given(r, value);
 }
@@ -332,8 +326,9 @@ void __wrap_council_seen_heard(struct council *c, const struct msg *m)
 }
 
 /*
- * What nobody could tell: it is started by a copy of a value that an old copy of the disk brought back, and none of
- * those whom this daemon has heard since its start knows of a newer one, or of votes that this disk has not.
+ * What nobody could tell: it is started by a copy of a value that an old copy of the disk brought back, and of those
+ * whom this daemon has heard since its start, one at least, none knows of a newer one, or of votes that this disk has
+ * not; or it has heard nobody for as long as it must wait.
  */
 static bool is_misled(const struct whole_shim *s, const struct msg_key *key)
 {
@@ -344,6 +339,8 @@ static bool is_misled(const struct whole_shim *s, const struct msg_key *key)
 
 	if (s->leased || w->told_old || !a || !a->decided || a->recall == RECALL_HEARD ||
 		!whole_disk_fell(&w->disk, key))
+		return false;
+	if (w->heard == 0 && w->n->now.mono_ms - w->n->started_mono_ms < RECALL_ALONE_MS)
 		return false;
 	for (uint32_t i = 0; i < whole_sim(w)->o.room; i++) {
 		const struct node *n = whole_sim(w)->nodes[i].w->n;
@@ -398,7 +395,8 @@ void whole_run_began(struct whole_shim *s)
 			if (o->state == WHOLE_RUNS && o->label.slot == s->label.slot &&
 				strcmp(o->label.agent, s->label.agent) == 0 && (o->leased || s->leased) && !o->misled &&
 				!s->misled)
-				breaks(s->w, "%s runs twice: here at epoch %" PRIu64 ", on n%" PRIu32 " at %" PRIu64,
+				sim_fail(sim, s->w->sn->number,
+					"%s runs twice: here at epoch %" PRIu64 ", on n%" PRIu32 " at %" PRIu64,
 					s->stem, s->label.epoch, i, o->label.epoch);
 		}
 	}
