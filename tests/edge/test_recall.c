@@ -75,6 +75,17 @@ static int64_t decision(size_t i)
 	return n;
 }
 
+/* What that node says of why a replica of its is as it is. */
+static bool is_explained(size_t i, const char *part)
+{
+	const msgpack_object *v = mp_get(mp_get(daemon_call(&bed.v[i], "explain", "agent=web"), "result"), "replicas");
+	bool found = false;
+
+	for (uint32_t k = 0; v && k < v->via.array.size; k++)
+		found |= strstr(daemon_text(&v->via.array.ptr[k], "why"), part) != NULL;
+	return found;
+}
+
 /* ---- hosts ---- */
 
 /* With all that runs there. */
@@ -172,6 +183,7 @@ static void test_a_host_that_comes_back_alone(void **state)
 	power_off(1);
 	at_ms = cluster_bed_wall_ms();
 	daemon_start(&bed.v[1]);
+	WAIT_UNTIL(is_explained(1, "waits, 10s at most: other members are asked"), WAIT_BOUND_S);
 	WAIT_UNTIL(runs_on(1) && starts(bed.v[1].name) == 2, WAIT_BOUND_S);
 	assert_true(cluster_bed_wall_ms() - at_ms >= RECALL_ALONE_MS);
 	assert_true(cluster_bed_told(&bed, 1, "believed", "no other member has told", bed.v[1].name));
