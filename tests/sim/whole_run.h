@@ -15,7 +15,7 @@
  *	  was started by an old copy of a disk, when no node knew better that was heard since (whole_truth.c)
  *	- what a node holds is within its bounds
  * A voter with an old disk may vote when none of those whom it has heard remembers more of its votes. If what it had
- * accepted is then lost, and another value chosen, the run ends there, and has not failed.
+ * accepted is then lost, and another value chosen, or a second lease given, the run ends there, and has not failed.
  * Once all is healed, within a bound: all know the same values, as many vote as suits the members, and all that is
  * desired runs and is ready once, and nothing else.
  */

@@ -379,6 +379,16 @@ void whole_run_launched(struct whole_shim *s)
 		s->label.epoch);
 }
 
+/* Two leases may be granted where a voter has lost with its disk to whom the slot was given last, and votes. */
+static void runs_twice(const struct whole_shim *s, const struct whole_shim *o)
+{
+	struct sim *sim = whole_sim(s->w);
+
+	sim->outside |= o->leased && s->leased && sim->whole->lost_votes && !sim->failed;
+	sim_fail(sim, s->w->sn->number, "%s runs twice: here at epoch %" PRIu64 ", on n%" PRIu32 " at %" PRIu64,
+		s->stem, s->label.epoch, o->w->sn->number, o->label.epoch);
+}
+
 void whole_run_began(struct whole_shim *s)
 {
 	struct sim *sim = whole_sim(s->w);
@@ -395,9 +405,7 @@ void whole_run_began(struct whole_shim *s)
 			if (o->state == WHOLE_RUNS && o->label.slot == s->label.slot &&
 				strcmp(o->label.agent, s->label.agent) == 0 && (o->leased || s->leased) && !o->misled &&
 				!s->misled)
-				sim_fail(sim, s->w->sn->number,
-					"%s runs twice: here at epoch %" PRIu64 ", on n%" PRIu32 " at %" PRIu64,
-					s->stem, s->label.epoch, i, o->label.epoch);
+				runs_twice(s, o);
 		}
 	}
 }
