@@ -82,6 +82,8 @@ void proposer_init(struct proposer *p, const struct proposer_config *config, str
 {
 	memset(p, 0, sizeof(*p));
 	p->config = *config;
+	p->has = value_ref(config->has_value);
+	p->config.has_value = NULL; /* that was borrowed */
 	p->config.round_ms = MAX(config->round_ms, 1);
 	rng_seed(&p->rng, config->seed);
 	p->wake_ms = now.mono_ms;
@@ -97,6 +99,8 @@ void proposer_done(struct proposer *p)
 	guards_forget(p);
 	base_set(p, NULL, &p->accepted);
 	value_set(p, NULL);
+	value_unref(&p->config.mem, p->has);
+	p->has = NULL;
 }
 
 struct msg_bytes proposer_value(const struct proposer *p)
@@ -127,6 +131,8 @@ static void ask(struct proposer *p, struct now now, struct proposer_outs *outs)
 		.ballot = p->state == PROPOSER_READING ? (struct ballot){0} : p->ballot};
 	if (p->state == PROPOSER_ACCEPTING)
 		outs->msg.value = value_bytes(p->value);
+	if (p->state == PROPOSER_PREPARING && p->has)
+		outs->msg.accepted = p->config.has;
 	outs->n_to = 0;
 	for (int i = 0; i < n; i++)
 		if (!((p->answered | p->refused) >> i & 1) && !(p->asks_one && i != p->one))
@@ -287,7 +293,10 @@ static bool base_take(struct proposer *p, const struct msg *m)
 
 	if (ballot_is_zero(&m->accepted) || (p->base && ballot_cmp(&m->accepted, &p->accepted) <= 0))
 		return true;
-	v = value_new(&p->config.mem, m->value);
+	if (p->has && ballot_cmp(&m->accepted, &p->config.has) == 0)
+		v = value_ref(p->has); /* a ballot has one value */
+	else
+		v = value_new(&p->config.mem, m->value);
 	if (!v)
 		return false;
 	base_set(p, v, &m->accepted);

@@ -86,7 +86,7 @@ static const struct shape listed = SHAPE_OF(listed, "name", listed_fields);
 #define REQUEST	 ROUND, CFG
 #define ANSWER	 ROUND, U(msg, cfg.epoch, UINT64_MAX), DISK
 
-static const struct shape_field prepare_fields[] = {REQUEST, KEY, BALLOT};
+static const struct shape_field prepare_fields[] = {REQUEST, KEY, BALLOT, ACCEPTED};
 static const struct shape_field promise_fields[] = {
 	ANSWER, KEY, BALLOT, ACCEPTED, VALUE, FAR(guards, MSG_GUARDS_MAX, &guard)};
 static const struct shape_field accept_fields[] = {REQUEST, KEY, BALLOT, VALUE};
@@ -107,7 +107,7 @@ static const struct shape_field seen_fields[] = {DISK};
 #define MESSAGE_NEW(n, newer) SHAPE_NEW(msg, #n, n##_fields, newer)
 
 static const struct shape messages[] = {
-	[MSG_PREPARE] = MESSAGE(prepare),
+	[MSG_PREPARE] = MESSAGE_NEW(prepare, 1),
 	[MSG_PROMISE] = MESSAGE(promise),
 	[MSG_ACCEPT] = MESSAGE(accept),
 	[MSG_ACCEPTED] = MESSAGE(accepted),

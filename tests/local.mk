@@ -215,6 +215,7 @@ libconsensus_bed_a_SOURCES = \
 	%D%/lib/registers_bed.h \
 	%D%/lib/registers_bed_ask.c
 test_programs += %D%/unit/test_consensus_acceptor
+test_programs += %D%/unit/test_consensus_acceptor_has
 test_programs += %D%/unit/test_consensus_acceptor_lease
 test_programs += %D%/unit/test_consensus_acceptor_sets
 test_programs += %D%/unit/test_consensus_ballot
@@ -230,6 +231,7 @@ test_programs += %D%/unit/test_consensus_swarm
 test_programs += %D%/unit/test_consensus_voters
 test_programs += %D%/unit/test_consensus_wire
 tests_unit_test_consensus_acceptor_LDADD = libconsensus_core.a libbase.a $(CMOCKA_LIBS)
+tests_unit_test_consensus_acceptor_has_LDADD = libconsensus_core.a libbase.a $(CMOCKA_LIBS)
 tests_unit_test_consensus_acceptor_lease_LDADD = libconsensus_core.a libbase.a $(CMOCKA_LIBS)
 tests_unit_test_consensus_acceptor_sets_LDADD = libconsensus_core.a libbase.a $(CMOCKA_LIBS)
 tests_unit_test_consensus_ballot_LDADD = libconsensus_core.a libbase.a $(CMOCKA_LIBS)

@@ -279,6 +279,35 @@ static void test_newer_voters_end_it(void **state)
 	done(&w);
 }
 
+/* A ballot has one value: what this node has of the voters' is not sent to it, and it is the base all the same. */
+static void test_what_it_has_is_the_base(void **state)
+{
+	struct world w;
+
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		setup(&w);
+		w.quiet = true;
+		w.source.counter = 9;
+		w.config.has = story_ballot(3, 'z');
+		w.config.has_value = value_new(&w.config.mem, story_value("three"));
+		begin(&w);
+		value_unref(&w.config.mem, w.config.has_value); /* it keeps its own */
+		assert_true(ballot_cmp(&w.outs.msg.accepted, &w.config.has) == 0);
+		promise(&w, 'a', 3, "");
+		promise(&w, 'b', i == 0 ? 3 : i == 1 ? 0 : 4, i == 2 ? "four" : ""); /* that one is newer */
+		assert_string_equal(w.saw, i == 2 ? "four" : "three");
+		assert_int_equal(w.outs.msg.type, MSG_ACCEPT);
+		assert_true(ballot_is_zero(&w.outs.msg.accepted));
+		done(&w);
+	}
+	setup(&w);
+	w.quiet = true;
+	begin(&w);
+	assert_true(ballot_is_zero(&w.outs.msg.accepted)); /* it has nothing */
+	done(&w);
+}
+
 /* Each allocation fails once: what was not kept is asked for again, and in the end it is chosen. */
 static void test_no_memory(void **state)
 {
@@ -400,6 +429,7 @@ int main(void)
 		cmocka_unit_test(test_ranks_wait_for_their_turn),
 		cmocka_unit_test(test_what_is_lost_is_sent_again),
 		cmocka_unit_test(test_newer_voters_end_it),
+		cmocka_unit_test(test_what_it_has_is_the_base),
 		cmocka_unit_test(test_no_memory),
 		cmocka_unit_test(test_early_it_waits_for_what_is_to_change),
 		cmocka_unit_test(test_early_it_is_told_too_soon_or_never),
