@@ -418,7 +418,7 @@ static void test_refused_and_repeated(void **state)
 	assert_int_equal(b->out.refused.code, -EINVAL);
 	bed_init(b, "web");
 	assert_false(bed_scale(b, 1));
-	assert_string_equal(b->out.refused.text, "there is no agent web");
+	assert_string_equal(b->out.refused.text, "there is no agent 'web'");
 }
 
 /* What runs on a node already stays there, whoever has more room. */
