@@ -84,6 +84,13 @@ static bool is_draining(size_t i, const char *name)
 	return draining;
 }
 
+static bool three_vote(size_t i)
+{
+	const char *text = daemon_text(mp_get(daemon_call(&bed.v[i], "voters", NULL), "result"), "text");
+
+	return strncmp(text, "3 voters, ", strlen("3 voters, ")) == 0 && !strstr(text, "under way");
+}
+
 /* Of one replica for each node, and all nodes tell the same. */
 static void they_are_placed(void)
 {
@@ -93,8 +100,7 @@ static void they_are_placed(void)
 	WAIT_UNTIL(all_run("web", 3), WAIT_BOUND_S);
 	for (size_t i = 0; i < bed.n; i++)
 		assert_int_equal(running_on(0, "web", bed.v[i].name), 1);
-	WAIT_UNTIL(strstr(daemon_text(mp_get(daemon_call(&bed.v[2], "voters", NULL), "result"), "text"), "3 voters"),
-		WAIT_BOUND_S);
+	WAIT_UNTIL(three_vote(2), WAIT_BOUND_S);
 }
 
 static void any_node_takes_any_command(void)
@@ -225,12 +231,20 @@ static void a_singleton_has_one_place(void)
 	assert_true(daemon_ok(daemon_call(&bed.v[at], "remove", "agent=only")));
 }
 
+static void n2_and_n3_are_missing(void)
+{
+	const char *text = cluster_bed_refused(&bed, 0, "scale", "agent=web,n=1");
+
+	has(text, "no majority of the voters is there: of 3 votes those of n");
+	has(text, strstr(text, "n2, ") ? "of n2, n3 are missing" : "of n3, n2 are missing");
+}
+
 static void without_a_majority_nothing_is_decided(void)
 {
 	daemon_kill(&bed.v[1], SIGKILL);
 	daemon_kill(&bed.v[2], SIGKILL);
 	WAIT_UNTIL(cluster_bed_all_see(&bed, "alive dead dead"), WAIT_BOUND_S);
-	has(cluster_bed_refused(&bed, 0, "scale", "agent=web,n=1"), "no majority of the voters is there");
+	n2_and_n3_are_missing();
 	has(daemon_text(daemon_apply(&bed.v[0], "name: web\ncommand: [/bin/sleep, \"1\"]\n"), "error"), " are missing");
 	assert_true(daemon_ok(daemon_call(&bed.v[0], "status", NULL)));
 	daemon_start(&bed.v[1]);
@@ -253,6 +267,19 @@ static void test_three_daemons_decide(void **state)
 	a_slot_keeps_its_lease_while_its_agent_changes();
 	a_singleton_has_one_place();
 	without_a_majority_nothing_is_decided();
+}
+
+/* Ended as soon as it knew who votes; the others do not come back. */
+static void test_who_begins_alone_knows_for_whom_it_waits(void **state)
+{
+	(void)state;
+	cluster_bed_init(&bed, 3, NULL);
+	cluster_bed_form(&bed);
+	WAIT_UNTIL(three_vote(0), WAIT_BOUND_S);
+	for (size_t i = 0; i < bed.n; i++)
+		daemon_kill(&bed.v[i], SIGTERM);
+	daemon_start(&bed.v[0]);
+	n2_and_n3_are_missing();
 }
 
 static void test_what_a_node_alone_has_becomes_the_clusters(void **state)
@@ -288,6 +315,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(test_three_daemons_decide, end),
+		cmocka_unit_test_teardown(test_who_begins_alone_knows_for_whom_it_waits, end),
 		cmocka_unit_test_teardown(test_what_a_node_alone_has_becomes_the_clusters, end),
 	};
 
