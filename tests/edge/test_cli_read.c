@@ -30,13 +30,14 @@ static void pack_replica(struct mp_writer *w, int slot, const char *state)
 	char id[16];
 
 	(void)snprintf(id, sizeof(id), "web.%d", slot);
-	mp_map(w, 11);
+	mp_map(w, 12);
 	mp_key_str(w, "id", id);
 	mp_key_str(w, "node", "n1");
 	mp_key_str(w, "state", state);
 	mp_key_str(w, "health", slot ? "unhealthy" : "healthy");
 	mp_key_int(w, "pid", 4711 + slot);
 	mp_key_int(w, "restarts", 3 * slot);
+	mp_key_int(w, "version", slot ? 4 : -1);
 	mp_key_time(w, "since", wall_ms() - AGO_MS);
 	mp_key_double(w, "cpu_cores", 0.12);
 	mp_key_int(w, "memory_bytes", 10485760);
@@ -116,10 +117,11 @@ static void status_when_piped(void **state)
 		"db     pending      0/1  -                 0      -     -           -  no node matches disk == ssd\n");
 	assert_non_null(strstr(one.out.v,
 		"\n\nREPLICA  NODE  STATE    HEALTH      PID  RESTARTS    AGE   CPU      MEMORY"
-		"  LAST EXIT\n"
-		"web.0    n1    running  healthy    4711         0  3h12m  0.12  10.0M/256M  exited with code 1, 1d03h "
+		"  VERSION  LAST EXIT\n"
+		"web.0    n1    running  healthy    4711         0  3h12m  0.12  10.0M/256M        -  exited with code "
+		"1, 1d03h "
 		"ago\n"
-		"web.1    n1    running  unhealthy  4712         3  3h12m  0.12  10.0M/256M  killed at"));
+		"web.1    n1    running  unhealthy  4712         3  3h12m  0.12  10.0M/256M        4  killed at"));
 }
 
 static void status_says_who_is_missing(void **state)
