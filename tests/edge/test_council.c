@@ -14,6 +14,7 @@
 #define WEB  "name: web\ncommand: [/bin/sleep, \"1000\"]\nreplicas: %d\nupdate: {min_healthy: 100ms}\n"
 #define PART "name: part\ncommand: [/bin/sleep, \"1000\"]\nreplicas: 3\n"
 #define ONLY "name: only\ncommand: [/bin/sleep, \"1000\"]\nkind: singleton\n"
+#define EACH "name: each\nkind: every-node\n"
 
 static struct cluster_bed bed;
 
@@ -165,6 +166,52 @@ static void a_node_is_drained(void)
 	WAIT_UNTIL(!agent_at(0, "web") && !agent_at(1, "web") && !agent_at(2, "web"), WAIT_BOUND_S);
 }
 
+/* Of the entries of a list in what `explain` tells at node i: those that say both of that node. */
+static int explained(size_t i, const char *list, const char *node, const char *key, const char *part)
+{
+	const msgpack_object *v = mp_get(mp_get(daemon_call(&bed.v[i], "explain", "agent=each"), "result"), list);
+	int n = 0;
+
+	for (uint32_t k = 0; v && k < v->via.array.size; k++)
+		if (strcmp(daemon_text(&v->via.array.ptr[k], "node"), node) == 0)
+			n += strstr(daemon_text(&v->via.array.ptr[k], key), part) != NULL;
+	return n;
+}
+
+/* At each node of each node. */
+static bool all_explain(const char *list, const char *key, const char *part)
+{
+	for (size_t i = 0; i < bed.n; i++)
+		for (size_t k = 0; k < bed.n; k++)
+			if (explained(i, list, bed.v[k].name, key, part) != 1)
+				return false;
+	return true;
+}
+
+/* Of what runs on every node any node tells how it is there, and why there is none. */
+static void what_runs_everywhere_is_explained_anywhere(void)
+{
+	const msgpack_object *v;
+
+	assert_true(daemon_ok(daemon_apply(&bed.v[0], EACH "command: [/bin/sleep, \"1000\"]\n")));
+	WAIT_UNTIL(all_explain("replicas", "why", "runs for ") && !all_explain("without", "why", ""), WAIT_BOUND_S);
+	v = mp_get(agent_at(1, "each"), "replicas");
+	assert_int_equal(v->via.array.size, 3);
+	for (uint32_t k = 0; k < v->via.array.size; k++)
+		assert_int_equal(number(&v->via.array.ptr[k], "version"), 1);
+	assert_true(
+		daemon_ok(daemon_apply(&bed.v[0], EACH "command: [/bin/false]\nrestart: {initial: 1h, max: 1h}\n")));
+	WAIT_UNTIL(all_explain("replicas", "state", "backoff") && all_explain("replicas", "why", "exited with code 1"),
+		WAIT_BOUND_S);
+	for (size_t i = 0; i < bed.n; i++)
+		assert_string_equal(daemon_text(agent_at(i, "each"), "state"), "backoff");
+	assert_true(daemon_ok(daemon_apply(
+		&bed.v[0], EACH "command: [/bin/sleep, \"1000\"]\nplacement: {require: [\"zone == a\"]}\n")));
+	WAIT_UNTIL(all_explain("without", "why", "is not zone == a") && !all_explain("replicas", "state", ""),
+		WAIT_BOUND_S);
+	assert_true(daemon_ok(daemon_call(&bed.v[2], "remove", "agent=each")));
+}
+
 static size_t node_of(const char *name, const char *id)
 {
 	for (size_t i = 0; i < bed.n; i++) {
@@ -264,6 +311,7 @@ static void test_three_daemons_decide(void **state)
 	a_daemon_that_is_killed_moves_nothing();
 	an_agent_is_restarted();
 	a_node_is_drained();
+	what_runs_everywhere_is_explained_anywhere();
 	a_slot_keeps_its_lease_while_its_agent_changes();
 	a_singleton_has_one_place();
 	without_a_majority_nothing_is_decided();
