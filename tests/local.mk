@@ -305,6 +305,7 @@ EXTRA_DIST += %D%/lib/pki_bed.h
 EXTRA_DIST += %D%/lib/places.h
 EXTRA_DIST += %D%/lib/store_bed.h
 EXTRA_DIST += %D%/lib/sched_bed.h
+EXTRA_DIST += %D%/lib/seeds.h
 EXTRA_DIST += %D%/lib/proc.h
 EXTRA_DIST += %D%/lib/register_bed.h
 EXTRA_DIST += %D%/lib/replica_story.h
