@@ -209,6 +209,7 @@ libconsensus_bed_a_SOURCES = \
 	%D%/lib/consensus_bed_lease.c \
 	%D%/lib/consensus_bed_net.c \
 	%D%/lib/consensus_bed_ops.c \
+	%D%/lib/consensus_bed_proc.c \
 	%D%/lib/consensus_bed_true.c \
 	%D%/lib/consensus_bed_voters.c \
 	%D%/lib/consensus_story.h \
