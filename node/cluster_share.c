@@ -50,23 +50,6 @@ static void put(struct cluster *c, const char *key, const struct bytes *v)
 
 /* ---- a replica ---- */
 
-/* What its slot asks for, if that is this run; else the newest that asks for no other. */
-static int64_t version_of(const struct runner *r)
-{
-	uint64_t hash = runner_is_alive(r) && r->run ? r->run_hash : r->spec->run_hash;
-	const struct agent *a = r->agent;
-	const struct decided_slot *s = a->decided ? decided_slot(a, r->slot) : NULL;
-	const struct agent_spec *asked = s ? decided_spec(a, s) : NULL;
-
-	if (runner_is_stale(r))
-		return r->run_version;
-	if (asked && hash == asked->run_hash)
-		return s->version;
-	if (hash == a->spec->run_hash)
-		return a->version;
-	return a->decided && a->before && hash == a->before->run_hash ? a->decided->before_version : r->run_version;
-}
-
 static uint64_t hash_replica(const struct cluster *c, const struct runner *r)
 {
 	const struct replica_exit *x = &r->core.last_exit;
@@ -79,7 +62,7 @@ static uint64_t hash_replica(const struct cluster *c, const struct runner *r)
 	h = mix_int(h, (int64_t)r->epoch);
 	h = mix_int(h, r->core.since_wall_ms);
 	h = mix_int(h, (int64_t)r->refused.total);
-	h = mix_int(h, version_of(r));
+	h = mix_int(h, runner_version(r));
 	h = mix_int(h, r->ready_since_ms);
 	h = mix_int(h, x->at_wall_ms);
 	h = mix(h, x->text, strlen(x->text));
@@ -114,7 +97,7 @@ static void pack_replica(struct mp_writer *w, const struct runner *r)
 	pack_exit(w, &r->core.last_exit);
 	mp_uint(w, r->refused.total);
 	mp_str(w, *r->core.status ? r->core.status : NULL);
-	mp_int(w, version_of(r));
+	mp_int(w, runner_version(r));
 	if (r->ready_since_ms)
 		mp_int(w, r->ready_since_ms);
 	else

@@ -149,6 +149,8 @@ test_programs += %D%/unit/test_replica_table
 test_programs += %D%/unit/test_report
 test_programs += %D%/unit/test_restart
 test_programs += %D%/unit/test_rng
+test_programs += %D%/unit/test_runner_decided
+tests_unit_test_runner_decided_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=cluster_set
 test_programs += %D%/unit/test_runner_found
 test_programs += %D%/unit/test_runner_ids
 test_programs += %D%/unit/test_scheduler_decide
@@ -207,6 +209,7 @@ libconsensus_bed_a_SOURCES = \
 	%D%/lib/consensus_bed_lease.c \
 	%D%/lib/consensus_bed_net.c \
 	%D%/lib/consensus_bed_ops.c \
+	%D%/lib/consensus_bed_proc.c \
 	%D%/lib/consensus_bed_true.c \
 	%D%/lib/consensus_bed_voters.c \
 	%D%/lib/consensus_story.h \
@@ -307,9 +310,11 @@ EXTRA_DIST += %D%/lib/pki_bed.h
 EXTRA_DIST += %D%/lib/places.h
 EXTRA_DIST += %D%/lib/store_bed.h
 EXTRA_DIST += %D%/lib/sched_bed.h
+EXTRA_DIST += %D%/lib/seeds.h
 EXTRA_DIST += %D%/lib/proc.h
 EXTRA_DIST += %D%/lib/register_bed.h
 EXTRA_DIST += %D%/lib/replica_story.h
+EXTRA_DIST += %D%/lib/roster_bed.h
 EXTRA_DIST += %D%/lib/talk.h
 EXTRA_DIST += %D%/lib/test.h
 EXTRA_DIST += %D%/lib/tmpdir.h
