@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What a slot of a decision says of the replica that this node has for it: under which version the others are told of
- * it, and at which epoch it begins.
+ * it, when, and at which epoch it begins.
  */
 #include "tests/lib/roster_bed.h"
 
@@ -17,6 +17,7 @@
 /* ---- what is told, caught on its way into the core of gossip ---- */
 
 static int64_t told_version_of; /* of web.0; -1: nothing */
+static int agents_told;
 
 void __wrap_cluster_set(struct cluster *c, const char *key, const void *v, size_t n);
 void __wrap_cluster_set(struct cluster *c, const char *key, const void *v, size_t n)
@@ -24,6 +25,7 @@ void __wrap_cluster_set(struct cluster *c, const char *key, const void *v, size_
 	CLEANUP(mp_done) struct mp_tree t = {0};
 
 	(void)c;
+	agents_told += strcmp(key, TOLD_AGENT "web") == 0;
 	if (strcmp(key, TOLD_REPLICA "web.0") != 0)
 		return;
 	assert_true(n <= GOSSIP_VALUE_MAX);
@@ -118,6 +120,45 @@ static void test_told_of_one_that_is_stale(void **state)
 	is_told_under(b, 1);
 }
 
+/* ---- when it is told ---- */
+
+/* With a replica at once; what is only this node's word on a decision waits until all have that. */
+static void test_told_in_the_way_of_nothing(void **state)
+{
+	struct roster_bed *b = *state;
+	static struct cluster c;
+
+	c.n = &b->n;
+	c.cores_made++;
+	cluster_share_init(&c);
+	roster_bed_define(b, "/bin/a", 1);
+	roster_bed_define(b, "/bin/a", 2);
+	(void)roster_bed_meet(b, "/bin/a", OTHER, 1);
+	agents_told = 0;
+	decide(b, &(struct decided_slot){.version = NEWEST, .epoch = 1})->number = 4;
+	cluster_share_agent(&c, b->a);
+	assert_int_equal(agents_told, 1);
+	b->a->decided->number = 5;
+	cluster_share_agent(&c, b->a);
+	b->a->decided->number = 6;
+	cluster_share_agent(&c, b->a);
+	assert_int_equal(agents_told, 1);
+	assert_true(ev_is_active(&c.agents_timer));
+	ev_timer_stop(b->n.loop, &c.agents_timer);
+	ev_invoke(b->n.loop, &c.agents_timer, EV_TIMER); /* it is due */
+	assert_int_equal(agents_told, 2);
+	b->a->decided->number = 7;
+	cluster_share_agent(&c, b->a);
+	(void)decide(b, &(struct decided_slot){.version = BEFORE, .epoch = 2}); /* and that is the replica's, too */
+	cluster_share_agent(&c, b->a);
+	assert_int_equal(agents_told, 3);
+	free(b->a->decided); /* a node alone */
+	b->a->decided = NULL;
+	cluster_share_agent(&c, b->a);
+	assert_int_equal(agents_told, 4);
+	cluster_share_done(&c);
+}
+
 /* ---- its epoch ---- */
 
 /* The plan passes over one that was found and has not answered: nobody has given it its slot's epoch by then. */
@@ -185,6 +226,7 @@ int main(void)
 			test_told_under_the_version_that_it_runs, roster_bed_open, roster_bed_close),
 		cmocka_unit_test_setup_teardown(test_told_without_a_slot, roster_bed_open, roster_bed_close),
 		cmocka_unit_test_setup_teardown(test_told_of_one_that_is_stale, roster_bed_open, roster_bed_close),
+		cmocka_unit_test_setup_teardown(test_told_in_the_way_of_nothing, roster_bed_open, roster_bed_close),
 		cmocka_unit_test_setup_teardown(test_begins_at_its_slots_epoch, roster_bed_open, roster_bed_close),
 		cmocka_unit_test_setup_teardown(test_begins_at_its_leases_epoch, roster_bed_open, roster_bed_close),
 	};
