@@ -55,6 +55,8 @@ const char *cluster_seen_name(const struct cluster *c, uint64_t id);
 int64_t cluster_since(const struct cluster *c, uint64_t id);
 /* The same by CLOCK_MONOTONIC: how long it has been so here. */
 int64_t cluster_since_mono(const struct cluster *c, uint64_t id);
+/* No other member was there when this was written to disk last. */
+bool cluster_was_alone(const struct cluster *c);
 /* These vote: direct links to them are kept. */
 void cluster_voters(struct cluster *c, const uint64_t *ids, size_t n);
 /* Certificates are read again. -errno with a sentence: those in use stay. */

@@ -256,6 +256,11 @@ int64_t cluster_since_mono(const struct cluster *c, uint64_t id)
 	return s ? s->since_mono_ms : c->n->now.mono_ms;
 }
 
+bool cluster_was_alone(const struct cluster *c)
+{
+	return !c->known || !*c->known;
+}
+
 const char *cluster_seen_name(const struct cluster *c, uint64_t id)
 {
 	const struct cluster_seen *s;

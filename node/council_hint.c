@@ -259,6 +259,8 @@ void council_hint_heard(struct council *c, const struct gossip_member *m, const 
 	in.value = value_of(v);
 	if (n == 0)
 		hear_voters(c, v);
+	else
+		council_recall_told(c, &in.key, &in.ballot);
 	(void)council_in(c, &(struct agree_in){.type = AGREE_IN_REGISTERS, .registers = &in});
 	h = keyed_find(&c->hints, &in.key);
 	if (h && ballot_cmp(&in.ballot, &h->due) > 0) {

@@ -169,6 +169,8 @@ static void take(struct node *n, const char *name, const struct register_agent *
 	decided_tell_lost(n, a, ballot, &r->v);
 	free(a->decided);
 	a->decided = d;
+	n->council->recall_news |= a->recall != RECALL_HEARD;
+	a->recall = RECALL_HEARD;
 	if (now) {
 		spec_unref(a->spec);
 		a->spec = now; /* both are references */
@@ -232,8 +234,15 @@ static void is_kept(struct node *n, const struct msg_key *key)
 
 void decided_loaded(struct node *n, const struct msg_key *key, const struct ballot *ballot, struct msg_bytes value)
 {
+	char name[NAME_MAX_LEN + 1];
+	struct agent *a;
+
 	take_value(n, key, ballot, value);
 	is_kept(n, key);
+	name_of(key, name);
+	a = roster_find(n, name);
+	if (a && a->decided)
+		a->recall = RECALL_DISK;
 }
 
 /* ---- leases ---- */

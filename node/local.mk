@@ -54,6 +54,7 @@ libnode_a_SOURCES = \
 	%D%/council_import.c \
 	%D%/council_open.c \
 	%D%/council_priv.h \
+	%D%/council_recall.c \
 	%D%/council_seen.c \
 	%D%/council_tell.c \
 	%D%/council_told.c \
@@ -211,6 +212,8 @@ libnode_core_a_SOURCES = \
 	%D%/holding.h \
 	%D%/holding_impl.h \
 	%D%/holding_lease.c \
+	%D%/recall.c \
+	%D%/recall.h \
 	%D%/register_agent.c \
 	%D%/register_agent.h \
 	%D%/register_agent_write.c \

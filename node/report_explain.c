@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "base/units.h"
 #include "covey/version.h"
+#include "node/council.h"
 #include "node/elsewhere.h"
 #include "node/node.h"
 #include "node/report_priv.h"
@@ -170,6 +171,8 @@ static void why_replica(const struct runner *r, char *out, size_t n)
 			c->unprobed ? "not probed as its definition is not known any more"
 				    : health_level_name(replica_health(c)),
 			!runner_is_current(r), out, n);
+	else if (c->state == REPLICA_STARTING && r->lease_waits && !r->leased && council_recall_why(r->agent))
+		(void)snprintf(out, n, "%s", council_recall_why(r->agent));
 	else
 		(void)report_rests_text(
 			replica_state_name((enum replica_state)c->state), for_ms, c->last_exit.text, out, n);

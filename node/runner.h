@@ -92,7 +92,7 @@ struct runner {
 	bool restart_due;      /* asked for: it is replaced when its turn comes */
 	bool parked;	       /* its link is to a shim that waits for the next run */
 	bool leased;	       /* nothing of it is started without a lease */
-	bool lease_waits;      /* STARTING, until there is one */
+	bool lease_waits;      /* STARTING, until there is one; or until its agent's decision is believed */
 	bool arming;	       /* its shim is to look at the page, and has not said that it did */
 	uint64_t lease_epoch;  /* of the newest lease, which the next run has; `epoch` is of the run */
 	int64_t lease_ms;      /* CLOCK_BOOTTIME; it may be started before that */

@@ -49,7 +49,7 @@ sim_whole = \
 	%D%/whole_store.c \
 	%D%/whole_truth.c \
 	%D%/whole_truth.h
-sim_whole_ldflags = $(AM_LDFLAGS) -Wl,--wrap=cluster_register_send,--wrap=council_hint_chosen
+sim_whole_ldflags = $(AM_LDFLAGS) -Wl,--wrap=cluster_register_send,--wrap=council_hint_chosen,--wrap=council_seen_heard
 sim_libs_before = libsim.a libnode.a libnode_core.a libgossip.a libgossip_core.a libconsensus.a
 sim_libs_after = libscheduler_core.a libsupervisor.a libsupervisor_core.a libbase.a $(MSGPACK_LIBS) $(SECCOMP_LIBS) \
 	$(YAML_LIBS) $(TLS_LIBS) -lm

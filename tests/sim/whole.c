@@ -128,7 +128,8 @@ void whole_start(struct sim_node *n)
 	struct whole *w = n->w;
 
 	assert(!w->n);
-	w->ending = false;
+	w->ending = w->told_old = w->opened = false;
+	w->heard = 0;
 	open_node(w);
 	hear_shims(w);
 	open_cluster(w);
@@ -256,7 +257,7 @@ bool whole_restore(struct sim_node *n)
 {
 	if (n->w->n || !n->w->has_copy)
 		return false;
-	whole_disk_copy(&n->w->disk, &n->w->copy);
+	whole_disk_restore(&n->w->disk, &n->w->copy);
 	whole_tell(n->w, "an old copy of its disk is put back");
 	return true;
 }

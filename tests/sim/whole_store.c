@@ -128,16 +128,23 @@ int store_del_agent(struct store *s, const char *name, store_done *done, void *a
 
 int store_put_note(struct store *s, enum store_note note, const char *text, store_done *done, void *arg)
 {
-	(void)note;
-	(void)text;
-	return put_nothing(s, STORE_PUT_NOTE, done, arg);
+	struct store_job *j = store_job_new(STORE_PUT_NOTE, strlen(text) + 1, done, arg);
+
+	assert(note == STORE_NOTE_KNOWN); /* the others are of files that are not here */
+	j->u.note.text = keep(j, text, strlen(text) + 1);
+	return store_job_submit(s, j);
 }
 
 char *store_note(struct store *s, enum store_note note)
 {
-	(void)s;
-	(void)note;
-	return NULL;
+	const char *known = whole_of_store(s)->disk.known;
+	char *text = NULL;
+
+	if (note != STORE_NOTE_KNOWN || !known)
+		return NULL;
+	text = strdup(known);
+	assert(text);
+	return text;
 }
 
 int store_watch(struct store *s, const char *mark, void (*watcher)(void *arg, bool suspect), void *arg)
