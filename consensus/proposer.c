@@ -82,6 +82,8 @@ void proposer_init(struct proposer *p, const struct proposer_config *config, str
 {
 	memset(p, 0, sizeof(*p));
 	p->config = *config;
+	p->has = value_ref(config->has_value);
+	p->config.has_value = NULL; /* that was borrowed */
 	p->config.round_ms = MAX(config->round_ms, 1);
 	rng_seed(&p->rng, config->seed);
 	p->wake_ms = now.mono_ms;
@@ -97,6 +99,8 @@ void proposer_done(struct proposer *p)
 	guards_forget(p);
 	base_set(p, NULL, &p->accepted);
 	value_set(p, NULL);
+	value_unref(&p->config.mem, p->has);
+	p->has = NULL;
 }
 
 struct msg_bytes proposer_value(const struct proposer *p)
@@ -127,9 +131,11 @@ static void ask(struct proposer *p, struct now now, struct proposer_outs *outs)
 		.ballot = p->state == PROPOSER_READING ? (struct ballot){0} : p->ballot};
 	if (p->state == PROPOSER_ACCEPTING)
 		outs->msg.value = value_bytes(p->value);
+	if (p->state == PROPOSER_PREPARING && p->has)
+		outs->msg.accepted = p->config.has;
 	outs->n_to = 0;
 	for (int i = 0; i < n; i++)
-		if (!((p->answered | p->refused) >> i & 1))
+		if (!((p->answered | p->refused) >> i & 1) && !(p->asks_one && i != p->one))
 			outs->to[outs->n_to++] = *quorum_voter(&p->config.cfg, i);
 	p->resend_ms = now.mono_ms + (int64_t)RESEND_ROUNDS * p->config.round_ms;
 }
@@ -139,6 +145,14 @@ static void phase(struct proposer *p, enum proposer_state to, struct now now, st
 	move(p, to);
 	p->answered = p->refused = p->first = 0;
 	ask(p, now, outs);
+}
+
+static void begin_reading(struct proposer *p, struct now now, struct proposer_outs *outs)
+{
+	p->asks_one = !ballot_is_zero(&p->config.said);
+	if (p->asks_one)
+		p->one = (int)rng_below(&p->rng, (uint64_t)quorum_voters(&p->config.cfg));
+	phase(p, PROPOSER_READING, now, outs);
 }
 
 static void prepare(struct proposer *p, struct now now, struct proposer_outs *outs)
@@ -279,11 +293,21 @@ static bool base_take(struct proposer *p, const struct msg *m)
 
 	if (ballot_is_zero(&m->accepted) || (p->base && ballot_cmp(&m->accepted, &p->accepted) <= 0))
 		return true;
-	v = value_new(&p->config.mem, m->value);
+	if (p->has && ballot_cmp(&m->accepted, &p->config.has) == 0)
+		v = value_ref(p->has); /* a ballot has one value */
+	else
+		v = value_new(&p->config.mem, m->value);
 	if (!v)
 		return false;
 	base_set(p, v, &m->accepted);
 	return true;
+}
+
+/* The one that was asked does not have it. */
+static void ask_all(struct proposer *p, struct now now, struct proposer_outs *outs)
+{
+	p->asks_one = false;
+	ask(p, now, outs);
 }
 
 /* One round is enough when a quorum has accepted the same ballot: that is chosen, and nothing newer was before. */
@@ -294,6 +318,12 @@ static void read_answered(struct proposer *p, int i, const struct msg *m, struct
 
 	if (!base_take(p, m))
 		return;
+	if (p->base && ballot_cmp(&p->accepted, &p->config.said) == 0) { /* a ballot has one value */
+		p->ballot = p->accepted;
+		value_set(p, value_ref(p->base));
+		finish(p, PROPOSER_CHOSEN, outs);
+		return;
+	}
 	if (!had || ballot_cmp(&was, &p->accepted) != 0)
 		p->first = 0;
 	p->answered |= (uint16_t)(1u << i);
@@ -303,8 +333,13 @@ static void read_answered(struct proposer *p, int i, const struct msg *m, struct
 		p->ballot = p->accepted;
 		value_set(p, value_ref(p->base));
 		finish(p, PROPOSER_CHOSEN, outs);
-	} else if (!quorum_possible(&p->config.cfg, (uint16_t)((p->answered & ~p->first) | p->refused)))
-		prepare(p, now, outs);
+	} else if (p->asks_one) {
+		p->answered = p->first = 0; /* it may have it by now */
+		ask_all(p, now, outs);
+	} else if (ballot_is_zero(&p->config.said) &&
+		   !quorum_possible(&p->config.cfg, (uint16_t)((p->answered & ~p->first) | p->refused))) {
+		prepare(p, now, outs); /* what is said to be chosen is only late */
+	}
 }
 
 static void refused(struct proposer *p, int i, const struct msg *m, struct now now, struct proposer_outs *outs)
@@ -330,6 +365,8 @@ static void refused(struct proposer *p, int i, const struct msg *m, struct now n
 	p->refused |= (uint16_t)(1u << i);
 	if (!quorum_possible(&p->config.cfg, p->refused))
 		back_off(p, now);
+	else if (p->state == PROPOSER_READING && p->asks_one)
+		ask_all(p, now, outs);
 }
 
 static void take(struct proposer *p, const struct msg *m, struct now now, struct proposer_outs *outs)
@@ -380,7 +417,7 @@ static void tick(struct proposer *p, struct now now, struct proposer_outs *outs)
 		if (now.mono_ms < p->wake_ms)
 			return;
 		if (p->config.read && p->tries == 0)
-			phase(p, PROPOSER_READING, now, outs);
+			begin_reading(p, now, outs);
 		else
 			prepare(p, now, outs);
 		return;
@@ -396,6 +433,7 @@ static void tick(struct proposer *p, struct now now, struct proposer_outs *outs)
 		return;
 	}
 	p->refused = 0; /* a voter that was full or busy may no longer be */
+	p->asks_one = false;
 	ask(p, now, outs);
 }
 

@@ -46,6 +46,11 @@ struct proposer_config {
 	struct msg_key key;
 	uint64_t round; /* unlike that of any other proposal of this node; count from the nonce of its boot */
 	bool read;	/* change and ctx are not used */
+	/* Of a read: known to be chosen (0: none). One voter is asked first; who accepted at that has its value. */
+	struct ballot said;
+	/* Else: a value that this node has, and its ballot; 0: none. Who promises on that need not send it. */
+	struct ballot has;
+	struct value *has_value; /* borrowed for proposer_init */
 	/* Pure: the same base, the same verdict and value. *ret stays until the next call or proposer_done. NULL, and
 	 * not a read: early. */
 	enum proposer_verdict (*change)(void *ctx, const struct proposer_base *base, struct msg_bytes *ret);
@@ -89,9 +94,12 @@ struct proposer {
 	struct rng rng;
 	struct ballot ballot, above; /* of this try; the highest heard of */
 	struct ballot accepted;	     /* of the base */
+	struct value *has;	     /* counted: of config.has */
 	struct value *base, *value;  /* owned: of the highest accepted ballot so far; what Accept carries */
 	uint16_t answered, refused;  /* voters, in this phase */
 	uint16_t first;		     /* READING: those who answered with `accepted` */
+	bool asks_one;		     /* READING: so far … */
+	int one;		     /* … this voter alone */
 	struct proposer_voter voters[QUORUM_ALL_MAX];
 	struct quorum_cfg newer; /* PROPOSER_EPOCH */
 	unsigned tries;

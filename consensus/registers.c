@@ -239,9 +239,10 @@ static void take(struct registers *r, const struct msg *m)
 static void learn(struct registers *r)
 {
 	struct msg_key key;
+	struct ballot said;
 
-	while (r->cfg.epoch != 0 && has_room(r) && registers_learn_next(r, &key)) {
-		struct registers_ask ask = {.key = key, .read = true, .for_ms = LEARN_MS};
+	while (r->cfg.epoch != 0 && has_room(r) && registers_learn_next(r, &key, &said)) {
+		struct registers_ask ask = {.key = key, .read = true, .said = said, .for_ms = LEARN_MS};
 		struct work *w;
 
 		if (registers_work_begin(r, WORK_LEARN, &ask, &r->cfg, &w) < 0) {
@@ -319,7 +320,7 @@ int registers_step(struct registers *r, const struct registers_in *in, struct no
 			registers_see_cfg(r, in->cfg);
 		break;
 	case REGISTERS_IN_HEARD:
-		registers_heard(r, &in->key, &in->ballot);
+		registers_heard(r, &in->key, &in->ballot, in->value);
 		break;
 	case REGISTERS_IN_PROPOSE:
 		rc = registers_propose(r, in->ask);

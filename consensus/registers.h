@@ -54,7 +54,7 @@ enum registers_in_type {
 	REGISTERS_IN_SEEN,	/* boot, write: what a peer remembers of this voter */
 	REGISTERS_IN_OPEN,	/* enough peers were heard, or there is none: requests are answered from now on */
 	REGISTERS_IN_CFG,	/* cfg: a chosen configuration, as another node says */
-	REGISTERS_IN_HEARD,	/* key, ballot: said to be chosen */
+	REGISTERS_IN_HEARD,	/* key, ballot, value: said to be chosen; of no bytes: it is to be read */
 	REGISTERS_IN_PROPOSE,	/* ask */
 	REGISTERS_IN_VOTERS,	/* voters: C' of a change, or nothing of interest where a JOINT one is taken up */
 	REGISTERS_IN_ROLL_CALL, /* which of the voters answer */
@@ -67,6 +67,7 @@ struct registers_ask {
 	struct msg_key key;
 	bool read; /* change and ctx are not used */
 	/* As of struct proposer_config; *ret stays until the next call, or the step after ENDED. */
+	struct ballot said;
 	enum proposer_verdict (*change)(void *ctx, const struct proposer_base *base, struct msg_bytes *ret);
 	void *ctx;
 	uint32_t rank;
@@ -87,6 +88,7 @@ struct registers_in {
 	const struct quorum_cfg *cfg;
 	struct msg_key key;
 	struct ballot ballot;
+	struct msg_bytes value; /* borrowed for the step */
 	const struct registers_ask *ask;
 	const struct registers_voters *voters;
 	const struct quorum_set *set;

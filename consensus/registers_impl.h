@@ -146,10 +146,12 @@ void registers_known_check(const struct registers *r);
 bool registers_is_own(const struct registers *r, const struct msg_key *key);
 /* It is chosen; told when it is news. */
 void registers_learn(struct registers *r, const struct msg_key *key, const struct ballot *ballot, struct value *value);
-void registers_heard(struct registers *r, const struct msg_key *key, const struct ballot *ballot);
+void registers_heard(
+	struct registers *r, const struct msg_key *key, const struct ballot *ballot, struct msg_bytes value);
 /* By this node's voter: somebody should say soon that it is chosen. */
 void registers_accepted(struct registers *r, const struct msg_key *key, const struct ballot *ballot);
-bool registers_learn_next(struct registers *r, struct msg_key *ret); /* one that is due; it is being read then */
+bool registers_learn_next(
+	struct registers *r, struct msg_key *ret, struct ballot *ret_said); /* one that is due; it is being read then */
 void registers_learned(struct registers *r, const struct msg_key *key, bool well);
 int64_t registers_learn_deadline(const struct registers *r);
 

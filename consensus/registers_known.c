@@ -146,15 +146,29 @@ static bool has_it(struct registers *r, const struct msg_key *key, const struct 
 	return true;
 }
 
+/* It came along. False: it did not, or there is no memory for it. */
+static bool take_value(
+	struct registers *r, const struct msg_key *key, const struct ballot *ballot, struct msg_bytes bytes)
+{
+	struct value *v = bytes.n > 0 && bytes.n <= MSG_VALUE_MAX ? value_new(&r->mem, bytes) : NULL;
+
+	if (!v)
+		return false;
+	registers_learn(r, key, ballot, v);
+	value_unref(&r->mem, v);
+	return true;
+}
+
 /* What is said of an earlier era is old news, or was decided by those that were given up. */
-void registers_heard(struct registers *r, const struct msg_key *key, const struct ballot *ballot)
+void registers_heard(
+	struct registers *r, const struct msg_key *key, const struct ballot *ballot, struct msg_bytes value)
 {
 	struct known *k = is_of_earlier_era(r, ballot) ? NULL : find_or_add(r, key);
 
 	if (!k)
 		return;
 	k->said = *ballot_max(&k->said, ballot);
-	if (!has_it(r, key, ballot))
+	if (ballot_cmp(ballot, &k->ballot) > 0 && !has_it(r, key, ballot) && !take_value(r, key, ballot, value))
 		hear(r, key, ballot, r->now.mono_ms);
 }
 
@@ -174,7 +188,7 @@ static bool is_due(const struct known *k, int64_t now_ms)
 	return !k->learning && k->learn_at_ms <= now_ms;
 }
 
-bool registers_learn_next(struct registers *r, struct msg_key *ret)
+bool registers_learn_next(struct registers *r, struct msg_key *ret, struct ballot *ret_said)
 {
 	int64_t at = DEADLINE_NEVER;
 
@@ -187,6 +201,7 @@ bool registers_learn_next(struct registers *r, struct msg_key *ret)
 			k->learning = true;
 			r->n_learning++;
 			*ret = k->key;
+			*ret_said = ballot_cmp(&k->said, &k->heard) >= 0 && !k->doubted ? k->said : (struct ballot){0};
 			return true;
 		}
 		if (!k->learning)

@@ -23,8 +23,18 @@ void registers_work_free(struct registers *r, size_t i)
 		r->works_end--;
 }
 
-int registers_work_begin(struct registers *r, enum work_kind kind, const struct registers_ask *ask,
-	const struct quorum_cfg *cfg, struct work **ret)
+/* What is known to be chosen is what most voters have. */
+static void has_known(const struct registers *r, struct proposer_config *c)
+{
+	const struct known *k = keyed_find(&r->known, &c->key);
+
+	c->has = k && k->value ? k->ballot : (struct ballot){0};
+	c->has_value = k ? k->value : NULL;
+}
+
+/* before: what it will find accepted; NULL: what is known. */
+static int begin(struct registers *r, enum work_kind kind, const struct registers_ask *ask,
+	const struct quorum_cfg *cfg, const struct work *before, struct work **ret)
 {
 	struct work *w;
 	size_t i = 0;
@@ -49,12 +59,19 @@ int registers_work_begin(struct registers *r, enum work_kind kind, const struct 
 		.key = ask->key,
 		.round = ++r->round,
 		.read = ask->read,
+		.said = ask->said,
 		.change = ask->change,
 		.ctx = ask->ctx,
 		.rank = ask->rank,
 		.round_ms = r->round_ms,
 		.for_ms = ask->for_ms,
 		.seed = rng_u64(&r->rng)};
+	if (before) {
+		w->config.has = before->p.ballot;
+		w->config.has_value = before->p.value;
+	} else {
+		has_known(r, &w->config);
+	}
 	proposer_init(&w->p, &w->config, r->now);
 	r->works[i] = w;
 	r->works_end = MAX(r->works_end, i + 1);
@@ -65,6 +82,12 @@ int registers_work_begin(struct registers *r, enum work_kind kind, const struct 
 	return 0;
 }
 
+int registers_work_begin(struct registers *r, enum work_kind kind, const struct registers_ask *ask,
+	const struct quorum_cfg *cfg, struct work **ret)
+{
+	return begin(r, kind, ask, cfg, NULL, ret);
+}
+
 /* The same under the newer voters, in the time that is left. false: there is none. */
 static bool work_again(struct registers *r, struct work *w)
 {
@@ -73,10 +96,12 @@ static bool work_again(struct registers *r, struct work *w)
 		return false;
 	proposer_done(&w->p);
 	w->config.cfg = r->cfg;
+	w->config.said = (struct ballot){0}; /* it may be of voters that were given up */
 	w->config.round = ++r->round;
 	w->config.rank = 0;
 	w->config.round_ms = r->round_ms;
 	w->config.seed = rng_u64(&r->rng);
+	has_known(r, &w->config);
 	w->self_due = false;
 	proposer_init(&w->p, &w->config, r->now);
 	return true;
@@ -92,13 +117,14 @@ static struct work *early_of(const struct registers *r, const struct msg_key *ke
 }
 
 /* Where there is no place for it, or no memory, the next change takes two rounds. */
-static void begin_early(struct registers *r, const struct msg_key *key)
+static void begin_early(struct registers *r, const struct work *before)
 {
+	const struct msg_key *key = &before->config.key;
 	const struct registers_ask ask = {.key = *key, .for_ms = EARLY_MS};
 	struct work *w;
 
 	if (r->n_early < EARLY_MAX && registers_is_own(r, key) && !early_of(r, key))
-		(void)registers_work_begin(r, WORK_EARLY, &ask, &r->cfg, &w); /* as above */
+		(void)begin(r, WORK_EARLY, &ask, &r->cfg, before, &w); /* as above */
 }
 
 /* It is of no use any more. */
@@ -130,7 +156,7 @@ static void work_ended(struct registers *r, struct work *w)
 		out->ballot = p->ballot;
 		out->value = proposer_value(p);
 		if (chosen)
-			begin_early(r, &w->config.key);
+			begin_early(r, w);
 		break;
 	case WORK_EARLY:
 		break;
@@ -161,7 +187,7 @@ static void look_ahead(struct registers *r, const struct work *w, const struct p
 	if (early)
 		let_go(early);
 	else if (outs->n_to > 0 && outs->msg.type == MSG_ACCEPT && outs->msg.value.n <= EARLY_BYTES && w->p.tries == 0)
-		begin_early(r, &w->config.key);
+		begin_early(r, w);
 }
 
 static void work_out(struct registers *r, struct work *w, const struct proposer_outs *outs)

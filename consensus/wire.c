@@ -92,7 +92,7 @@ static const struct shape chosen = SHAPE_OF(msg_chosen, "register", chosen_field
 #define REQUEST	 ROUND, CFG
 #define ANSWER	 ROUND, U(msg, cfg.epoch, UINT64_MAX), DISK
 
-static const struct shape_field prepare_fields[] = {REQUEST, KEY, BALLOT};
+static const struct shape_field prepare_fields[] = {REQUEST, KEY, BALLOT, ACCEPTED};
 static const struct shape_field promise_fields[] = {
 	ANSWER, KEY, BALLOT, ACCEPTED, VALUE, FAR(guards, MSG_GUARDS_MAX, &guard)};
 static const struct shape_field accept_fields[] = {REQUEST, KEY, BALLOT, VALUE};
@@ -115,7 +115,7 @@ static const struct shape_field known_fields[] = {KEY, FAR(chosen, MSG_KEYS_MAX,
 #define MESSAGE_NEW(n, newer) SHAPE_NEW(msg, #n, n##_fields, newer)
 
 static const struct shape messages[] = {
-	[MSG_PREPARE] = MESSAGE(prepare),
+	[MSG_PREPARE] = MESSAGE_NEW(prepare, 1),
 	[MSG_PROMISE] = MESSAGE(promise),
 	[MSG_ACCEPT] = MESSAGE(accept),
 	[MSG_ACCEPTED] = MESSAGE(accepted),

@@ -13,6 +13,8 @@
 #include "scheduler/rank.h"
 
 #define LOOKS_A_STEP  16   /* each reads a value, and decides: the rest is due at once */
+#define OWN_MS	      5	   /* what was decided is answered, and often followed by the next, before we look on */
+#define OTHERS_MS     50   /* who decided it looks at what follows; we look when all have it, and told what they do */
 #define ROUND_TRIP_US 2000 /* until it was measured */
 
 /* ---- made and freed ---- */
@@ -96,7 +98,7 @@ void agree_look_at(struct agree *a, struct ward *w, int64_t ms)
 
 /* ---- looking ---- */
 
-static void chosen(struct agree *a, const struct msg_key *key)
+static void chosen(struct agree *a, const struct msg_key *key, int64_t look_at_ms)
 {
 	struct ward *w;
 
@@ -108,7 +110,7 @@ static void chosen(struct agree *a, const struct msg_key *key)
 		return;	  /* no memory: it is looked at when it changes again */
 	w->unseen = true; /* the look at it reads it anyway */
 	w->turn_at_ms = 0;
-	agree_look_at(a, w, a->now.mono_ms);
+	agree_look_at(a, w, MIN(w->look_at_ms, look_at_ms));
 }
 
 /* What was known to be chosen before this start. */
@@ -121,7 +123,7 @@ static void begin(struct agree *a)
 	a->begun = true;
 	for (size_t at = 0; registers_next(a->registers, &at, &key);)
 		if (registers_get(a->registers, &key, &ballot, &value))
-			chosen(a, &key);
+			chosen(a, &key, a->now.mono_ms);
 }
 
 bool agree_turn(struct agree *a, struct ward *w)
@@ -259,7 +261,7 @@ static void hear(struct agree *a, struct agree_outs *outs)
 			continue;
 		}
 		if (o->type == REGISTERS_OUT_CHOSEN)
-			chosen(a, &o->key);
+			chosen(a, &o->key, a->now.mono_ms + (o->ours ? OWN_MS : OTHERS_MS));
 		else if (o->type == REGISTERS_OUT_CFG)
 			agree_look_at(a, a->root_ward, a->now.mono_ms);
 		else if (o->type == REGISTERS_OUT_VOTERS)

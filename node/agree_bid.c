@@ -180,14 +180,15 @@ static enum proposer_verdict change(void *ctx, const struct proposer_base *base,
 	else
 		rc = agree_decide(b->a, b, w, value, true, &j, &n);
 	b->refused = j.refused;
-	b->repeat = j.repeat;
-	b->changed = rc == 0 && j.changed;
+	b->offered |= rc == 0 && j.changed;
+	b->repeat = j.repeat && !b->offered; /* else what is there already came of an earlier try */
+	b->changed = rc == 0 && (j.changed || (j.repeat && b->offered));
 	if (rc < 0 && b->refused.code == 0)
 		(void)err_set(&b->refused, rc, "out of memory"); /* it is read from there */
 	if (b->refused.code)
 		return PROPOSER_REFUSE;
 	*ret = (struct msg_bytes){b->made, n};
-	return b->changed ? PROPOSER_CHANGE : PROPOSER_SAME;
+	return rc == 0 && j.changed ? PROPOSER_CHANGE : PROPOSER_SAME;
 }
 
 struct bid *agree_bid_next(const struct agree *a)

@@ -43,7 +43,8 @@ struct bid {
 	uint8_t *made; /* owned, cap_made */
 	size_t cap_made;
 	struct err refused;
-	bool repeat, changed;
+	bool offered;	      /* in one of its tries */
+	bool repeat, changed; /* as its answer will say */
 };
 
 /* An agent that is known, or of which something is asked. */

@@ -347,6 +347,7 @@ int cluster_run(struct cluster *c, struct err *e)
 
 void cluster_halt(struct cluster *c)
 {
+	cluster_seen_end(c);
 	cluster_link_release(c, false);
 	for (uint32_t i = 0; i < GOSSIP_LINKS_MAX; i++)
 		cluster_register_drop(c, i);
@@ -436,6 +437,7 @@ void cluster_close(struct cluster *c)
 	ev_async_stop(c->n->loop, &c->wake);
 	ev_prepare_stop(c->n->loop, &c->flush);
 	free(c->known);
+	free(c->names);
 	free(c);
 }
 
@@ -448,6 +450,7 @@ void cluster_voters(struct cluster *c, const uint64_t *ids, size_t n)
 {
 	cluster_in(c, &(struct gossip_in){.type = GOSSIP_IN_VOTERS, .ids = ids, .n_ids = n});
 	cluster_arm(c);
+	cluster_seen_keep(c);
 }
 
 const struct gossip *cluster_core(const struct cluster *c)

@@ -49,6 +49,8 @@ const char *cluster_fault(const struct cluster *c, char *out, size_t n);
 const char *cluster_id(const struct cluster *c);
 /* The core, to look at; NULL when none runs (left, or not begun). */
 const struct gossip *cluster_core(const struct cluster *c);
+/* A member's name, also when it is gone, a voter's also after a start; "?" when it was never known. */
+const char *cluster_seen_name(const struct cluster *c, uint64_t id);
 /* CLOCK_REALTIME since when the member is in its state, as seen here; 0: not known. */
 int64_t cluster_since(const struct cluster *c, uint64_t id);
 /* The same by CLOCK_MONOTONIC: how long it has been so here. */

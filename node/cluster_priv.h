@@ -95,6 +95,7 @@ struct cluster {
 	char address[CLUSTER_ADDRESS_MAX]; /* that others dial; "": none */
 	struct gossip_record record;	   /* borrows from above and from the configuration */
 	char *known;			   /* of the last run, one a line; owned */
+	char *names;			   /* of other voters, as on disk; owned */
 	struct pki *pki;		   /* NULL: insecure */
 	struct transport *t;		   /* NULL: not begun */
 	struct gossip *g;		   /* likewise */
@@ -128,7 +129,7 @@ struct cluster {
 	uint64_t cores_made;
 	struct enough_use use, capacity; /* as others know them */
 	int64_t use_told_ms;
-	ev_timer use_timer;
+	ev_timer use_timer, agents_timer;
 	/* cluster_fetch.c */
 	struct fetch *fetch; /* owned */
 	ev_timer fetch_timer;
@@ -200,9 +201,9 @@ void cluster_forget_heard(struct cluster *c, uint64_t id);
 
 void cluster_seen_init(struct cluster *c);
 void cluster_seen_change(struct cluster *c);
+void cluster_seen_keep(struct cluster *c); /* who they are has changed: soon it is stored */
+void cluster_seen_end(struct cluster *c);  /* what is to be stored is stored now */
 void cluster_seen_done(struct cluster *c);
-/* Its name, also when it is gone; "?" when it was never known. */
-const char *cluster_seen_name(const struct cluster *c, uint64_t id);
 
 /* ---- cluster_tls.c ---- */
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What this node tells of itself (told.h has the form): a replica or an agent when the turn of the loop in which it
- * changed ends, its use when that changed enough. Whether one changed is seen by a hash of what would be told, so that
- * a plan of a thousand replicas packs none that is as it was.
+ * What this node tells of itself (told.h has the form): a replica when the turn of the loop in which it changed ends,
+ * and its agent with it; an agent of which no replica changed a little later, since all hear of a decision at once, and
+ * what each has to say of it would be in the way of that; its use when it changed enough. Whether one changed is seen
+ * by a hash of what would be told, so that a plan of a thousand replicas packs none that is as it was.
  */
 #include "node/cluster_share.h"
 
@@ -15,6 +16,7 @@
 #include "node/report_priv.h"
 #include "supervisor/health.h"
 
+#define AGENTS_S      0.05 /* a decision is everywhere by then */
 #define USE_EVERY_S   10.0
 #define USE_REPLICA_S 0.05 /* reading what one uses takes some 50 us: it stays a thousandth of the time */
 
@@ -48,23 +50,6 @@ static void put(struct cluster *c, const char *key, const struct bytes *v)
 
 /* ---- a replica ---- */
 
-/* What its slot asks for, if that is this run; else the newest that asks for no other. */
-static int64_t version_of(const struct runner *r)
-{
-	uint64_t hash = runner_is_alive(r) && r->run ? r->run_hash : r->spec->run_hash;
-	const struct agent *a = r->agent;
-	const struct decided_slot *s = a->decided ? decided_slot(a, r->slot) : NULL;
-	const struct agent_spec *asked = s ? decided_spec(a, s) : NULL;
-
-	if (runner_is_stale(r))
-		return r->run_version;
-	if (asked && hash == asked->run_hash)
-		return s->version;
-	if (hash == a->spec->run_hash)
-		return a->version;
-	return a->decided && a->before && hash == a->before->run_hash ? a->decided->before_version : r->run_version;
-}
-
 static uint64_t hash_replica(const struct cluster *c, const struct runner *r)
 {
 	const struct replica_exit *x = &r->core.last_exit;
@@ -77,7 +62,7 @@ static uint64_t hash_replica(const struct cluster *c, const struct runner *r)
 	h = mix_int(h, (int64_t)r->epoch);
 	h = mix_int(h, r->core.since_wall_ms);
 	h = mix_int(h, (int64_t)r->refused.total);
-	h = mix_int(h, version_of(r));
+	h = mix_int(h, runner_version(r));
 	h = mix_int(h, r->ready_since_ms);
 	h = mix_int(h, x->at_wall_ms);
 	h = mix(h, x->text, strlen(x->text));
@@ -112,7 +97,7 @@ static void pack_replica(struct mp_writer *w, const struct runner *r)
 	pack_exit(w, &r->core.last_exit);
 	mp_uint(w, r->refused.total);
 	mp_str(w, *r->core.status ? r->core.status : NULL);
-	mp_int(w, version_of(r));
+	mp_int(w, runner_version(r));
 	if (r->ready_since_ms)
 		mp_int(w, r->ready_since_ms);
 	else
@@ -129,6 +114,7 @@ static void share_replica(struct cluster *c, struct runner *r)
 	if (h == r->told_hash)
 		return;
 	r->told_hash = h;
+	r->agent->told_replica = true;
 	mp_writer_init(&w, &v);
 	pack_replica(&w, r);
 	(void)snprintf(key, sizeof(key), TOLD_REPLICA "%s", r->id); /* fits */
@@ -139,6 +125,7 @@ void cluster_share_gone(struct cluster *c, const struct runner *r)
 {
 	char key[sizeof(TOLD_REPLICA) + REPLICA_ID_MAX];
 
+	r->agent->told_replica = true;
 	(void)snprintf(key, sizeof(key), TOLD_REPLICA "%s", r->id); /* fits */
 	cluster_set(c, key, NULL, 0);
 }
@@ -178,7 +165,7 @@ static bool is_awaiting(const struct agent *a)
 	return false;
 }
 
-static void share_own(struct cluster *c, struct agent *a)
+static void share_agent(struct cluster *c, struct agent *a)
 {
 	CLEANUP(bytes_done) struct bytes v = {.max = GOSSIP_VALUE_MAX + 1};
 	char key[sizeof(TOLD_AGENT) + 2 * NAME_MAX_LEN + 2], reason[256];
@@ -214,6 +201,18 @@ static bool is_to_tell(const struct agent *a)
 	return !a->decided || a->decided->named || a->n_slots > 0;
 }
 
+static void share_own(struct cluster *c, struct agent *a)
+{
+	a->tell_due = a->told_replica = false;
+	if (is_to_tell(a)) {
+		share_agent(c, a);
+		return;
+	}
+	if (a->told_hash)
+		cluster_share_removed(c, a);
+	a->told_hash = 0;
+}
+
 void cluster_share_agent(struct cluster *c, struct agent *a)
 {
 	if (!a->spec)
@@ -221,12 +220,30 @@ void cluster_share_agent(struct cluster *c, struct agent *a)
 	for (size_t i = 0; i < a->n_slots; i++)
 		if (a->slots[i] && !a->slots[i]->awaiting)
 			share_replica(c, a->slots[i]);
-	if (is_to_tell(a))
+	if (!a->decided || a->told_replica) {
 		share_own(c, a);
-	else if (a->told_hash)
-		cluster_share_removed(c, a);
-	if (!is_to_tell(a))
-		a->told_hash = 0;
+		return;
+	}
+	a->tell_due = true;
+	if (!ev_is_active(&c->agents_timer)) {
+		ev_timer_set(&c->agents_timer, AGENTS_S, 0.);
+		ev_timer_start(c->n->loop, &c->agents_timer);
+	}
+}
+
+static void on_agents(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	struct cluster *c = w->data;
+
+	(void)loop;
+	(void)revents;
+	node_now(c->n);
+	LIST_FOREACH (at, &c->n->roster.order) {
+		struct agent *a = LIST_ENTRY(at, struct agent, order);
+
+		if (a->tell_due)
+			share_own(c, a);
+	}
 }
 
 void cluster_share_removed(struct cluster *c, const struct agent *a)
@@ -305,9 +322,12 @@ void cluster_share_init(struct cluster *c)
 	ev_timer_init(&c->use_timer, on_use, USE_EVERY_S, 0.);
 	c->use_timer.data = c;
 	ev_timer_start(c->n->loop, &c->use_timer);
+	ev_timer_init(&c->agents_timer, on_agents, AGENTS_S, 0.);
+	c->agents_timer.data = c;
 }
 
 void cluster_share_done(struct cluster *c)
 {
 	ev_timer_stop(c->n->loop, &c->use_timer);
+	ev_timer_stop(c->n->loop, &c->agents_timer);
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * How nodes hear that something was chosen. Whose proposal it was tells the register and the ballot in its own map,
- * and gossip carries it to everyone, newcomers too; who did not know it reads the register. With the root's the voters
- * go along: without them nothing can be read. So each register's newest ballot is told by one node; who told an older
- * one takes it back.
+ * and gossip carries it to everyone, newcomers too. The value goes along where there are nodes that do not vote, and
+ * it is small; else who did not know it reads the register. With the root's the voters go along: without them nothing
+ * can be read. So each register's newest ballot is told by one node; who told an older one takes it back.
  *
  * What a node told is gone with it when it leaves or begins anew. The first of the living looks now and then for what
  * nobody tells any more, and tells it.
@@ -19,7 +19,8 @@
 #define MEND_S	     5.0
 #define PAUSE_MS     10 /* what is chosen so soon after what was told is told with what comes after it */
 #define BALLOT_BYTES 32
-#define VALUE_MAX    512 /* two sets of voters */
+#define BIN_HEADER   5
+#define ALONG_MAX    (1024 * 1024) /* of all values that go along: all members keep them in memory */
 
 static const struct msg_key root;
 
@@ -44,29 +45,69 @@ static void put_set(struct mp_writer *w, const struct quorum_set *s)
 		mp_bin(w, s->v[i].v, sizeof(s->v[i].v));
 }
 
-static void put(struct council *c, const struct council_hint *h)
+static void put_ballot(struct mp_writer *w, const struct ballot *b)
 {
-	CLEANUP(bytes_done) struct bytes v = {.max = VALUE_MAX};
-	char key[sizeof(TOLD_CHOSEN) + NAME_MAX_LEN];
-	uint8_t ballot[BALLOT_BYTES];
+	uint8_t v[BALLOT_BYTES];
+
+	register_store(v, b->counter);
+	memcpy(v + 8, b->node.v, sizeof(b->node.v));
+	register_store(v + 24, b->nonce);
+	mp_bin(w, v, sizeof(v));
+}
+
+/* Of what is not the root register nothing. */
+static void put_voters(const struct council *c, struct mp_writer *w, const struct council_hint *h)
+{
 	struct quorum_cfg cfg = {0};
 	struct msg_bytes value;
 	struct ballot at;
-	struct mp_writer w;
 
 	if (h->key.n == 0 && registers_get(agree_registers(c->a), &root, &at, &value))
 		(void)register_root_cfg(value, &cfg); /* of epoch 0: nobody reads it */
-	register_store(ballot, h->due.counter);
-	memcpy(ballot + 8, h->due.node.v, sizeof(h->due.node.v));
-	register_store(ballot + 24, h->due.nonce);
-	mp_writer_init(&w, &v);
-	mp_array(&w, h->key.n == 0 ? TOLD_CHOSEN_MAX : 1);
-	mp_bin(&w, ballot, sizeof(ballot));
-	if (h->key.n == 0) {
-		mp_uint(&w, cfg.epoch);
-		put_set(&w, &cfg.old);
-		put_set(&w, &cfg.next);
+	if (h->key.n > 0)
+		mp_nil(w);
+	else
+		mp_uint(w, cfg.epoch);
+	put_set(w, &cfg.old);
+	put_set(w, &cfg.next);
+}
+
+/* Whoever votes has accepted it, or will. */
+static bool somebody_reads(const struct council *c)
+{
+	return gossip_alive(cluster_core(c->n->cluster)) > (size_t)quorum_voters(council_voters(c));
+}
+
+/* Nothing where it does not fit beside what is there. */
+static void put_value(struct council *c, struct mp_writer *w, struct council_hint *h, size_t room)
+{
+	struct msg_bytes value;
+	struct ballot at;
+
+	c->along -= h->along;
+	h->along = 0;
+	if (!h->news || !somebody_reads(c) || !registers_get(agree_registers(c->a), &h->key, &at, &value) ||
+		ballot_cmp(&at, &h->due) != 0 || value.n > room || c->along + value.n > ALONG_MAX) {
+		mp_nil(w);
+		return;
 	}
+	h->along = value.n;
+	c->along += value.n;
+	mp_bin(w, value.v, value.n);
+}
+
+static void put(struct council *c, struct council_hint *h)
+{
+	CLEANUP(bytes_done) struct bytes v = {.max = GOSSIP_VALUE_MAX};
+	char key[sizeof(TOLD_CHOSEN) + NAME_MAX_LEN];
+	struct mp_writer w;
+
+	mp_writer_init(&w, &v);
+	mp_array(&w, TOLD_CHOSEN_MAX);
+	put_ballot(&w, &h->due);
+	put_voters(c, &w, h);
+	put_value(c, &w, h, GOSSIP_VALUE_MAX - v.n - BIN_HEADER);
+	h->news = false;
 	key_text(&h->key, key);
 	if (!v.failed)
 		cluster_set(c->n->cluster, key, v.v, v.n);
@@ -82,6 +123,7 @@ void council_hint_chosen(struct council *c, const struct registers_out *out)
 		h->due = out->ballot;
 	else
 		h->due = (struct ballot){0};
+	h->news = out->ours;
 	c->hints_due = true;
 }
 
@@ -132,6 +174,7 @@ void council_hint_turn(struct council *c)
 			key_text(&h->key, key);
 			if (!ballot_is_zero(&h->told))
 				cluster_set(c->n->cluster, key, NULL, 0);
+			c->along -= h->along;
 			keyed_drop(&c->hints, &council_mem, &name, sizeof(*h));
 			continue;
 		}
@@ -182,6 +225,13 @@ static bool set_of(const msgpack_object *v, unsigned i, struct quorum_set *ret)
 	return true;
 }
 
+static struct msg_bytes value_of(const msgpack_object *v)
+{
+	const msgpack_object *o = told_at(v, TOLD_CHOSEN_VALUE, MSGPACK_OBJECT_BIN);
+
+	return o ? (struct msg_bytes){(const uint8_t *)o->via.bin.ptr, o->via.bin.size} : (struct msg_bytes){0};
+}
+
 static void hear_voters(struct council *c, const msgpack_object *v)
 {
 	struct quorum_cfg cfg = {.epoch = (uint64_t)told_int(v, TOLD_CHOSEN_EPOCH, 0)};
@@ -206,6 +256,7 @@ void council_hint_heard(struct council *c, const struct gossip_member *m, const 
 		return;
 	in.key.n = (uint8_t)n;
 	memcpy(in.key.v, e->key.v + strlen(TOLD_CHOSEN), n);
+	in.value = value_of(v);
 	if (n == 0)
 		hear_voters(c, v);
 	else

@@ -49,6 +49,8 @@ struct council_hint {
 	struct msg_key key;
 	struct ballot told; /* in our own map; zero: nothing */
 	struct ballot due;  /* is to be told; zero: nothing is */
+	size_t along;	    /* bytes of the value that are told with it */
+	bool news;	    /* to others too: else they have it, or read it */
 };
 
 /* Of a node that has voted: the highest that it has answered with. */
@@ -103,6 +105,7 @@ struct council {
 	size_t n_spent;
 	/* council_hint.c */
 	struct keyed hints;
+	size_t along; /* of all of them */
 	bool hints_due;
 	uint32_t mend_waited; /* times that it was due, and others came first */
 	bool mend_due;	      /* somebody has gone, or begun anew, since all was told */

@@ -308,8 +308,11 @@ static void apply_one(struct decree *d, const struct apply_file *f, int64_t if_v
 					      .if_version = (uint32_t)MAX(if_version, (int64_t)0),
 					      .desired = desired_of(a, f->spec)},
 		.text = {(const uint8_t *)f->spec->text, f->spec->text_len}};
-	(void)snprintf(t->text, sizeof(t->text), "%" PRId64 " replica%s", cmd->event.desired,
-		cmd->event.desired == 1 ? "" : "s"); /* fits */
+	if (f->spec->kind == SPEC_EVERY_NODE)
+		(void)snprintf(t->text, sizeof(t->text), "a replica on each node that fits"); /* fits; so below */
+	else
+		(void)snprintf(t->text, sizeof(t->text), "%" PRId64 " replica%s", cmd->event.desired,
+			cmd->event.desired == 1 ? "" : "s");
 }
 
 struct plan {

@@ -39,9 +39,10 @@ struct agent {
 	struct runner **slots;	   /* owned; may have NULLs */
 	size_t n_slots;
 	bool deps_were_ready;
-	uint64_t told_hash;  /* of what other nodes were told last; 0: nothing */
-	int64_t ready_slots; /* as of the last plan: a change wakes the agents that depend on this one */
-	ev_timer again;	     /* the plan asked to be called again */
+	uint64_t told_hash;	     /* of what other nodes were told last; 0: nothing */
+	bool told_replica, tell_due; /* cluster_share.c: with its replicas it is told itself, else a little later */
+	int64_t ready_slots;	     /* as of the last plan: a change wakes the agents that depend on this one */
+	ev_timer again;		     /* the plan asked to be called again */
 };
 
 struct roster {

@@ -150,6 +150,9 @@ int64_t runner_until_ms(const struct runner *r);
 /* Whether the newest definition is what runs (or would). */
 bool runner_is_current(const struct runner *r);
 bool runner_is_stale(const struct runner *r); /* it runs, and is to start anew when its turn comes */
+/* Of the definition that it runs (or would): what its slot asks for, if that is this run; else the newest that asks for
+ * no other. */
+int64_t runner_version(const struct runner *r);
 bool runner_is_asked(const struct runner *r); /* that run has not begun yet */
 /* After a start of the daemon, once it is known what runs: what was asked of the one before, and is not so yet. */
 void runner_go_on(struct runner *r);

@@ -58,8 +58,15 @@ enum told_replica {
 	TOLD_REPLICA_MAX
 };
 
-/* The ballot: counter (8 bytes), node (16), nonce (8), big endian. Of the root register the voters too. */
-enum told_chosen { TOLD_CHOSEN_BALLOT, TOLD_CHOSEN_EPOCH, TOLD_CHOSEN_OLD, TOLD_CHOSEN_NEXT, TOLD_CHOSEN_MAX };
+/* The ballot: counter (8 bytes), node (16), nonce (8), big endian. */
+enum told_chosen {
+	TOLD_CHOSEN_BALLOT,
+	TOLD_CHOSEN_EPOCH, /* of the voters, and who they are: of the root register alone */
+	TOLD_CHOSEN_OLD,
+	TOLD_CHOSEN_NEXT,
+	TOLD_CHOSEN_VALUE, /* nil: to be read from the voters */
+	TOLD_CHOSEN_MAX
+};
 
 enum told_exit { TOLD_EXIT_REASON, TOLD_EXIT_CODE, TOLD_EXIT_SIGNAL, TOLD_EXIT_TEXT, TOLD_EXIT_AT, TOLD_EXIT_MAX };
 
@@ -92,7 +99,7 @@ struct told {
 	struct gossip_member *members;
 	size_t n_members;
 	bool whole;			     /* oneself too */
-	struct told_item *agents, *replicas; /* by name, then by member's name */
+	struct told_item *agents, *replicas; /* by name, of replicas the shorter id first; then by member's name */
 	size_t n_agents, n_replicas;
 };
 

@@ -151,6 +151,8 @@ test_programs += %D%/unit/test_replica_table
 test_programs += %D%/unit/test_report
 test_programs += %D%/unit/test_restart
 test_programs += %D%/unit/test_rng
+test_programs += %D%/unit/test_runner_decided
+tests_unit_test_runner_decided_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=cluster_set
 test_programs += %D%/unit/test_runner_found
 test_programs += %D%/unit/test_runner_ids
 test_programs += %D%/unit/test_scheduler_decide
@@ -209,6 +211,7 @@ libconsensus_bed_a_SOURCES = \
 	%D%/lib/consensus_bed_lease.c \
 	%D%/lib/consensus_bed_net.c \
 	%D%/lib/consensus_bed_ops.c \
+	%D%/lib/consensus_bed_proc.c \
 	%D%/lib/consensus_bed_true.c \
 	%D%/lib/consensus_bed_voters.c \
 	%D%/lib/consensus_story.h \
@@ -217,6 +220,7 @@ libconsensus_bed_a_SOURCES = \
 	%D%/lib/registers_bed.h \
 	%D%/lib/registers_bed_ask.c
 test_programs += %D%/unit/test_consensus_acceptor
+test_programs += %D%/unit/test_consensus_acceptor_has
 test_programs += %D%/unit/test_consensus_acceptor_lease
 test_programs += %D%/unit/test_consensus_acceptor_sets
 test_programs += %D%/unit/test_consensus_ballot
@@ -225,12 +229,14 @@ test_programs += %D%/unit/test_consensus_mutants
 test_programs += %D%/unit/test_consensus_mutants_lease
 test_programs += %D%/unit/test_consensus_proposer
 test_programs += %D%/unit/test_consensus_proposer_lease
+test_programs += %D%/unit/test_consensus_proposer_read
 test_programs += %D%/unit/test_consensus_quorum
 test_programs += %D%/unit/test_consensus_registers
 test_programs += %D%/unit/test_consensus_swarm
 test_programs += %D%/unit/test_consensus_voters
 test_programs += %D%/unit/test_consensus_wire
 tests_unit_test_consensus_acceptor_LDADD = libconsensus_core.a libbase.a $(CMOCKA_LIBS)
+tests_unit_test_consensus_acceptor_has_LDADD = libconsensus_core.a libbase.a $(CMOCKA_LIBS)
 tests_unit_test_consensus_acceptor_lease_LDADD = libconsensus_core.a libbase.a $(CMOCKA_LIBS)
 tests_unit_test_consensus_acceptor_sets_LDADD = libconsensus_core.a libbase.a $(CMOCKA_LIBS)
 tests_unit_test_consensus_ballot_LDADD = libconsensus_core.a libbase.a $(CMOCKA_LIBS)
@@ -240,6 +246,7 @@ tests_unit_test_consensus_mutants_lease_LDADD = libconsensus_bed.a libconsensus_
 	$(CMOCKA_LIBS)
 tests_unit_test_consensus_proposer_LDADD = libconsensus_core.a libbase.a $(CMOCKA_LIBS)
 tests_unit_test_consensus_proposer_lease_LDADD = libconsensus_core.a libbase.a $(CMOCKA_LIBS)
+tests_unit_test_consensus_proposer_read_LDADD = libconsensus_core.a libbase.a $(CMOCKA_LIBS)
 tests_unit_test_consensus_quorum_LDADD = libconsensus_core.a libbase.a $(CMOCKA_LIBS)
 check_LIBRARIES += libagree_bed.a
 libagree_bed_a_SOURCES = \
@@ -305,9 +312,11 @@ EXTRA_DIST += %D%/lib/pki_bed.h
 EXTRA_DIST += %D%/lib/places.h
 EXTRA_DIST += %D%/lib/store_bed.h
 EXTRA_DIST += %D%/lib/sched_bed.h
+EXTRA_DIST += %D%/lib/seeds.h
 EXTRA_DIST += %D%/lib/proc.h
 EXTRA_DIST += %D%/lib/register_bed.h
 EXTRA_DIST += %D%/lib/replica_story.h
+EXTRA_DIST += %D%/lib/roster_bed.h
 EXTRA_DIST += %D%/lib/talk.h
 EXTRA_DIST += %D%/lib/test.h
 EXTRA_DIST += %D%/lib/tmpdir.h

@@ -179,7 +179,7 @@ static inline void consensus_msgs_random(struct rng *r, enum msg_type type, stru
 		m->ballot.node = m->from;
 	if (type == MSG_ACCEPT || type == MSG_VALUE)
 		consensus_msgs_value(r, b);
-	if (type == MSG_VALUE)
+	if (type == MSG_VALUE || (type == MSG_PREPARE && rng_below(r, 2)))
 		m->accepted = consensus_msgs_ballot(r, 0);
 	if (type == MSG_PROMISE)
 		consensus_msgs_promise(r, b);

@@ -212,14 +212,6 @@ static void told(struct rbed *b, int key, const struct ballot *ballot, struct ms
 	b->n_chosen[key + 1]++;
 }
 
-bool rbed_has(const struct rvalue *v, uint32_t number)
-{
-	for (uint32_t i = 0; i < v->n; i++)
-		if (v->v[i] == number)
-			return true;
-	return false;
-}
-
 /* ---- a node ---- */
 
 static void write_out(struct rnode *n, const struct acceptor_out *a)
@@ -246,7 +238,8 @@ static void write_out(struct rnode *n, const struct acceptor_out *a)
 		heap_set(&n->b->heap, &n->disk_timer, n->b->now_ms + 1 + (int64_t)rng_below(&n->b->rng, 4));
 }
 
-static void tell(struct rnode *n, int to, int key, const struct ballot *ballot)
+/* value: of no bytes, it does not go along. */
+static void tell(struct rnode *n, int to, int key, const struct ballot *ballot, struct msg_bytes value)
 {
 	struct mail *m;
 
@@ -258,6 +251,7 @@ static void tell(struct rnode *n, int to, int key, const struct ballot *ballot)
 	m->key = key;
 	m->heard = *ballot;
 	m->m.cfg = *registers_cfg(n->r);
+	m->m.value = (struct msg_bytes){copy(value.v, value.n), value.n};
 	post(n->b, m, HEARD);
 }
 
@@ -277,7 +271,7 @@ static void route(struct rnode *n, const struct registers_out *o)
 	case REGISTERS_OUT_CHOSEN:
 		b->kind->chosen(n, o);
 		for (int i = 0; o->ours && i < b->n; i++)
-			tell(n, i, number_of(&o->key), &o->ballot);
+			tell(n, i, number_of(&o->key), &o->ballot, b->along ? o->value : (struct msg_bytes){0});
 		break;
 	case REGISTERS_OUT_ENDED:
 		assert_true(o->token > 0 && o->token <= b->token && b->ended[o->token] == 0);
@@ -505,7 +499,7 @@ static void gossip(struct rnode *n)
 
 	for (size_t at = 0; registers_next(n->r, &at, &key);)
 		if (registers_get(n->r, &key, &ballot, &value))
-			tell(n, to, number_of(&key), &ballot);
+			tell(n, to, number_of(&key), &ballot, (struct msg_bytes){0});
 	heap_set(&b->heap, &n->gossip_timer, b->now_ms + GOSSIP_MS / 4 + (int64_t)rng_below(&b->rng, GOSSIP_MS));
 }
 
@@ -518,8 +512,10 @@ static void deliver(struct rbed *b, struct mail *m)
 		rbed_input(n, &(struct registers_in){.type = REGISTERS_IN_MSG, .msg = &m->m});
 	} else if (n->up) {
 		rbed_input(n, &(struct registers_in){.type = REGISTERS_IN_CFG, .cfg = &m->m.cfg});
-		rbed_input(n, &(struct registers_in){
-				      .type = REGISTERS_IN_HEARD, .key = rbed_key(m->key), .ballot = m->heard});
+		rbed_input(n, &(struct registers_in){.type = REGISTERS_IN_HEARD,
+				      .key = rbed_key(m->key),
+				      .ballot = m->heard,
+				      .value = m->m.value});
 	}
 	mail_free(m);
 }

@@ -74,6 +74,7 @@ struct rbed {
 	bool in_order; /* what a node sends to another comes as it was sent */
 	int64_t last_ms[RBED_NODES_MAX][RBED_NODES_MAX];
 	bool silent;			  /* nobody tells anybody what is chosen */
+	bool along;			  /* when it is news its value goes along */
 	uint64_t token;			  /* of the last proposal: the number that it puts in, too */
 	uint32_t ended[RBED_NUMBERS_MAX]; /* by token: 0 under way, else outcome + 1 */
 	int key_of[RBED_NUMBERS_MAX];

@@ -15,6 +15,14 @@ struct now rbed_now(const struct rbed *b)
 	return (struct now){.mono_ms = b->now_ms, .boot_ms = b->now_ms, .wall_ms = b->now_ms};
 }
 
+bool rbed_has(const struct rvalue *v, uint32_t number)
+{
+	for (uint32_t i = 0; i < v->n; i++)
+		if (v->v[i] == number)
+			return true;
+	return false;
+}
+
 static enum proposer_verdict put(void *ctx, const struct proposer_base *base, struct msg_bytes *ret)
 {
 	struct rvalue *next = ctx;

@@ -65,7 +65,7 @@ check_PROGRAMS += %D%/covey-sim-mutants
 %C%_covey_sim_mutants_LDADD = $(sim_libs_before) libconsensus_mutants.a $(sim_libs_after)
 
 # Some seeds of small clusters with every kind of fault.
-sim_tests = %D%/mutants.sh %D%/short.sh
+sim_tests = %D%/along.sh %D%/mutants.sh %D%/short.sh
 TESTS += $(sim_tests)
 EXTRA_DIST += $(sim_tests) %D%/mutants.txt %D%/seeds.txt
 

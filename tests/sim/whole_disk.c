@@ -202,16 +202,24 @@ static void apply_replica(struct whole_disk *d, const struct store_job *j)
 	d->replicas[i].n = j->u.replica.saved_len;
 }
 
+static void apply_note(struct whole_disk *d, const struct store_job *j)
+{
+	size_t i = 0;
+
+	while (strcmp(store_note_keys[i], j->u.note.key) != 0)
+		i++;
+	free(d->notes[i]);
+	d->notes[i] = (char *)bytes_of(j->u.note.text, strlen(j->u.note.text) + 1);
+}
+
 void whole_disk_apply(struct whole *w, const struct store_job *j)
 {
 	if (j->kind == STORE_VOTE)
 		apply_vote(w, j->u.vote);
 	else if (j->kind == STORE_PUT_REPLICA || j->kind == STORE_DEL_REPLICA)
 		apply_replica(&w->disk, j);
-	if (j->kind != STORE_PUT_NOTE)
-		return;
-	free(w->disk.known);
-	w->disk.known = (char *)bytes_of(j->u.note.text, strlen(j->u.note.text) + 1);
+	else if (j->kind == STORE_PUT_NOTE)
+		apply_note(&w->disk, j);
 }
 
 static void copy_regs(struct whole_regs *to, const struct whole_regs *from)
@@ -235,7 +243,8 @@ void whole_disk_copy(struct whole_disk *to, const struct whole_disk *from)
 	to->releases = (void *)bytes_of(from->releases, from->n_releases * sizeof(*to->releases));
 	to->seen = (void *)bytes_of(from->seen, from->n_seen * sizeof(*to->seen));
 	to->replicas = (void *)bytes_of(from->replicas, from->n_replicas * sizeof(*to->replicas));
-	to->known = from->known ? (char *)bytes_of(from->known, strlen(from->known) + 1) : NULL;
+	for (size_t i = 0; i < STORE_NOTE_MAX; i++)
+		to->notes[i] = from->notes[i] ? (char *)bytes_of(from->notes[i], strlen(from->notes[i]) + 1) : NULL;
 	for (size_t i = 0; i < to->n_replicas; i++)
 		to->replicas[i].v = bytes_of(from->replicas[i].v, from->replicas[i].n);
 }
@@ -279,6 +288,7 @@ void whole_disk_done(struct whole_disk *d)
 	free(d->longs);
 	free(d->releases);
 	free(d->seen);
-	free(d->known);
+	for (size_t i = 0; i < STORE_NOTE_MAX; i++)
+		free(d->notes[i]);
 	*d = (struct whole_disk){0};
 }

@@ -73,8 +73,8 @@ struct whole_disk {
 	struct whole_release *releases;
 	struct whole_remembered *seen;
 	struct whole_row *replicas;
-	bool votes_fell; /* an old copy brought them back: some are lost */
-	char *known;	 /* addresses of others; NULL: never written */
+	bool votes_fell;	     /* an old copy brought them back: some are lost */
+	char *notes[STORE_NOTE_MAX]; /* NULL: never written */
 	size_t n_longs, n_releases, n_seen, n_replicas;
 };
 

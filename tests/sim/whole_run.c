@@ -361,6 +361,7 @@ void whole_run_figures(const struct sim *s, struct figures *f)
 	figures_add(f, "", -1, (double)run->refused, "refused");
 	figures_add(f, "", -1, (double)run->unknown, "unknown");
 	figures_add(f, "", -1, (double)run->chosen, "chosen");
+	figures_add(f, "", -1, (double)run->reads, "reads");
 	figures_add(f, "", -1, (double)run->begun, "starts");
 	figures_add(f, "", -1, (double)run->fenced, "fenced");
 	figures_add(f, "", -1, (double)run->misled, "misled");

@@ -55,7 +55,7 @@ struct whole_run {
 	struct whole_truth *truth;
 	uint64_t op;
 	/* Figures. */
-	uint64_t asked, done, refused, unknown, begun, fenced, chosen, misled;
+	uint64_t asked, done, refused, unknown, begun, fenced, chosen, reads, misled;
 	int64_t undrained_us; /* when it was asked for last */
 	bool calm;	      /* nobody asks any more */
 	uint32_t lost_votes;  /* bits of voters with an old disk; none of those whom they had heard remembered more */

@@ -126,25 +126,25 @@ int store_del_agent(struct store *s, const char *name, store_done *done, void *a
 	return put_nothing(s, STORE_DEL_AGENT, done, arg);
 }
 
+const char *const store_note_keys[STORE_NOTE_MAX] = {
+	[STORE_NOTE_KNOWN] = "known", [STORE_NOTE_FORGOTTEN] = "forgotten", [STORE_NOTE_NAMES] = "names"};
+
 int store_put_note(struct store *s, enum store_note note, const char *text, store_done *done, void *arg)
 {
 	struct store_job *j = store_job_new(STORE_PUT_NOTE, strlen(text) + 1, done, arg);
 
-	assert(note == STORE_NOTE_KNOWN); /* the others are of files that are not here */
+	j->u.note.key = store_note_keys[note];
 	j->u.note.text = keep(j, text, strlen(text) + 1);
 	return store_job_submit(s, j);
 }
 
 char *store_note(struct store *s, enum store_note note)
 {
-	const char *known = whole_of_store(s)->disk.known;
-	char *text = NULL;
+	const char *text = whole_of_store(s)->disk.notes[note];
+	char *copy = text ? strdup(text) : NULL;
 
-	if (note != STORE_NOTE_KNOWN || !known)
-		return NULL;
-	text = strdup(known);
-	assert(text);
-	return text;
+	assert(copy || !text);
+	return copy;
 }
 
 int store_watch(struct store *s, const char *mark, void (*watcher)(void *arg, bool suspect), void *arg)

@@ -297,6 +297,7 @@ void whole_run_sends(struct whole *w, const struct msg *m)
 	const struct whole_reg *r = NULL;
 	enum msg_why why = m->type == MSG_GRANT && m->n_leases > 0 ? m->leases[0].why : m->why;
 
+	whole_sim(w)->whole->reads += m->type == MSG_READ;
 	whole_tell(w, "says %s '%.*s' %" PRIu64 " %s", msg_name(m->type), (int)m->key.n, m->key.v, m->ballot.counter,
 		why ? msg_why_text(why) : "");
 	if (m->type != MSG_PROMISE && m->type != MSG_ACCEPTED)

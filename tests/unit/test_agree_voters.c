@@ -7,6 +7,7 @@
 
 #include "node/agree_impl.h"
 #include "tests/lib/root_bed.h"
+#include "tests/lib/seeds.h"
 #include "tests/lib/test.h"
 
 #define SEEDS 200
@@ -338,17 +339,9 @@ static void one_seed(uint64_t seed)
 
 static void test_seeds(void **state)
 {
-	const char *told = getenv("COVEY_SEEDS");
-	uint64_t from = 1, to = SEEDS;
-
 	(void)state;
-	if (told && sscanf(told, "%" SCNu64 " %" SCNu64, &from, &to) != 2)
-		fail_msg("COVEY_SEEDS is two numbers: FROM TO");
-	for (uint64_t seed = from; seed <= to; seed++) {
-		if (told)
-			print_message("seed %" PRIu64 "\n", seed);
-		one_seed(seed);
-	}
+	for (struct seeds s = seeds_of(SEEDS); seeds_next(&s);)
+		one_seed(s.seed);
 }
 
 int main(void)
