@@ -164,6 +164,8 @@ const struct quorum_cfg *registers_cfg(const struct registers *r); /* epoch 0: n
 /* The newest value known to be chosen; borrowed until the next step. false: none is known. */
 bool registers_get(
 	const struct registers *r, const struct msg_key *key, struct ballot *ret_ballot, struct msg_bytes *ret_value);
+/* Something newer is said to be chosen, or was accepted here, and is not known yet. */
+bool registers_is_behind(const struct registers *r, const struct msg_key *key);
 /* The keys with such a value, by rising key; *at is 0 at first. */
 bool registers_next(const struct registers *r, size_t *at, struct msg_key *ret);
 size_t registers_under_way(const struct registers *r);

@@ -205,6 +205,7 @@ bool council_is_alone_voter(const struct council *c);
 
 void council_recall_init(struct council *c);
 void council_recall_begin(struct council *c); /* what was on disk is in the roster */
+void council_recall_taken(struct agent *a, bool first); /* its newest decision is here; the first of this start */
 void council_recall_linked(struct council *c, const struct uuid *peer);
 void council_recall_msg(struct council *c, const struct msg *m); /* KEPT or KNOWN */
 /* A value is chosen at that ballot, says another. */

@@ -90,6 +90,43 @@ void council_recall_linked(struct council *c, const struct uuid *peer)
 		k->due = true;
 }
 
+/* Of what came to be known since others were asked. */
+static void ask_anew(struct council *c)
+{
+	const struct gossip *g = cluster_core(c->n->cluster);
+	struct gossip_member m;
+	struct uuid u;
+
+	for (size_t i = 0; i < c->n_recallers; i++)
+		c->recallers[i] = (struct council_asked){.node = c->recallers[i].node, .due = true};
+	for (uint32_t at = 0; g && gossip_member_next(g, &at, &m);) {
+		if (m.self || m.link == GOSSIP_NO_LINK || !m.has_record)
+			continue;
+		memcpy(u.v, m.record.uuid, sizeof(u.v));
+		council_recall_linked(c, &u);
+	}
+}
+
+/*
+ * What comes soon after the start may be old, too: of an old copy of the disk this node's own voter has accepted it,
+ * and of members that are gone it is still told that it was chosen. So others are asked of it as of what was on disk.
+ */
+void council_recall_taken(struct agent *a, bool first)
+{
+	struct council *c = a->node->council;
+	enum recall_source was = first ? RECALL_DISK : a->recall;
+	struct msg_key key;
+
+	a->recall = recall_taken(
+		was, c->recall, decided_key(a->name, &key) && registers_is_behind(agree_registers(c->a), &key));
+	c->recall_news |= a->recall != was;
+	if (!c->n->cluster || c->recall != RECALL_ASKS || !is_doubtful(a))
+		return; /* without one it is being loaded */
+	c->is_recalling = true;
+	ev_timer_start(c->n->loop, &c->patience); /* nothing, where it runs */
+	ask_anew(c);
+}
+
 /* Those behind the last that were asked about. */
 static uint32_t next_page(const struct council *c, const struct msg_key *after, struct msg_chosen page[MSG_KEYS_MAX])
 {
@@ -171,11 +208,12 @@ static void answer(struct council *c, const struct msg *asked)
 
 /* ---- what is told ---- */
 
-void council_recall_told(struct council *c, const struct msg_key *key, const struct ballot *ballot)
+static void told(struct council *c, const struct msg_key *key, const struct ballot *ballot, bool answers)
 {
 	char name[NAME_MAX_LEN + 1];
 	enum recall_source was;
 	struct agent *a;
+	int at;
 
 	if (!c->is_recalling)
 		return;
@@ -184,11 +222,19 @@ void council_recall_told(struct council *c, const struct msg_key *key, const str
 	if (!a || !a->decided)
 		return;
 	was = a->recall;
-	a->recall = recall_told(was, ballot_cmp(ballot, &a->decided->ballot));
+	at = ballot_cmp(ballot, &a->decided->ballot);
+	if (answers || at > 0)
+		a->recall = recall_told(was, at);
 	if (a->recall == was)
 		return;
 	c->recall_news = true;
 	roster_mark(a);
+}
+
+/* In gossip: of members that are gone, too. So that it is the same says nothing. */
+void council_recall_told(struct council *c, const struct msg_key *key, const struct ballot *ballot)
+{
+	told(c, key, ballot, false);
 }
 
 static void take(struct council *c, const struct msg *m)
@@ -196,7 +242,7 @@ static void take(struct council *c, const struct msg *m)
 	struct council_asked *k = find(c, &m->from);
 
 	for (uint32_t i = 0; i < m->n_chosen; i++) {
-		council_recall_told(c, &m->chosen[i].key, &m->chosen[i].ballot);
+		told(c, &m->chosen[i].key, &m->chosen[i].ballot, true);
 		(void)council_in(c, &(struct agree_in){.type = AGREE_IN_REGISTERS,
 					    .registers = &(struct registers_in){.type = REGISTERS_IN_HEARD,
 						    .key = m->chosen[i].key,

@@ -150,6 +150,7 @@ static void take(struct node *n, const char *name, const struct register_agent *
 	struct agent *a = agent_of(n, name, r);
 	struct agent_spec *now, *before;
 	struct decided *d;
+	bool first;
 
 	if (!a || (a->decided && ballot_cmp(ballot, &a->decided->ballot) <= 0))
 		return;
@@ -167,10 +168,10 @@ static void take(struct node *n, const char *name, const struct register_agent *
 	if (!a->decided && a->spec) /* a row of when this node was alone says no more what is wanted */
 		(void)store_del_agent(n->store, name, node_stored, n); /* full: imported again at the next start */
 	decided_tell_lost(n, a, ballot, &r->v);
+	first = !a->decided;
 	free(a->decided);
 	a->decided = d;
-	n->council->recall_news |= a->recall != RECALL_HEARD;
-	a->recall = RECALL_HEARD;
+	council_recall_taken(a, first);
 	if (now) {
 		spec_unref(a->spec);
 		a->spec = now; /* both are references */

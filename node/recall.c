@@ -43,6 +43,15 @@ enum recall_source recall_told(enum recall_source was, int ballot)
 	return was == RECALL_PASSED ? RECALL_PASSED : RECALL_HEARD;
 }
 
+enum recall_source recall_taken(enum recall_source was, enum recall_stand stand, bool behind)
+{
+	if (was == RECALL_HEARD)
+		return RECALL_HEARD;
+	if (behind)
+		return RECALL_PASSED;
+	return stand == RECALL_ASKS ? RECALL_DISK : RECALL_HEARD;
+}
+
 const char *recall_stand_name(enum recall_stand stand)
 {
 	return (unsigned)stand < RECALL_STAND_MAX ? names[stand] : NULL;

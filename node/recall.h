@@ -50,6 +50,8 @@ enum recall_stand recall_judge(enum recall_stand was, const struct recall_view *
 bool recall_may_start(enum recall_stand stand, enum recall_source source);
 /* Another tells of a value that was chosen, at a ballot below (negative), at, or above the one from the disk. */
 enum recall_source recall_told(enum recall_source was, int ballot);
+/* Its value is here, by reading it or told by others; behind: something newer is known to be chosen. */
+enum recall_source recall_taken(enum recall_source was, enum recall_stand stand, bool behind);
 const char *recall_stand_name(enum recall_stand stand); /* "asks", …; NULL when there is none */
 
 #endif

@@ -103,6 +103,22 @@ static void what_others_tell_of_a_register(void **state)
 
 #define BALLOT(n) "\x93" n "\xc4\x10\xa0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x01\x01" /* of node a, with nonce 1 */
 
+/* Of a value that came since the start. */
+static void what_was_taken(void **state)
+{
+	(void)state;
+	for (int stand = 0; stand < RECALL_STAND_MAX; stand++) {
+		enum recall_source now = stand == RECALL_ASKS ? RECALL_DISK : RECALL_HEARD;
+
+		assert_int_equal(recall_taken(RECALL_HEARD, stand, false), RECALL_HEARD);
+		assert_int_equal(recall_taken(RECALL_HEARD, stand, true), RECALL_HEARD); /* others decide on and on */
+		assert_int_equal(recall_taken(RECALL_DISK, stand, false), now);
+		assert_int_equal(recall_taken(RECALL_DISK, stand, true), RECALL_PASSED);
+		assert_int_equal(recall_taken(RECALL_PASSED, stand, false), now);
+		assert_int_equal(recall_taken(RECALL_PASSED, stand, true), RECALL_PASSED);
+	}
+}
+
 static void is_said_as(const struct msg *m, const char *is, size_t n)
 {
 	uint8_t bytes[512];
@@ -158,6 +174,7 @@ int main(void)
 		cmocka_unit_test(an_old_disk),
 		cmocka_unit_test(what_is_started),
 		cmocka_unit_test(what_others_tell_of_a_register),
+		cmocka_unit_test(what_was_taken),
 		cmocka_unit_test(the_messages),
 		cmocka_unit_test(names),
 	};
