@@ -7,6 +7,7 @@
  */
 #include "base/rng.h"
 #include "consensus/keyed.h"
+#include "consensus/pace.h"
 #include "consensus/registers.h"
 
 #define LEARNS_MAX 8  /* readings at a time */
@@ -76,7 +77,7 @@ struct registers {
 	struct quorum_cfg cfg; /* the newest that is known to be chosen */
 	bool cfg_told, open;
 	uint64_t round; /* the newest given to a proposal */
-	uint32_t round_ms;
+	struct pace pace;
 	struct rng rng;
 	struct now now;
 	struct registers_outs *outs;   /* of the step at hand */

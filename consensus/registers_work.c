@@ -53,7 +53,7 @@ int registers_work_begin(struct registers *r, enum work_kind kind, const struct 
 		.change = ask->change,
 		.ctx = ask->ctx,
 		.rank = ask->rank,
-		.round_ms = r->round_ms,
+		.round_ms = pace_ms(&r->pace),
 		.for_ms = ask->for_ms,
 		.seed = rng_u64(&r->rng)};
 	proposer_init(&w->p, &w->config, r->now);
@@ -77,7 +77,7 @@ static bool work_again(struct registers *r, struct work *w)
 	w->config.said = (struct ballot){0}; /* it may be of voters that were given up */
 	w->config.round = ++r->round;
 	w->config.rank = 0;
-	w->config.round_ms = r->round_ms;
+	w->config.round_ms = pace_ms(&r->pace);
 	w->config.seed = rng_u64(&r->rng);
 	w->self_due = false;
 	proposer_init(&w->p, &w->config, r->now);
@@ -166,8 +166,17 @@ static void look_ahead(struct registers *r, const struct work *w, const struct p
 		begin_early(r, &w->config.key);
 }
 
+static void measure(struct registers *r, const struct proposer_outs *outs)
+{
+	if (outs->round_ms != PROPOSER_NO_ROUND && !outs->again)
+		pace_took(&r->pace, outs->round_ms);
+	else if (outs->again)
+		pace_sent_again(&r->pace);
+}
+
 static void work_out(struct registers *r, struct work *w, const struct proposer_outs *outs)
 {
+	measure(r, outs);
 	if (outs->n_to > 0 && registers_send(r, &outs->msg, outs->to, outs->n_to)) {
 		w->self = outs->msg;
 		w->self_due = true;

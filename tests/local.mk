@@ -221,6 +221,7 @@ test_programs += %D%/unit/test_consensus_ballot
 test_programs += %D%/unit/test_consensus_lease
 test_programs += %D%/unit/test_consensus_mutants
 test_programs += %D%/unit/test_consensus_mutants_lease
+test_programs += %D%/unit/test_consensus_pace
 test_programs += %D%/unit/test_consensus_proposer
 test_programs += %D%/unit/test_consensus_proposer_lease
 test_programs += %D%/unit/test_consensus_proposer_read
@@ -237,6 +238,7 @@ tests_unit_test_consensus_lease_LDADD = libconsensus_core.a libbase.a $(CMOCKA_L
 tests_unit_test_consensus_mutants_LDADD = libconsensus_bed.a libconsensus_mutants.a libsim.a libbase.a $(CMOCKA_LIBS)
 tests_unit_test_consensus_mutants_lease_LDADD = libconsensus_bed.a libconsensus_mutants.a libsim.a libbase.a \
 	$(CMOCKA_LIBS)
+tests_unit_test_consensus_pace_LDADD = libconsensus_core.a libbase.a $(CMOCKA_LIBS)
 tests_unit_test_consensus_proposer_LDADD = libconsensus_core.a libbase.a $(CMOCKA_LIBS)
 tests_unit_test_consensus_proposer_lease_LDADD = libconsensus_core.a libbase.a $(CMOCKA_LIBS)
 tests_unit_test_consensus_proposer_read_LDADD = libconsensus_core.a libbase.a $(CMOCKA_LIBS)
