@@ -170,6 +170,7 @@ void council_hint_heard(struct council *c, const struct gossip_member *m, const 
 void council_hint_dropped(struct council *c, const struct msg_key *key);
 void council_hint_turn(struct council *c);
 void council_hint_anew(struct council *c); /* our map is empty */
+void council_hint_again(struct council *c);
 void council_hint_done(struct council *c);
 
 /* ---- council_era.c ---- */

@@ -28,6 +28,8 @@ libnode_a_SOURCES = \
 	%D%/cluster_register.c \
 	%D%/cluster_register.h \
 	%D%/cluster_seen.c \
+	%D%/cluster_set.c \
+	%D%/cluster_set.h \
 	%D%/cluster_share.c \
 	%D%/cluster_share.h \
 	%D%/cluster_tls.c \

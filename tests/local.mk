@@ -93,6 +93,8 @@ test_programs += %D%/unit/test_bytes
 test_programs += %D%/unit/test_cgroup_fake
 test_programs += %D%/unit/test_cgroup_fake_v2
 test_programs += %D%/unit/test_cgroup_home
+test_programs += %D%/unit/test_cluster_set
+tests_unit_test_cluster_set_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=cluster_arm,--wrap=cluster_event_paced
 test_programs += %D%/unit/test_complete
 test_programs += %D%/unit/test_config
 test_programs += %D%/unit/test_counted
