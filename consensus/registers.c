@@ -371,6 +371,12 @@ uint32_t registers_round_ms(const struct registers *r)
 	return pace_ms(&r->pace);
 }
 
+void registers_figures(const struct registers *r, struct registers_figures *ret)
+{
+	memcpy(ret->ended, r->ended, sizeof(ret->ended));
+	ret->under_way = r->n_asked;
+}
+
 const struct quorum_cfg *registers_cfg(const struct registers *r)
 {
 	return &r->cfg;

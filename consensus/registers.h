@@ -155,6 +155,12 @@ int registers_step(
 int64_t registers_deadline_ms(const struct registers *r); /* CLOCK_MONOTONIC */
 /* How long a round trip and a durable write take, as this node's proposals have it (pace.h): for pauses. */
 uint32_t registers_round_ms(const struct registers *r);
+/* Of what was proposed: how it ended, since the start, and what has not. */
+struct registers_figures {
+	uint64_t ended[PROPOSER_OUTCOME_MAX];
+	size_t under_way;
+};
+void registers_figures(const struct registers *r, struct registers_figures *ret);
 void registers_check(const struct registers *r);
 char *registers_dump(const struct registers *r, char *out, size_t n);
 

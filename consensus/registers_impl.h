@@ -84,7 +84,8 @@ struct registers {
 	struct work *works[WORKS_MAX]; /* below works_end, with gaps */
 	size_t works_end;
 	size_t n_works, n_asked, n_early, next_self;
-	struct voters *voters; /* NULL: none is changed by this node */
+	uint64_t ended[PROPOSER_OUTCOME_MAX]; /* of those that were asked */
+	struct voters *voters;		      /* NULL: none is changed by this node */
 	struct probe probe;
 	struct roll roll;
 	struct quorum_cfg next_era; /* this node begins it, once its voter has all that is known; epoch 0: none */

@@ -131,6 +131,7 @@ static void work_ended(struct registers *r, struct work *w)
 		out->outcome = p->outcome == PROPOSER_EPOCH ? PROPOSER_UNKNOWN : p->outcome;
 		out->ballot = p->ballot;
 		out->value = proposer_value(p);
+		r->ended[out->outcome]++;
 		if (chosen)
 			begin_early(r, &w->config.key);
 		break;

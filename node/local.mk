@@ -51,6 +51,8 @@ libnode_a_SOURCES = \
 	%D%/council.h \
 	%D%/council_ask.c \
 	%D%/council_era.c \
+	%D%/council_figures.c \
+	%D%/council_figures.h \
 	%D%/council_hint.c \
 	%D%/council_hold.c \
 	%D%/council_import.c \

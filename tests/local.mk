@@ -97,6 +97,7 @@ test_programs += %D%/unit/test_cluster_set
 tests_unit_test_cluster_set_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=cluster_arm,--wrap=cluster_event_paced
 test_programs += %D%/unit/test_complete
 test_programs += %D%/unit/test_config
+test_programs += %D%/unit/test_council_figures
 test_programs += %D%/unit/test_counted
 test_programs += %D%/unit/test_diff
 test_programs += %D%/unit/test_enough
