@@ -78,6 +78,7 @@ static void begin(void)
 
 	memset(&bed, 0, sizeof(bed));
 	g.record.wire_max = 1;
+	bed.cfg.data_dir = "/";
 	bed.n.cfg = &bed.cfg;
 	bed.n.cluster = &bed.c;
 	bed.n.loop = ev_loop_new(0);
