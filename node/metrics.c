@@ -177,7 +177,7 @@ static const struct row node_rows[] = {
 	NODE_PART("covey_council_proposals_total", "counter", KIND_I64, council.unknown, "outcome=\"unknown\""),
 	NODE("covey_council_under_way", "gauge", KIND_I64, council.under_way, "Those that have not ended."),
 	NODE("covey_council_round_seconds", "gauge", KIND_MILLI, council.round_ms,
-		"How long voters take to answer a proposal from their disks, as measured lately; pauses follow it."),
+		"How long voters take to answer a proposal from their disks, as pauses count it: 0.005 to 0.25."),
 	NODE("covey_council_leases_held", "gauge", KIND_I64, council.leases,
 		"Replicas that this node may run under a lease now."),
 };
