@@ -56,7 +56,7 @@ struct proposer_config {
 	enum proposer_verdict (*change)(void *ctx, const struct proposer_base *base, struct msg_bytes *ret);
 	void *ctx;
 	uint32_t rank;	   /* of this node for this register among the living: 0 starts at once */
-	uint32_t round_ms; /* a round trip and an fsync, as measured */
+	uint32_t round_ms; /* a round trip and a durable write, as measured */
 	int64_t for_ms;	   /* then the outcome is UNKNOWN */
 	uint64_t seed;
 };
@@ -103,13 +103,15 @@ struct proposer {
 	struct proposer_voter voters[QUORUM_ALL_MAX];
 	struct quorum_cfg newer; /* PROPOSER_EPOCH */
 	unsigned tries;
-	bool sent;			      /* an Accept, in any try */
-	bool aged;			      /* it was READY with these promises */
-	bool changed;			      /* `value` is the change function's, not the base's */
-	bool refuses;			      /* the change function did */
-	bool held;			      /* a guard stands in the way in this try */
-	uint32_t left_ms;		      /* of that guard */
-	int64_t wake_ms, resend_ms, until_ms; /* CLOCK_MONOTONIC */
+	bool again;	  /* the request of this phase was sent again */
+	bool sent;	  /* an Accept, in any try */
+	bool aged;	  /* it was READY with these promises */
+	bool changed;	  /* `value` is the change function's, not the base's */
+	bool refuses;	  /* the change function did */
+	bool held;	  /* a guard stands in the way in this try */
+	uint32_t left_ms; /* of that guard */
+	int64_t asked_ms; /* CLOCK_MONOTONIC, as the next three: this phase began */
+	int64_t wake_ms, resend_ms, until_ms;
 };
 
 enum proposer_in_type { PROPOSER_IN_TICK, PROPOSER_IN_MSG, PROPOSER_IN_MAX };
@@ -124,7 +126,11 @@ struct proposer_outs {
 	struct msg msg; /* to all of these; pointers in it are borrowed until the next step */
 	uint8_t n_to;
 	struct uuid to[QUORUM_ALL_MAX];
+	/* With this answer a quorum has promised, or accepted: how long after it was asked. NO_ROUND: not so. */
+	int64_t round_ms;
+	bool again; /* … and it was asked more than once */
 };
+#define PROPOSER_NO_ROUND (-1)
 
 void proposer_init(struct proposer *p, const struct proposer_config *config, struct now now);
 /* What an early one is to change, and how long from now it may take. */

@@ -63,7 +63,7 @@ static int begin(struct registers *r, enum work_kind kind, const struct register
 		.change = ask->change,
 		.ctx = ask->ctx,
 		.rank = ask->rank,
-		.round_ms = r->round_ms,
+		.round_ms = pace_ms(&r->pace),
 		.for_ms = ask->for_ms,
 		.seed = rng_u64(&r->rng)};
 	if (before) {
@@ -99,7 +99,7 @@ static bool work_again(struct registers *r, struct work *w)
 	w->config.said = (struct ballot){0}; /* it may be of voters that were given up */
 	w->config.round = ++r->round;
 	w->config.rank = 0;
-	w->config.round_ms = r->round_ms;
+	w->config.round_ms = pace_ms(&r->pace);
 	w->config.seed = rng_u64(&r->rng);
 	has_known(r, &w->config);
 	w->self_due = false;
@@ -155,6 +155,7 @@ static void work_ended(struct registers *r, struct work *w)
 		out->outcome = p->outcome == PROPOSER_EPOCH ? PROPOSER_UNKNOWN : p->outcome;
 		out->ballot = p->ballot;
 		out->value = proposer_value(p);
+		r->ended[out->outcome]++;
 		if (chosen)
 			begin_early(r, w);
 		break;
@@ -190,8 +191,17 @@ static void look_ahead(struct registers *r, const struct work *w, const struct p
 		begin_early(r, w);
 }
 
+static void measure(struct registers *r, const struct proposer_outs *outs)
+{
+	if (outs->round_ms != PROPOSER_NO_ROUND && !outs->again)
+		pace_took(&r->pace, outs->round_ms);
+	else if (outs->again)
+		pace_sent_again(&r->pace);
+}
+
 static void work_out(struct registers *r, struct work *w, const struct proposer_outs *outs)
 {
+	measure(r, outs);
 	if (outs->n_to > 0 && registers_send(r, &outs->msg, outs->to, outs->n_to)) {
 		w->self = outs->msg;
 		w->self_due = true;

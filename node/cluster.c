@@ -17,6 +17,7 @@
 #include "node/cluster_fetch.h"
 #include "node/cluster_priv.h"
 #include "node/cluster_register.h"
+#include "node/cluster_set.h"
 #include "node/cluster_share.h"
 #include "node/council.h"
 
@@ -417,6 +418,7 @@ int cluster_open(struct node *n, struct cluster **ret, struct err *e)
 	ev_async_start(n->loop, &c->wake);
 	ev_prepare_start(n->loop, &c->flush);
 	cluster_life_init(c);
+	cluster_set_init(c);
 	cluster_share_init(c);
 	cluster_seen_init(c);
 	cluster_forget_init(c);
@@ -433,6 +435,7 @@ void cluster_close(struct cluster *c)
 	cluster_fetch_done(c);
 	cluster_life_done(c);
 	cluster_share_done(c);
+	cluster_set_done(c);
 	ev_timer_stop(c->n->loop, &c->keep);
 	ev_async_stop(c->n->loop, &c->wake);
 	ev_prepare_stop(c->n->loop, &c->flush);
@@ -461,11 +464,4 @@ const struct gossip *cluster_core(const struct cluster *c)
 const char *cluster_id(const struct cluster *c)
 {
 	return c->id_text;
-}
-
-void cluster_set(struct cluster *c, const char *key, const void *v, size_t n)
-{
-	cluster_in(c, &(struct gossip_in){
-			      .type = GOSSIP_IN_SET, .key = str(key), .value = {v, (uint16_t)n}, .removed = v == NULL});
-	cluster_arm(c);
 }

@@ -15,7 +15,7 @@
  *	cluster_fetch.c  questions to other members and theirs to us (fetch.h)
  *	cluster_reach.c  whether the host of one that says nothing is up
  *	cluster_register.c  register messages to and from them (parcel.h)
- *	cluster_share.c  what this node tells of itself; told.c: what others told
+ *	cluster_share.c  what this node tells of itself; cluster_set.c: how, and again; told.c: what others told
  */
 #include "base/bytes.h"
 #include "base/err.h"
@@ -64,8 +64,11 @@ int cluster_reload(struct cluster *c, struct err *e);
 
 void cluster_turn(struct cluster *c); /* before the loop waits */
 
-/* Own map; before the loop waits. v NULL: removed. */
-void cluster_set(struct cluster *c, const char *key, const void *v, size_t n);
+/*
+ * Own map; before the loop waits. v NULL: removed, which is always done. false: the core did not take it, for want of
+ * memory or for a bound; this is said, and all that was not told is asked for again in a while.
+ */
+bool cluster_set(struct cluster *c, const char *key, const void *v, size_t n);
 
 /* Verbs, of a node with a gossip section. */
 void cluster_verb_init(struct node *n, struct control_request *rq, const msgpack_object *args);

@@ -125,6 +125,10 @@ struct cluster {
 	/* cluster_forget.c */
 	uint64_t forgotten[GOSSIP_GONE_MAX];
 	size_t n_forgotten;
+	/* cluster_set.c */
+	bool setting;			 /* the core is at it */
+	int64_t untold_ms, untold_at_ms; /* the last pause, and its end; CLOCK_MONOTONIC */
+	ev_timer untold_timer;
 	/* cluster_share.c */
 	uint64_t cores_made;
 	struct enough_use use, capacity; /* as others know them */

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "node/cluster_priv.h"
+#include "node/cluster_set.h"
 #include "node/told.h"
 #include "node/enough.h"
 #include "node/report_priv.h"
@@ -19,6 +20,8 @@
 #define AGENTS_S      0.05 /* a decision is everywhere by then */
 #define USE_EVERY_S   10.0
 #define USE_REPLICA_S 0.05 /* reading what one uses takes some 50 us: it stays a thousandth of the time */
+
+#define NOT_TOLD 2 /* as a hash of what was told, which is odd */
 
 /* FNV-1a, by the byte. */
 static uint64_t mix(uint64_t h, const void *v, size_t n)
@@ -40,12 +43,13 @@ static uint64_t begin_hash(const struct cluster *c)
 	return mix_int(0xcbf29ce484222325, (int64_t)c->cores_made); /* a new core has to be told all again */
 }
 
-static void put(struct cluster *c, const char *key, const struct bytes *v)
+/* false: it was not told. */
+static bool put(struct cluster *c, const char *key, const struct bytes *v)
 {
-	if (v->failed || v->n > GOSSIP_VALUE_MAX)
-		log_warn("%s: no memory, or more than %d bytes: others are not told", key, GOSSIP_VALUE_MAX);
-	else
-		cluster_set(c, key, v->v, v->n);
+	if (!v->failed && v->n <= GOSSIP_VALUE_MAX)
+		return cluster_set(c, key, v->v, v->n);
+	cluster_set_lost(c, v->n <= GOSSIP_VALUE_MAX);
+	return false;
 }
 
 /* ---- a replica ---- */
@@ -113,12 +117,11 @@ static void share_replica(struct cluster *c, struct runner *r)
 
 	if (h == r->told_hash)
 		return;
-	r->told_hash = h;
 	r->agent->told_replica = true;
 	mp_writer_init(&w, &v);
 	pack_replica(&w, r);
 	(void)snprintf(key, sizeof(key), TOLD_REPLICA "%s", r->id); /* fits */
-	put(c, key, &v);
+	r->told_hash = put(c, key, &v) ? h : NOT_TOLD;
 }
 
 void cluster_share_gone(struct cluster *c, const struct runner *r)
@@ -127,7 +130,7 @@ void cluster_share_gone(struct cluster *c, const struct runner *r)
 
 	r->agent->told_replica = true;
 	(void)snprintf(key, sizeof(key), TOLD_REPLICA "%s", r->id); /* fits */
-	cluster_set(c, key, NULL, 0);
+	(void)cluster_set(c, key, NULL, 0);			    /* always done */
 }
 
 /* ---- an agent ---- */
@@ -156,11 +159,12 @@ static void pack_reserved(struct mp_writer *w, const struct agent *a)
 	mp_int(w, memory_bytes);
 }
 
-/* Of a replica that was found nothing is told yet: whoever heard that we act on a decision would think it gone. */
+/* Of a replica that was found, or not taken, nothing is told yet: who heard that we act on a decision would think it
+ * gone. */
 static bool is_awaiting(const struct agent *a)
 {
 	for (size_t i = 0; i < a->n_slots; i++)
-		if (a->slots[i] && a->slots[i]->awaiting)
+		if (a->slots[i] && (a->slots[i]->awaiting || a->slots[i]->told_hash == NOT_TOLD))
 			return true;
 	return false;
 }
@@ -190,9 +194,8 @@ static void share_agent(struct cluster *c, struct agent *a)
 	h = mix(begin_hash(c), v.v, v.failed ? 0 : v.n) | 1; /* never 0 */
 	if (h == a->told_hash)
 		return;
-	a->told_hash = h;
 	agent_key(a, key, sizeof(key));
-	put(c, key, &v);
+	a->told_hash = put(c, key, &v) ? h : NOT_TOLD;
 }
 
 /* What the cluster has decided all know; a node tells what it has of it, and that it has nothing left. */
@@ -251,7 +254,7 @@ void cluster_share_removed(struct cluster *c, const struct agent *a)
 	char key[sizeof(TOLD_AGENT) + 2 * NAME_MAX_LEN + 2];
 
 	agent_key(a, key, sizeof(key));
-	cluster_set(c, key, NULL, 0);
+	(void)cluster_set(c, key, NULL, 0); /* always done */
 }
 
 /* ---- the node ---- */
@@ -272,7 +275,7 @@ void cluster_share_node(struct cluster *c)
 	mp_map(&w, cfg->labels.n);
 	for (size_t i = 0; i < cfg->labels.n; i++)
 		mp_key_str(&w, cfg->labels.v[i].key, cfg->labels.v[i].value);
-	put(c, TOLD_NODE, &v);
+	(void)put(c, TOLD_NODE, &v); /* told anew with all that was not; so below */
 }
 
 static void share_use(struct cluster *c, bool anyway)
@@ -292,7 +295,7 @@ static void share_use(struct cluster *c, bool anyway)
 	mp_array(&w, TOLD_USE_MAX);
 	mp_double(&w, is.cpu_cores);
 	mp_int(&w, is.memory_bytes);
-	put(c, TOLD_USE, &v);
+	(void)put(c, TOLD_USE, &v);
 }
 
 static void on_use(struct ev_loop *loop, ev_timer *w, int revents)
@@ -308,13 +311,18 @@ static void on_use(struct ev_loop *loop, ev_timer *w, int revents)
 	ev_timer_start(loop, w);
 }
 
-void cluster_share_all(struct cluster *c)
+void cluster_share_untold(struct cluster *c)
 {
-	c->cores_made++;
 	cluster_share_node(c);
 	share_use(c, true);
 	LIST_FOREACH (at, &c->n->roster.order)
 		cluster_share_agent(c, LIST_ENTRY(at, struct agent, order));
+}
+
+void cluster_share_all(struct cluster *c)
+{
+	c->cores_made++;
+	cluster_share_untold(c);
 }
 
 void cluster_share_init(struct cluster *c)

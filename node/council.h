@@ -109,5 +109,6 @@ void council_member(struct council *c, const struct gossip_member *m, int was);
 void council_told(struct council *c, const struct gossip_member *m, uint32_t version);
 void council_linked(struct council *c, const struct uuid *peer);
 void council_anew(struct council *c);
+void council_again(struct council *c); /* what the core did not take of what it told */
 
 #endif

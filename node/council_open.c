@@ -15,8 +15,6 @@
 #include "node/node.h"
 #include "node/register_reader.h"
 
-#define WRITE_US 3000 /* how long a write takes */
-
 static void *give(void *ctx, size_t n)
 {
 	(void)ctx;
@@ -41,8 +39,7 @@ static int load_begin(void *arg, const struct acceptor_header *header, uint64_t 
 							    .write = write,
 							    .reader = &register_reader},
 					      .seed = rng_u64(&c->n->rng)},
-		.world = {.view = council_view, .spec = council_spec, .same_run = council_same_run, .ctx = c},
-		.write_us = WRITE_US};
+		.world = {.view = council_view, .spec = council_spec, .same_run = council_same_run, .ctx = c}};
 
 	if (getrandom(&config.registers.nonce, sizeof(config.registers.nonce), 0) !=
 		(ssize_t)sizeof(config.registers.nonce))

@@ -185,6 +185,7 @@ void council_hint_heard(struct council *c, const struct gossip_member *m, const 
 void council_hint_dropped(struct council *c, const struct msg_key *key);
 void council_hint_turn(struct council *c);
 void council_hint_anew(struct council *c); /* our map is empty */
+void council_hint_again(struct council *c);
 void council_hint_done(struct council *c);
 
 /* ---- council_era.c ---- */
@@ -204,7 +205,7 @@ bool council_is_alone_voter(const struct council *c);
 /* ---- council_recall.c ---- */
 
 void council_recall_init(struct council *c);
-void council_recall_begin(struct council *c); /* what was on disk is in the roster */
+void council_recall_begin(struct council *c);		/* what was on disk is in the roster */
 void council_recall_taken(struct agent *a, bool first); /* its newest decision is here; the first of this start */
 void council_recall_linked(struct council *c, const struct uuid *peer);
 void council_recall_msg(struct council *c, const struct msg *m); /* KEPT or KNOWN */

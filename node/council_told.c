@@ -118,3 +118,8 @@ void council_anew(struct council *c)
 {
 	council_hint_anew(c);
 }
+
+void council_again(struct council *c)
+{
+	council_hint_again(c);
+}

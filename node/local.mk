@@ -28,6 +28,8 @@ libnode_a_SOURCES = \
 	%D%/cluster_register.c \
 	%D%/cluster_register.h \
 	%D%/cluster_seen.c \
+	%D%/cluster_set.c \
+	%D%/cluster_set.h \
 	%D%/cluster_share.c \
 	%D%/cluster_share.h \
 	%D%/cluster_tls.c \
@@ -49,6 +51,8 @@ libnode_a_SOURCES = \
 	%D%/council.h \
 	%D%/council_ask.c \
 	%D%/council_era.c \
+	%D%/council_figures.c \
+	%D%/council_figures.h \
 	%D%/council_hint.c \
 	%D%/council_hold.c \
 	%D%/council_import.c \

@@ -94,8 +94,11 @@ test_programs += %D%/unit/test_bytes
 test_programs += %D%/unit/test_cgroup_fake
 test_programs += %D%/unit/test_cgroup_fake_v2
 test_programs += %D%/unit/test_cgroup_home
+test_programs += %D%/unit/test_cluster_set
+tests_unit_test_cluster_set_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=cluster_arm,--wrap=cluster_event_paced
 test_programs += %D%/unit/test_complete
 test_programs += %D%/unit/test_config
+test_programs += %D%/unit/test_council_figures
 test_programs += %D%/unit/test_counted
 test_programs += %D%/unit/test_diff
 test_programs += %D%/unit/test_enough
@@ -227,6 +230,7 @@ test_programs += %D%/unit/test_consensus_ballot
 test_programs += %D%/unit/test_consensus_lease
 test_programs += %D%/unit/test_consensus_mutants
 test_programs += %D%/unit/test_consensus_mutants_lease
+test_programs += %D%/unit/test_consensus_pace
 test_programs += %D%/unit/test_consensus_proposer
 test_programs += %D%/unit/test_consensus_proposer_lease
 test_programs += %D%/unit/test_consensus_proposer_read
@@ -244,6 +248,7 @@ tests_unit_test_consensus_lease_LDADD = libconsensus_core.a libbase.a $(CMOCKA_L
 tests_unit_test_consensus_mutants_LDADD = libconsensus_bed.a libconsensus_mutants.a libsim.a libbase.a $(CMOCKA_LIBS)
 tests_unit_test_consensus_mutants_lease_LDADD = libconsensus_bed.a libconsensus_mutants.a libsim.a libbase.a \
 	$(CMOCKA_LIBS)
+tests_unit_test_consensus_pace_LDADD = libconsensus_core.a libbase.a $(CMOCKA_LIBS)
 tests_unit_test_consensus_proposer_LDADD = libconsensus_core.a libbase.a $(CMOCKA_LIBS)
 tests_unit_test_consensus_proposer_lease_LDADD = libconsensus_core.a libbase.a $(CMOCKA_LIBS)
 tests_unit_test_consensus_proposer_read_LDADD = libconsensus_core.a libbase.a $(CMOCKA_LIBS)

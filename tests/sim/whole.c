@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "gossip/identity.h"
+#include "node/cluster_set.h"
 #include "node/cluster_share.h"
 #include "node/counted.h"
 #include "tests/sim/whole_priv.h"
@@ -99,6 +100,7 @@ static void open_cluster(struct whole *w)
 	c->stand = w->sn->member ? CLUSTER_MEMBER : CLUSTER_WAITING;
 	memcpy(c->uuid, w->sn->uuid, sizeof(c->uuid));
 	c->t = (struct transport *)(void *)w->sn;
+	cluster_set_init(c);
 	cluster_share_init(c);
 	cluster_seen_init(c);
 	w->n->cluster = c;
@@ -295,6 +297,7 @@ void whole_stop(struct sim_node *n)
 		heap_del(&n->sim->heap, &s->says);
 	}
 	cluster_share_done(w->c);
+	cluster_set_done(w->c);
 	for (uint32_t i = 0; i < GOSSIP_LINKS_MAX; i++)
 		cluster_register_drop(w->c, i);
 	cluster_seen_done(w->c);

@@ -394,6 +394,7 @@ static void test_both_sides_go_on(void **state)
 		abed_answered(apply(0, 0), AGREE_DONE, "");
 		first = epoch(0);
 		rootbed_crash(0);
+		abed_run(10); /* what it said last comes to nobody */
 		rootbed_start(1);
 		abed_run(1000);
 		abed_answered(recover(1, true, false), AGREE_DONE, "");

@@ -57,11 +57,17 @@ static void vote(struct rbed *b, int node, const char *nodes)
 static void test_any_node_proposes(void **state)
 {
 	struct rbed *b = rbed_new(1, 5);
+	struct registers_figures f;
 
 	(void)state;
 	for (int i = 0; i < 20; i++)
 		assert_true(rbed_put(b, i % 5, i % RBED_KEYS) != 0);
 	rbed_until(b, settled);
+	for (int i = 0; i < 5; i++) {
+		registers_figures(b->v[i].r, &f);
+		assert_int_equal(f.ended[PROPOSER_CHOSEN], 4);
+		assert_int_equal(f.under_way, 0);
+	}
 	for (uint64_t t = 1; t <= b->token; t++) {
 		assert_true(chosen(b, t));
 		for (int i = 0; i < 5; i++)

@@ -19,17 +19,18 @@
 static int64_t told_version_of; /* of web.0; -1: nothing */
 static int agents_told;
 
-void __wrap_cluster_set(struct cluster *c, const char *key, const void *v, size_t n);
-void __wrap_cluster_set(struct cluster *c, const char *key, const void *v, size_t n)
+bool __wrap_cluster_set(struct cluster *c, const char *key, const void *v, size_t n);
+bool __wrap_cluster_set(struct cluster *c, const char *key, const void *v, size_t n)
 {
 	CLEANUP(mp_done) struct mp_tree t = {0};
 
 	(void)c;
 	agents_told += strcmp(key, TOLD_AGENT "web") == 0;
 	if (strcmp(key, TOLD_REPLICA "web.0") != 0)
-		return;
+		return true;
 	assert_true(n <= GOSSIP_VALUE_MAX);
 	told_version_of = told_int(told_read((struct gossip_str){v, (uint16_t)n}, &t), TOLD_REPLICA_VERSION, -1);
+	return true;
 }
 
 /* A core that is new is told all again. */
