@@ -72,6 +72,7 @@ libnode_a_SOURCES = \
 	%D%/decided.h \
 	%D%/decree.c \
 	%D%/decree.h \
+	%D%/decree_progress.c \
 	%D%/decree_recover.c \
 	%D%/decree_recover.h \
 	%D%/decree_root.c \

@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "tests/lib/cluster_bed.h"
 #include "tests/lib/proc.h"
@@ -368,9 +369,14 @@ static void test_what_a_node_alone_has_becomes_the_clusters(void **state)
 	WAIT_UNTIL(all_run("web", 2), WAIT_BOUND_S);
 	assert_int_equal(daemon_pid_of(&bed.v[0], "web.0"), pid);
 	daemon_kill(&bed.v[0], SIGKILL);
+	assert_int_equal(mkdir(tmpdir_path(&bed.v[0].dir, "agents.d"), 0755), 0);
+	(void)daemon_file(&bed.v[0], "agents.d/own.yaml", "name: own\ncommand: [/bin/sleep, \"1000\"]\n", 0644);
 	daemon_start(&bed.v[0]);
 	WAIT_UNTIL(all_run("web", 2), WAIT_BOUND_S);
 	assert_int_equal(daemon_pid_of(&bed.v[0], "web.0"), pid);
+	has(cluster_bed_refused(&bed, 0, "stop", "all=true"), "of n1 alone (own): 'covey stop AGENT' stops each");
+	assert_true(daemon_ok(daemon_call(&bed.v[1], "stop", "all=true"))); /* of its own it has none */
+	WAIT_UNTIL(all_run("web", 0), WAIT_BOUND_S);
 }
 
 int main(void)
