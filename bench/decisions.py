@@ -4,7 +4,6 @@
 A round has a session of each: formed, asked by one client, by many at a time, and by one while a member dies again and
 again. What a cluster costs that decides nothing is a session of its own.
 """
-import random
 import selectors
 import time
 
@@ -13,6 +12,7 @@ from deciders import DECIDERS
 import gossip
 import procs
 import rows
+from runner import Runner, that_are_there
 from stats import median, percentile
 
 SIZES = (3, 5)
@@ -38,11 +38,7 @@ class Plan:
         return any(name in self.wanted for name in names)
 
 
-class Runner:
-    def __init__(self, env, plan, results, tell):
-        self.env, self.plan, self.results, self.tell = env, plan, results, tell
-        self.rng = random.Random(1)
-
+class Decisions(Runner):
     def run(self, deciders):
         for r in range(self.plan.rounds):
             for cls in deciders if r % 2 else deciders[::-1]:
@@ -51,22 +47,10 @@ class Runner:
                         self.guarded(f"round {r + 1}: {cls.name}, {n} voters", self.session, cls, n)
                     if r < self.plan.idle_rounds and self.plan.wants(f"idle-{n}"):
                         self.guarded(f"round {r + 1}: {cls.name}, {n} idle", self.idle, cls, n)
-
         if self.plan.wants("crowd-20"):
             for cls in deciders:
                 if cls.name == "covey":
                     self.guarded(f"{cls.name}, {CROWD_N} with {CROWD} agents of {EACH}", self.crowd, cls)
-
-    def guarded(self, what, fn, *args):
-        self.tell(what)
-        try:
-            fn(*args)
-        except (Failed, OSError) as e:
-            self.results.faults.append(f"{what}: {e}")
-            self.tell(f"  {e}")
-
-    def add(self, row, d, *samples):
-        self.results.add(f"{row}-{d.n}", d.name, *samples)
 
     def session(self, cls, n):
         with cls(self.env, n) as d:
@@ -105,13 +89,9 @@ class Runner:
             d.form()
             d.keep_agents(AGENTS)
             time.sleep(SETTLE_S)
-            pids = d.pids()
-            t0, c0, b0 = time.monotonic(), procs.cpu_ns(pids), gossip.sent()
-            time.sleep(self.plan.idle_s)
-            took = time.monotonic() - t0
-            self.add("idle-cpu", d, (procs.cpu_ns(pids) - c0) / 1e6 / took / n)
-            self.add("idle-bytes", d, (gossip.sent() - b0) / took / n)
-
+            cpu, out = gossip.at_rest(d.pids(), self.plan.idle_s)
+            self.add("idle-cpu", d, cpu / n)
+            self.add("idle-bytes", d, out / n)
 
     def crowd(self, cls):
         """Many daemons with many replicas on this one machine, at rest: what each daemon costs, and that all rests."""
@@ -122,11 +102,9 @@ class Runner:
             self.add("crowd-all", d, time.monotonic() - t0)
             time.sleep(SETTLE_S)
             pids, before = d.pids(), d.state(0)
-            t0, c0, b0 = time.monotonic(), procs.cpu_ns(pids), gossip.sent()
-            time.sleep(self.plan.idle_s)
-            took = time.monotonic() - t0
-            self.add("crowd-cpu", d, (procs.cpu_ns(pids) - c0) / 1e6 / took / d.n)
-            self.add("crowd-bytes", d, (gossip.sent() - b0) / took / d.n)
+            cpu, out = gossip.at_rest(pids, self.plan.idle_s)
+            self.add("crowd-cpu", d, cpu / d.n)
+            self.add("crowd-bytes", d, out / d.n)
             self.add("crowd-pss", d, procs.pss(pids) / 1e6 / d.n)
             changed = len(set(d.state(0)) ^ set(before))
             if changed:
@@ -264,15 +242,7 @@ def measure(args, env, results, tell):
     if args.kills:
         plan.kills = -(-args.kills // plan.rounds)
     results.options = {"quick": args.quick, "rounds": plan.rounds, "decisions": plan.decisions, "kills": plan.kills}
-    found = []
-    for cls in DECIDERS:
-        if args.only and cls.name not in args.only:
-            continue
-        if cls.missing(args.build):
-            tell(f"{cls.name} is left out: {', '.join(cls.missing(args.build))} not there")
-        else:
-            found.append(cls)
-    Runner(env, plan, results, tell).run(found)
+    Decisions(env, plan, results, tell).run(that_are_there(DECIDERS, args, tell))
     return wanted
 
 

@@ -6,7 +6,6 @@ how long a killed member is not noticed. A storm, all started at once, is a sess
 """
 import ctypes
 import os
-import random
 import shutil
 import signal
 import subprocess
@@ -16,6 +15,7 @@ from contender import Failed
 from flock import FAILED, FLOCKS, until_all, until_heard
 import procs
 import rows
+from runner import Runner, that_are_there
 from stats import median, percentile
 
 SIZES = (5, 16, 32, 64)
@@ -46,6 +46,14 @@ def sent():
     raise Failed("no lo")
 
 
+def at_rest(pids, seconds):
+    """What they use while nobody asks anything: ms/s of processor time, B/s sent."""
+    t0, c0, b0 = time.monotonic(), procs.cpu_ns(pids), sent()
+    time.sleep(seconds)
+    took = time.monotonic() - t0
+    return (procs.cpu_ns(pids) - c0) / 1e6 / took, (sent() - b0) / took
+
+
 class Plan:
     def __init__(self, quick, wanted, sizes=None, rounds=None):
         self.wanted = wanted
@@ -60,11 +68,7 @@ class Plan:
         return any(f"{name}-{n}" in self.wanted for name in names for n in self.sizes)
 
 
-class Runner:
-    def __init__(self, env, plan, results, tell):
-        self.env, self.plan, self.results, self.tell = env, plan, results, tell
-        self.rng = random.Random(1)
-
+class Gossip(Runner):
     def run(self, flocks):
         for r in range(self.plan.rounds):
             for n in self.plan.sizes:
@@ -75,17 +79,6 @@ class Runner:
                         self.guarded(f"round {r + 1}: {flock.name}, {n} members", self.session, flock, n, r)
                     if wanted & {f"storm-{n}", f"links-{n}"}:
                         self.guarded(f"round {r + 1}: {flock.name}, storm of {n}", self.storm, flock, n)
-
-    def guarded(self, what, fn, *args):
-        self.tell(what)
-        try:
-            fn(*args)
-        except (Failed, OSError) as e:
-            self.results.faults.append(f"{what}: {e}")
-            self.tell(f"  {e}")
-
-    def add(self, row, flock, *samples):
-        self.results.add(f"{row}-{flock.n}", flock.name, *samples)
 
     def complete(self, f, t0):
         """ms from t0 until each member lists all as alive."""
@@ -140,11 +133,9 @@ class Runner:
         """Nobody asks anything meanwhile."""
         time.sleep(SETTLE_S)
         pids = f.pids()
-        t0, c0, b0 = time.monotonic(), procs.cpu_ns(pids), sent()
-        time.sleep(self.plan.idle_s)
-        took = time.monotonic() - t0
-        self.add("cpu", f, (procs.cpu_ns(pids) - c0) / 1e6 / took / f.n)
-        self.add("bytes", f, (sent() - b0) / took / f.n)
+        cpu, out = at_rest(pids, self.plan.idle_s)
+        self.add("cpu", f, cpu / f.n)
+        self.add("bytes", f, out / f.n)
         self.add("pss", f, procs.pss(pids) / f.n)
 
     def texts(self, f):
@@ -345,15 +336,7 @@ def measure(args, env, results, tell):
     plan = Plan(args.quick, wanted, sorted({int(name.rpartition("-")[2]) for name in args.row or ()}) or None,
                 args.rounds)
     results.options = {"quick": args.quick, "rounds": plan.rounds, "sizes": list(plan.sizes), "texts": plan.texts}
-    found = []
-    for flock in FLOCKS:
-        if args.only and flock.name not in args.only:
-            continue
-        if flock.missing(args.build):
-            tell(f"{flock.name} is left out: {', '.join(flock.missing(args.build))} not there")
-        else:
-            found.append(flock)
-    Runner(env, plan, results, tell).run(found)
+    Gossip(env, plan, results, tell).run(that_are_there(FLOCKS, args, tell))
     return [name for name in wanted if int(name.rpartition("-")[2]) in plan.sizes]
 
 

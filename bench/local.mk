@@ -19,4 +19,5 @@ bench: %D%/bench-bare %D%/bench-agent
 EXTRA_DIST += %D%/agent.c %D%/board.h
 EXTRA_DIST += %D%/board.py %D%/cgroups.py %D%/contender.py %D%/control.py %D%/covey.py %D%/deciders.py \
 	%D%/decisions.py %D%/flock.py %D%/gossip.py %D%/grpc.py %D%/kills.py %D%/logs.py %D%/main.py %D%/measure.py \
-	%D%/mp.py %D%/peers.py %D%/procs.py %D%/results.py %D%/rows.py %D%/sessions.py %D%/smoke.py %D%/stats.py
+	%D%/mp.py %D%/peers.py %D%/procs.py %D%/results.py %D%/rows.py %D%/runner.py %D%/sessions.py %D%/smoke.py \
+	%D%/stats.py

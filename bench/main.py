@@ -24,7 +24,7 @@ from contender import Env, Failed  # noqa: E402
 from covey import Covey, CoveyDefault  # noqa: E402
 from peers import Bare, Linear, PEERS, Plain  # noqa: E402
 from results import Results  # noqa: E402
-from sessions import Plan, Runner  # noqa: E402
+from sessions import Plan, Sessions  # noqa: E402
 import smoke  # noqa: E402
 
 SKIPPED = 77
@@ -103,7 +103,7 @@ def supervise(args, env, results, tell):
     if args.rounds:
         plan.rounds = {n: args.rounds for n in plan.rounds}
     results.options = {"quick": args.quick, "rounds": plan.rounds, "deaths": plan.deaths, "kills": plan.kills}
-    Runner(env, plan, results, contenders(args, tell), tell).run()
+    Sessions(env, plan, results, contenders(args, tell), tell).run()
     return rows.table(results, wanted)
 
 

@@ -6,13 +6,13 @@ stop.
 """
 import time
 
-from contender import Failed
 from covey import Covey, CoveyDefault, CoveyTcp
 from kills import Kills
 from logs import Cat, CoveyWriter, S6Log, Svlogd, check_files
 from peers import Bare, Linear, Plain, Runit, S6, Supervisord
 import measure
 import procs
+from runner import Runner
 
 SETTLE_S = 2
 
@@ -35,22 +35,13 @@ class Plan:
         return any(r in self.rows for r in rows)
 
 
-class Runner:
+class Sessions(Runner):
     def __init__(self, env, plan, results, contenders, tell):
-        self.env, self.plan, self.results, self.tell = env, plan, results, tell
+        super().__init__(env, plan, results, tell)
         self.names = contenders
 
     def has(self, cls):
         return cls.name in self.names
-
-    def guarded(self, what, fn, *args):
-        """A contender that fails costs its figures of that session alone."""
-        self.tell(what)
-        try:
-            fn(*args)
-        except Failed as e:
-            self.results.faults.append(f"{what}: {e}")
-            self.tell(f"  {e}")
 
     def run(self):
         p = self.plan

@@ -130,13 +130,23 @@ static const struct table_column replica_columns[] = {
 	{"AGE", true, 0, 7},
 	{"CPU", true, 0, 6},
 	{"MEMORY", true, 0, 3},
+	{"VERSION", true, 0, 10},
 	{"LAST EXIT", false, 16, 2},
 };
+
+/* One that is not known is none above 0. */
+static void number(struct table *t, int64_t n)
+{
+	if (n > 0)
+		table_cell(t, TINT_NONE, "%lld", (long long)n);
+	else
+		table_cell(t, TINT_DIM, "-");
+}
 
 static void replica_row(struct table *t, const msgpack_object *r, int64_t now_ms)
 {
 	char id[REPLICA_ID_MAX], node[NAME_MAX_LEN + 1], state[32], health[32];
-	int64_t pid = field_int(r, "pid", 0);
+	int64_t pid = field_int(r, "pid", 0), version = field_int(r, "version", 0);
 
 	(void)field_text(r, "state", state, sizeof(state));    /* it is text */
 	(void)field_text(r, "health", health, sizeof(health)); /* it is text */
@@ -144,14 +154,12 @@ static void replica_row(struct table *t, const msgpack_object *r, int64_t now_ms
 	table_cell(t, TINT_NONE, "%s", field_text(r, "node", node, sizeof(node)));
 	table_cell(t, view_state_tint(state), "%s", state);
 	table_cell(t, view_health_tint(health), "%s", *health ? health : "-");
-	if (pid > 0)
-		table_cell(t, TINT_NONE, "%lld", (long long)pid);
-	else
-		table_cell(t, TINT_DIM, "-");
+	number(t, pid);
 	table_cell(t, TINT_NONE, "%lld", (long long)field_int(r, "restarts", 0));
 	view_age(t, field_time(r, "since"), now_ms);
 	view_cores(t, field_double(r, "cpu_cores", -1));
 	view_memory(t, field_int(r, "memory_bytes", -1), field_int(r, "memory_limit_bytes", 0));
+	number(t, version);
 	view_exit(t, mp_get(r, "last_exit"), now_ms);
 }
 

@@ -42,7 +42,7 @@ static void explain_decision(struct cli *c, const msgpack_object *d)
 
 static void explain_replica(struct cli *c, const msgpack_object *r)
 {
-	char id[REPLICA_ID_MAX], state[32], why[1024];
+	char id[REPLICA_ID_MAX], state[32], why[1024], node[NAME_MAX_LEN + 1];
 	enum tint tint;
 
 	(void)field_text(r, "state", state, sizeof(state));
@@ -50,7 +50,19 @@ static void explain_replica(struct cli *c, const msgpack_object *r)
 	tint = c->colour ? view_state_tint(state) : TINT_NONE;
 	(void)bytes_fmt(&c->out, "  %s  %s%s%s", field_text(r, "id", id, sizeof(id)), tint_begin(tint), state,
 		tint == TINT_NONE ? "" : TINT_END);
+	if (*field_text(r, "node", node, sizeof(node)))
+		(void)bytes_fmt(&c->out, " on %s", node);
 	put_clean(c, *why ? ": " : "", why, strlen(why), "\n");
+}
+
+/* A node without a replica. */
+static void explain_none(struct cli *c, const msgpack_object *n)
+{
+	char node[NAME_MAX_LEN + 1], why[256];
+
+	(void)field_text(n, "why", why, sizeof(why)); /* it is text */
+	(void)bytes_fmt(&c->out, "  %s", field_text(n, "node", node, sizeof(node)));
+	put_clean(c, "  ", why, strlen(why), "\n");
 }
 
 enum cli_status cmd_explain(struct cli *c)
@@ -73,6 +85,10 @@ enum cli_status cmd_explain(struct cli *c)
 	for (uint32_t i = 0; i < field_n(r.result, "replicas"); i++) {
 		(void)bytes_str(&c->out, i ? "" : "\nreplicas:\n");
 		explain_replica(c, field_at(r.result, "replicas", i));
+	}
+	for (uint32_t i = 0; i < field_n(r.result, "without"); i++) {
+		(void)bytes_str(&c->out, i ? "" : "\nnone on:\n");
+		explain_none(c, field_at(r.result, "without", i));
 	}
 	for (uint32_t i = 0; i < field_n(r.result, "decisions"); i++) {
 		(void)bytes_str(&c->out, i ? "" : "\ndecisions:\n");

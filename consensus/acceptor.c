@@ -173,6 +173,7 @@ static void prepare(struct acceptor *a, const struct msg *m, struct acceptor_out
 	}
 	acceptor_answer(a, p, m, MSG_PROMISE);
 	p->msg.accepted = is.accepted;
+	p->has_value = ballot_cmp(&m->accepted, &is.accepted) == 0;
 }
 
 static void accept_value(struct acceptor *a, const struct msg *m, struct acceptor_outs *outs)

@@ -46,6 +46,7 @@ struct pending {
 	struct acceptor_image image; /* the value is counted */
 	struct acceptor_header header;
 	bool answers;
+	bool has_value; /* whoever asked: it is not told */
 	struct uuid to;
 	struct msg msg; /* the answer, with the value of `image`; with the leases below, but where it has a set */
 	struct msg_lease *leases; /* owned */

@@ -208,7 +208,8 @@ static void complete(struct acceptor *a, struct pending *p)
 		p->msg.leases = p->leases;
 		p->msg.n_leases = p->n_leases;
 	}
-	if ((p->msg.type == MSG_PROMISE || p->msg.type == MSG_VALUE) && !ballot_is_zero(&p->msg.accepted))
+	if ((p->msg.type == MSG_PROMISE || p->msg.type == MSG_VALUE) && !ballot_is_zero(&p->msg.accepted) &&
+		!p->has_value)
 		p->msg.value = value_bytes(p->image.value);
 	if (told)
 		return;

@@ -455,6 +455,15 @@ bool lease_may_run(const struct lease_slot *s, struct now now)
 	return s->state == LEASE_HELD && s->until_ms > now.boot_ms;
 }
 
+uint32_t lease_held(const struct lease *l, struct now now)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < l->n_slots; i++)
+		n += lease_may_run(&l->slots[i], now);
+	return n;
+}
+
 int64_t lease_deadline_ms(const struct lease *l)
 {
 	if (l->n_slots == 0)

@@ -113,7 +113,8 @@ int lease_step(struct lease *l, const struct lease_in *in, struct now now, struc
 bool lease_changed(struct lease *l, struct lease_slot *ret); /* the next that changed since it was told */
 bool lease_get(const struct lease *l, const struct msg_key *key, uint32_t slot, struct lease_slot *ret);
 bool lease_may_run(const struct lease_slot *s, struct now now);
-int64_t lease_deadline_ms(const struct lease *l); /* CLOCK_MONOTONIC */
+uint32_t lease_held(const struct lease *l, struct now now); /* how many may */
+int64_t lease_deadline_ms(const struct lease *l);	    /* CLOCK_MONOTONIC */
 /* What the nth of those to whom m goes is sent. */
 struct msg lease_msg(const struct msg *m, uint16_t brief, unsigned nth);
 void lease_check(const struct lease *l);

@@ -22,6 +22,8 @@ libconsensus_core_a_SOURCES = \
 	%D%/lease.h \
 	%D%/msg.c \
 	%D%/msg.h \
+	%D%/pace.c \
+	%D%/pace.h \
 	%D%/proposer.c \
 	%D%/proposer.h \
 	%D%/quorum.c \

@@ -24,6 +24,8 @@ static const char *const names[] = {
 	[MSG_RELEASE] = "release",
 	[MSG_REFUSED] = "refused",
 	[MSG_SEEN] = "seen",
+	[MSG_KEPT] = "kept",
+	[MSG_KNOWN] = "known",
 };
 _Static_assert(ARRAY_LEN(names) == MSG_TYPE_MAX, "each type has a name");
 
@@ -90,6 +92,21 @@ static const char *ballots_fault(const struct msg *m)
 	return NULL;
 }
 
+static const char *chosen_fault(const struct msg *m)
+{
+	if (m->n_chosen > MSG_KEYS_MAX || (m->n_chosen > 0 && !m->chosen))
+		return "too many registers";
+	for (uint32_t i = 0; i < m->n_chosen; i++) {
+		const struct msg_chosen *c = &m->chosen[i];
+
+		if (c->key.n > NAME_MAX_LEN || (i > 0 && msg_key_cmp(&m->chosen[i - 1].key, &c->key) >= 0))
+			return "registers out of order";
+		if (ballot_is_zero(&c->ballot) || c->ballot.counter > BALLOT_COUNTER_MAX)
+			return "a register at no ballot";
+	}
+	return NULL;
+}
+
 static const char *bounds_fault(const struct msg *m)
 {
 	if (m->key.n > NAME_MAX_LEN)
@@ -110,7 +127,7 @@ static const char *bounds_fault(const struct msg *m)
 	for (uint32_t i = 0; i < m->n_keys; i++)
 		if (m->keys[i].n > NAME_MAX_LEN || (i > 0 && msg_key_cmp(&m->keys[i - 1], &m->keys[i]) >= 0))
 			return "names out of order";
-	return NULL;
+	return chosen_fault(m);
 }
 
 const char *msg_fault(const struct msg *m)

@@ -14,6 +14,7 @@
  *	RELEASE					ends one; no answer
  *	any of them	  → REFUSED		why; the voter's own configuration, where that is the reason
  *	SEEN					once a link: what the sender remembers of the receiver's votes
+ *	KEPT		  → KNOWN		what the sender found on its disk; what of it the asked knows
  *
  * One that does not vote answers SEAL too: so is asked, before it is given a vote, whether its disk works.
  */
@@ -23,7 +24,7 @@
 #define MSG_VALUE_MAX  (512 * 1024) /* a definition and all its slots */
 #define MSG_LEASES_MAX REPLICAS_MAX /* of one node */
 #define MSG_GUARDS_MAX REPLICAS_MAX /* of one register */
-#define MSG_KEYS_MAX   64	    /* a page of SEALED */
+#define MSG_KEYS_MAX   64	    /* a page of SEALED, KEPT and KNOWN */
 #define MSG_TF_MAX_MS  60000	    /* the longest that a lease may be asked for */
 
 enum msg_type {
@@ -40,6 +41,8 @@ enum msg_type {
 	MSG_RELEASE,  /* number, leases */
 	MSG_REFUSED,  /* why; key, ballot: the higher one; left_ms, slot; number: as asked */
 	MSG_SEEN,     /* boot, write: the highest that the receiver ever answered with; zeroes: it never did */
+	MSG_KEPT,     /* chosen: a page of what the sender found on its disk; key: the last of them */
+	MSG_KNOWN,    /* key: as asked; chosen: those of that page that it has heard of at that ballot, or above */
 	MSG_TYPE_MAX
 };
 
@@ -91,6 +94,12 @@ struct msg_lease {
 	enum msg_why why; /* GRANT: NONE is granted */
 };
 
+/* A value is chosen at that ballot, and the sender knows of none at a higher one. */
+struct msg_chosen {
+	struct msg_key key;
+	struct ballot ballot;
+};
+
 struct msg {
 	enum msg_type type;
 	struct uuid from;      /* whom the link belongs to */
@@ -99,10 +108,11 @@ struct msg {
 	struct msg_key key;
 	struct ballot ballot, accepted; /* accepted zero: nothing was */
 	struct msg_bytes value;
-	const struct msg_guard *guards; /* this and the next two are borrowed for the call */
+	const struct msg_guard *guards; /* this and the next three are borrowed for the call */
 	const struct msg_key *keys;	/* by rising key */
 	const struct msg_lease *leases;
-	uint32_t n_guards, n_keys, n_leases;
+	const struct msg_chosen *chosen; /* by rising key */
+	uint32_t n_guards, n_keys, n_leases, n_chosen;
 	bool more;
 	enum msg_why why;
 	struct msg_slot slot;

@@ -82,6 +82,8 @@ void proposer_init(struct proposer *p, const struct proposer_config *config, str
 {
 	memset(p, 0, sizeof(*p));
 	p->config = *config;
+	p->has = value_ref(config->has_value);
+	p->config.has_value = NULL; /* that was borrowed */
 	p->config.round_ms = MAX(config->round_ms, 1);
 	rng_seed(&p->rng, config->seed);
 	p->wake_ms = now.mono_ms;
@@ -97,6 +99,8 @@ void proposer_done(struct proposer *p)
 	guards_forget(p);
 	base_set(p, NULL, &p->accepted);
 	value_set(p, NULL);
+	value_unref(&p->config.mem, p->has);
+	p->has = NULL;
 }
 
 struct msg_bytes proposer_value(const struct proposer *p)
@@ -127,6 +131,8 @@ static void ask(struct proposer *p, struct now now, struct proposer_outs *outs)
 		.ballot = p->state == PROPOSER_READING ? (struct ballot){0} : p->ballot};
 	if (p->state == PROPOSER_ACCEPTING)
 		outs->msg.value = value_bytes(p->value);
+	if (p->state == PROPOSER_PREPARING && p->has)
+		outs->msg.accepted = p->config.has;
 	outs->n_to = 0;
 	for (int i = 0; i < n; i++)
 		if (!((p->answered | p->refused) >> i & 1) && !(p->asks_one && i != p->one))
@@ -138,6 +144,8 @@ static void phase(struct proposer *p, enum proposer_state to, struct now now, st
 {
 	move(p, to);
 	p->answered = p->refused = p->first = 0;
+	p->asked_ms = now.mono_ms;
+	p->again = false;
 	ask(p, now, outs);
 }
 
@@ -287,7 +295,10 @@ static bool base_take(struct proposer *p, const struct msg *m)
 
 	if (ballot_is_zero(&m->accepted) || (p->base && ballot_cmp(&m->accepted, &p->accepted) <= 0))
 		return true;
-	v = value_new(&p->config.mem, m->value);
+	if (p->has && ballot_cmp(&m->accepted, &p->config.has) == 0)
+		v = value_ref(p->has); /* a ballot has one value */
+	else
+		v = value_new(&p->config.mem, m->value);
 	if (!v)
 		return false;
 	base_set(p, v, &m->accepted);
@@ -360,6 +371,18 @@ static void refused(struct proposer *p, int i, const struct msg *m, struct now n
 		ask_all(p, now, outs);
 }
 
+/* By a voter that has written. The one that makes the quorum ends the round; who comes later does so in vain. */
+static void answered(struct proposer *p, int i, struct now now, struct proposer_outs *outs)
+{
+	bool had = quorum_reached(&p->config.cfg, p->answered);
+
+	p->answered |= (uint16_t)(1u << i);
+	if (had || !quorum_reached(&p->config.cfg, p->answered))
+		return;
+	outs->round_ms = now.mono_ms - p->asked_ms;
+	outs->again = p->again;
+}
+
 static void take(struct proposer *p, const struct msg *m, struct now now, struct proposer_outs *outs)
 {
 	static const enum msg_type types[] = {[PROPOSER_WAITING] = MSG_REFUSED,
@@ -389,11 +412,11 @@ static void take(struct proposer *p, const struct msg *m, struct now now, struct
 	if (p->state == PROPOSER_PREPARING) {
 		if (!guards_keep(p, i, m) || !base_take(p, m))
 			return; /* asked again */
-		p->answered |= (uint16_t)(1u << i);
+		answered(p, i, now, outs);
 		promised(p, now, outs);
 		return;
 	}
-	p->answered |= (uint16_t)(1u << i);
+	answered(p, i, now, outs);
 	if (quorum_reached(&p->config.cfg, p->answered) || !RULE(M2))
 		finish(p, p->refuses ? PROPOSER_REFUSED : PROPOSER_CHOSEN, outs);
 }
@@ -425,13 +448,20 @@ static void tick(struct proposer *p, struct now now, struct proposer_outs *outs)
 	}
 	p->refused = 0; /* a voter that was full or busy may no longer be */
 	p->asks_one = false;
+	p->again = true;
 	ask(p, now, outs);
+}
+
+static void outs_begin(struct proposer_outs *outs)
+{
+	outs->done = outs->again = false;
+	outs->n_to = 0;
+	outs->round_ms = PROPOSER_NO_ROUND;
 }
 
 void proposer_step(struct proposer *p, const struct proposer_in *in, struct now now, struct proposer_outs *outs)
 {
-	outs->done = false;
-	outs->n_to = 0;
+	outs_begin(outs);
 	if (p->state == PROPOSER_DONE)
 		return;
 	if (in->type == PROPOSER_IN_MSG)
@@ -442,8 +472,7 @@ void proposer_step(struct proposer *p, const struct proposer_in *in, struct now 
 
 void proposer_overtake(struct proposer *p, const struct quorum_cfg *newer, struct proposer_outs *outs)
 {
-	outs->done = false;
-	outs->n_to = 0;
+	outs_begin(outs);
 	if (p->state == PROPOSER_DONE)
 		return;
 	p->newer = *newer;
@@ -453,8 +482,7 @@ void proposer_overtake(struct proposer *p, const struct quorum_cfg *newer, struc
 void proposer_give(struct proposer *p, const struct proposer_given *g, struct now now, struct proposer_outs *outs)
 {
 	assert(is_early(p) && p->state != PROPOSER_DONE);
-	outs->done = false;
-	outs->n_to = 0;
+	outs_begin(outs);
 	p->config.change = g->change;
 	p->config.ctx = g->ctx;
 	p->config.for_ms = g->for_ms;

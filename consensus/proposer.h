@@ -48,12 +48,15 @@ struct proposer_config {
 	bool read;	/* change and ctx are not used */
 	/* Of a read: known to be chosen (0: none). One voter is asked first; who accepted at that has its value. */
 	struct ballot said;
+	/* Else: a value that this node has, and its ballot; 0: none. Who promises on that need not send it. */
+	struct ballot has;
+	struct value *has_value; /* borrowed for proposer_init */
 	/* Pure: the same base, the same verdict and value. *ret stays until the next call or proposer_done. NULL, and
 	 * not a read: early. */
 	enum proposer_verdict (*change)(void *ctx, const struct proposer_base *base, struct msg_bytes *ret);
 	void *ctx;
 	uint32_t rank;	   /* of this node for this register among the living: 0 starts at once */
-	uint32_t round_ms; /* a round trip and an fsync, as measured */
+	uint32_t round_ms; /* a round trip and a durable write, as measured */
 	int64_t for_ms;	   /* then the outcome is UNKNOWN */
 	uint64_t seed;
 };
@@ -91,6 +94,7 @@ struct proposer {
 	struct rng rng;
 	struct ballot ballot, above; /* of this try; the highest heard of */
 	struct ballot accepted;	     /* of the base */
+	struct value *has;	     /* counted: of config.has */
 	struct value *base, *value;  /* owned: of the highest accepted ballot so far; what Accept carries */
 	uint16_t answered, refused;  /* voters, in this phase */
 	uint16_t first;		     /* READING: those who answered with `accepted` */
@@ -99,13 +103,15 @@ struct proposer {
 	struct proposer_voter voters[QUORUM_ALL_MAX];
 	struct quorum_cfg newer; /* PROPOSER_EPOCH */
 	unsigned tries;
-	bool sent;			      /* an Accept, in any try */
-	bool aged;			      /* it was READY with these promises */
-	bool changed;			      /* `value` is the change function's, not the base's */
-	bool refuses;			      /* the change function did */
-	bool held;			      /* a guard stands in the way in this try */
-	uint32_t left_ms;		      /* of that guard */
-	int64_t wake_ms, resend_ms, until_ms; /* CLOCK_MONOTONIC */
+	bool again;	  /* the request of this phase was sent again */
+	bool sent;	  /* an Accept, in any try */
+	bool aged;	  /* it was READY with these promises */
+	bool changed;	  /* `value` is the change function's, not the base's */
+	bool refuses;	  /* the change function did */
+	bool held;	  /* a guard stands in the way in this try */
+	uint32_t left_ms; /* of that guard */
+	int64_t asked_ms; /* CLOCK_MONOTONIC, as the next three: this phase began */
+	int64_t wake_ms, resend_ms, until_ms;
 };
 
 enum proposer_in_type { PROPOSER_IN_TICK, PROPOSER_IN_MSG, PROPOSER_IN_MAX };
@@ -120,7 +126,11 @@ struct proposer_outs {
 	struct msg msg; /* to all of these; pointers in it are borrowed until the next step */
 	uint8_t n_to;
 	struct uuid to[QUORUM_ALL_MAX];
+	/* With this answer a quorum has promised, or accepted: how long after it was asked. NO_ROUND: not so. */
+	int64_t round_ms;
+	bool again; /* … and it was asked more than once */
 };
+#define PROPOSER_NO_ROUND (-1)
 
 void proposer_init(struct proposer *p, const struct proposer_config *config, struct now now);
 /* What an early one is to change, and how long from now it may take. */

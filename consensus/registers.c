@@ -12,7 +12,6 @@
 
 #include "consensus/registers_impl.h"
 
-#define ROUND_MS_FIRST 20		    /* until it was measured */
 #define LEARN_MS       10000		    /* one reading of what is said to be chosen */
 #define TAKEN_PER_STEP (3 + QUORUM_ALL_MAX) /* outs that one answer, or one tick, makes at most */
 
@@ -36,7 +35,7 @@ int registers_new(
 	r->reader = config->acceptor.reader;
 	r->source = (struct ballot_source){.node = config->acceptor.self, .nonce = config->nonce};
 	r->round = config->nonce;
-	r->round_ms = ROUND_MS_FIRST;
+	pace_init(&r->pace);
 	r->learn_at_ms = DEADLINE_NEVER;
 	r->adopt_at_ms = now.mono_ms;
 	r->root_at_ms = DEADLINE_NEVER;
@@ -367,9 +366,15 @@ int64_t registers_deadline_ms(const struct registers *r)
 
 /* ---- what is known of it ---- */
 
-void registers_round_ms(struct registers *r, uint32_t ms)
+uint32_t registers_round_ms(const struct registers *r)
 {
-	r->round_ms = MAX(ms, 1u);
+	return pace_ms(&r->pace);
+}
+
+void registers_figures(const struct registers *r, struct registers_figures *ret)
+{
+	memcpy(ret->ended, r->ended, sizeof(ret->ended));
+	ret->under_way = r->n_asked;
 }
 
 const struct quorum_cfg *registers_cfg(const struct registers *r)

@@ -153,8 +153,14 @@ int registers_load_chosen(
 int registers_step(
 	struct registers *r, const struct registers_in *in, struct now now, struct registers_outs *outs) MUST_CHECK;
 int64_t registers_deadline_ms(const struct registers *r); /* CLOCK_MONOTONIC */
-/* How long a round trip and a write take, as measured: for pauses. */
-void registers_round_ms(struct registers *r, uint32_t ms);
+/* How long a round trip and a durable write take, as this node's proposals have it (pace.h): for pauses. */
+uint32_t registers_round_ms(const struct registers *r);
+/* Of what was proposed: how it ended, since the start, and what has not. */
+struct registers_figures {
+	uint64_t ended[PROPOSER_OUTCOME_MAX];
+	size_t under_way;
+};
+void registers_figures(const struct registers *r, struct registers_figures *ret);
 void registers_check(const struct registers *r);
 char *registers_dump(const struct registers *r, char *out, size_t n);
 
@@ -164,6 +170,8 @@ const struct quorum_cfg *registers_cfg(const struct registers *r); /* epoch 0: n
 /* The newest value known to be chosen; borrowed until the next step. false: none is known. */
 bool registers_get(
 	const struct registers *r, const struct msg_key *key, struct ballot *ret_ballot, struct msg_bytes *ret_value);
+/* Something newer is said to be chosen, or was accepted here, and is not known yet. */
+bool registers_is_behind(const struct registers *r, const struct msg_key *key);
 /* The keys with such a value, by rising key; *at is 0 at first. */
 bool registers_next(const struct registers *r, size_t *at, struct msg_key *ret);
 size_t registers_under_way(const struct registers *r);

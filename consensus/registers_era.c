@@ -29,7 +29,7 @@ static void call(struct registers *r)
 	for (int i = 0; i < quorum_voters(&roll->cfg); i++)
 		if (!(roll->answered >> i & 1))
 			to[n++] = *quorum_voter(&roll->cfg, i);
-	roll->resend_ms = r->now.mono_ms + (int64_t)RESEND_ROUNDS * r->round_ms;
+	roll->resend_ms = r->now.mono_ms + (int64_t)RESEND_ROUNDS * pace_ms(&r->pace);
 	if (n > 0 && registers_send(r, &m, to, n)) {
 		roll->self = m;
 		roll->self_due = true;

@@ -7,6 +7,7 @@
  */
 #include "base/rng.h"
 #include "consensus/keyed.h"
+#include "consensus/pace.h"
 #include "consensus/registers.h"
 
 #define LEARNS_MAX 8  /* readings at a time */
@@ -76,14 +77,15 @@ struct registers {
 	struct quorum_cfg cfg; /* the newest that is known to be chosen */
 	bool cfg_told, open;
 	uint64_t round; /* the newest given to a proposal */
-	uint32_t round_ms;
+	struct pace pace;
 	struct rng rng;
 	struct now now;
 	struct registers_outs *outs;   /* of the step at hand */
 	struct work *works[WORKS_MAX]; /* below works_end, with gaps */
 	size_t works_end;
 	size_t n_works, n_asked, n_early, next_self;
-	struct voters *voters; /* NULL: none is changed by this node */
+	uint64_t ended[PROPOSER_OUTCOME_MAX]; /* of those that were asked */
+	struct voters *voters;		      /* NULL: none is changed by this node */
 	struct probe probe;
 	struct roll roll;
 	struct quorum_cfg next_era; /* this node begins it, once its voter has all that is known; epoch 0: none */

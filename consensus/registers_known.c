@@ -280,6 +280,13 @@ bool registers_get(
 	return true;
 }
 
+bool registers_is_behind(const struct registers *r, const struct msg_key *key)
+{
+	const struct known *k = keyed_find(&r->known, key);
+
+	return k && ballot_cmp(&k->heard, &k->ballot) > 0;
+}
+
 bool registers_next(const struct registers *r, size_t *at, struct msg_key *ret)
 {
 	while (*at < r->known.n) {

@@ -80,7 +80,7 @@ static int change_begin(struct registers *r, const struct registers_voters *ask)
 		.mem = r->mem,
 		.cfg = r->cfg,
 		.target = ask->target,
-		.round_ms = r->round_ms};
+		.round_ms = pace_ms(&r->pace)};
 
 	r->voters = r->mem.alloc(r->mem.ctx, sizeof(*r->voters));
 	if (!r->voters)
@@ -104,7 +104,7 @@ static void probe_send(struct registers *r)
 	for (uint8_t i = 0; i < p->added.n; i++)
 		if (!(p->answered >> i & 1))
 			to[n++] = p->added.v[i];
-	p->resend_ms = r->now.mono_ms + (int64_t)RESEND_ROUNDS * r->round_ms;
+	p->resend_ms = r->now.mono_ms + (int64_t)RESEND_ROUNDS * pace_ms(&r->pace);
 	if (n > 0 && registers_send(r, &m, to, n)) {
 		r->seal = m;
 		r->seal_due = true;

@@ -23,8 +23,18 @@ void registers_work_free(struct registers *r, size_t i)
 		r->works_end--;
 }
 
-int registers_work_begin(struct registers *r, enum work_kind kind, const struct registers_ask *ask,
-	const struct quorum_cfg *cfg, struct work **ret)
+/* What is known to be chosen is what most voters have. */
+static void has_known(const struct registers *r, struct proposer_config *c)
+{
+	const struct known *k = keyed_find(&r->known, &c->key);
+
+	c->has = k && k->value ? k->ballot : (struct ballot){0};
+	c->has_value = k ? k->value : NULL;
+}
+
+/* before: what it will find accepted; NULL: what is known. */
+static int begin(struct registers *r, enum work_kind kind, const struct registers_ask *ask,
+	const struct quorum_cfg *cfg, const struct work *before, struct work **ret)
 {
 	struct work *w;
 	size_t i = 0;
@@ -53,9 +63,15 @@ int registers_work_begin(struct registers *r, enum work_kind kind, const struct 
 		.change = ask->change,
 		.ctx = ask->ctx,
 		.rank = ask->rank,
-		.round_ms = r->round_ms,
+		.round_ms = pace_ms(&r->pace),
 		.for_ms = ask->for_ms,
 		.seed = rng_u64(&r->rng)};
+	if (before) {
+		w->config.has = before->p.ballot;
+		w->config.has_value = before->p.value;
+	} else {
+		has_known(r, &w->config);
+	}
 	proposer_init(&w->p, &w->config, r->now);
 	r->works[i] = w;
 	r->works_end = MAX(r->works_end, i + 1);
@@ -64,6 +80,12 @@ int registers_work_begin(struct registers *r, enum work_kind kind, const struct 
 	r->n_early += kind == WORK_EARLY;
 	*ret = w;
 	return 0;
+}
+
+int registers_work_begin(struct registers *r, enum work_kind kind, const struct registers_ask *ask,
+	const struct quorum_cfg *cfg, struct work **ret)
+{
+	return begin(r, kind, ask, cfg, NULL, ret);
 }
 
 /* The same under the newer voters, in the time that is left. false: there is none. */
@@ -77,8 +99,9 @@ static bool work_again(struct registers *r, struct work *w)
 	w->config.said = (struct ballot){0}; /* it may be of voters that were given up */
 	w->config.round = ++r->round;
 	w->config.rank = 0;
-	w->config.round_ms = r->round_ms;
+	w->config.round_ms = pace_ms(&r->pace);
 	w->config.seed = rng_u64(&r->rng);
+	has_known(r, &w->config);
 	w->self_due = false;
 	proposer_init(&w->p, &w->config, r->now);
 	return true;
@@ -94,13 +117,14 @@ static struct work *early_of(const struct registers *r, const struct msg_key *ke
 }
 
 /* Where there is no place for it, or no memory, the next change takes two rounds. */
-static void begin_early(struct registers *r, const struct msg_key *key)
+static void begin_early(struct registers *r, const struct work *before)
 {
+	const struct msg_key *key = &before->config.key;
 	const struct registers_ask ask = {.key = *key, .for_ms = EARLY_MS};
 	struct work *w;
 
 	if (r->n_early < EARLY_MAX && registers_is_own(r, key) && !early_of(r, key))
-		(void)registers_work_begin(r, WORK_EARLY, &ask, &r->cfg, &w); /* as above */
+		(void)begin(r, WORK_EARLY, &ask, &r->cfg, before, &w); /* as above */
 }
 
 /* It is of no use any more. */
@@ -131,8 +155,9 @@ static void work_ended(struct registers *r, struct work *w)
 		out->outcome = p->outcome == PROPOSER_EPOCH ? PROPOSER_UNKNOWN : p->outcome;
 		out->ballot = p->ballot;
 		out->value = proposer_value(p);
+		r->ended[out->outcome]++;
 		if (chosen)
-			begin_early(r, &w->config.key);
+			begin_early(r, w);
 		break;
 	case WORK_EARLY:
 		break;
@@ -163,11 +188,20 @@ static void look_ahead(struct registers *r, const struct work *w, const struct p
 	if (early)
 		let_go(early);
 	else if (outs->n_to > 0 && outs->msg.type == MSG_ACCEPT && outs->msg.value.n <= EARLY_BYTES && w->p.tries == 0)
-		begin_early(r, &w->config.key);
+		begin_early(r, w);
+}
+
+static void measure(struct registers *r, const struct proposer_outs *outs)
+{
+	if (outs->round_ms != PROPOSER_NO_ROUND && !outs->again)
+		pace_took(&r->pace, outs->round_ms);
+	else if (outs->again)
+		pace_sent_again(&r->pace);
 }
 
 static void work_out(struct registers *r, struct work *w, const struct proposer_outs *outs)
 {
+	measure(r, outs);
 	if (outs->n_to > 0 && registers_send(r, &outs->msg, outs->to, outs->n_to)) {
 		w->self = outs->msg;
 		w->self_due = true;

@@ -72,6 +72,12 @@ static const struct shape_field listed_fields[] = {
 };
 static const struct shape listed = SHAPE_OF(listed, "name", listed_fields);
 
+static const struct shape_field chosen_fields[] = {
+	NAME(msg_chosen, key),
+	SHAPE_IN(msg_chosen, ballot, &ballot),
+};
+static const struct shape chosen = SHAPE_OF(msg_chosen, "register", chosen_fields);
+
 #define ROUND	 U(msg, round, UINT64_MAX)
 #define CFG	 SHAPE_IN(msg, cfg, &cfg)
 #define KEY	 NAME(msg, key)
@@ -86,7 +92,7 @@ static const struct shape listed = SHAPE_OF(listed, "name", listed_fields);
 #define REQUEST	 ROUND, CFG
 #define ANSWER	 ROUND, U(msg, cfg.epoch, UINT64_MAX), DISK
 
-static const struct shape_field prepare_fields[] = {REQUEST, KEY, BALLOT};
+static const struct shape_field prepare_fields[] = {REQUEST, KEY, BALLOT, ACCEPTED};
 static const struct shape_field promise_fields[] = {
 	ANSWER, KEY, BALLOT, ACCEPTED, VALUE, FAR(guards, MSG_GUARDS_MAX, &guard)};
 static const struct shape_field accept_fields[] = {REQUEST, KEY, BALLOT, VALUE};
@@ -102,12 +108,14 @@ static const struct shape_field release_fields[] = {REQUEST, NUMBER, FAR(leases,
 static const struct shape_field refused_fields[] = {
 	REQUEST, DISK, U(msg, why, MSG_WHY_MAX - 1), KEY, BALLOT, LEFT, SHAPE_IN(msg, slot, &slot), NUMBER};
 static const struct shape_field seen_fields[] = {DISK};
+static const struct shape_field kept_fields[] = {KEY, FAR(chosen, MSG_KEYS_MAX, &chosen)};
+static const struct shape_field known_fields[] = {KEY, FAR(chosen, MSG_KEYS_MAX, &chosen)};
 
 #define MESSAGE(n)	      SHAPE_OF(msg, #n, n##_fields)
 #define MESSAGE_NEW(n, newer) SHAPE_NEW(msg, #n, n##_fields, newer)
 
 static const struct shape messages[] = {
-	[MSG_PREPARE] = MESSAGE(prepare),
+	[MSG_PREPARE] = MESSAGE_NEW(prepare, 1),
 	[MSG_PROMISE] = MESSAGE(promise),
 	[MSG_ACCEPT] = MESSAGE(accept),
 	[MSG_ACCEPTED] = MESSAGE(accepted),
@@ -120,6 +128,8 @@ static const struct shape messages[] = {
 	[MSG_RELEASE] = MESSAGE(release),
 	[MSG_REFUSED] = MESSAGE(refused),
 	[MSG_SEEN] = MESSAGE(seen),
+	[MSG_KEPT] = MESSAGE(kept),
+	[MSG_KNOWN] = MESSAGE(known),
 };
 _Static_assert(ARRAY_LEN(messages) == MSG_TYPE_MAX, "a row a message");
 

@@ -40,7 +40,7 @@ static size_t check_values(const struct member *m)
 		assert(vs->v[i].version <= m->version);
 		assert(i == 0 || (vs->v[i].version > vs->v[i - 1].version && vs->v[i].e->seq >= vs->v[i - 1].e->seq));
 		assert(vs->v[i].e->seq <= m->seq);
-		bytes += (uint32_t)sizeof(struct entry) + vs->v[i].e->key_n + vs->v[i].e->value_n;
+		bytes += (uint32_t)sizeof(struct entry) + vs->v[i].e->key_n + vs->v[i].e->value_n + vs->v[i].e->spare_n;
 		removed += vs->v[i].e->removed;
 	}
 	assert(vs->n <= vs->cap && vs->n <= GOSSIP_KEYS_MAX && vs->bytes == bytes && vs->n_removed == removed);

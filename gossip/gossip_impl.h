@@ -63,7 +63,7 @@ struct record {
 
 struct entry {
 	uint64_t seq;
-	uint16_t value_n;
+	uint16_t value_n, spare_n; /* spare: behind the value, of what was there before */
 	uint8_t key_n;
 	bool removed;
 	char text[]; /* key, value */

@@ -27,7 +27,7 @@ static size_t entry_size(size_t key_n, size_t value_n)
 
 static uint32_t size_of(const struct entry *e)
 {
-	return (uint32_t)entry_size(e->key_n, e->value_n);
+	return (uint32_t)entry_size(e->key_n, (size_t)e->value_n + e->spare_n);
 }
 
 const struct slot *values_find(const struct member *m, struct gossip_str key)
@@ -43,14 +43,17 @@ const struct slot *values_find(const struct member *m, struct gossip_str key)
 	return NULL;
 }
 
+static void uncount(struct gossip *g, struct values *vs, const struct entry *e)
+{
+	vs->bytes -= size_of(e);
+	g->values_bytes -= size_of(e);
+	vs->n_removed -= e->removed;
+}
+
 static void entry_free(struct gossip *g, struct values *vs, struct entry *e)
 {
-	uint32_t size = size_of(e);
-
-	vs->bytes -= size;
-	g->values_bytes -= size;
-	vs->n_removed -= e->removed;
-	gossip_release(g, e, size);
+	uncount(g, vs, e);
+	gossip_release(g, e, size_of(e));
 }
 
 static bool slots_room(struct gossip *g, struct values *vs)
@@ -94,6 +97,16 @@ static struct entry *entry_new(struct gossip *g, const struct gossip_entry *from
 	return e;
 }
 
+/* That it is removed needs no memory: what said something says so. */
+static struct entry *entry_emptied(struct gossip *g, struct values *vs, struct entry *e)
+{
+	uncount(g, vs, e);
+	e->spare_n = (uint16_t)(e->spare_n + e->value_n);
+	e->value_n = 0;
+	e->removed = true;
+	return e;
+}
+
 /* The seq is the one that the caller's members_changed is going to give. */
 int values_put(struct gossip *g, struct member *m, const struct gossip_entry *from)
 {
@@ -109,21 +122,26 @@ int values_put(struct gossip *g, struct member *m, const struct gossip_entry *fr
 		was_size = size_of(was->e);
 	if ((!was && vs->n >= GOSSIP_KEYS_MAX) || vs->bytes + size - was_size > GOSSIP_MAP_MAX)
 		return -E2BIG;
-	if (g->values_bytes + size - was_size > g->values_max || !slots_room(g, vs) || !(e = entry_new(g, from)))
+	if (g->values_bytes + size - was_size > g->values_max || (!was && !slots_room(g, vs)))
 		return -ENOMEM;
-	was = was ? values_find(m, from->key) : NULL; /* slots may have moved */
+	e = entry_new(g, from);
+	if (!e && (!was || !from->removed))
+		return -ENOMEM;
 	if (was) {
 		uint32_t at = (uint32_t)(was - vs->v);
 
-		entry_free(g, vs, was->e);
+		if (e)
+			entry_free(g, vs, was->e);
+		else
+			e = entry_emptied(g, vs, was->e);
 		memmove(&vs->v[at], &vs->v[at + 1], (vs->n - at - 1) * sizeof(*vs->v));
 		vs->n--;
 	}
 	e->seq = g->seq + 1;
 	vs->v[vs->n++] = (struct slot){.e = e, .hash = hash, .version = from->version};
-	vs->bytes += size;
+	vs->bytes += size_of(e);
 	vs->n_removed += e->removed;
-	g->values_bytes += size;
+	g->values_bytes += size_of(e);
 	return 0;
 }
 

@@ -12,10 +12,9 @@
 #include "node/agree_impl.h"
 #include "scheduler/rank.h"
 
-#define LOOKS_A_STEP  16   /* each reads a value, and decides: the rest is due at once */
-#define OWN_MS	      5	   /* what was decided is answered, and often followed by the next, before we look on */
-#define OTHERS_MS     50   /* who decided it looks at what follows; we look when all have it, and told what they do */
-#define ROUND_TRIP_US 2000 /* until it was measured */
+#define LOOKS_A_STEP 16 /* each reads a value, and decides: the rest is due at once */
+#define OWN_MS	     5	/* what was decided is answered, and often followed by the next, before we look on */
+#define OTHERS_MS    50 /* who decided it looks at what follows; we look when all have it, and told what they do */
 
 /* ---- made and freed ---- */
 
@@ -42,8 +41,6 @@ int agree_new(const struct agree_config *config, const struct value_mem *mem, st
 	a->mem = *mem;
 	a->world = config->world;
 	a->self = register_node_of(&config->registers.acceptor.self);
-	a->write_us = config->write_us;
-	a->round_trip_us = ROUND_TRIP_US;
 	a->now = now;
 	a->look_at_ms = DEADLINE_NEVER;
 	a->bids_end = &a->bids;
@@ -131,7 +128,7 @@ bool agree_turn(struct agree *a, struct ward *w)
 	uint32_t rank = agree_rank(a, &w->key);
 
 	if (w->turn_at_ms == 0 && rank != RANK_NONE)
-		w->turn_at_ms = a->now.mono_ms + rank_delay_ms(rank, a->round_trip_us, a->write_us);
+		w->turn_at_ms = a->now.mono_ms + rank_delay_ms(rank, registers_round_ms(a->registers));
 	if (rank == RANK_NONE || a->now.mono_ms < w->turn_at_ms) {
 		agree_look_at(a, w, rank == RANK_NONE ? a->now.mono_ms + LOOK_AGAIN_MS : w->turn_at_ms);
 		return false;

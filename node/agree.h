@@ -46,7 +46,6 @@ struct agree_world {
 struct agree_config {
 	struct registers_config registers;
 	struct agree_world world;
-	uint32_t write_us; /* how long a write takes, as measured: for the ranks */
 };
 
 struct agree_command {

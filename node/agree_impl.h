@@ -91,7 +91,6 @@ struct agree {
 	struct agree_world world;
 	struct registers *registers;
 	struct sched_node self;
-	uint32_t write_us, round_trip_us;
 	struct now now;
 	struct keyed wards;	      /* struct ward */
 	int64_t look_at_ms;	      /* of the wards, the earliest, or before it */

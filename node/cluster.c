@@ -17,6 +17,7 @@
 #include "node/cluster_fetch.h"
 #include "node/cluster_priv.h"
 #include "node/cluster_register.h"
+#include "node/cluster_set.h"
 #include "node/cluster_share.h"
 #include "node/council.h"
 
@@ -347,6 +348,7 @@ int cluster_run(struct cluster *c, struct err *e)
 
 void cluster_halt(struct cluster *c)
 {
+	cluster_seen_end(c);
 	cluster_link_release(c, false);
 	for (uint32_t i = 0; i < GOSSIP_LINKS_MAX; i++)
 		cluster_register_drop(c, i);
@@ -416,6 +418,7 @@ int cluster_open(struct node *n, struct cluster **ret, struct err *e)
 	ev_async_start(n->loop, &c->wake);
 	ev_prepare_start(n->loop, &c->flush);
 	cluster_life_init(c);
+	cluster_set_init(c);
 	cluster_share_init(c);
 	cluster_seen_init(c);
 	cluster_forget_init(c);
@@ -432,10 +435,12 @@ void cluster_close(struct cluster *c)
 	cluster_fetch_done(c);
 	cluster_life_done(c);
 	cluster_share_done(c);
+	cluster_set_done(c);
 	ev_timer_stop(c->n->loop, &c->keep);
 	ev_async_stop(c->n->loop, &c->wake);
 	ev_prepare_stop(c->n->loop, &c->flush);
 	free(c->known);
+	free(c->names);
 	free(c);
 }
 
@@ -448,6 +453,7 @@ void cluster_voters(struct cluster *c, const uint64_t *ids, size_t n)
 {
 	cluster_in(c, &(struct gossip_in){.type = GOSSIP_IN_VOTERS, .ids = ids, .n_ids = n});
 	cluster_arm(c);
+	cluster_seen_keep(c);
 }
 
 const struct gossip *cluster_core(const struct cluster *c)
@@ -458,11 +464,4 @@ const struct gossip *cluster_core(const struct cluster *c)
 const char *cluster_id(const struct cluster *c)
 {
 	return c->id_text;
-}
-
-void cluster_set(struct cluster *c, const char *key, const void *v, size_t n)
-{
-	cluster_in(c, &(struct gossip_in){
-			      .type = GOSSIP_IN_SET, .key = str(key), .value = {v, (uint16_t)n}, .removed = v == NULL});
-	cluster_arm(c);
 }

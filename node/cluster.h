@@ -15,7 +15,7 @@
  *	cluster_fetch.c  questions to other members and theirs to us (fetch.h)
  *	cluster_reach.c  whether the host of one that says nothing is up
  *	cluster_register.c  register messages to and from them (parcel.h)
- *	cluster_share.c  what this node tells of itself; told.c: what others told
+ *	cluster_share.c  what this node tells of itself; cluster_set.c: how, and again; told.c: what others told
  */
 #include "base/bytes.h"
 #include "base/err.h"
@@ -49,10 +49,14 @@ const char *cluster_fault(const struct cluster *c, char *out, size_t n);
 const char *cluster_id(const struct cluster *c);
 /* The core, to look at; NULL when none runs (left, or not begun). */
 const struct gossip *cluster_core(const struct cluster *c);
+/* A member's name, also when it is gone, a voter's also after a start; "?" when it was never known. */
+const char *cluster_seen_name(const struct cluster *c, uint64_t id);
 /* CLOCK_REALTIME since when the member is in its state, as seen here; 0: not known. */
 int64_t cluster_since(const struct cluster *c, uint64_t id);
 /* The same by CLOCK_MONOTONIC: how long it has been so here. */
 int64_t cluster_since_mono(const struct cluster *c, uint64_t id);
+/* No other member was there when this was written to disk last. */
+bool cluster_was_alone(const struct cluster *c);
 /* These vote: direct links to them are kept. */
 void cluster_voters(struct cluster *c, const uint64_t *ids, size_t n);
 /* Certificates are read again. -errno with a sentence: those in use stay. */
@@ -60,8 +64,11 @@ int cluster_reload(struct cluster *c, struct err *e);
 
 void cluster_turn(struct cluster *c); /* before the loop waits */
 
-/* Own map; before the loop waits. v NULL: removed. */
-void cluster_set(struct cluster *c, const char *key, const void *v, size_t n);
+/*
+ * Own map; before the loop waits. v NULL: removed, which is always done. false: the core did not take it, for want of
+ * memory or for a bound; this is said, and all that was not told is asked for again in a while.
+ */
+bool cluster_set(struct cluster *c, const char *key, const void *v, size_t n);
 
 /* Verbs, of a node with a gossip section. */
 void cluster_verb_init(struct node *n, struct control_request *rq, const msgpack_object *args);

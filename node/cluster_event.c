@@ -231,11 +231,22 @@ static bool may_tell(struct cluster *c)
 	return true;
 }
 
+/* It is about what this node tells just now: cluster_set.c says it, once. */
+static bool is_of_set(const struct cluster *c, const struct gossip_out *out)
+{
+	bool own = out->id == gossip_id(c->g) &&
+		   (out->event == GOSSIP_EVENT_NO_MEMORY || out->event == GOSSIP_EVENT_REFUSED);
+
+	return c->setting && (own || out->event == GOSSIP_EVENT_LOST);
+}
+
 void cluster_event(struct cluster *c, const struct gossip_out *out)
 {
 	CLEANUP(bytes_done) struct bytes data = {.max = 4096};
 	char text[TEXT_MAX];
 
+	if (is_of_set(c, out))
+		return;
 	put(c, out, text);
 	if (severities[out->event] == SEVERITY_DEBUG) {
 		log_debug("%s", text);

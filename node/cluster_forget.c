@@ -14,18 +14,58 @@
 #include "node/ops.h"
 #include "node/verbs.h"
 
-#define NAMES_MAX 10 /* that a refusal tells */
+#define WHOM_MAX   (IDENTITY_UUID_TEXT + NAME_MAX_LEN)
+#define NAMES_MAX  10	 /* that a refusal tells */
+#define UNHEARD_MS 10000 /* whoever lives is heard of by then */
+
+/* Who is to be forgotten. */
+struct whom {
+	struct uuid uuid;
+	char name[WHOM_MAX];
+	bool self, unheard; /* since this daemon began */
+	enum gossip_state state;
+};
+
+static bool is_called(const char *asked, const char *name, const uint8_t uuid[16])
+{
+	char text[IDENTITY_UUID_TEXT];
+
+	return *asked && (strcmp(name, asked) == 0 || strcmp(identity_text(uuid, text), asked) == 0);
+}
+
+/* Nobody tells of who was dead when all others were started anew; but if it votes, we know that it does. */
+static bool find_voter(const struct cluster *c, const char *name, struct whom *ret)
+{
+	const struct quorum_cfg *cfg = council_voters(c->n->council);
+
+	for (int i = 0; i < quorum_voters(cfg); i++) {
+		const struct uuid *v = quorum_voter(cfg, i);
+		const char *called = cluster_seen_name(c, gossip_id_of(v->v));
+		bool known = strcmp(called, "?") != 0;
+
+		if (!is_called(name, known ? called : "", v->v))
+			continue;
+		*ret = (struct whom){.uuid = *v, .unheard = true, .state = GOSSIP_DEAD};
+		(void)snprintf(ret->name, sizeof(ret->name), "%s", known ? called : name); /* fits; so below */
+		return true;
+	}
+	return false;
+}
 
 /* By its name, or its UUID. */
-static bool find(const struct cluster *c, const char *name, struct gossip_member *ret)
+static bool find(const struct cluster *c, const char *name, struct whom *ret)
 {
-	char uuid[IDENTITY_UUID_TEXT];
+	struct gossip_member m;
 
-	for (uint32_t at = 0; gossip_member_next(c->g, &at, ret);)
-		if (ret->has_record && (strcmp(ret->record.name.v, name) == 0 ||
-					       strcmp(identity_text(ret->record.uuid, uuid), name) == 0))
-			return true;
-	return false;
+	for (uint32_t at = 0; gossip_member_next(c->g, &at, &m);) {
+		if (!m.has_record || !is_called(name, m.record.name.v, m.record.uuid))
+			continue;
+		*ret = (struct whom){.self = m.self, .state = m.state};
+		memcpy(ret->uuid.v, m.record.uuid, sizeof(ret->uuid.v));
+		(void)snprintf(ret->name, sizeof(ret->name), "%s", m.record.name.v);
+		return true;
+	}
+	return find_voter(c, name, ret);
 }
 
 static const char *names(const struct cluster *c, char *out, size_t n)
@@ -105,7 +145,7 @@ struct asked {
 	struct op *op;
 	uint64_t id;
 	char op_id[OP_ID_MAX];
-	char text[NAME_MAX_LEN + 32];
+	char text[WHOM_MAX + 32];
 };
 
 static void on_kept(void *arg, int rc, const char *error)
@@ -166,12 +206,11 @@ static void on_decided(void *arg, const struct agree_answer *r)
 	verbs_next(n);
 }
 
-static void forget(struct cluster *c, struct control_request *rq, const char *op, const struct gossip_member *m)
+static void forget(struct cluster *c, struct control_request *rq, const char *op, const struct whom *whom)
 {
 	static const struct agree_answer none = {.outcome = AGREE_UNKNOWN};
 	struct agree_root_command cmd = {.type = AGREE_ROOT_FORGET};
 	struct asked *a = mem_zalloc(1, sizeof(*a));
-	struct uuid uuid;
 
 	if (!a || !(a->op = ops_new(c->n, op, OP_RUNNING))) {
 		control_refuse(rq, "refused", "out of memory");
@@ -180,12 +219,10 @@ static void forget(struct cluster *c, struct control_request *rq, const char *op
 	}
 	a->c = c;
 	a->rq = rq;
-	a->id = m->id;
-	memcpy(uuid.v, m->record.uuid, sizeof(uuid.v));
-	cmd.node = register_node_of(&uuid);
-	(void)snprintf(
-		a->text, sizeof(a->text), "%.*s is forgotten", (int)m->record.name.n, m->record.name.v); /* fits */
-	(void)snprintf(a->op_id, sizeof(a->op_id), "%s", ops_id(a->op));				 /* fits */
+	a->id = gossip_id_of(whom->uuid.v);
+	cmd.node = register_node_of(&whom->uuid);
+	(void)snprintf(a->text, sizeof(a->text), "%s is forgotten", whom->name); /* fits */
+	(void)snprintf(a->op_id, sizeof(a->op_id), "%s", ops_id(a->op));	 /* fits */
 	verbs_begin(c->n);
 	cmd.op = a->op_id;
 	if (council_voters(c->n->council)->epoch == 0)
@@ -197,8 +234,8 @@ static void forget(struct cluster *c, struct control_request *rq, const char *op
 void cluster_verb_forget(struct node *n, struct control_request *rq, const msgpack_object *args)
 {
 	struct cluster *c = n->cluster;
-	char name[IDENTITY_UUID_TEXT + NAME_MAX_LEN], id[OP_ID_MAX], known[NAMES_MAX * (NAME_MAX_LEN + 2) + 8];
-	struct gossip_member m;
+	char name[WHOM_MAX], id[OP_ID_MAX], known[NAMES_MAX * (NAME_MAX_LEN + 2) + 8];
+	struct whom m;
 	struct err e;
 
 	if (mp_get_strz(args, "node", name, sizeof(name), &e) < 0 || mp_get_strz(args, "op", id, sizeof(id), &e) < 0) {
@@ -210,6 +247,10 @@ void cluster_verb_forget(struct node *n, struct control_request *rq, const msgpa
 			names(c, known, sizeof(known)));
 	} else if (m.self) {
 		control_refuse(rq, "refused", "%s is this node: 'covey leave' takes it out", name);
+	} else if (m.unheard && n->now.mono_ms - n->started_mono_ms < UNHEARD_MS) {
+		control_refuse(rq, "refused",
+			"%s was not heard of since coveyd began here: if that is so %d s later, it can be forgotten",
+			name, UNHEARD_MS / 1000);
 	} else if (m.state == GOSSIP_ALIVE || m.state == GOSSIP_SUSPECT) {
 		control_refuse(rq, "refused", "%s is %s: 'covey leave' there takes it out, or stop its daemon first",
 			name, gossip_state_name(m.state));

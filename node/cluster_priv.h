@@ -95,6 +95,7 @@ struct cluster {
 	char address[CLUSTER_ADDRESS_MAX]; /* that others dial; "": none */
 	struct gossip_record record;	   /* borrows from above and from the configuration */
 	char *known;			   /* of the last run, one a line; owned */
+	char *names;			   /* of other voters, as on disk; owned */
 	struct pki *pki;		   /* NULL: insecure */
 	struct transport *t;		   /* NULL: not begun */
 	struct gossip *g;		   /* likewise */
@@ -124,6 +125,10 @@ struct cluster {
 	/* cluster_forget.c */
 	uint64_t forgotten[GOSSIP_GONE_MAX];
 	size_t n_forgotten;
+	/* cluster_set.c */
+	bool setting;			 /* the core is at it */
+	int64_t untold_ms, untold_at_ms; /* the last pause, and its end; CLOCK_MONOTONIC */
+	ev_timer untold_timer;
 	/* cluster_share.c */
 	uint64_t cores_made;
 	struct enough_use use, capacity; /* as others know them */
@@ -200,9 +205,9 @@ void cluster_forget_heard(struct cluster *c, uint64_t id);
 
 void cluster_seen_init(struct cluster *c);
 void cluster_seen_change(struct cluster *c);
+void cluster_seen_keep(struct cluster *c); /* who they are has changed: soon it is stored */
+void cluster_seen_end(struct cluster *c);  /* what is to be stored is stored now */
 void cluster_seen_done(struct cluster *c);
-/* Its name, also when it is gone; "?" when it was never known. */
-const char *cluster_seen_name(const struct cluster *c, uint64_t id);
 
 /* ---- cluster_tls.c ---- */
 

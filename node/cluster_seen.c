@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the core does not keep, since it knows no wall clock and forgets names: since when each member is as it is, as
- * seen here, and how it was called. And the addresses of those that are here, for the next start: after a reboot of
- * many hosts those of `join` alone may be the wrong ones.
+ * seen here, and how it was called. And for the next start the addresses of those that are here (after a reboot of many
+ * hosts those of `join` alone may be the wrong ones) and the names of the voters: whoever begins alone can say for whom
+ * it waits.
  */
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -114,10 +117,7 @@ void cluster_seen_change(struct cluster *c)
 	if (!moved)
 		return;
 	drop_gone(c);
-	if (!ev_is_active(&c->keep)) {
-		ev_timer_set(&c->keep, KEEP_AFTER_S, 0.);
-		ev_timer_start(c->n->loop, &c->keep);
-	}
+	cluster_seen_keep(c);
 }
 
 /* ---- for the next start ---- */
@@ -134,28 +134,93 @@ static void on_kept(void *arg, int rc, const char *error)
 	node_stored(arg, rc, error);
 }
 
-static void on_keep(struct ev_loop *loop, ev_timer *w, int revents)
+/* *was: as on disk. */
+static void keep_text(struct cluster *c, enum store_note note, struct bytes *text, char **was)
+{
+	if (text->failed || (*was && strcmp(*was, text->v) == 0))
+		return;
+	free(*was);
+	*was = bytes_take(text);
+	if (*was)
+		(void)store_put_note(c->n->store, note, *was, on_kept, c->n); /* full: at the next change */
+}
+
+static void keep_known(struct cluster *c)
 {
 	CLEANUP(bytes_done) struct bytes text = {.max = (size_t)CLUSTER_KNOWN_MAX * CLUSTER_ADDRESS_MAX + 1};
-	struct cluster *c = w->data;
 	struct gossip_member m;
 	size_t n = 0;
 
-	(void)loop;
-	(void)revents;
 	(void)bytes_str(&text, ""); /* `failed` tells; as below */
-	for (uint32_t at = 0; n < CLUSTER_KNOWN_MAX && c->g && gossip_member_next(c->g, &at, &m);)
+	for (uint32_t at = 0; n < CLUSTER_KNOWN_MAX && gossip_member_next(c->g, &at, &m);)
 		if (is_worth_it(&m)) {
 			(void)bytes_fmt(&text, "%s\n", m.record.address.v);
 			n++;
 		}
-	if (!c->g || text.failed || (c->known && strcmp(c->known, text.v) == 0))
+	keep_text(c, STORE_NOTE_KNOWN, &text, &c->known);
+}
+
+static void keep_names(struct cluster *c)
+{
+	CLEANUP(bytes_done) struct bytes text = {.max = (size_t)QUORUM_ALL_MAX * (16 + 1 + GOSSIP_NAME_MAX + 1) + 1};
+	const struct quorum_cfg *cfg = c->n->council ? council_voters(c->n->council) : NULL;
+
+	(void)bytes_str(&text, "");
+	for (int i = 0; cfg && i < quorum_voters(cfg); i++) {
+		uint64_t id = gossip_id_of(quorum_voter(cfg, i)->v);
+		const char *name = cluster_seen_name(c, id);
+
+		if (id != gossip_id_of(c->uuid) && strcmp(name, "?") != 0)
+			(void)bytes_fmt(&text, "%016" PRIx64 " %s\n", id, name);
+	}
+	if (text.n > 0)
+		keep_text(c, STORE_NOTE_NAMES, &text, &c->names);
+}
+
+static void keep_all(struct cluster *c)
+{
+	if (!c->g)
 		return;
-	free(c->known);
-	c->known = bytes_take(&text);
-	if (!c->known)
+	keep_known(c);
+	keep_names(c);
+}
+
+static void on_keep(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	(void)loop;
+	(void)revents;
+	keep_all(w->data);
+}
+
+void cluster_seen_keep(struct cluster *c)
+{
+	if (ev_is_active(&c->keep))
 		return;
-	(void)store_put_note(c->n->store, STORE_NOTE_KNOWN, c->known, on_kept, c->n); /* full: at the next change */
+	ev_timer_set(&c->keep, KEEP_AFTER_S, 0.);
+	ev_timer_start(c->n->loop, &c->keep);
+}
+
+void cluster_seen_end(struct cluster *c)
+{
+	if (!ev_is_active(&c->keep))
+		return;
+	ev_timer_stop(c->n->loop, &c->keep);
+	keep_all(c);
+}
+
+static void load_names(struct cluster *c)
+{
+	char name[GOSSIP_NAME_MAX + 1];
+	uint64_t id;
+	int n = 0;
+
+	c->names = store_note(c->n->store, STORE_NOTE_NAMES);
+	for (const char *p = c->names; p && sscanf(p, "%16" SCNx64 " %63s\n%n", &id, name, &n) == 2; p += n) {
+		struct cluster_seen *s = find(c, id);
+
+		if (s || (s = insert(c, id)))
+			(void)snprintf(s->name, sizeof(s->name), "%s", name); /* fits */
+	}
 }
 
 void cluster_seen_init(struct cluster *c)
@@ -163,6 +228,7 @@ void cluster_seen_init(struct cluster *c)
 	ev_timer_init(&c->keep, on_keep, 0., 0.);
 	c->keep.data = c;
 	c->known = store_note(c->n->store, STORE_NOTE_KNOWN);
+	load_names(c);
 }
 
 void cluster_seen_done(struct cluster *c)
@@ -188,6 +254,11 @@ int64_t cluster_since_mono(const struct cluster *c, uint64_t id)
 	const struct cluster_seen *s = find(c, id);
 
 	return s ? s->since_mono_ms : c->n->now.mono_ms;
+}
+
+bool cluster_was_alone(const struct cluster *c)
+{
+	return !c->known || !*c->known;
 }
 
 const char *cluster_seen_name(const struct cluster *c, uint64_t id)

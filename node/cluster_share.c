@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "node/cluster_priv.h"
+#include "node/cluster_set.h"
 #include "node/told.h"
 #include "node/enough.h"
 #include "node/report_priv.h"
@@ -19,6 +20,8 @@
 #define AGENTS_S      0.05 /* a decision is everywhere by then */
 #define USE_EVERY_S   10.0
 #define USE_REPLICA_S 0.05 /* reading what one uses takes some 50 us: it stays a thousandth of the time */
+
+#define NOT_TOLD 2 /* as a hash of what was told, which is odd */
 
 /* FNV-1a, by the byte. */
 static uint64_t mix(uint64_t h, const void *v, size_t n)
@@ -40,32 +43,16 @@ static uint64_t begin_hash(const struct cluster *c)
 	return mix_int(0xcbf29ce484222325, (int64_t)c->cores_made); /* a new core has to be told all again */
 }
 
-static void put(struct cluster *c, const char *key, const struct bytes *v)
+/* false: it was not told. */
+static bool put(struct cluster *c, const char *key, const struct bytes *v)
 {
-	if (v->failed || v->n > GOSSIP_VALUE_MAX)
-		log_warn("%s: no memory, or more than %d bytes: others are not told", key, GOSSIP_VALUE_MAX);
-	else
-		cluster_set(c, key, v->v, v->n);
+	if (!v->failed && v->n <= GOSSIP_VALUE_MAX)
+		return cluster_set(c, key, v->v, v->n);
+	cluster_set_lost(c, v->n <= GOSSIP_VALUE_MAX);
+	return false;
 }
 
 /* ---- a replica ---- */
-
-/* What its slot asks for, if that is this run; else the newest that asks for no other. */
-static int64_t version_of(const struct runner *r)
-{
-	uint64_t hash = runner_is_alive(r) && r->run ? r->run_hash : r->spec->run_hash;
-	const struct agent *a = r->agent;
-	const struct decided_slot *s = a->decided ? decided_slot(a, r->slot) : NULL;
-	const struct agent_spec *asked = s ? decided_spec(a, s) : NULL;
-
-	if (runner_is_stale(r))
-		return r->run_version;
-	if (asked && hash == asked->run_hash)
-		return s->version;
-	if (hash == a->spec->run_hash)
-		return a->version;
-	return a->decided && a->before && hash == a->before->run_hash ? a->decided->before_version : r->run_version;
-}
 
 static uint64_t hash_replica(const struct cluster *c, const struct runner *r)
 {
@@ -79,7 +66,7 @@ static uint64_t hash_replica(const struct cluster *c, const struct runner *r)
 	h = mix_int(h, (int64_t)r->epoch);
 	h = mix_int(h, r->core.since_wall_ms);
 	h = mix_int(h, (int64_t)r->refused.total);
-	h = mix_int(h, version_of(r));
+	h = mix_int(h, runner_version(r));
 	h = mix_int(h, r->ready_since_ms);
 	h = mix_int(h, x->at_wall_ms);
 	h = mix(h, x->text, strlen(x->text));
@@ -114,7 +101,7 @@ static void pack_replica(struct mp_writer *w, const struct runner *r)
 	pack_exit(w, &r->core.last_exit);
 	mp_uint(w, r->refused.total);
 	mp_str(w, *r->core.status ? r->core.status : NULL);
-	mp_int(w, version_of(r));
+	mp_int(w, runner_version(r));
 	if (r->ready_since_ms)
 		mp_int(w, r->ready_since_ms);
 	else
@@ -130,12 +117,11 @@ static void share_replica(struct cluster *c, struct runner *r)
 
 	if (h == r->told_hash)
 		return;
-	r->told_hash = h;
 	r->agent->told_replica = true;
 	mp_writer_init(&w, &v);
 	pack_replica(&w, r);
 	(void)snprintf(key, sizeof(key), TOLD_REPLICA "%s", r->id); /* fits */
-	put(c, key, &v);
+	r->told_hash = put(c, key, &v) ? h : NOT_TOLD;
 }
 
 void cluster_share_gone(struct cluster *c, const struct runner *r)
@@ -144,7 +130,7 @@ void cluster_share_gone(struct cluster *c, const struct runner *r)
 
 	r->agent->told_replica = true;
 	(void)snprintf(key, sizeof(key), TOLD_REPLICA "%s", r->id); /* fits */
-	cluster_set(c, key, NULL, 0);
+	(void)cluster_set(c, key, NULL, 0);			    /* always done */
 }
 
 /* ---- an agent ---- */
@@ -173,11 +159,12 @@ static void pack_reserved(struct mp_writer *w, const struct agent *a)
 	mp_int(w, memory_bytes);
 }
 
-/* Of a replica that was found nothing is told yet: whoever heard that we act on a decision would think it gone. */
+/* Of a replica that was found, or not taken, nothing is told yet: who heard that we act on a decision would think it
+ * gone. */
 static bool is_awaiting(const struct agent *a)
 {
 	for (size_t i = 0; i < a->n_slots; i++)
-		if (a->slots[i] && a->slots[i]->awaiting)
+		if (a->slots[i] && (a->slots[i]->awaiting || a->slots[i]->told_hash == NOT_TOLD))
 			return true;
 	return false;
 }
@@ -207,9 +194,8 @@ static void share_agent(struct cluster *c, struct agent *a)
 	h = mix(begin_hash(c), v.v, v.failed ? 0 : v.n) | 1; /* never 0 */
 	if (h == a->told_hash)
 		return;
-	a->told_hash = h;
 	agent_key(a, key, sizeof(key));
-	put(c, key, &v);
+	a->told_hash = put(c, key, &v) ? h : NOT_TOLD;
 }
 
 /* What the cluster has decided all know; a node tells what it has of it, and that it has nothing left. */
@@ -268,7 +254,7 @@ void cluster_share_removed(struct cluster *c, const struct agent *a)
 	char key[sizeof(TOLD_AGENT) + 2 * NAME_MAX_LEN + 2];
 
 	agent_key(a, key, sizeof(key));
-	cluster_set(c, key, NULL, 0);
+	(void)cluster_set(c, key, NULL, 0); /* always done */
 }
 
 /* ---- the node ---- */
@@ -289,7 +275,7 @@ void cluster_share_node(struct cluster *c)
 	mp_map(&w, cfg->labels.n);
 	for (size_t i = 0; i < cfg->labels.n; i++)
 		mp_key_str(&w, cfg->labels.v[i].key, cfg->labels.v[i].value);
-	put(c, TOLD_NODE, &v);
+	(void)put(c, TOLD_NODE, &v); /* told anew with all that was not; so below */
 }
 
 static void share_use(struct cluster *c, bool anyway)
@@ -309,7 +295,7 @@ static void share_use(struct cluster *c, bool anyway)
 	mp_array(&w, TOLD_USE_MAX);
 	mp_double(&w, is.cpu_cores);
 	mp_int(&w, is.memory_bytes);
-	put(c, TOLD_USE, &v);
+	(void)put(c, TOLD_USE, &v);
 }
 
 static void on_use(struct ev_loop *loop, ev_timer *w, int revents)
@@ -325,13 +311,18 @@ static void on_use(struct ev_loop *loop, ev_timer *w, int revents)
 	ev_timer_start(loop, w);
 }
 
-void cluster_share_all(struct cluster *c)
+void cluster_share_untold(struct cluster *c)
 {
-	c->cores_made++;
 	cluster_share_node(c);
 	share_use(c, true);
 	LIST_FOREACH (at, &c->n->roster.order)
 		cluster_share_agent(c, LIST_ENTRY(at, struct agent, order));
+}
+
+void cluster_share_all(struct cluster *c)
+{
+	c->cores_made++;
+	cluster_share_untold(c);
 }
 
 void cluster_share_init(struct cluster *c)

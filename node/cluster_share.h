@@ -12,8 +12,9 @@ struct runner;
 void cluster_share_agent(struct cluster *c, struct agent *a);
 void cluster_share_removed(struct cluster *c, const struct agent *a);
 void cluster_share_gone(struct cluster *c, const struct runner *r);
-void cluster_share_node(struct cluster *c); /* labels, capacity, whether it takes work */
-void cluster_share_all(struct cluster *c);  /* to a new core */
+void cluster_share_node(struct cluster *c);   /* labels, capacity, whether it takes work */
+void cluster_share_all(struct cluster *c);    /* to a new core */
+void cluster_share_untold(struct cluster *c); /* what the core did not take */
 
 void cluster_share_init(struct cluster *c);
 void cluster_share_done(struct cluster *c);

@@ -38,6 +38,7 @@ static void rolled_back(struct council *c)
 		"the disk of this node went back in time: others remember votes that it has not; it does not vote "
 		"until \"covey reset\" made it a new node");
 	node_event(c->n, SEVERITY_ERROR, "rolled-back", NULL, NULL, "%s", c->fault);
+	council_recall_old(c);
 }
 
 static void voters_changed(struct council *c, const struct registers_out *out)
@@ -213,6 +214,10 @@ void council_on_message(void *arg, const struct msg *m)
 		council_seen_heard(c, m);
 		return;
 	}
+	if (m->type == MSG_KEPT || m->type == MSG_KNOWN) {
+		council_recall_msg(c, m);
+		return;
+	}
 	council_seen_answer(c, m);
 	council_hold_msg(c, m);
 	registers_in(c, &(struct registers_in){.type = REGISTERS_IN_MSG, .msg = m});
@@ -287,6 +292,7 @@ void council_turn(struct council *c)
 	council_view_drop(c);
 	council_defs_sweep(c);
 	council_give_commands(c);
+	council_recall_turn(c);
 	if (!c->n->cluster || !cluster_core(c->n->cluster))
 		return;
 	if (c->keep_again && !ev_is_active(&c->again)) {

@@ -16,6 +16,7 @@
  *	council_hint.c   how nodes hear that something was chosen
  *	council_era.c    lost voters were given up
  *	council_seen.c   what voters have written, as their peers remember it; when this one may vote
+ *	council_recall.c whether what the disk says is to run is believed, before it is started
  *	decided.c        what was chosen becomes what is to run here
  *	decree.c         commands of operators
  */
@@ -71,6 +72,10 @@ const struct agree_recovery *council_recovery(const struct council *c);
 /* "n1, n2", of those that are not known their ids. Returns out. */
 char *council_names(const struct council *c, const struct uuid *v, size_t n, char *out, size_t size);
 
+/* Nothing of it is started by what the disk says while that is in doubt; why, for people; NULL: it may be. */
+bool council_recall_may_start(const struct agent *a);
+const char *council_recall_why(const struct agent *a);
+
 /* A planned stop: what runs under leases goes on for a while. Turns the loop, for a second at most. */
 void council_farewell(struct council *c);
 
@@ -104,5 +109,6 @@ void council_member(struct council *c, const struct gossip_member *m, int was);
 void council_told(struct council *c, const struct gossip_member *m, uint32_t version);
 void council_linked(struct council *c, const struct uuid *peer);
 void council_anew(struct council *c);
+void council_again(struct council *c); /* what the core did not take of what it told */
 
 #endif

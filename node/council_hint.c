@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "node/cluster.h"
+#include "node/cluster_set.h"
 #include "node/council_priv.h"
 #include "node/mp.h"
 #include "node/node.h"
@@ -96,7 +97,8 @@ static void put_value(struct council *c, struct mp_writer *w, struct council_hin
 	mp_bin(w, value.v, value.n);
 }
 
-static void put(struct council *c, struct council_hint *h)
+/* false: it was not told, and the core asks for it again. */
+static bool put(struct council *c, struct council_hint *h)
 {
 	CLEANUP(bytes_done) struct bytes v = {.max = GOSSIP_VALUE_MAX};
 	char key[sizeof(TOLD_CHOSEN) + NAME_MAX_LEN];
@@ -107,10 +109,12 @@ static void put(struct council *c, struct council_hint *h)
 	put_ballot(&w, &h->due);
 	put_voters(c, &w, h);
 	put_value(c, &w, h, GOSSIP_VALUE_MAX - v.n - BIN_HEADER);
-	h->news = false;
 	key_text(&h->key, key);
-	if (!v.failed)
-		cluster_set(c->n->cluster, key, v.v, v.n);
+	if (v.failed)
+		cluster_set_lost(c->n->cluster, true);
+	else if (cluster_set(c->n->cluster, key, v.v, v.n))
+		return true;
+	return false;
 }
 
 void council_hint_chosen(struct council *c, const struct registers_out *out)
@@ -173,16 +177,22 @@ void council_hint_turn(struct council *c)
 		if (ballot_is_zero(&h->due)) {
 			key_text(&h->key, key);
 			if (!ballot_is_zero(&h->told))
-				cluster_set(c->n->cluster, key, NULL, 0);
+				(void)cluster_set(c->n->cluster, key, NULL, 0); /* always done */
 			c->along -= h->along;
 			keyed_drop(&c->hints, &council_mem, &name, sizeof(*h));
 			continue;
 		}
-		if (ballot_cmp(&h->due, &h->told) != 0)
-			put(c, h);
-		h->told = h->due;
+		if (ballot_cmp(&h->due, &h->told) != 0 && put(c, h)) {
+			h->told = h->due;
+			h->news = false;
+		}
 		i++;
 	}
+}
+
+void council_hint_again(struct council *c)
+{
+	c->hints_due = true;
 }
 
 void council_hint_anew(struct council *c)
@@ -259,6 +269,8 @@ void council_hint_heard(struct council *c, const struct gossip_member *m, const 
 	in.value = value_of(v);
 	if (n == 0)
 		hear_voters(c, v);
+	else
+		council_recall_told(c, &in.key, &in.ballot);
 	(void)council_in(c, &(struct agree_in){.type = AGREE_IN_REGISTERS, .registers = &in});
 	h = keyed_find(&c->hints, &in.key);
 	if (h && ballot_cmp(&in.ballot, &h->due) > 0) {

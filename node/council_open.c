@@ -15,8 +15,6 @@
 #include "node/node.h"
 #include "node/register_reader.h"
 
-#define WRITE_US 3000 /* how long a write takes */
-
 static void *give(void *ctx, size_t n)
 {
 	(void)ctx;
@@ -41,8 +39,7 @@ static int load_begin(void *arg, const struct acceptor_header *header, uint64_t 
 							    .write = write,
 							    .reader = &register_reader},
 					      .seed = rng_u64(&c->n->rng)},
-		.world = {.view = council_view, .spec = council_spec, .same_run = council_same_run, .ctx = c},
-		.write_us = WRITE_US};
+		.world = {.view = council_view, .spec = council_spec, .same_run = council_same_run, .ctx = c}};
 
 	if (getrandom(&config.registers.nonce, sizeof(config.registers.nonce), 0) !=
 		(ssize_t)sizeof(config.registers.nonce))
@@ -90,6 +87,7 @@ int council_open(struct node *n, struct council **ret, struct err *e)
 	c->armed_ms = DEADLINE_NEVER;
 	c->slept_ms = n->now.boot_ms - n->now.mono_ms;
 	council_hint_init(c);
+	council_recall_init(c);
 	if (identity_parse(store_node_id(n->store), c->self.v) < 0)
 		rc = err_set(e, -EUCLEAN, "the store has an id that is none: it is damaged; restore a backup");
 	else
@@ -144,6 +142,7 @@ void council_begin(struct council *c)
 	cluster_register_listen(c->n->cluster, council_on_message, c);
 	ev_timer_start(c->n->loop, &c->timer);
 	council_hint_begin(c);
+	council_recall_begin(c);
 }
 
 void council_end(struct council *c)
@@ -153,6 +152,7 @@ void council_end(struct council *c)
 	c->ended = true;
 	ev_timer_stop(c->n->loop, &c->timer);
 	ev_timer_stop(c->n->loop, &c->again);
+	ev_timer_stop(c->n->loop, &c->patience);
 	council_end_commands(c);
 }
 
@@ -168,5 +168,6 @@ void council_close(struct council *c)
 	council_view_done(c);
 	council_hint_done(c);
 	council_seen_done(c);
+	council_recall_done(c);
 	free(c);
 }

@@ -12,6 +12,7 @@
 #include "node/council.h"
 #include "node/decided.h"
 #include "node/holding.h"
+#include "node/recall.h"
 #include "node/register_agent.h"
 #include "node/register_def.h"
 #include "node/register_view.h"
@@ -58,6 +59,13 @@ struct council_saw {
 	uint64_t boot, write;
 	int64_t put_ms; /* CLOCK_MONOTONIC: when it was stored last; 0: it is as on disk */
 	bool due;
+};
+
+/* A member that is asked what it knows of what is on this node's disk. */
+struct council_asked {
+	struct uuid node;
+	struct msg_key after, asked; /* it has answered up to that one; is asked up to that one */
+	bool due, answered;	     /* it is to be asked on; it has answered all */
 };
 
 struct council {
@@ -110,6 +118,13 @@ struct council {
 	uint64_t *heard; /* owned: members whose SEEN came */
 	size_t n_heard, cap_heard;
 	bool open;
+	/* council_recall.c */
+	enum recall_stand recall;
+	bool is_recalling;		 /* something would be started by what the disk alone says */
+	bool recall_news;		 /* less would */
+	struct council_asked *recallers; /* owned */
+	size_t n_recallers, cap_recallers;
+	ev_timer patience;
 };
 
 extern const struct value_mem council_mem;
@@ -170,6 +185,7 @@ void council_hint_heard(struct council *c, const struct gossip_member *m, const 
 void council_hint_dropped(struct council *c, const struct msg_key *key);
 void council_hint_turn(struct council *c);
 void council_hint_anew(struct council *c); /* our map is empty */
+void council_hint_again(struct council *c);
 void council_hint_done(struct council *c);
 
 /* ---- council_era.c ---- */
@@ -184,5 +200,19 @@ void council_seen_heard(struct council *c, const struct msg *m);  /* SEEN */
 void council_seen_tell(struct council *c, const struct uuid *peer);
 void council_seen_turn(struct council *c); /* may it vote by now? */
 void council_seen_done(struct council *c);
+bool council_is_alone_voter(const struct council *c);
+
+/* ---- council_recall.c ---- */
+
+void council_recall_init(struct council *c);
+void council_recall_begin(struct council *c);		/* what was on disk is in the roster */
+void council_recall_taken(struct agent *a, bool first); /* its newest decision is here; the first of this start */
+void council_recall_linked(struct council *c, const struct uuid *peer);
+void council_recall_msg(struct council *c, const struct msg *m); /* KEPT or KNOWN */
+/* A value is chosen at that ballot, says another. */
+void council_recall_told(struct council *c, const struct msg_key *key, const struct ballot *ballot);
+void council_recall_old(struct council *c); /* the disk went back in time */
+void council_recall_turn(struct council *c);
+void council_recall_done(struct council *c);
 
 #endif

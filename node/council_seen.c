@@ -120,7 +120,7 @@ void council_seen_heard(struct council *c, const struct msg *m)
 	c->heard[c->n_heard++] = id;
 }
 
-static bool is_alone_voter(const struct council *c)
+bool council_is_alone_voter(const struct council *c)
 {
 	const struct quorum_cfg *cfg = council_voters(c);
 
@@ -144,7 +144,7 @@ static bool may_vote(const struct council *c)
 	}
 	if (others > 0)
 		return heard > 0;
-	return is_alone_voter(c) && c->n->now.mono_ms - c->n->started_mono_ms >= ALONE_MS;
+	return council_is_alone_voter(c) && c->n->now.mono_ms - c->n->started_mono_ms >= ALONE_MS;
 }
 
 static void put(struct council *c, struct council_saw *s)

@@ -4,6 +4,7 @@
  */
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "node/cluster.h"
 #include "node/council_priv.h"
@@ -52,22 +53,32 @@ static bool is_there(const struct council *c, const struct uuid *node)
 	return m.self || (m.state <= GOSSIP_SUSPECT && !gossip_is_isolated(g)); /* who is isolated calls nobody dead */
 }
 
-/* "n1, n2" of those that are there, or are not. */
-static char *names(const struct council *c, bool there, char *out, size_t n)
+/* Who is not known here is told by the first digits of its UUID, as in decisions. */
+static const char *name_of(const struct council *c, const struct uuid *node, char out[NAME_MAX_LEN + 1])
 {
-	const struct gossip *g = cluster_core(c->n->cluster);
+	const char *name = cluster_seen_name(c->n->cluster, gossip_id_of(node->v));
+
+	if (strcmp(name, "?") == 0)
+		(void)snprintf(out, NAME_MAX_LEN + 1, "%08" PRIx64, register_node_of(node).hi >> 32); /* fits */
+	else
+		(void)snprintf(out, NAME_MAX_LEN + 1, "%s", name); /* fits */
+	return out;
+}
+
+/* "n1, n2" of those that are not there. */
+static char *missing(const struct council *c, char *out, size_t n)
+{
 	const struct quorum_cfg *cfg = council_voters(c);
+	char name[NAME_MAX_LEN + 1];
 	size_t at = 0;
 
 	out[0] = '\0';
 	for (int i = 0; i < quorum_voters(cfg) && at < n; i++) {
 		const struct uuid *v = quorum_voter(cfg, i);
-		struct gossip_member m;
-		bool known = g && gossip_member_get(g, gossip_id_of(v->v), &m) && m.has_record;
 
-		if (is_there(c, v) == there)
-			at += (size_t)snprintf(out + at, n - at, "%s%s", at ? ", " : "",
-				known ? m.record.name.v : "one that is not known"); /* cut is fine */
+		if (!is_there(c, v))
+			at += (size_t)snprintf(
+				out + at, n - at, "%s%s", at ? ", " : "", name_of(c, v, name)); /* cut is fine */
 	}
 	return out;
 }
@@ -117,7 +128,7 @@ bool council_has_handed_over(const struct council *c)
 const char *council_fault(const struct council *c, char *out, size_t n)
 {
 	const struct cluster *cluster = c->n->cluster;
-	char missing[256];
+	char who[256];
 
 	if (cluster && cluster_fault(cluster, out, n))
 		return out;
@@ -128,7 +139,7 @@ const char *council_fault(const struct council *c, char *out, size_t n)
 	if (council_has_quorum(c))
 		return NULL;
 	(void)snprintf(out, n, "no majority of the voters is there: of %d votes those of %s are missing",
-		quorum_voters(council_voters(c)), names(c, false, missing, sizeof(missing)));
+		quorum_voters(council_voters(c)), missing(c, who, sizeof(who)));
 	return out;
 }
 
@@ -137,16 +148,11 @@ void council_pack_voters(const struct council *c, struct mp_writer *w)
 	const struct gossip *g = c->n->cluster ? cluster_core(c->n->cluster) : NULL;
 	const struct quorum_cfg *cfg = council_voters(c);
 	int n = g ? quorum_voters(cfg) : 0;
+	char name[NAME_MAX_LEN + 1];
 
 	mp_array(w, (size_t)n);
-	for (int i = 0; i < n; i++) {
-		struct gossip_member m;
-
-		if (gossip_member_get(g, gossip_id_of(quorum_voter(cfg, i)->v), &m) && m.has_record)
-			mp_str(w, m.record.name.v);
-		else
-			mp_str(w, "?");
-	}
+	for (int i = 0; i < n; i++)
+		mp_str(w, name_of(c, quorum_voter(cfg, i), name));
 }
 
 char *council_text(struct council *c, char *out, size_t n)

@@ -111,9 +111,15 @@ void council_told(struct council *c, const struct gossip_member *m, uint32_t ver
 void council_linked(struct council *c, const struct uuid *peer)
 {
 	council_seen_tell(c, peer);
+	council_recall_linked(c, peer);
 }
 
 void council_anew(struct council *c)
 {
 	council_hint_anew(c);
+}
+
+void council_again(struct council *c)
+{
+	council_hint_again(c);
 }

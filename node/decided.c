@@ -150,6 +150,7 @@ static void take(struct node *n, const char *name, const struct register_agent *
 	struct agent *a = agent_of(n, name, r);
 	struct agent_spec *now, *before;
 	struct decided *d;
+	bool first;
 
 	if (!a || (a->decided && ballot_cmp(ballot, &a->decided->ballot) <= 0))
 		return;
@@ -167,8 +168,10 @@ static void take(struct node *n, const char *name, const struct register_agent *
 	if (!a->decided && a->spec) /* a row of when this node was alone says no more what is wanted */
 		(void)store_del_agent(n->store, name, node_stored, n); /* full: imported again at the next start */
 	decided_tell_lost(n, a, ballot, &r->v);
+	first = !a->decided;
 	free(a->decided);
 	a->decided = d;
+	council_recall_taken(a, first);
 	if (now) {
 		spec_unref(a->spec);
 		a->spec = now; /* both are references */
@@ -232,8 +235,15 @@ static void is_kept(struct node *n, const struct msg_key *key)
 
 void decided_loaded(struct node *n, const struct msg_key *key, const struct ballot *ballot, struct msg_bytes value)
 {
+	char name[NAME_MAX_LEN + 1];
+	struct agent *a;
+
 	take_value(n, key, ballot, value);
 	is_kept(n, key);
+	name_of(key, name);
+	a = roster_find(n, name);
+	if (a && a->decided)
+		a->recall = RECALL_DISK;
 }
 
 /* ---- leases ---- */

@@ -11,12 +11,10 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "node/cluster.h"
 #include "node/council.h"
 #include "node/node.h"
 #include "node/ops.h"
 #include "node/register_agent.h"
-#include "node/told.h"
 
 struct decree;
 
@@ -308,8 +306,11 @@ static void apply_one(struct decree *d, const struct apply_file *f, int64_t if_v
 					      .if_version = (uint32_t)MAX(if_version, (int64_t)0),
 					      .desired = desired_of(a, f->spec)},
 		.text = {(const uint8_t *)f->spec->text, f->spec->text_len}};
-	(void)snprintf(t->text, sizeof(t->text), "%" PRId64 " replica%s", cmd->event.desired,
-		cmd->event.desired == 1 ? "" : "s"); /* fits */
+	if (f->spec->kind == SPEC_EVERY_NODE)
+		(void)snprintf(t->text, sizeof(t->text), "a replica on each node that fits"); /* fits; so below */
+	else
+		(void)snprintf(t->text, sizeof(t->text), "%" PRId64 " replica%s", cmd->event.desired,
+			cmd->event.desired == 1 ? "" : "s");
 }
 
 struct plan {
@@ -449,22 +450,33 @@ bool decree_start(struct node *n, struct control_request *rq, const msgpack_obje
 	return true;
 }
 
-/* Those of agents_dir on this node alone are stopped too, by the node's own way: there may be none. */
+/* Those of agents_dir are stopped by the node's own way; both in one answer they are not. */
 static bool stop_all(struct node *n, struct control_request *rq, const msgpack_object *args)
 {
 	static const struct agree_command stop = {.event.type = SCHED_EVENT_STOP};
+	const struct agent *own = NULL;
 	struct decree *d;
 	size_t k = 0, i = 0;
 
 	LIST_FOREACH (at, &n->roster.order) {
 		const struct agent *a = LIST_ENTRY(at, struct agent, order);
 
-		if (!a->removed && !a->stopped && !a->decided)
-			return false;
-		k += !a->removed && !a->stopped;
+		if (a->removed || a->stopped)
+			continue;
+		if (a->decided)
+			k++;
+		else
+			own = a;
 	}
 	if (k == 0)
 		return false;
+	if (own) {
+		control_refuse(rq, "refused",
+			"nothing was stopped: there are agents of the cluster, and of %s alone (%s): 'covey stop "
+			"AGENT' stops each",
+			n->cfg->name, own->name);
+		return true;
+	}
 	d = decree_new(n, rq, args, OP_STOPPED, k);
 	if (!d)
 		return true;
@@ -531,60 +543,4 @@ bool decree_rollout(struct node *n, struct control_request *rq, const msgpack_ob
 			return true;
 		}
 	return false;
-}
-
-/* ---- progress ---- */
-
-/* "web.3" of "web", in a member's map. */
-static bool is_replica_of(const struct gossip_entry *e, const char *agent)
-{
-	size_t n = strlen(TOLD_REPLICA), k = strlen(agent);
-
-	return !e->removed && e->key.n > n + k + 1 && memcmp(e->key.v, TOLD_REPLICA, n) == 0 &&
-	       memcmp(e->key.v + n, agent, k) == 0 && e->key.v[n + k] == '.';
-}
-
-static bool is_up(const char *state)
-{
-	return strcmp(state, "starting") == 0 || strcmp(state, "running") == 0 || strcmp(state, "stopping") == 0;
-}
-
-static void count_one(const struct gossip_member *m, const struct gossip_entry *e, const struct decided_sum *s,
-	bool running, struct decree_progress *p)
-{
-	CLEANUP(mp_done) struct mp_tree t = {0};
-	const msgpack_object *v = told_read(e->value, &t);
-	int id_n = (int)(e->key.n - strlen(TOLD_REPLICA));
-	const char *id = e->key.v + strlen(TOLD_REPLICA);
-	char state[16];
-
-	(void)told_text(v, TOLD_REPLICA_STATE, state, sizeof(state)); /* it is state */
-	if (running && told_int(v, TOLD_REPLICA_READY, -1) >= 0 && told_int(v, TOLD_REPLICA_VERSION, 0) == s->version)
-		p->ready++;
-	if (!running && is_up(state))
-		p->total++;
-	if (!*p->text && (running ? told_int(v, TOLD_REPLICA_READY, -1) < 0 : is_up(state)))
-		(void)snprintf(p->text, sizeof(p->text), "%.*s on %s (%s)", id_n, id,
-			m->has_record ? m->record.name.v : "?", state); /* cut is fine */
-}
-
-void decree_progress(struct node *n, const char *agent, bool running, struct decree_progress *ret)
-{
-	const struct gossip *g = n->cluster ? cluster_core(n->cluster) : NULL;
-	struct decided_sum s = {.removed = true};
-	struct gossip_member m;
-	struct gossip_entry e;
-
-	if (!decided_sum(n, agent, &s) || s.removed || s.stopped)
-		running = false;
-	*ret = (struct decree_progress){.total = running ? s.desired : 0};
-	for (uint32_t at = 0; g && gossip_member_next(g, &at, &m);)
-		for (uint32_t k = 0; m.state <= GOSSIP_SUSPECT && gossip_value_next(g, m.id, &k, &e);)
-			if (is_replica_of(&e, agent))
-				count_one(&m, &e, &s, running, ret);
-	ret->ready = MIN(ret->ready, ret->total);
-	if (ret->ready == ret->total)
-		ret->text[0] = '\0';
-	else if (!*ret->text)
-		(void)snprintf(ret->text, sizeof(ret->text), "%s: not started yet", agent); /* cut is fine */
 }

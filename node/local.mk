@@ -28,6 +28,8 @@ libnode_a_SOURCES = \
 	%D%/cluster_register.c \
 	%D%/cluster_register.h \
 	%D%/cluster_seen.c \
+	%D%/cluster_set.c \
+	%D%/cluster_set.h \
 	%D%/cluster_share.c \
 	%D%/cluster_share.h \
 	%D%/cluster_tls.c \
@@ -49,11 +51,14 @@ libnode_a_SOURCES = \
 	%D%/council.h \
 	%D%/council_ask.c \
 	%D%/council_era.c \
+	%D%/council_figures.c \
+	%D%/council_figures.h \
 	%D%/council_hint.c \
 	%D%/council_hold.c \
 	%D%/council_import.c \
 	%D%/council_open.c \
 	%D%/council_priv.h \
+	%D%/council_recall.c \
 	%D%/council_seen.c \
 	%D%/council_tell.c \
 	%D%/council_told.c \
@@ -67,6 +72,7 @@ libnode_a_SOURCES = \
 	%D%/decided.h \
 	%D%/decree.c \
 	%D%/decree.h \
+	%D%/decree_progress.c \
 	%D%/decree_recover.c \
 	%D%/decree_recover.h \
 	%D%/decree_root.c \
@@ -211,6 +217,8 @@ libnode_core_a_SOURCES = \
 	%D%/holding.h \
 	%D%/holding_impl.h \
 	%D%/holding_lease.c \
+	%D%/recall.c \
+	%D%/recall.h \
 	%D%/register_agent.c \
 	%D%/register_agent.h \
 	%D%/register_agent_write.c \

@@ -7,6 +7,7 @@
 #include "base/bytes.h"
 #include "node/cluster_figures.h"
 #include "node/control.h"
+#include "node/council_figures.h"
 #include "node/store.h"
 #include "node/sysstat.h"
 #include "supervisor/cgroup.h"
@@ -38,6 +39,7 @@ struct metrics_node {
 	struct store_stats store;
 	struct control_stats control;
 	struct cluster_figures gossip;
+	struct council_figures council;
 	int64_t started_wall_ms;
 	uint64_t events, spawns;
 	double loop_lag_max_ms;

@@ -64,6 +64,7 @@ static void fill_node(struct node *n, struct metrics_node *m)
 	store_stats(n->store, &m->store);
 	control_stats(n->control, &m->control);
 	cluster_figures(n->cluster, &m->gossip);
+	council_figures(n->council, &m->council);
 	events_stats(n->events, &ev);
 	m->events = ev.emitted;
 }

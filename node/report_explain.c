@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "base/units.h"
 #include "covey/version.h"
+#include "node/council.h"
 #include "node/elsewhere.h"
 #include "node/node.h"
 #include "node/report_priv.h"
@@ -129,13 +130,32 @@ static void say_agent(const struct agent *a, struct sentences *s)
 	say_cluster_keys(a->spec, s);
 }
 
+char *report_runs_text(int64_t for_ms, int64_t pid, const char *health, bool older, char *out, size_t n)
+{
+	char age[UNITS_TEXT_MAX];
+
+	(void)snprintf(out, n, "runs for %s as pid %" PRId64 ", %s%s", units_age(age, for_ms), pid, health,
+		older ? ", an older version" : ""); /* a longer one is cut; so below */
+	return out;
+}
+
+char *report_rests_text(const char *state, int64_t for_ms, const char *last_exit, char *out, size_t n)
+{
+	char age[UNITS_TEXT_MAX];
+
+	(void)snprintf(
+		out, n, "%s for %s%s%s", state, units_age(age, for_ms), *last_exit ? "; last run: " : "", last_exit);
+	return out;
+}
+
 static void why_replica(const struct runner *r, char *out, size_t n)
 {
 	const struct replica *c = &r->core;
 	char age[UNITS_TEXT_MAX];
 	int64_t left = c->next_ms == DEADLINE_NEVER ? 0 : c->next_ms - r->node->now.mono_ms;
+	int64_t for_ms = r->node->now.mono_ms - c->since_mono_ms;
 
-	(void)units_age(age, r->node->now.mono_ms - c->since_mono_ms);
+	(void)units_age(age, for_ms);
 	if (r->held)
 		(void)snprintf(out, n, "stopped by an operator; 'covey start %s' starts it", r->id);
 	else if (c->state == REPLICA_BACKOFF)
@@ -147,13 +167,15 @@ static void why_replica(const struct runner *r, char *out, size_t n)
 		(void)snprintf(out, n, "runs for %s as pid %d, unhealthy: %s", age, c->pid,
 			*c->liveness.text ? c->liveness.text : c->readiness.text);
 	else if (c->state == REPLICA_RUNNING)
-		(void)snprintf(out, n, "runs for %s as pid %d, %s%s", age, c->pid,
+		(void)report_runs_text(for_ms, c->pid,
 			c->unprobed ? "not probed as its definition is not known any more"
 				    : health_level_name(replica_health(c)),
-			runner_is_current(r) ? "" : ", an older version");
+			!runner_is_current(r), out, n);
+	else if (c->state == REPLICA_STARTING && r->lease_waits && !r->leased && council_recall_why(r->agent))
+		(void)snprintf(out, n, "%s", council_recall_why(r->agent));
 	else
-		(void)snprintf(out, n, "%s for %s%s%s", replica_state_name((enum replica_state)c->state), age,
-			*c->last_exit.text ? "; last run: " : "", c->last_exit.text);
+		(void)report_rests_text(
+			replica_state_name((enum replica_state)c->state), for_ms, c->last_exit.text, out, n);
 }
 
 /* Limits that hold it back without ending it. */
@@ -170,9 +192,9 @@ static void add_limits(const struct runner *r, char *out, size_t n)
 			limits->pids_max, u.pids_refused); /* a longer one is cut */
 }
 
-void report_pack_replicas(struct mp_writer *w, const struct agent *a)
+void report_pack_replicas(struct mp_writer *w, const struct agent *a, size_t more)
 {
-	size_t n = 0;
+	size_t n = more;
 
 	for (size_t i = 0; i < a->n_slots; i++)
 		n += a->slots[i] != NULL;
@@ -185,8 +207,9 @@ void report_pack_replicas(struct mp_writer *w, const struct agent *a)
 			continue;
 		why_replica(r, why, sizeof(why));
 		add_limits(r, why, sizeof(why));
-		mp_map(w, 3);
+		mp_map(w, 4);
 		mp_key_str(w, "id", r->id);
+		mp_key_str(w, "node", r->node->cfg->name);
 		mp_key_str(w, "state", replica_state_name((enum replica_state)r->core.state));
 		mp_key_str(w, "why", why);
 	}
@@ -253,7 +276,7 @@ static void answer(struct explain *x, const struct agent *a)
 	for (size_t i = 0; i < s.n; i++)
 		mp_str(&w, s.v[i]);
 	mp_str(&w, "replicas");
-	report_pack_replicas(&w, a);
+	report_pack_replicas(&w, a, 0);
 	(void)events_query(x->node->events, &q, pack_event, x, &last, NULL); /* x->list.failed tells */
 	mp_str(&w, "decisions");
 	mp_array(&w, x->n);

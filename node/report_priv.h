@@ -28,8 +28,11 @@ void report_own_use(struct node *n, struct report_use *ret);
 void report_own_capacity(const struct node *n, double *ret_cores, int64_t *ret_bytes);
 void report_pack_labels(struct mp_writer *w, const struct config *cfg);
 
-/* `explain`: this node's replicas of the agent, as an array. */
-void report_pack_replicas(struct mp_writer *w, const struct agent *a);
+/* `explain`: this node's replicas of the agent, as an array in which `more` others follow. */
+void report_pack_replicas(struct mp_writer *w, const struct agent *a, size_t more);
+/* The words of one: a running one's, and any other's. */
+char *report_runs_text(int64_t for_ms, int64_t pid, const char *health, bool older, char *out, size_t n);
+char *report_rests_text(const char *state, int64_t for_ms, const char *last_exit, char *out, size_t n);
 /* report_decided.c. false: the cluster does not decide of it, or no memory. */
 bool report_explain_decided(struct node *n, struct control_request *rq, const struct agent *a);
 

@@ -60,7 +60,7 @@ static void pack_own(struct mp_writer *w, const struct runner *r, bool detail)
 	struct cgroup_usage u;
 	double cores = sample_usage(r, &u);
 
-	mp_map(w, detail ? 18 : 15);
+	mp_map(w, detail ? 19 : 16);
 	mp_key_str(w, "id", r->id);
 	mp_key_str(w, "node", r->node->cfg->name);
 	mp_key_str(w, "state", replica_state_name((enum replica_state)r->core.state));
@@ -68,6 +68,7 @@ static void pack_own(struct mp_writer *w, const struct runner *r, bool detail)
 	report_key_int(w, "pid", report_pid(r));
 	mp_key_int(w, "restarts", r->core.restarts);
 	mp_key_int(w, "epoch", (int64_t)r->epoch);
+	mp_key_int(w, "version", runner_version(r));
 	mp_key_time(w, "since", r->core.since_wall_ms);
 	report_key_real(w, "cpu_cores", cores);
 	report_key_int(w, "memory_bytes", u.memory_bytes);
@@ -115,7 +116,7 @@ static void pack_told(struct mp_writer *w, const struct told_item *item, const s
 	(void)told_text(v, TOLD_REPLICA_STATE, state, sizeof(state)); /* it is state; so below */
 	(void)told_text(v, TOLD_REPLICA_HEALTH, health, sizeof(health));
 	(void)told_text(v, TOLD_REPLICA_SAID, said, sizeof(said));
-	mp_map(w, 14);
+	mp_map(w, 15);
 	mp_str(w, "id");
 	mp_strn(w, item->id.v, item->id.n);
 	mp_key_str(w, "node", item->member->has_record ? item->member->record.name.v : "?");
@@ -124,6 +125,7 @@ static void pack_told(struct mp_writer *w, const struct told_item *item, const s
 	report_key_int(w, "pid", lost ? -1 : told_int(v, TOLD_REPLICA_PID, -1));
 	mp_key_int(w, "restarts", told_int(v, TOLD_REPLICA_RESTARTS, 0));
 	mp_key_int(w, "epoch", told_int(v, TOLD_REPLICA_EPOCH, 0));
+	report_key_int(w, "version", told_int(v, TOLD_REPLICA_VERSION, -1));
 	mp_key_time(w, "since", told_int(v, TOLD_REPLICA_SINCE, 0));
 	report_key_real(w, "cpu_cores", -1);
 	report_key_int(w, "memory_bytes", -1);
@@ -229,13 +231,19 @@ static void add_each_state(const struct part *p, struct sum *s)
 	}
 }
 
-static const char *state_of(const struct sum *s)
+/* From the worst of its replicas' to its own. */
+static void end_state(struct sum *s, bool removed)
 {
+	const char *state = NULL; /* that one */
+
 	if (s->stopped)
-		return s->running > 0 || strcmp(s->state, "stopping") == 0 ? "stopping" : "stopped";
-	if (s->running >= s->desired)
-		return "running";
-	return *s->state && strcmp(s->state, "running") != 0 && strcmp(s->state, "stopped") != 0 ? s->state : "pending";
+		state = removed || s->running > 0 || strcmp(s->state, "stopping") == 0 ? "stopping" : "stopped";
+	else if (s->running >= s->desired)
+		state = "running";
+	else if (!*s->state || strcmp(s->state, "running") == 0 || strcmp(s->state, "stopped") == 0)
+		state = "pending";
+	if (state)
+		(void)snprintf(s->state, sizeof(s->state), "%s", state); /* fits */
 }
 
 /* What the cluster has decided is known everywhere; what is there is told by those that have it. */
@@ -258,8 +266,9 @@ static void add_decided(struct node *n, const struct part *p, const struct decid
 	add_each_state(p, s);
 	if (d->spec && d->spec->kind == SPEC_EVERY_NODE)
 		s->desired = (int64_t)(p->n_replicas + (p->own ? p->own->n_slots : 0));
-	(void)snprintf(s->state, sizeof(s->state), "%s", d->removed ? "stopping" : state_of(s)); /* fits; so below */
-	(void)snprintf(s->kind, sizeof(s->kind), "%s", d->spec ? spec_kind_name(d->spec->kind) : "");
+	end_state(s, d->removed);
+	(void)snprintf(
+		s->kind, sizeof(s->kind), "%s", d->spec ? spec_kind_name(d->spec->kind) : ""); /* fits; so below */
 	if (gossip_member_get(cluster_core(n->cluster), gossip_id_of(by.v), &m) && m.has_record)
 		(void)snprintf(s->decided_by, sizeof(s->decided_by), "%s", m.record.name.v);
 	if (s->running < s->desired)

@@ -507,6 +507,9 @@ static void plan_one(struct agent *a)
 	free(slots);
 	if (moves.more)
 		roster_mark(a); /* runners that were told something have marked it themselves */
+	for (size_t i = 0; !moves.more && i < a->n_slots; i++)
+		if (a->slots[i] && a->slots[i]->lease_waits)
+			runner_recalled(a->slots[i]);
 	arm_again(a, moves.again_ms);
 	wake_dependents(a);
 	if (a->node->cluster)

@@ -8,6 +8,7 @@
 #include "base/list.h"
 #include "base/map.h"
 #include "node/decided.h"
+#include "node/recall.h"
 #include "node/register_view.h"
 #include "node/runner.h"
 #include "supervisor/plan.h"
@@ -31,6 +32,7 @@ struct agent {
 	int64_t changed_wall_ms;
 	struct decided *decided; /* owned: what of it the cluster has given this node; NULL: this node alone decides */
 	struct register_seen seen; /* for those decisions */
+	enum recall_source recall; /* where the newest decision is known from */
 	bool kept;		   /* a row of it is on disk: it is found again after a restart */
 	bool importing;		   /* council_import.c has asked for it */
 	bool hold_due;		   /* council_hold.c has not heard of the newest decision */

@@ -54,6 +54,22 @@ bool runner_is_current(const struct runner *r)
 	return (runner_is_alive(r) && r->run ? r->run_hash : r->spec->run_hash) == roster_spec(r)->run_hash;
 }
 
+int64_t runner_version(const struct runner *r)
+{
+	uint64_t hash = runner_is_alive(r) && r->run ? r->run_hash : r->spec->run_hash;
+	const struct agent *a = r->agent;
+	const struct decided_slot *s = a->decided ? decided_slot(a, r->slot) : NULL;
+	const struct agent_spec *asked = s ? decided_spec(a, s) : NULL;
+
+	if (runner_is_stale(r))
+		return r->run_version;
+	if (asked && hash == asked->run_hash)
+		return s->version;
+	if (hash == a->spec->run_hash)
+		return a->version;
+	return a->decided && a->before && hash == a->before->run_hash ? a->decided->before_version : r->run_version;
+}
+
 bool runner_is_asked(const struct runner *r)
 {
 	return r->asked_run > MAX(r->last_run, r->run);

@@ -92,7 +92,7 @@ struct runner {
 	bool restart_due;      /* asked for: it is replaced when its turn comes */
 	bool parked;	       /* its link is to a shim that waits for the next run */
 	bool leased;	       /* nothing of it is started without a lease */
-	bool lease_waits;      /* STARTING, until there is one */
+	bool lease_waits;      /* STARTING, until there is one; or until its agent's decision is believed */
 	bool arming;	       /* its shim is to look at the page, and has not said that it did */
 	uint64_t lease_epoch;  /* of the newest lease, which the next run has; `epoch` is of the run */
 	int64_t lease_ms;      /* CLOCK_BOOTTIME; it may be started before that */
@@ -150,6 +150,9 @@ int64_t runner_until_ms(const struct runner *r);
 /* Whether the newest definition is what runs (or would). */
 bool runner_is_current(const struct runner *r);
 bool runner_is_stale(const struct runner *r); /* it runs, and is to start anew when its turn comes */
+/* Of the definition that it runs (or would): what its slot asks for, if that is this run; else the newest that asks for
+ * no other. */
+int64_t runner_version(const struct runner *r);
 bool runner_is_asked(const struct runner *r); /* that run has not begun yet */
 /* After a start of the daemon, once it is known what runs: what was asked of the one before, and is not so yet. */
 void runner_go_on(struct runner *r);

@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A replica under a lease: nothing of it is started before it was told that it may run, and what runs goes by the
- * deadlines that it is told (fuse_page.h). Who decides about both is node/holding.h.
+ * deadlines that it is told (fuse_page.h). Who decides about both is node/holding.h. One without is started when the
+ * disk that says so is believed (node/recall.h).
  */
 #include <string.h>
 
+#include "node/council.h"
 #include "node/node.h"
 #include "node/runner_parts.h"
 
 bool runner_may_start(const struct runner *r)
 {
-	return !r->leased || r->lease_ms > r->node->now.boot_ms;
+	return r->leased ? r->lease_ms > r->node->now.boot_ms : council_recall_may_start(r->agent);
 }
 
 void runner_lease_spec(struct runner *r)
@@ -51,7 +53,7 @@ void runner_extend(struct runner *r, uint64_t epoch, int64_t until_ms)
 		arm(r);
 }
 
-/* A start that had to wait for it. */
+/* A start that had to wait. */
 static void go_on(struct runner *r)
 {
 	if (!r->lease_waits || r->core.state != REPLICA_STARTING)
@@ -75,6 +77,12 @@ void runner_lease(struct runner *r, uint64_t epoch, int64_t until_ms)
 		return;
 	}
 	if (runner_may_start(r))
+		go_on(r);
+}
+
+void runner_recalled(struct runner *r)
+{
+	if (!r->leased && runner_may_start(r))
 		go_on(r);
 }
 

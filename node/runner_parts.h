@@ -22,6 +22,7 @@ void runner_refused(struct runner *r, const void *v, uint32_t size);
 
 /* runner_lease.c */
 bool runner_may_start(const struct runner *r);
+void runner_recalled(struct runner *r); /* what was decided of it may be believed by now */
 /* Of a run about to be launched: its epoch and page. *ret_fd: for the shim, then closed; -1: it is not leased. */
 int runner_lease_begin(struct runner *r, int *ret_fd, struct err *e);
 void runner_lease_spec(struct runner *r); /* its definition is another, or its slot */

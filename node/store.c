@@ -407,6 +407,7 @@ int store_put_cluster(struct store *s, const char *id, store_done *done, void *a
 const char *const store_note_keys[STORE_NOTE_MAX] = {
 	[STORE_NOTE_KNOWN] = "known_members",
 	[STORE_NOTE_FORGOTTEN] = "forgotten_members",
+	[STORE_NOTE_NAMES] = "voter_names",
 };
 
 int store_put_note(struct store *s, enum store_note note, const char *text, store_done *done, void *arg)

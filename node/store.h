@@ -87,6 +87,7 @@ const char *store_cluster_id(const struct store *s);
 enum store_note {
 	STORE_NOTE_KNOWN,     /* addresses of other members */
 	STORE_NOTE_FORGOTTEN, /* members that will not come back */
+	STORE_NOTE_NAMES,     /* of other voters */
 	STORE_NOTE_MAX
 };
 

@@ -99,7 +99,7 @@ struct told {
 	struct gossip_member *members;
 	size_t n_members;
 	bool whole;			     /* oneself too */
-	struct told_item *agents, *replicas; /* by name, then by member's name */
+	struct told_item *agents, *replicas; /* by name, of replicas the shorter id first; then by member's name */
 	size_t n_agents, n_replicas;
 };
 

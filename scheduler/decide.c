@@ -163,7 +163,7 @@ static int obey(struct decider *d, const struct decide_event *ev, struct err *e)
 	if (ev->type == SCHED_EVENT_APPLY)
 		return apply(d, ev, e);
 	if (!is_there(d->v))
-		return err_set(e, -ENOENT, "there is no agent %s", d->in->agent);
+		return err_set(e, -ENOENT, "there is no agent '%s'", d->in->agent);
 	switch (ev->type) {
 	case SCHED_EVENT_SCALE:
 		return scale(d, ev, e);

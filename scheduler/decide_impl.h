@@ -12,7 +12,7 @@ struct decider {
 	struct now now;
 	struct sched_value *v; /* the next one */
 	struct place_map map;
-	const struct decide_reports *reports; /* by number */
+	struct decide_reports *reports; /* by number */
 	size_t n_reports;
 	struct sched_decision d;
 	bool changed;
@@ -39,6 +39,7 @@ bool decide_serves_new(struct decider *d, const struct sched_slot *s);
 /* It is known not to serve: to change it costs nobody anything. */
 bool decide_is_idle(struct decider *d, const struct sched_slot *s);
 bool decide_has_stopped(const struct decider *d, const struct sched_slot *s);
+bool decide_never_begins(const struct decider *d, const struct sched_slot *s);
 /* Who may still run it, of those that held it; false: nobody. */
 bool decide_held_by(const struct decider *d, uint32_t number, struct sched_node *ret);
 void decide_prune(struct decider *d); /* forgets those of them who have stopped */
@@ -46,6 +47,7 @@ struct place_room *decide_room_for(const struct decider *d, const struct sched_s
 /* The slot is node's, with a new epoch. join: who has it now goes on until node is ready. false: too many holders. */
 bool decide_assign(struct decider *d, struct sched_slot *s, struct sched_node node, bool join, enum sched_why why);
 void decide_release(struct decider *d, struct sched_slot *s, enum sched_why why); /* its `from` */
+void decide_go_on(struct decider *d, struct sched_slot *s, enum sched_why why);	  /* `from` has it, as it did */
 void decide_stop(struct decider *d, struct sched_slot *s, enum sched_why why);
 void decide_pend(struct decider *d, struct sched_slot *s, enum sched_why why); /* nobody's from here on */
 void decide_drop(struct decider *d, struct sched_slot *s, enum sched_why why); /* s is gone after it */

@@ -174,6 +174,19 @@ static void add_extras(struct decider *d, int64_t old)
 	}
 }
 
+/* One that was placed when leases had come: it stops first, and is surplus from then on. */
+static void drop_extra(struct decider *d, struct sched_slot *s)
+{
+	enum sched_why why;
+
+	if (s->state != SCHED_RUN || !s->leased || decide_fate_of(d, s->node, true, &why) == DECIDE_LOST) {
+		decide_drop(d, s, SCHED_WHY_VERSION);
+		return;
+	}
+	s->extra = false;
+	decide_stop(d, s, SCHED_WHY_VERSION);
+}
+
 /* More than there are old ones: they go, as far as the others carry the load. */
 static void drop_extras(struct decider *d, int64_t old)
 {
@@ -181,7 +194,7 @@ static void drop_extras(struct decider *d, int64_t old)
 		struct sched_slot *s = &d->v->slots[i];
 
 		if (s->extra && !sched_is_node(s->from) && decide_may_take(d, s))
-			decide_drop(d, s, SCHED_WHY_VERSION);
+			drop_extra(d, s);
 	}
 }
 

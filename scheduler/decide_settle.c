@@ -27,9 +27,14 @@ static void leave_lost(struct decider *d, struct sched_slot *s, enum sched_why w
 		decide_pend(d, s, why);
 }
 
-/* It has two: from goes when node is ready, or when from is lost; another node is found when that one is. */
+/*
+ * It has two: from goes when node is ready, or when from is lost; another node is found when that one is. Where none
+ * can be, since nobody has the definition any more, or it is to run as something else, from goes on alone: decide_roll
+ * sees to it.
+ */
 static void settle_moving(struct decider *d, struct sched_slot *s)
 {
+	bool joins = decide_is_known(d, s->version) && !decide_spec_of(d, s->version)->leased, lost;
 	enum sched_why why;
 	const struct place_room *at = place_room_of(&d->map, s->node);
 	struct place_room *other;
@@ -43,16 +48,19 @@ static void settle_moving(struct decider *d, struct sched_slot *s)
 		d->rolled |= s->extra;
 		return;
 	}
-	if (decide_fate_of(d, s->node, false, &why) != DECIDE_LOST) {
-		if (!at || !at->host->draining)
-			return;
-		why = SCHED_WHY_DRAIN;
+	lost = decide_fate_of(d, s->node, false, &why) == DECIDE_LOST;
+	if (!lost && decide_never_begins(d, s)) {
+		lost = true;
+		why = SCHED_WHY_VERSION;
 	}
-	/* As something else it cannot join who has it: decide_roll sees to that. */
-	if (!decide_is_known(d, s->version) || decide_spec_of(d, s->version)->leased)
+	if (!lost && (!at || !at->host->draining))
 		return;
-	other = decide_room_for(d, s, (struct sched_node){0});
-	if (other)
+	if (!lost)
+		why = SCHED_WHY_DRAIN;
+	other = joins ? decide_room_for(d, s, (struct sched_node){0}) : NULL;
+	if (lost && !joins)
+		decide_go_on(d, s, why);
+	else if (other)
 		(void)decide_assign(d, s, other->host->id, false, why); /* no room to remember: it stays as it is */
 }
 

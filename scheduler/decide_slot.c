@@ -108,21 +108,6 @@ bool decide_serves(struct decider *d, const struct sched_slot *s)
 	return (r && r->ready) || decide_serves_new(d, s);
 }
 
-bool decide_is_idle(struct decider *d, const struct sched_slot *s)
-{
-	const struct sched_report *r = report_of(d, s, false);
-	enum sched_why why;
-
-	if (s->state != SCHED_RUN)
-		return true;
-	if (sched_is_node(s->from) && decide_serves(d, s))
-		return false;
-	if (decide_fate_of(d, s->node, s->leased, &why) == DECIDE_LOST)
-		return true;
-	/* What it was to run before the last change it will never run: it was taken then. */
-	return r && (!r->ready || (!decide_is_known(d, s->version) && !runs_what_is_asked(d, s, r)));
-}
-
 /* It knows the decision, and has nothing of that epoch. */
 static bool node_has_stopped(const struct decider *d, struct sched_node node, uint64_t decision)
 {
@@ -141,6 +126,27 @@ bool decide_has_stopped(const struct decider *d, const struct sched_slot *s)
 	if (room && (room->host->state == SCHED_LEFT || room->host->state == SCHED_FORGOTTEN))
 		return true;
 	return node_has_stopped(d, s->node, s->decision) && !(r && r->up && r->epoch == s->epoch);
+}
+
+/* It has not begun, and of a version that nobody has the definition of any more it never will. */
+bool decide_never_begins(const struct decider *d, const struct sched_slot *s)
+{
+	return s->state == SCHED_RUN && !decide_is_known(d, s->version) && decide_has_stopped(d, s);
+}
+
+bool decide_is_idle(struct decider *d, const struct sched_slot *s)
+{
+	const struct sched_report *r = report_of(d, s, false);
+	enum sched_why why;
+
+	if (s->state != SCHED_RUN)
+		return true;
+	if (sched_is_node(s->from) && decide_serves(d, s))
+		return false;
+	if (decide_fate_of(d, s->node, s->leased, &why) == DECIDE_LOST || decide_never_begins(d, s))
+		return true;
+	/* What it was to run before the last change it will never run: it was taken then. */
+	return r && (!r->ready || (!decide_is_known(d, s->version) && !runs_what_is_asked(d, s, r)));
 }
 
 static bool is_up_there(const struct decider *d, const struct sched_held *h)
@@ -270,6 +276,26 @@ void decide_release(struct decider *d, struct sched_slot *s, enum sched_why why)
 	s->from = (struct sched_node){0};
 	s->from_epoch = 0;
 	decide_step_add(d, SCHED_STEP_RELEASE, why, s, from);
+}
+
+void decide_go_on(struct decider *d, struct sched_slot *s, enum sched_why why)
+{
+	const struct sched_report *r = report_of(d, s, true);
+	struct sched_node was = s->node;
+
+	if (!hold(d, s, was, s->epoch))
+		return;
+	place_count(&d->map, &s->reserve, was, -1);
+	if (r)
+		s->version = r->version; /* it is as it was before the move */
+	if (s->number < d->n_reports)
+		d->reports[s->number] = (struct decide_reports){.node = d->reports[s->number].from};
+	s->node = s->from;
+	s->epoch = s->from_epoch;
+	s->from = (struct sched_node){0};
+	s->from_epoch = 0;
+	s->why = why;
+	decide_step_add(d, SCHED_STEP_RELEASE, why, s, was);
 }
 
 void decide_stop(struct decider *d, struct sched_slot *s, enum sched_why why)

@@ -160,14 +160,6 @@ enum place_fault place_fault(
 	return place_lacks(r, spec, was, ret_unmet);
 }
 
-bool place_matches(const struct sched_spec *spec, const struct sched_host *h)
-{
-	for (size_t i = 0; i < spec->n_require; i++)
-		if (!holds(&spec->require[i], h))
-			return false;
-	return spec->kind == SCHED_EVERY_NODE && h->schedulable && !h->draining;
-}
-
 /* In tenths of what there is, the highest of reserved cpu, reserved memory, used cpu. */
 static int64_t load(const struct place_room *r, const struct sched_spec *spec)
 {

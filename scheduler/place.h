@@ -60,10 +60,13 @@ enum place_fault place_fault(
 /* The same, whatever state the node is in: for what is there already. */
 enum place_fault place_lacks(
 	const struct place_room *r, const struct sched_spec *spec, const struct sched_reserve *was, size_t *ret_unmet);
-/* Kind every-node, which has no slots: whether that node runs a replica. */
-bool place_matches(const struct sched_spec *spec, const struct sched_host *h);
 struct place_room *place_pick(const struct place_map *m, const struct place_ask *ask); /* NULL: none */
 /* Why place_pick found none. Returns out. */
 char *place_why(const struct place_map *m, const struct place_ask *ask, char *out, size_t n);
+/*
+ * Kind every-node, which has no slots: why that node runs no replica, as "takes no agents"; "": it is one that does,
+ * while it drains too. Returns out.
+ */
+char *place_why_not(const struct sched_spec *spec, const struct sched_host *h, char *out, size_t n);
 
 #endif

@@ -67,6 +67,11 @@ static void lack(struct sentence *s, const struct place_map *m, const struct pla
 			best->host->name, units_size_short(there, MAX(has(best, f), (int64_t)0)));
 }
 
+static void say_expr(struct sentence *s, const struct sched_expr *e)
+{
+	say(s, " %s %s %s", e->label, e->equal ? "==" : "!=", e->value);
+}
+
 static void unmet(struct sentence *s, const struct place_ask *ask, const size_t n[SCHED_EXPRS_MAX])
 {
 	for (size_t i = 0; i < MIN(ask->spec->n_require, (size_t)SCHED_EXPRS_MAX); i++) {
@@ -75,7 +80,7 @@ static void unmet(struct sentence *s, const struct place_ask *ask, const size_t 
 		if (n[i] == 0)
 			continue;
 		part(s, n[i], "is not", "are not");
-		say(s, " %s %s %s", e->label, e->equal ? "==" : "!=", e->value);
+		say_expr(s, e);
 	}
 }
 
@@ -106,5 +111,22 @@ char *place_why(const struct place_map *m, const struct place_ask *ask, char *ou
 	lack(&s, m, ask, PLACE_NO_MEMORY);
 	part(&s, count[PLACE_FULL_MEMORY], "has its memory in use", "have their memory in use");
 	lack(&s, m, ask, PLACE_FULL_MEMORY);
+	return out;
+}
+
+char *place_why_not(const struct sched_spec *spec, const struct sched_host *h, char *out, size_t n)
+{
+	const struct place_room r = {.host = h};
+	struct sentence s = {.out = out, .n = n};
+	size_t which = 0;
+
+	assert(n > 0);
+	out[0] = '\0';
+	if (!h->schedulable) {
+		say(&s, "takes no agents");
+	} else if (place_lacks(&r, spec, NULL, &which) == PLACE_UNMET) { /* what it uses is not asked about */
+		say(&s, "is not");
+		say_expr(&s, &spec->require[which]);
+	}
 	return out;
 }

@@ -81,10 +81,9 @@ bool rank_node(const char *agent, const struct sched_view *view, uint32_t rank, 
 	return true;
 }
 
-int64_t rank_delay_ms(uint32_t rank, int64_t round_trip_us, int64_t write_us)
+int64_t rank_delay_ms(uint32_t rank, uint32_t round_ms)
 {
-	int64_t step_us = MIN(MAX(round_trip_us, (int64_t)0), INT64_C(60000000)) +
-			  MIN(MAX(write_us, (int64_t)0), INT64_C(60000000));
+	int64_t step_ms = 4 * MIN((int64_t)round_ms, (int64_t)RANK_DELAY_MAX_MS);
 
-	return MIN((int64_t)rank * 4 * step_us / 1000, (int64_t)RANK_DELAY_MAX_MS);
+	return MIN(rank * step_ms, (int64_t)RANK_DELAY_MAX_MS);
 }

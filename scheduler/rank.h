@@ -18,10 +18,10 @@ uint32_t rank_of(const char *agent, const struct sched_view *view, struct sched_
 /* The node of that rank; false: there are fewer. O(hosts × rank). */
 bool rank_node(const char *agent, const struct sched_view *view, uint32_t rank, struct sched_node *ret);
 /*
- * How long the node of that rank waits before it does what those before it have not done: rank × 4 × (round trip +
- * write), both as measured; at most RANK_DELAY_MAX_MS.
+ * How long the node of that rank waits before it does what those before it have not done: rank × 4 × a round, a
+ * round trip and a durable write as measured; at most RANK_DELAY_MAX_MS.
  */
 #define RANK_DELAY_MAX_MS 10000
-int64_t rank_delay_ms(uint32_t rank, int64_t round_trip_us, int64_t write_us);
+int64_t rank_delay_ms(uint32_t rank, uint32_t round_ms);
 
 #endif

@@ -53,6 +53,7 @@ test_programs += %D%/edge/test_cluster_register
 test_programs += %D%/edge/test_cluster_trust
 test_programs += %D%/edge/test_control_abuse
 test_programs += %D%/edge/test_council
+test_programs += %D%/edge/test_recall
 test_programs += %D%/edge/test_recover
 test_programs += %D%/edge/test_coveyd
 test_programs += %D%/edge/test_daemon_faults
@@ -93,8 +94,11 @@ test_programs += %D%/unit/test_bytes
 test_programs += %D%/unit/test_cgroup_fake
 test_programs += %D%/unit/test_cgroup_fake_v2
 test_programs += %D%/unit/test_cgroup_home
+test_programs += %D%/unit/test_cluster_set
+tests_unit_test_cluster_set_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=cluster_arm,--wrap=cluster_event_paced
 test_programs += %D%/unit/test_complete
 test_programs += %D%/unit/test_config
+test_programs += %D%/unit/test_council_figures
 test_programs += %D%/unit/test_counted
 test_programs += %D%/unit/test_diff
 test_programs += %D%/unit/test_enough
@@ -128,6 +132,7 @@ test_programs += %D%/unit/test_mp
 test_programs += %D%/unit/test_ops_rows
 test_programs += %D%/unit/test_options
 test_programs += %D%/unit/test_parcel
+test_programs += %D%/unit/test_recall
 test_programs += %D%/unit/test_plan
 test_programs += %D%/unit/test_plan_walk
 test_programs += %D%/unit/test_agree
@@ -149,6 +154,8 @@ test_programs += %D%/unit/test_replica_table
 test_programs += %D%/unit/test_report
 test_programs += %D%/unit/test_restart
 test_programs += %D%/unit/test_rng
+test_programs += %D%/unit/test_runner_decided
+tests_unit_test_runner_decided_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=cluster_set
 test_programs += %D%/unit/test_runner_found
 test_programs += %D%/unit/test_runner_ids
 test_programs += %D%/unit/test_scheduler_decide
@@ -207,6 +214,7 @@ libconsensus_bed_a_SOURCES = \
 	%D%/lib/consensus_bed_lease.c \
 	%D%/lib/consensus_bed_net.c \
 	%D%/lib/consensus_bed_ops.c \
+	%D%/lib/consensus_bed_proc.c \
 	%D%/lib/consensus_bed_true.c \
 	%D%/lib/consensus_bed_voters.c \
 	%D%/lib/consensus_story.h \
@@ -215,12 +223,14 @@ libconsensus_bed_a_SOURCES = \
 	%D%/lib/registers_bed.h \
 	%D%/lib/registers_bed_ask.c
 test_programs += %D%/unit/test_consensus_acceptor
+test_programs += %D%/unit/test_consensus_acceptor_has
 test_programs += %D%/unit/test_consensus_acceptor_lease
 test_programs += %D%/unit/test_consensus_acceptor_sets
 test_programs += %D%/unit/test_consensus_ballot
 test_programs += %D%/unit/test_consensus_lease
 test_programs += %D%/unit/test_consensus_mutants
 test_programs += %D%/unit/test_consensus_mutants_lease
+test_programs += %D%/unit/test_consensus_pace
 test_programs += %D%/unit/test_consensus_proposer
 test_programs += %D%/unit/test_consensus_proposer_lease
 test_programs += %D%/unit/test_consensus_proposer_read
@@ -230,6 +240,7 @@ test_programs += %D%/unit/test_consensus_swarm
 test_programs += %D%/unit/test_consensus_voters
 test_programs += %D%/unit/test_consensus_wire
 tests_unit_test_consensus_acceptor_LDADD = libconsensus_core.a libbase.a $(CMOCKA_LIBS)
+tests_unit_test_consensus_acceptor_has_LDADD = libconsensus_core.a libbase.a $(CMOCKA_LIBS)
 tests_unit_test_consensus_acceptor_lease_LDADD = libconsensus_core.a libbase.a $(CMOCKA_LIBS)
 tests_unit_test_consensus_acceptor_sets_LDADD = libconsensus_core.a libbase.a $(CMOCKA_LIBS)
 tests_unit_test_consensus_ballot_LDADD = libconsensus_core.a libbase.a $(CMOCKA_LIBS)
@@ -237,6 +248,7 @@ tests_unit_test_consensus_lease_LDADD = libconsensus_core.a libbase.a $(CMOCKA_L
 tests_unit_test_consensus_mutants_LDADD = libconsensus_bed.a libconsensus_mutants.a libsim.a libbase.a $(CMOCKA_LIBS)
 tests_unit_test_consensus_mutants_lease_LDADD = libconsensus_bed.a libconsensus_mutants.a libsim.a libbase.a \
 	$(CMOCKA_LIBS)
+tests_unit_test_consensus_pace_LDADD = libconsensus_core.a libbase.a $(CMOCKA_LIBS)
 tests_unit_test_consensus_proposer_LDADD = libconsensus_core.a libbase.a $(CMOCKA_LIBS)
 tests_unit_test_consensus_proposer_lease_LDADD = libconsensus_core.a libbase.a $(CMOCKA_LIBS)
 tests_unit_test_consensus_proposer_read_LDADD = libconsensus_core.a libbase.a $(CMOCKA_LIBS)
@@ -305,9 +317,11 @@ EXTRA_DIST += %D%/lib/pki_bed.h
 EXTRA_DIST += %D%/lib/places.h
 EXTRA_DIST += %D%/lib/store_bed.h
 EXTRA_DIST += %D%/lib/sched_bed.h
+EXTRA_DIST += %D%/lib/seeds.h
 EXTRA_DIST += %D%/lib/proc.h
 EXTRA_DIST += %D%/lib/register_bed.h
 EXTRA_DIST += %D%/lib/replica_story.h
+EXTRA_DIST += %D%/lib/roster_bed.h
 EXTRA_DIST += %D%/lib/talk.h
 EXTRA_DIST += %D%/lib/test.h
 EXTRA_DIST += %D%/lib/tmpdir.h

@@ -30,13 +30,14 @@ static void pack_replica(struct mp_writer *w, int slot, const char *state)
 	char id[16];
 
 	(void)snprintf(id, sizeof(id), "web.%d", slot);
-	mp_map(w, 11);
+	mp_map(w, 12);
 	mp_key_str(w, "id", id);
 	mp_key_str(w, "node", "n1");
 	mp_key_str(w, "state", state);
 	mp_key_str(w, "health", slot ? "unhealthy" : "healthy");
 	mp_key_int(w, "pid", 4711 + slot);
 	mp_key_int(w, "restarts", 3 * slot);
+	mp_key_int(w, "version", slot ? 4 : -1);
 	mp_key_time(w, "since", wall_ms() - AGO_MS);
 	mp_key_double(w, "cpu_cores", 0.12);
 	mp_key_int(w, "memory_bytes", 10485760);
@@ -116,10 +117,11 @@ static void status_when_piped(void **state)
 		"db     pending      0/1  -                 0      -     -           -  no node matches disk == ssd\n");
 	assert_non_null(strstr(one.out.v,
 		"\n\nREPLICA  NODE  STATE    HEALTH      PID  RESTARTS    AGE   CPU      MEMORY"
-		"  LAST EXIT\n"
-		"web.0    n1    running  healthy    4711         0  3h12m  0.12  10.0M/256M  exited with code 1, 1d03h "
+		"  VERSION  LAST EXIT\n"
+		"web.0    n1    running  healthy    4711         0  3h12m  0.12  10.0M/256M        -  exited with code "
+		"1, 1d03h "
 		"ago\n"
-		"web.1    n1    running  unhealthy  4712         3  3h12m  0.12  10.0M/256M  killed at"));
+		"web.1    n1    running  unhealthy  4712         3  3h12m  0.12  10.0M/256M        4  killed at"));
 }
 
 static void status_says_who_is_missing(void **state)
@@ -245,16 +247,26 @@ static void pack_top(struct mp_writer *w)
 
 static void pack_explain(struct mp_writer *w)
 {
-	mp_map(w, 3);
+	mp_map(w, 4);
 	mp_str(w, "text");
 	mp_array(w, 1);
 	mp_str(w, "web waits: db is not ready.");
 	mp_str(w, "replicas");
-	mp_array(w, 1);
+	mp_array(w, 2);
 	mp_map(w, 3);
 	mp_key_str(w, "id", "web.0");
 	mp_key_str(w, "state", "pending");
 	mp_key_str(w, "why", "db is not ready");
+	mp_map(w, 4);
+	mp_key_str(w, "id", "web.1");
+	mp_key_str(w, "node", "n2");
+	mp_key_str(w, "state", "lost");
+	mp_key_str(w, "why", "its node is dead");
+	mp_str(w, "without");
+	mp_array(w, 1);
+	mp_map(w, 2);
+	mp_key_str(w, "node", "n3");
+	mp_key_str(w, "why", "is not zone == a");
 	mp_str(w, "decisions");
 	mp_array(w, 1);
 	mp_map(w, 5);
@@ -366,7 +378,8 @@ static void golden_texts(void **state)
 		     "REPLICA  STATE    PID   CPU  MEMORY  PIDS  READ/S  WRITE/S  RESTARTS  REFUSED  PROBE\n"
 		     "busy.0   running   77  0.99    1.0M     3      0B     1.5K         -        -    4ms\n"
 		     "idle.0   running    -  0.01       -     -       -        -         -        -      -\n");
-	prints(&explain, "web waits: db is not ready.\n\nreplicas:\n  web.0  pending: db is not ready\n\ndecisions:\n"
+	prints(&explain, "web waits: db is not ready.\n\nreplicas:\n  web.0  pending: db is not ready\n"
+			 "  web.1  lost on n2: its node is dead\n\nnone on:\n  n3  is not zone == a\n\ndecisions:\n"
 			 "  2026-01-02T03:04:05.678Z  scaled to 3: asked for (by n1, version 4)\n");
 	prints(&rollout, "web: version 4, paused: 1 of 3 updated, 2 ready\nweb.1 is next\n");
 	prints(&voters, "n1\na node alone votes alone\n");

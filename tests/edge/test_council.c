@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "tests/lib/cluster_bed.h"
 #include "tests/lib/proc.h"
@@ -14,6 +15,7 @@
 #define WEB  "name: web\ncommand: [/bin/sleep, \"1000\"]\nreplicas: %d\nupdate: {min_healthy: 100ms}\n"
 #define PART "name: part\ncommand: [/bin/sleep, \"1000\"]\nreplicas: 3\n"
 #define ONLY "name: only\ncommand: [/bin/sleep, \"1000\"]\nkind: singleton\n"
+#define EACH "name: each\nkind: every-node\n"
 
 static struct cluster_bed bed;
 
@@ -84,6 +86,13 @@ static bool is_draining(size_t i, const char *name)
 	return draining;
 }
 
+static bool three_vote(size_t i)
+{
+	const char *text = daemon_text(mp_get(daemon_call(&bed.v[i], "voters", NULL), "result"), "text");
+
+	return strncmp(text, "3 voters, ", strlen("3 voters, ")) == 0 && !strstr(text, "under way");
+}
+
 /* Of one replica for each node, and all nodes tell the same. */
 static void they_are_placed(void)
 {
@@ -93,8 +102,7 @@ static void they_are_placed(void)
 	WAIT_UNTIL(all_run("web", 3), WAIT_BOUND_S);
 	for (size_t i = 0; i < bed.n; i++)
 		assert_int_equal(running_on(0, "web", bed.v[i].name), 1);
-	WAIT_UNTIL(strstr(daemon_text(mp_get(daemon_call(&bed.v[2], "voters", NULL), "result"), "text"), "3 voters"),
-		WAIT_BOUND_S);
+	WAIT_UNTIL(three_vote(2), WAIT_BOUND_S);
 }
 
 static void any_node_takes_any_command(void)
@@ -157,6 +165,52 @@ static void a_node_is_drained(void)
 	has(cluster_bed_does(&bed, 2, "undrain", "node=n3"), "n3 takes work again");
 	assert_true(daemon_ok(daemon_call(&bed.v[1], "remove", "agent=web")));
 	WAIT_UNTIL(!agent_at(0, "web") && !agent_at(1, "web") && !agent_at(2, "web"), WAIT_BOUND_S);
+}
+
+/* Of the entries of a list in what `explain` tells at node i: those that say both of that node. */
+static int explained(size_t i, const char *list, const char *node, const char *key, const char *part)
+{
+	const msgpack_object *v = mp_get(mp_get(daemon_call(&bed.v[i], "explain", "agent=each"), "result"), list);
+	int n = 0;
+
+	for (uint32_t k = 0; v && k < v->via.array.size; k++)
+		if (strcmp(daemon_text(&v->via.array.ptr[k], "node"), node) == 0)
+			n += strstr(daemon_text(&v->via.array.ptr[k], key), part) != NULL;
+	return n;
+}
+
+/* At each node of each node. */
+static bool all_explain(const char *list, const char *key, const char *part)
+{
+	for (size_t i = 0; i < bed.n; i++)
+		for (size_t k = 0; k < bed.n; k++)
+			if (explained(i, list, bed.v[k].name, key, part) != 1)
+				return false;
+	return true;
+}
+
+/* Of what runs on every node any node tells how it is there, and why there is none. */
+static void what_runs_everywhere_is_explained_anywhere(void)
+{
+	const msgpack_object *v;
+
+	assert_true(daemon_ok(daemon_apply(&bed.v[0], EACH "command: [/bin/sleep, \"1000\"]\n")));
+	WAIT_UNTIL(all_explain("replicas", "why", "runs for ") && !all_explain("without", "why", ""), WAIT_BOUND_S);
+	v = mp_get(agent_at(1, "each"), "replicas");
+	assert_int_equal(v->via.array.size, 3);
+	for (uint32_t k = 0; k < v->via.array.size; k++)
+		assert_int_equal(number(&v->via.array.ptr[k], "version"), 1);
+	assert_true(
+		daemon_ok(daemon_apply(&bed.v[0], EACH "command: [/bin/false]\nrestart: {initial: 1h, max: 1h}\n")));
+	WAIT_UNTIL(all_explain("replicas", "state", "backoff") && all_explain("replicas", "why", "exited with code 1"),
+		WAIT_BOUND_S);
+	for (size_t i = 0; i < bed.n; i++)
+		assert_string_equal(daemon_text(agent_at(i, "each"), "state"), "backoff");
+	assert_true(daemon_ok(daemon_apply(
+		&bed.v[0], EACH "command: [/bin/sleep, \"1000\"]\nplacement: {require: [\"zone == a\"]}\n")));
+	WAIT_UNTIL(all_explain("without", "why", "is not zone == a") && !all_explain("replicas", "state", ""),
+		WAIT_BOUND_S);
+	assert_true(daemon_ok(daemon_call(&bed.v[2], "remove", "agent=each")));
 }
 
 static size_t node_of(const char *name, const char *id)
@@ -225,12 +279,20 @@ static void a_singleton_has_one_place(void)
 	assert_true(daemon_ok(daemon_call(&bed.v[at], "remove", "agent=only")));
 }
 
+static void n2_and_n3_are_missing(void)
+{
+	const char *text = cluster_bed_refused(&bed, 0, "scale", "agent=web,n=1");
+
+	has(text, "no majority of the voters is there: of 3 votes those of n");
+	has(text, strstr(text, "n2, ") ? "of n2, n3 are missing" : "of n3, n2 are missing");
+}
+
 static void without_a_majority_nothing_is_decided(void)
 {
 	daemon_kill(&bed.v[1], SIGKILL);
 	daemon_kill(&bed.v[2], SIGKILL);
 	WAIT_UNTIL(cluster_bed_all_see(&bed, "alive dead dead"), WAIT_BOUND_S);
-	has(cluster_bed_refused(&bed, 0, "scale", "agent=web,n=1"), "no majority of the voters is there");
+	n2_and_n3_are_missing();
 	has(daemon_text(daemon_apply(&bed.v[0], "name: web\ncommand: [/bin/sleep, \"1\"]\n"), "error"), " are missing");
 	assert_true(daemon_ok(daemon_call(&bed.v[0], "status", NULL)));
 	daemon_start(&bed.v[1]);
@@ -250,9 +312,37 @@ static void test_three_daemons_decide(void **state)
 	a_daemon_that_is_killed_moves_nothing();
 	an_agent_is_restarted();
 	a_node_is_drained();
+	what_runs_everywhere_is_explained_anywhere();
 	a_slot_keeps_its_lease_while_its_agent_changes();
 	a_singleton_has_one_place();
 	without_a_majority_nothing_is_decided();
+}
+
+/* It is believed to be gone when it had its time to be heard of. */
+static bool n3_is_forgotten(void)
+{
+	const msgpack_object *reply = daemon_call(&bed.v[0], "forget", "node=n3");
+
+	if (!daemon_ok(reply) && !strstr(daemon_text(reply, "error"), "no majority"))
+		has(daemon_text(reply, "error"), "n3 was not heard of since coveyd began here");
+	return daemon_ok(reply);
+}
+
+/* Ended as soon as it knew who votes; the others do not come back at first, one of them never. */
+static void test_who_begins_alone_knows_for_whom_it_waits(void **state)
+{
+	(void)state;
+	cluster_bed_init(&bed, 3, NULL);
+	cluster_bed_form(&bed);
+	WAIT_UNTIL(three_vote(0), WAIT_BOUND_S);
+	for (size_t i = 0; i < bed.n; i++)
+		daemon_kill(&bed.v[i], SIGTERM);
+	daemon_start(&bed.v[0]);
+	n2_and_n3_are_missing();
+	daemon_start(&bed.v[1]);
+	WAIT_UNTIL(n3_is_forgotten(), WAIT_BOUND_S); /* of which nobody has heard since */
+	WAIT_UNTIL(!strstr(daemon_text(mp_get(daemon_call(&bed.v[1], "voters", NULL), "result"), "text"), "3 voters"),
+		WAIT_BOUND_S);
 }
 
 static void test_what_a_node_alone_has_becomes_the_clusters(void **state)
@@ -279,15 +369,21 @@ static void test_what_a_node_alone_has_becomes_the_clusters(void **state)
 	WAIT_UNTIL(all_run("web", 2), WAIT_BOUND_S);
 	assert_int_equal(daemon_pid_of(&bed.v[0], "web.0"), pid);
 	daemon_kill(&bed.v[0], SIGKILL);
+	assert_int_equal(mkdir(tmpdir_path(&bed.v[0].dir, "agents.d"), 0755), 0);
+	(void)daemon_file(&bed.v[0], "agents.d/own.yaml", "name: own\ncommand: [/bin/sleep, \"1000\"]\n", 0644);
 	daemon_start(&bed.v[0]);
 	WAIT_UNTIL(all_run("web", 2), WAIT_BOUND_S);
 	assert_int_equal(daemon_pid_of(&bed.v[0], "web.0"), pid);
+	has(cluster_bed_refused(&bed, 0, "stop", "all=true"), "of n1 alone (own): 'covey stop AGENT' stops each");
+	assert_true(daemon_ok(daemon_call(&bed.v[1], "stop", "all=true"))); /* of its own it has none */
+	WAIT_UNTIL(all_run("web", 0), WAIT_BOUND_S);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(test_three_daemons_decide, end),
+		cmocka_unit_test_teardown(test_who_begins_alone_knows_for_whom_it_waits, end),
 		cmocka_unit_test_teardown(test_what_a_node_alone_has_becomes_the_clusters, end),
 	};
 

@@ -135,13 +135,6 @@ static int play(const char *file, const char *dir)
 
 /* ---- the test ---- */
 
-static void begin(struct daemon_bed *d)
-{
-	daemon_init(d);
-	d->program = "/proc/self/exe";
-	assert_int_equal(setenv(PLAYS, d->dir.path, 1), 0);
-}
-
 static void order(struct daemon_bed *d, const char *text)
 {
 	char path[256];
@@ -196,9 +189,13 @@ static void wait_renewals(struct daemon_bed *d, int n)
 	WAIT_UNTIL(state_of(d, "renewed") >= from + n, WAIT_BOUND_S);
 }
 
-/* Applied, and waiting for its lease. */
-static void define(struct daemon_bed *d)
+/* web.0 is applied, and waits for its lease. */
+static void begin(struct daemon_bed *d)
 {
+	daemon_init(d);
+	d->program = "/proc/self/exe";
+	assert_int_equal(setenv(PLAYS, d->dir.path, 1), 0);
+	daemon_start(d);
 	assert_true(daemon_ok(daemon_apply(d, "name: web\n"
 					      "command: [/bin/sh, -c, \"trap '' TERM; (setsid sleep 1000 &); "
 					      "while :; do sleep 0.1; done\"]\n"
@@ -213,6 +210,13 @@ static int wait_running(struct daemon_bed *d)
 {
 	WAIT_UNTIL(daemon_pid_of(d, "web.0") > 0, WAIT_BOUND_S);
 	return daemon_pid_of(d, "web.0");
+}
+
+/* Its pid, under a lease of so many ms. */
+static int run(struct daemon_bed *d, int64_t ms)
+{
+	order_run(d, ms);
+	return wait_running(d);
 }
 
 static void is_fenced(struct daemon_bed *d)
@@ -244,15 +248,12 @@ static void test_it_starts_when_it_may(void **state)
 
 	(void)state;
 	begin(&d);
-	daemon_start(&d);
-	define(&d);
 	assert_int_equal(daemon_processes(&d), 0);
 	order(&d, "run 7 0\n"); /* until now: no time is left */
 	wait_renewals(&d, 3);
 	assert_true(daemon_state_is(&d, "web.0", "starting"));
 	assert_int_equal(daemon_processes(&d), 0);
-	order_run(&d, 5000 * slow());
-	pid = wait_running(&d);
+	pid = run(&d, 5000 * slow());
 	assert_true(has_env(pid, "COVEY_EPOCH=7"));
 	assert_int_equal(state_of(&d, "empty"), 0);
 	WAIT_UNTIL(state_of(&d, "armed") == 1, WAIT_BOUND_S);
@@ -268,10 +269,7 @@ static void test_renewed_it_lives(void **state)
 
 	(void)state;
 	begin(&d);
-	daemon_start(&d);
-	define(&d);
-	order_run(&d, tf_ms);
-	pid = wait_running(&d);
+	pid = run(&d, tf_ms);
 	last = boot_ms() + 10 * tf_ms;
 	WAIT_UNTIL(state_of(&d, "until") > last + tf_ms, WAIT_BOUND_S + 20 * tf_ms / 1000);
 	assert_int_equal(daemon_pid_of(&d, "web.0"), pid);
@@ -279,8 +277,7 @@ static void test_renewed_it_lives(void **state)
 	WAIT_UNTIL(proc_is_gone(pid), WAIT_BOUND_S);
 	assert_true(boot_ms() >= state_of(&d, "told"));
 	is_fenced(&d);
-	order_run(&d, tf_ms);
-	assert_int_not_equal(wait_running(&d), pid);
+	assert_int_not_equal(run(&d, tf_ms), pid);
 	daemon_done(&d);
 }
 
@@ -292,10 +289,7 @@ static void test_without_a_daemon_it_dies_at_its_deadline(void **state)
 
 	(void)state;
 	begin(&d);
-	daemon_start(&d);
-	define(&d);
-	order_run(&d, tf_ms);
-	pid = wait_running(&d);
+	pid = run(&d, tf_ms);
 	wait_renewals(&d, 3);
 	told = state_of(&d, "until");
 	daemon_kill(&d, SIGKILL);
@@ -304,8 +298,7 @@ static void test_without_a_daemon_it_dies_at_its_deadline(void **state)
 	assert_true(boot_ms() >= told);
 	daemon_start(&d);
 	is_fenced(&d);
-	order_run(&d, tf_ms);
-	(void)wait_running(&d);
+	(void)run(&d, tf_ms);
 	daemon_done(&d);
 }
 
@@ -316,10 +309,7 @@ static void test_the_next_daemon_renews_the_same_process(void **state)
 
 	(void)state;
 	begin(&d);
-	daemon_start(&d);
-	define(&d);
-	order_run(&d, 4000 * slow());
-	pid = wait_running(&d);
+	pid = run(&d, 4000 * slow());
 	for (int i = 0; i < 2; i++) {
 		int64_t until;
 
@@ -345,8 +335,6 @@ static void test_unarmed_it_outlives_its_daemons(void **state)
 
 	(void)state;
 	begin(&d);
-	daemon_start(&d);
-	define(&d);
 	order(&d, "unarmed 7\n");
 	pid = wait_running(&d);
 	WAIT_UNTIL(state_of(&d, "until") == FUSE_PAGE_UNARMED, WAIT_BOUND_S);
@@ -373,10 +361,7 @@ static void test_a_slot_that_is_anothers(void **state)
 
 	(void)state;
 	begin(&d);
-	daemon_start(&d);
-	define(&d);
-	order_run(&d, 30000 * slow());
-	(void)wait_running(&d);
+	(void)run(&d, 30000 * slow());
 	order(&d, "stop 7\n");
 	WAIT_UNTIL(state_of(&d, "empty") == 1, WAIT_BOUND_S);
 	assert_int_equal(daemon_processes(&d), 0);
@@ -404,10 +389,7 @@ static void test_nothing_outlives_its_shim(void **state)
 
 	(void)state;
 	begin(&d);
-	daemon_start(&d);
-	define(&d);
-	order_run(&d, 60000 * slow());
-	pid = wait_running(&d);
+	pid = run(&d, 60000 * slow());
 	WAIT_UNTIL(daemon_processes(&d) >= 3, WAIT_BOUND_S); /* the shell, one in a session of its own, one more */
 	shim = proc_parent(pid);
 	until = state_of(&d, "until");

@@ -90,4 +90,26 @@ static inline void stored(struct world *w, uint64_t write)
 	step(w, &(struct acceptor_in){.type = ACCEPTOR_IN_STORED, .write = write});
 }
 
+/* A voter whose root register has the times of leases, and which has accepted a value of web's; all durable. */
+static inline void with(struct world *w, const char *value)
+{
+	setup(w);
+	w->quiet = true;
+	accept_value(w, 'b', "", 1, "times");
+	accept_value(w, 'b', "web", 1, value);
+	stored(w, w->write);
+	w->quiet = false;
+}
+
+/* One that begins again, and has that on its disk; it once guarded for so long. */
+static inline void with_again(struct world *w, const char *value, uint32_t lv_max_ms)
+{
+	struct msg_key root = {0}, web = story_key("web");
+	struct ballot one = story_ballot(1, 'b');
+
+	begin(w, &(struct acceptor_header){.cfg = w->cfg, .lv_max_ms = lv_max_ms}, 2, 9);
+	assert_int_equal(acceptor_load(w->a, &root, &one, &one, story_value("times")), 0);
+	assert_int_equal(acceptor_load(w->a, &web, &one, &one, story_value(value)), 0);
+}
+
 #endif

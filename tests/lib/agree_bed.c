@@ -30,7 +30,7 @@ const struct value_mem abed_heap = {.alloc = give, .release = take_back};
 
 static int make(struct rnode *n, const struct registers_config *c, const struct value_mem *mem)
 {
-	struct agree_config config = {.registers = *c, .world = abed.kind->world, .write_us = 3000};
+	struct agree_config config = {.registers = *c, .world = abed.kind->world};
 	struct abed_own *o = &abed.own[n->number];
 	int rc;
 

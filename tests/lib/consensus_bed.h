@@ -264,7 +264,16 @@ void cbed_voters_drop(struct cbed *b, int host);
 void cbed_vote(struct cbed *b, int host);			     /* begins a change, or takes one up, by chance */
 struct quorum_set cbed_set(const struct cbed *b, const char *hosts); /* "023" */
 
-/* consensus_bed_lease.c */
+/* consensus_bed_proc.c: until_ms INT64_MAX: without a fuse */
+void cbed_proc_start(struct cbed *b, struct cproc *p, uint64_t epoch, int64_t until_ms);
+void cbed_proc_extend(struct cbed *b, struct cproc *p, int64_t until_ms);
+void cbed_proc_stop(struct cbed *b, struct cproc *p);
+bool cbed_proc_ends(struct cbed *b, struct cproc *p); /* its timer: the fuse, then (true) the end of all of it */
+/* As of struct lease_outs. */
+void cbed_ask_voters(
+	struct cbed *b, int host, const struct msg *msg, uint16_t brief, const struct uuid *to, unsigned n_to);
+
+/* consensus_bed_lease.c, or in its place holding_bed.c */
 void cbed_lease_boot(struct cbed *b, int host);
 void cbed_lease_drop(struct cbed *b, int host);
 void cbed_lease_tick(struct cbed *b, int host);

@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Slots that hosts run under leases: a process is started when its lease may run and the newest chosen value known says
- * so, goes on when its daemon dies, and is killed by its fuse. At no instant of real time does a slot run twice.
+ * so.
  */
-#include <inttypes.h>
 #include <string.h>
 
 #include "tests/lib/consensus_bed.h"
-
-#define STOP_MS 300 /* how long a process takes that is told to stop, at most */
 
 static void step(struct cbed *b, int host, const struct lease_in *in);
 
@@ -30,44 +27,18 @@ static struct lease_slot name_of(int key, uint32_t slot, uint64_t epoch)
 
 static void start(struct cbed *b, struct cproc *p, uint64_t epoch, int64_t until_ms)
 {
-	for (int i = 0; i < b->config.hosts; i++)
-		if (b->hosts[i].procs[p->key][p->slot].running)
-			cbed_wrong(b, "slot %d of key %d runs twice: host %d at epoch %" PRIu64 ", host %d at %" PRIu64,
-				(int)p->slot, p->key, i, b->hosts[i].procs[p->key][p->slot].epoch, p->host, epoch);
 	if (b->hosts[p->host].disk.released[p->key][p->slot] >= epoch)
 		cbed_wrong(b, "slot %d of key %d runs at an epoch that was released", (int)p->slot, p->key);
-	p->running = true;
-	p->dying = false;
-	p->epoch = epoch;
-	p->until_ms = until_ms;
-	heap_set(&b->heap, &p->timer, cbed_real_ms(b, p->host, until_ms));
-	b->starts++;
+	cbed_proc_start(b, p, epoch, until_ms);
 }
 
-static void stop(struct cbed *b, struct cproc *p)
-{
-	if (p->dying)
-		return;
-	p->dying = true;
-	heap_set(&b->heap, &p->timer,
-		MIN(b->now_ms + cbed_between(b, 0, STOP_MS), cbed_real_ms(b, p->host, p->until_ms)));
-}
-
-/* The fuse, then the death of the last process, which takes up to K_kill by the host's clock. */
 void cbed_proc_timer(struct cbed *b, struct cproc *p)
 {
 	struct chost *h = &b->hosts[p->host];
 	struct lease_in in = {.type = LEASE_IN_EMPTY, .slot = name_of(p->key, p->slot, p->epoch)};
 	uint64_t epoch;
 
-	if (!p->dying) {
-		p->dying = true;
-		b->fenced++;
-		heap_set(&b->heap, &p->timer, cbed_real_ms(b, p->host, p->until_ms + cbed_between(b, 0, 500)));
-		return;
-	}
-	p->running = p->dying = false;
-	if (h->up && (!is_mine(b, p->host, p->key, p->slot, &epoch) || epoch != p->epoch))
+	if (cbed_proc_ends(b, p) && h->up && (!is_mine(b, p->host, p->key, p->slot, &epoch) || epoch != p->epoch))
 		step(b, p->host, &in);
 }
 
@@ -90,10 +61,9 @@ static void changed(struct cbed *b, int host, const struct lease_slot *s)
 		(void)cbed_begin(b, host, key, CBED_NOTHING, 3000); /* no place: at the next refusal */
 	if (!lease_may_run(s, now))
 		return;
-	if (p->running && p->epoch == s->epoch && !p->dying && p->until_ms > now.boot_ms) {
-		p->until_ms = s->until_ms;
-		heap_set(&b->heap, &p->timer, cbed_real_ms(b, host, p->until_ms));
-	} else if (!p->running && is_mine(b, host, key, s->slot, &epoch) && epoch == s->epoch)
+	if (p->running && p->epoch == s->epoch && !p->dying && p->until_ms > now.boot_ms)
+		cbed_proc_extend(b, p, s->until_ms);
+	else if (!p->running && is_mine(b, host, key, s->slot, &epoch) && epoch == s->epoch)
 		start(b, p, epoch, s->until_ms);
 }
 
@@ -106,13 +76,7 @@ static void step(struct cbed *b, int host, const struct lease_in *in)
 
 	(void)lease_step(&h->lease, in, cbed_now(b, host), &outs); /* no memory: not held, until the next news */
 	lease_check(&h->lease);
-	if (outs.n_to > 0)
-		cbed_asks(b, host, &outs.msg);
-	for (unsigned i = 0; i < outs.n_to; i++) {
-		struct msg m = lease_msg(&outs.msg, outs.brief, i);
-
-		cbed_send(b, host, cbed_host_of(b, &outs.to[i]), &m);
-	}
+	cbed_ask_voters(b, host, &outs.msg, outs.brief, outs.to, outs.n_to);
 	while (lease_changed(&h->lease, &s))
 		changed(b, host, &s);
 	deadline = lease_deadline_ms(&h->lease);
@@ -137,7 +101,7 @@ static void apply(struct cbed *b, int host, int key)
 		struct msg_key k = cbed_key(key);
 
 		if (p->running && (!mine || p->epoch != epoch))
-			stop(b, p);
+			cbed_proc_stop(b, p);
 		else if (!p->running && lease_get(&h->lease, &k, s, &held) && (!mine || held.epoch != epoch))
 			step(b, host, &(struct lease_in){.type = LEASE_IN_EMPTY, .slot = held});
 		if (!mine || h->disk.released[key][s] >= epoch)
@@ -217,7 +181,7 @@ void cbed_give_up(struct cbed *b, int host, int key, uint32_t slot)
 	if (!h->procs[key][slot].running)
 		return;
 	h->newest[key].n_slots = 0; /* as if it were told that nothing of it is its own */
-	stop(b, &h->procs[key][slot]);
+	cbed_proc_stop(b, &h->procs[key][slot]);
 }
 
 void cbed_long(struct cbed *b, int host, uint32_t tf_ms)

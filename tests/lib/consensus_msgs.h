@@ -17,6 +17,7 @@ struct consensus_msgs {
 	struct msg_guard guards[MSG_GUARDS_MAX];
 	struct msg_key keys[MSG_KEYS_MAX];
 	struct msg_lease leases[MSG_LEASES_MAX];
+	struct msg_chosen chosen[MSG_KEYS_MAX];
 	uint8_t value[MSG_VALUE_MAX];
 };
 
@@ -139,6 +140,16 @@ static inline void consensus_msgs_sealed(struct rng *r, struct consensus_msgs *b
 	b->m.left_ms = (uint32_t)consensus_msgs_wide(r);
 }
 
+static inline void consensus_msgs_chosen(struct rng *r, struct consensus_msgs *b)
+{
+	b->m.round = 0;
+	b->m.key = consensus_msgs_key(r, (unsigned)rng_below(r, 200));
+	b->m.chosen = b->chosen;
+	b->m.n_chosen = consensus_msgs_count(r, MSG_KEYS_MAX);
+	for (unsigned i = 0; i < b->m.n_chosen; i++)
+		b->chosen[i] = (struct msg_chosen){consensus_msgs_key(r, i), consensus_msgs_ballot(r, 0)};
+}
+
 /* b->m, of this type; zeroed but for what it has. */
 static inline void consensus_msgs_random(struct rng *r, enum msg_type type, struct consensus_msgs *b)
 {
@@ -149,6 +160,11 @@ static inline void consensus_msgs_random(struct rng *r, enum msg_type type, stru
 		m->round = 0;
 		m->boot = consensus_msgs_wide(r);
 		m->write = consensus_msgs_wide(r);
+		return;
+	}
+	if (type == MSG_KEPT || type == MSG_KNOWN) {
+		consensus_msgs_chosen(r, b);
+		assert_null(msg_fault(m));
 		return;
 	}
 	if (type == MSG_PROMISE || type == MSG_ACCEPTED || type == MSG_VALUE || type == MSG_SEALED || type == MSG_GRANT)
@@ -163,7 +179,7 @@ static inline void consensus_msgs_random(struct rng *r, enum msg_type type, stru
 		m->ballot.node = m->from;
 	if (type == MSG_ACCEPT || type == MSG_VALUE)
 		consensus_msgs_value(r, b);
-	if (type == MSG_VALUE)
+	if (type == MSG_VALUE || (type == MSG_PREPARE && rng_below(r, 2)))
 		m->accepted = consensus_msgs_ballot(r, 0);
 	if (type == MSG_PROMISE)
 		consensus_msgs_promise(r, b);
@@ -192,6 +208,11 @@ static inline void consensus_same_slot(const struct msg_slot *a, const struct ms
 static inline void consensus_same_lists(const struct msg *a, const struct msg *b)
 {
 	assert_true(a->n_guards == b->n_guards && a->n_keys == b->n_keys && a->n_leases == b->n_leases);
+	assert_int_equal(a->n_chosen, b->n_chosen);
+	for (uint32_t i = 0; i < a->n_chosen; i++) {
+		assert_int_equal(msg_key_cmp(&a->chosen[i].key, &b->chosen[i].key), 0);
+		assert_int_equal(ballot_cmp(&a->chosen[i].ballot, &b->chosen[i].ballot), 0);
+	}
 	for (uint32_t i = 0; i < a->n_guards; i++) {
 		consensus_same_slot(&a->guards[i].slot, &b->guards[i].slot);
 		assert_int_equal(a->guards[i].left_ms, b->guards[i].left_ms);

@@ -6,13 +6,11 @@
  * does a slot run twice, nor at an epoch that was released.
  */
 #include <errno.h>
-#include <inttypes.h>
 #include <string.h>
 
 #include "tests/lib/holding_bed.h"
 #include "tests/lib/test.h"
 
-#define STOP_MS	  300 /* how long a process takes that is told to stop, at most */
 #define ANSWER_MS 700 /* how long a shim takes to answer a new daemon, at most */
 #define SAID_MAX  (8 * CBED_LEASES_MAX)
 
@@ -55,31 +53,9 @@ static struct holding_in of(enum holding_in_type type, int key, uint32_t slot, u
 static void start(struct cbed *b, struct cproc *p, uint64_t epoch, int64_t until_ms)
 {
 	for (int i = 0; i < b->config.hosts; i++)
-		if (b->hosts[i].procs[p->key][p->slot].running)
-			cbed_wrong(b, "slot %d of key %d runs twice: host %d at epoch %" PRIu64 ", host %d at %" PRIu64,
-				(int)p->slot, p->key, i, b->hosts[i].procs[p->key][p->slot].epoch, p->host, epoch);
-	for (int i = 0; i < b->config.hosts; i++)
 		if (hosts[i].ever[p->key][p->slot] >= epoch)
 			cbed_wrong(b, "slot %d of key %d runs at an epoch that was released", (int)p->slot, p->key);
-	p->running = true;
-	p->dying = false;
-	p->epoch = epoch;
-	p->until_ms = until_ms;
-	if (until_ms != HOLDING_UNARMED)
-		heap_set(&b->heap, &p->timer, cbed_real_ms(b, p->host, until_ms));
-	b->starts++;
-}
-
-static void stop(struct cbed *b, struct cproc *p)
-{
-	int64_t at = b->now_ms + cbed_between(b, 0, STOP_MS);
-
-	if (p->dying)
-		return;
-	p->dying = true;
-	if (p->until_ms != HOLDING_UNARMED)
-		at = MIN(at, cbed_real_ms(b, p->host, p->until_ms));
-	heap_set(&b->heap, &p->timer, at);
+	cbed_proc_start(b, p, epoch, until_ms);
 }
 
 static void may_start(struct cbed *b, int host, int key, uint32_t slot)
@@ -115,19 +91,9 @@ static void answer_stop(struct cbed *b, int host, int key, uint32_t slot)
 	later(b, host, LATER_EMPTY, key, slot, epoch, 0);
 }
 
-/* The fuse, then the death of the last process, which takes up to K_kill by the host's clock. */
 void cbed_proc_timer(struct cbed *b, struct cproc *p)
 {
-	struct chost *h = &b->hosts[p->host];
-
-	if (!p->dying) {
-		p->dying = true;
-		b->fenced++;
-		heap_set(&b->heap, &p->timer, cbed_real_ms(b, p->host, p->until_ms + cbed_between(b, 0, 500)));
-		return;
-	}
-	p->running = p->dying = false;
-	if (!h->up)
+	if (!cbed_proc_ends(b, p) || !b->hosts[p->host].up)
 		return;
 	later(b, p->host, LATER_ENDED, p->key, p->slot, p->epoch, 5);
 	wake(b, p->host);
@@ -143,9 +109,7 @@ static void extend(struct cbed *b, struct cproc *p, const struct holding_said *s
 		later(b, p->host, LATER_ARMED, p->key, p->slot, p->epoch, 20);
 	else if (p->until_ms >= s->until_ms || p->until_ms <= cbed_now(b, p->host).boot_ms)
 		return; /* past it, the shim has killed already */
-	p->until_ms = s->until_ms;
-	if (!p->dying)
-		heap_set(&b->heap, &p->timer, cbed_real_ms(b, p->host, p->until_ms));
+	cbed_proc_extend(b, p, s->until_ms);
 }
 
 static void act(struct cbed *b, int host, const struct holding_said *s)
@@ -170,7 +134,7 @@ static void act(struct cbed *b, int host, const struct holding_said *s)
 		o->may_until_ms[key][s->slot] = 0;
 		o->to_stop[key][s->slot] = s->epoch;
 		if (p->running)
-			stop(b, p);
+			cbed_proc_stop(b, p);
 		answer_stop(b, host, key, s->slot);
 		break;
 	case HOLDING_RELEASE:
@@ -226,13 +190,7 @@ static void step(struct cbed *b, int host, const struct holding_in *in)
 		later(b, host, LATER_NUMBER, 0, 0, outs.number, cbed_chance(b, b->config.late_pct) ? 2500 : 10);
 	if (outs.n_to > 0 && outs.msg.number > o->number)
 		cbed_wrong(b, "host %d renews under a number that is not on its disk", host);
-	if (outs.n_to > 0)
-		cbed_asks(b, host, &outs.msg);
-	for (unsigned i = 0; i < outs.n_to; i++) {
-		struct msg m = lease_msg(&outs.msg, outs.brief, i);
-
-		cbed_send(b, host, cbed_host_of(b, &outs.to[i]), &m);
-	}
+	cbed_ask_voters(b, host, &outs.msg, outs.brief, outs.to, outs.n_to);
 	while (holding_next(&o->h, &said[n])) {
 		n++;
 		assert_true(n < SAID_MAX);

@@ -94,6 +94,12 @@ static inline void begin(struct world *w)
 	tick(w, w->now_ms);
 }
 
+static inline void begin_quietly(struct world *w)
+{
+	w->quiet = true;
+	begin(w);
+}
+
 /* An early one is told what to change. */
 static inline void give(struct world *w, int64_t for_ms)
 {
@@ -126,6 +132,13 @@ static inline void promise(struct world *w, char from, uint64_t accepted, const 
 			.ballot = w->p.ballot,
 			.accepted = accepted ? story_ballot(accepted, 'z') : (struct ballot){0},
 			.value = story_value(value)});
+}
+
+/* Of several that have accepted nothing. */
+static inline void promises(struct world *w, const char *from)
+{
+	for (; *from; from++)
+		promise(w, *from, 0, "");
 }
 
 static inline void accepted(struct world *w, char from)

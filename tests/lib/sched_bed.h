@@ -120,6 +120,12 @@ static inline void bed_start(struct bed *b, size_t host, const struct sched_slot
 		.ready_at_ms = s->version == b->broken ? DEADLINE_NEVER : b->now.mono_ms + b->start_ms};
 }
 
+/* Of the others nobody has the definition. */
+static inline bool bed_has(const struct bed *b, uint32_t version)
+{
+	return version == b->value->now.version || version == b->value->before.version;
+}
+
 /* One host acts on the newest value. */
 static inline void bed_look(struct bed *b, size_t host)
 {
@@ -133,7 +139,7 @@ static inline void bed_look(struct bed *b, size_t host)
 		if (!s) {
 			r->gone_at_ms = b->now.mono_ms + b->stop_ms;
 		} else if (r->version != s->version && sched_same_node(s->node, b->hosts[host].id) &&
-			   (s->version == b->value->now.version || s->version == b->value->before.version)) {
+			   bed_has(b, s->version)) {
 			r->version = s->version;
 			r->ready_at_ms = s->version == b->broken ? DEADLINE_NEVER : b->now.mono_ms + b->start_ms;
 		}
@@ -141,7 +147,7 @@ static inline void bed_look(struct bed *b, size_t host)
 	for (size_t i = 0; i < b->value->n_slots; i++) {
 		const struct sched_slot *s = &b->value->slots[i];
 
-		if (s->state == SCHED_RUN && sched_same_node(s->node, b->hosts[host].id) &&
+		if (s->state == SCHED_RUN && sched_same_node(s->node, b->hosts[host].id) && bed_has(b, s->version) &&
 			!bed_run_of(b, host, s->number, s->epoch))
 			bed_start(b, host, s);
 	}

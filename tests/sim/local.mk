@@ -55,12 +55,12 @@ sim_whole = \
 	%D%/whole_store.c \
 	%D%/whole_truth.c \
 	%D%/whole_truth.h
-sim_whole_ldflags = $(AM_LDFLAGS) -Wl,--wrap=cluster_register_send,--wrap=council_hint_chosen
 # What the next version says and keeps: mixed.h.
 sim_mixed_ldflags = -Wl,--wrap=agree_root,--wrap=agree_step,--wrap=shape_put_fields,--wrap=wire_encode \
 	-Wl,--wrap=wire_msg_encode,--wrap=wire_msg_size,--wrap=register_cfg_put \
 	-Wl,--wrap=register_agent_read,--wrap=register_agent_write \
 	-Wl,--wrap=register_root_read,--wrap=register_root_write
+sim_whole_ldflags = $(AM_LDFLAGS) -Wl,--wrap=cluster_register_send,--wrap=council_hint_chosen,--wrap=council_seen_heard
 sim_libs_before = libsim.a libnode.a libnode_core.a libgossip.a libgossip_core.a libconsensus.a
 sim_libs_after = libscheduler_core.a libsupervisor.a libsupervisor_core.a libbase.a $(MSGPACK_LIBS) $(SECCOMP_LIBS) \
 	$(YAML_LIBS) $(TLS_LIBS) -lm

@@ -212,7 +212,9 @@ bool runs_go(struct run *r)
 		swarm_whole(s, r);
 	else
 		swarm(s, r);
-	ok = !s->failed;
+	ok = !s->failed || s->outside;
+	if (s->outside)
+		figures_add(&r->figures, "", -1, 1, "outside");
 	r->virtual_s = (double)s->now_us / S_US;
 	r->steps = s->steps;
 	r->msgs = s->msgs;

@@ -124,6 +124,7 @@ struct sim {
 	uint64_t steps, msgs, events;
 	uint64_t event_count[GOSSIP_EVENT_MAX];
 	bool failed;
+	bool outside; /* … by what is outside of what is assumed: that is no failure, and the end of the run */
 	char why[256];
 	uint32_t failed_node;
 	struct gossip_outs outs; /* scratch */

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "gossip/identity.h"
+#include "node/cluster_set.h"
 #include "node/cluster_share.h"
 #include "node/counted.h"
 #include "tests/sim/mixed.h"
@@ -100,6 +101,7 @@ static void open_cluster(struct whole *w)
 	c->stand = w->sn->member ? CLUSTER_MEMBER : CLUSTER_WAITING;
 	memcpy(c->uuid, w->sn->uuid, sizeof(c->uuid));
 	c->t = (struct transport *)(void *)w->sn;
+	cluster_set_init(c);
 	cluster_share_init(c);
 	cluster_seen_init(c);
 	w->n->cluster = c;
@@ -129,7 +131,8 @@ void whole_start(struct sim_node *n)
 	struct whole *w = n->w;
 
 	assert(!w->n);
-	w->ending = false;
+	w->ending = w->told_old = w->opened = false;
+	w->heard = 0;
 	open_node(w);
 	hear_shims(w);
 	open_cluster(w);
@@ -261,7 +264,7 @@ bool whole_restore(struct sim_node *n)
 {
 	if (n->w->n || !n->w->has_copy)
 		return false;
-	whole_disk_copy(&n->w->disk, &n->w->copy);
+	whole_disk_restore(&n->w->disk, &n->w->copy);
 	whole_tell(n->w, "an old copy of its disk is put back");
 	return true;
 }
@@ -299,6 +302,7 @@ void whole_stop(struct sim_node *n)
 		heap_del(&n->sim->heap, &s->says);
 	}
 	cluster_share_done(w->c);
+	cluster_set_done(w->c);
 	for (uint32_t i = 0; i < GOSSIP_LINKS_MAX; i++)
 		cluster_register_drop(w->c, i);
 	cluster_seen_done(w->c);

@@ -138,6 +138,7 @@ static void apply_chosen(struct whole_disk *d, const struct votes_row *r)
 	if (ballot_cmp(&r->ballot, &p->accepted) < 0)
 		return;
 	p->accepted = r->ballot;
+	p->fell = false;
 	set_value(p, r->value);
 }
 
@@ -201,12 +202,24 @@ static void apply_replica(struct whole_disk *d, const struct store_job *j)
 	d->replicas[i].n = j->u.replica.saved_len;
 }
 
+static void apply_note(struct whole_disk *d, const struct store_job *j)
+{
+	size_t i = 0;
+
+	while (strcmp(store_note_keys[i], j->u.note.key) != 0)
+		i++;
+	free(d->notes[i]);
+	d->notes[i] = (char *)bytes_of(j->u.note.text, strlen(j->u.note.text) + 1);
+}
+
 void whole_disk_apply(struct whole *w, const struct store_job *j)
 {
 	if (j->kind == STORE_VOTE)
 		apply_vote(w, j->u.vote);
 	else if (j->kind == STORE_PUT_REPLICA || j->kind == STORE_DEL_REPLICA)
 		apply_replica(&w->disk, j);
+	else if (j->kind == STORE_PUT_NOTE)
+		apply_note(&w->disk, j);
 }
 
 static void copy_regs(struct whole_regs *to, const struct whole_regs *from)
@@ -230,8 +243,32 @@ void whole_disk_copy(struct whole_disk *to, const struct whole_disk *from)
 	to->releases = (void *)bytes_of(from->releases, from->n_releases * sizeof(*to->releases));
 	to->seen = (void *)bytes_of(from->seen, from->n_seen * sizeof(*to->seen));
 	to->replicas = (void *)bytes_of(from->replicas, from->n_replicas * sizeof(*to->replicas));
+	for (size_t i = 0; i < STORE_NOTE_MAX; i++)
+		to->notes[i] = from->notes[i] ? (char *)bytes_of(from->notes[i], strlen(from->notes[i]) + 1) : NULL;
 	for (size_t i = 0; i < to->n_replicas; i++)
 		to->replicas[i].v = bytes_of(from->replicas[i].v, from->replicas[i].n);
+}
+
+void whole_disk_restore(struct whole_disk *d, const struct whole_disk *copy)
+{
+	struct whole_disk was = *d;
+
+	*d = (struct whole_disk){0};
+	whole_disk_copy(d, copy);
+	for (size_t i = 0; i < d->chosen.n; i++) {
+		const struct whole_reg *old = find_reg(&was.chosen, &d->chosen.v[i].key);
+
+		d->chosen.v[i].fell = !old || old->fell || ballot_cmp(&old->accepted, &d->chosen.v[i].accepted) > 0;
+	}
+	d->votes_fell = d->votes_fell || was.votes_fell || was.write > d->write;
+	whole_disk_done(&was);
+}
+
+bool whole_disk_fell(const struct whole_disk *d, const struct msg_key *key)
+{
+	const struct whole_reg *r = find_reg(&d->chosen, key);
+
+	return r && r->fell;
 }
 
 static void free_regs(struct whole_regs *r)
@@ -251,5 +288,7 @@ void whole_disk_done(struct whole_disk *d)
 	free(d->longs);
 	free(d->releases);
 	free(d->seen);
+	for (size_t i = 0; i < STORE_NOTE_MAX; i++)
+		free(d->notes[i]);
 	*d = (struct whole_disk){0};
 }

@@ -34,6 +34,7 @@ struct whole_reg {
 	struct ballot promised, accepted;
 	uint8_t *v; /* owned; NULL: none */
 	size_t n;
+	bool fell; /* of `chosen`: an old copy brought it back, and nothing newer was written since */
 };
 
 struct whole_regs {
@@ -72,11 +73,16 @@ struct whole_disk {
 	struct whole_release *releases;
 	struct whole_remembered *seen;
 	struct whole_row *replicas;
+	bool votes_fell;	     /* an old copy brought them back: some are lost */
+	char *notes[STORE_NOTE_MAX]; /* NULL: never written */
 	size_t n_longs, n_releases, n_seen, n_replicas;
 };
 
 void whole_disk_copy(struct whole_disk *to, const struct whole_disk *from);
 void whole_disk_done(struct whole_disk *d);
+/* An old copy is put back. */
+void whole_disk_restore(struct whole_disk *d, const struct whole_disk *copy);
+bool whole_disk_fell(const struct whole_disk *d, const struct msg_key *key);
 /* One job that became durable. */
 void whole_disk_apply(struct whole *w, const struct store_job *j);
 
@@ -100,6 +106,7 @@ struct whole_shim {
 	enum whole_shim_state state;
 	uint64_t run;
 	bool leased, burnt, ready, record;
+	bool misled; /* started by an old copy of the disk, and nobody whom its daemon had heard of knew better */
 	struct whole_page *page; /* a reference; NULL: it has no fuse */
 	/* Of real time; INT64_MAX: never. */
 	int64_t starts_us, ready_us, fails_us, stops_us, burns_us;
@@ -146,6 +153,9 @@ struct whole {
 	bool disk_waits;   /* it is done, and nobody listens */
 	bool ending, in_turn;
 	bool leaves;	  /* once it has handed over what it has */
+	uint32_t heard;	  /* bits of nodes that have said what they remember of it, to this daemon */
+	bool told_old;	  /* … and which is more than was on its disk */
+	bool opened;	  /* it has begun to vote */
 	int64_t slept_us; /* since then its host sleeps */
 	char name[SIM_NAME_MAX];
 };

@@ -350,6 +350,13 @@ void whole_run_looked(struct whole *w)
 	if (w->c->parcels.held > PARCEL_HELD_MAX || c->hints.n > AGENTS_MAX + 1 || c->n_saw > VOTES_SEEN_MAX ||
 		registers_under_way(agree_registers(c->a)) > REGISTERS_PROPOSALS_MAX)
 		sim_fail(whole_sim(w), w->sn->number, "holds more than its bounds");
+	if (!c->open || w->opened)
+		return;
+	w->opened = true;
+	if (!w->disk.votes_fell || w->told_old || (w->heard == 0 && !council_is_alone_voter(c)))
+		return;
+	whole_sim(w)->whole->lost_votes |= UINT32_C(1) << w->sn->number;
+	whole_tell(w, "votes with an old copy of its disk, and nobody could tell");
 }
 
 void whole_run_figures(const struct sim *s, struct figures *f)
@@ -364,6 +371,7 @@ void whole_run_figures(const struct sim *s, struct figures *f)
 	figures_add(f, "", -1, (double)run->reads, "reads");
 	figures_add(f, "", -1, (double)run->begun, "starts");
 	figures_add(f, "", -1, (double)run->fenced, "fenced");
+	figures_add(f, "", -1, (double)run->misled, "misled");
 	if (run->mixed)
 		mixed_figures(run->mixed, f);
 }

@@ -11,8 +11,11 @@
  *	- no promise of a voter falls on its disk (an old copy that is put back is another disk), and none is answered
  *	  that is not there
  *	- nothing is started but in a slot, at an epoch, of a chosen value
- *	- at no instant of real time a slot runs twice of which either runs under a lease
+ *	- at no instant of real time a slot runs twice of which either runs under a lease; but for one that is kept and
+ *	  was started by an old copy of a disk, when no node knew better that was heard since (whole_truth.c)
  *	- what a node holds is within its bounds
+ * A voter with an old disk may vote when none of those whom it has heard remembers more of its votes. If what it had
+ * accepted is then lost, and another value chosen, or a second lease given, the run ends there, and has not failed.
  * Once all is healed, within a bound: all know the same values, as many vote as suits the members, and all that is
  * desired runs and is ready once, and nothing else.
  */
@@ -54,9 +57,10 @@ struct whole_run {
 	struct mixed *mixed; /* NULL: all nodes are of one version */
 	uint64_t op;
 	/* Figures. */
-	uint64_t asked, done, refused, unknown, begun, fenced, chosen, reads;
+	uint64_t asked, done, refused, unknown, begun, fenced, chosen, reads, misled;
 	int64_t undrained_us; /* when it was asked for last */
 	bool calm;	      /* nobody asks any more */
+	uint32_t lost_votes;  /* bits of voters with an old disk; none of those whom they had heard remembered more */
 };
 
 /* Rules that are not the core's: consensus.md. */

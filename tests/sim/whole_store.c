@@ -126,18 +126,25 @@ int store_del_agent(struct store *s, const char *name, store_done *done, void *a
 	return put_nothing(s, STORE_DEL_AGENT, done, arg);
 }
 
+const char *const store_note_keys[STORE_NOTE_MAX] = {
+	[STORE_NOTE_KNOWN] = "known", [STORE_NOTE_FORGOTTEN] = "forgotten", [STORE_NOTE_NAMES] = "names"};
+
 int store_put_note(struct store *s, enum store_note note, const char *text, store_done *done, void *arg)
 {
-	(void)note;
-	(void)text;
-	return put_nothing(s, STORE_PUT_NOTE, done, arg);
+	struct store_job *j = store_job_new(STORE_PUT_NOTE, strlen(text) + 1, done, arg);
+
+	j->u.note.key = store_note_keys[note];
+	j->u.note.text = keep(j, text, strlen(text) + 1);
+	return store_job_submit(s, j);
 }
 
 char *store_note(struct store *s, enum store_note note)
 {
-	(void)s;
-	(void)note;
-	return NULL;
+	const char *text = whole_of_store(s)->disk.notes[note];
+	char *copy = text ? strdup(text) : NULL;
+
+	assert(copy || !text);
+	return copy;
 }
 
 int store_watch(struct store *s, const char *mark, void (*watcher)(void *arg, bool suspect), void *arg)

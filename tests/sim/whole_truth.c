@@ -226,6 +226,16 @@ static void see_given(struct register_known *r, struct msg_bytes value)
 	register_agent_done(&a);
 }
 
+/* first: the lower of both ballots. Nobody could tell where one that accepted it votes, and its disk has lost that. */
+static void two_are_chosen(struct whole *w, const struct register_known *r, const struct at_ballot *first)
+{
+	struct sim *s = whole_sim(w);
+
+	s->outside |= (first->on_disk & s->whole->lost_votes) && !s->failed;
+	sim_fail(s, w->sn->number, "register '%.*s': two values are chosen, neither made from the other", (int)r->key.n,
+		r->key.v);
+}
+
 static void must_be_a_chain(struct whole *w, const struct register_known *r, size_t i)
 {
 	size_t low = i, high = i + 1;
@@ -234,10 +244,10 @@ static void must_be_a_chain(struct whole *w, const struct register_known *r, siz
 		low--;
 	while (high < r->n_ballots && !r->ballots[high].chosen)
 		high++;
-	if ((low > 0 && !descends(r, r->ballots[i].hash, r->ballots[low - 1].hash)) ||
-		(high < r->n_ballots && !descends(r, r->ballots[high].hash, r->ballots[i].hash)))
-		sim_fail(whole_sim(w), w->sn->number,
-			"register '%.*s': two values are chosen, neither made from the other", (int)r->key.n, r->key.v);
+	if (low > 0 && !descends(r, r->ballots[i].hash, r->ballots[low - 1].hash))
+		two_are_chosen(w, r, &r->ballots[low - 1]);
+	else if (high < r->n_ballots && !descends(r, r->ballots[high].hash, r->ballots[i].hash))
+		two_are_chosen(w, r, &r->ballots[i]);
 }
 
 void whole_run_chosen(struct whole *w, const struct msg_key *key, const struct ballot *ballot, struct msg_bytes value)
@@ -312,6 +322,46 @@ void whole_run_sends(struct whole *w, const struct msg *m)
 
 /* ---- replicas ---- */
 
+void __real_council_seen_heard(struct council *c, const struct msg *m);
+void __wrap_council_seen_heard(struct council *c, const struct msg *m);
+
+/* Of each that tells a council what it remembers of it. */
+void __wrap_council_seen_heard(struct council *c, const struct msg *m)
+{
+	struct whole *w = whole_of(c->n);
+
+	w->heard |= UINT32_C(1) << sim_number_of(gossip_id_of(m->from.v));
+	w->told_old |= m->boot > w->sn->boot || m->write > w->disk.write;
+	__real_council_seen_heard(c, m);
+}
+
+/*
+ * What nobody could tell: it is started by a copy of a value that an old copy of the disk brought back, and of those
+ * whom this daemon has heard since its start, one at least, none knows of a newer one, or of votes that this disk has
+ * not; or it has heard nobody for as long as it must wait.
+ */
+static bool is_misled(const struct whole_shim *s, const struct msg_key *key)
+{
+	const struct whole *w = s->w;
+	const struct agent *a = roster_find(w->n, s->label.agent);
+	struct msg_bytes value;
+	struct ballot ballot;
+
+	if (s->leased || w->told_old || !a || !a->decided || a->recall == RECALL_HEARD ||
+		!whole_disk_fell(&w->disk, key))
+		return false;
+	if (w->heard == 0 && w->n->now.mono_ms - w->n->started_mono_ms < RECALL_ALONE_MS)
+		return false;
+	for (uint32_t i = 0; i < whole_sim(w)->o.room; i++) {
+		const struct node *n = whole_sim(w)->nodes[i].w->n;
+
+		if ((w->heard >> i & 1) && n && council_get(n->council, s->label.agent, &ballot, &value) &&
+			ballot_cmp(&ballot, &a->decided->ballot) > 0)
+			return false;
+	}
+	return true;
+}
+
 void whole_run_launched(struct whole_shim *s)
 {
 	struct sim *sim = whole_sim(s->w);
@@ -322,6 +372,11 @@ void whole_run_launched(struct whole_shim *s)
 
 	if (!is)
 		return;
+	s->misled = is_misled(s, &key);
+	if (s->misled) {
+		sim->whole->misled++;
+		whole_tell(s->w, "%s is started by an old copy of the disk, and nobody could tell", s->stem);
+	}
 	r = known_of(sim->whole->truth, &key);
 	for (size_t i = r->n_given; i-- > 0;)
 		if (r->given[i].epoch == s->label.epoch && r->given[i].slot == (uint32_t)s->label.slot &&
@@ -332,6 +387,16 @@ void whole_run_launched(struct whole_shim *s)
 			return; /* it runs on every node */
 	sim_fail(sim, s->w->sn->number, "starts %s at epoch %" PRIu64 ", which no chosen value gives it", s->stem,
 		s->label.epoch);
+}
+
+/* Two leases may be granted where a voter has lost with its disk to whom the slot was given last, and votes. */
+static void runs_twice(const struct whole_shim *s, const struct whole_shim *o)
+{
+	struct sim *sim = whole_sim(s->w);
+
+	sim->outside |= o->leased && s->leased && sim->whole->lost_votes && !sim->failed;
+	sim_fail(sim, s->w->sn->number, "%s runs twice: here at epoch %" PRIu64 ", on n%" PRIu32 " at %" PRIu64,
+		s->stem, s->label.epoch, o->w->sn->number, o->label.epoch);
 }
 
 void whole_run_began(struct whole_shim *s)
@@ -348,10 +413,9 @@ void whole_run_began(struct whole_shim *s)
 			const struct whole_shim *o = LIST_ENTRY(at, struct whole_shim, link);
 
 			if (o->state == WHOLE_RUNS && o->label.slot == s->label.slot &&
-				strcmp(o->label.agent, s->label.agent) == 0 && (o->leased || s->leased))
-				sim_fail(sim, s->w->sn->number,
-					"%s runs twice: here at epoch %" PRIu64 ", on n%" PRIu32 " at %" PRIu64,
-					s->stem, s->label.epoch, i, o->label.epoch);
+				strcmp(o->label.agent, s->label.agent) == 0 && (o->leased || s->leased) && !o->misled &&
+				!s->misled)
+				runs_twice(s, o);
 		}
 	}
 }

@@ -5,10 +5,10 @@
  * theirs, and say so. COVEY_SEEDS="FROM TO" runs others than the usual seeds.
  */
 #include <errno.h>
-#include <inttypes.h>
 
 #include "node/register_reader.h"
 #include "tests/lib/agree_bed.h"
+#include "tests/lib/seeds.h"
 #include "tests/lib/test.h"
 
 #define SEEDS	 40
@@ -43,6 +43,8 @@ static struct world {
 
 static const struct sched_spec keeps = {.kind = SCHED_REPLICATED, .surge = {.n = 1}, .timeout_ms = 60000};
 static const struct sched_spec other = {.kind = SCHED_REPLICATED, .unavailable = {.n = 1}, .timeout_ms = 60000};
+static const struct sched_spec big = {
+	.kind = SCHED_REPLICATED, .surge = {.n = 1}, .timeout_ms = 60000, .reserve = {.cpu_milli = 6000}};
 static const struct sched_spec one = {.kind = SCHED_SINGLETON, .timeout_ms = 60000};
 
 static const struct sched_spec *spec(void *ctx, struct msg_bytes text, struct err *e)
@@ -53,6 +55,8 @@ static const struct sched_spec *spec(void *ctx, struct msg_bytes text, struct er
 		return &keeps;
 	case 'o':
 		return &other;
+	case 'b':
+		return &big;
 	case '1':
 		return &one;
 	default:
@@ -330,6 +334,93 @@ static void test_what_is_refused(void **state)
 	abed_free();
 }
 
+/* Of an agent, as that node knows it: why it lacks a node; "": it does not. */
+static void pending(int node, int key, const char *text)
+{
+	struct msg_key k = rbed_key(key);
+	char out[256];
+
+	assert_string_equal(agree_pending(abed.own[node].a, &k, out, sizeof(out)), text);
+}
+
+/* Five nodes of eight processors have room for one each of those that want six; what is decided says so, everywhere. */
+static void test_what_has_no_room_says_why(void **state)
+{
+	static const char full[] = "no node for it: 5 alive, 5 have too little cpu free (6 is asked for, n has 2)";
+
+	(void)state;
+	begin(6, "012");
+	abed_answered(ask(4, 0, SCHED_EVENT_APPLY, "big", 7, ""), AGREE_DONE, "");
+	becomes(0, 5);
+	for (int i = 0; i < abed.b->n; i++)
+		pending(i, 0, full);
+	abed_answered(ask(1, 0, SCHED_EVENT_SCALE, "", 5, ""), AGREE_DONE, "");
+	becomes(0, 5);
+	for (int i = 0; i < abed.b->n; i++)
+		pending(i, 0, "");
+	pending(0, 3, ""); /* there is none */
+	abed_free();
+}
+
+struct plan {
+	int n;
+	int64_t was_desired, desired;
+	size_t run, pending;
+};
+
+static void planned(
+	void *ctx, const struct sched_value *was, const struct sched_value *next, const struct sched_view *seen)
+{
+	struct plan *p = ctx;
+
+	p->n++;
+	p->was_desired = was->desired;
+	p->desired = next->desired;
+	p->run = p->pending = 0;
+	for (size_t i = 0; i < next->n_slots; i++) {
+		p->run += next->slots[i].state == SCHED_RUN;
+		p->pending += next->slots[i].state == SCHED_PENDING;
+	}
+	assert_int_equal(seen->n_hosts, 5);
+}
+
+static int plan(int node, int key, enum sched_event_type type, const char *text, int64_t desired, struct plan *ret,
+	struct err *e)
+{
+	return agree_plan(abed.own[node].a,
+		&(struct agree_command){.key = rbed_key(key),
+			.event = {.type = type, .desired = desired},
+			.text = {(const uint8_t *)text, strlen(text)}},
+		planned, ret, e);
+}
+
+/* What a command would come to, any node can tell, and nothing comes of it. */
+static void test_a_plan(void **state)
+{
+	struct plan p = {0};
+	struct err e;
+
+	(void)state;
+	begin(7, "012");
+	assert_int_equal(plan(3, 0, SCHED_EVENT_APPLY, "big", 7, &p, &e), 0);
+	assert_true(p.n == 1 && p.was_desired == 0 && p.desired == 7 && p.run == 5 && p.pending == 2);
+	becomes(0, 0);
+	pending(3, 0, "");
+	abed_answered(ask(4, 0, SCHED_EVENT_APPLY, "keep", 2, ""), AGREE_DONE, "");
+	becomes(0, 2);
+	assert_int_equal(plan(2, 0, SCHED_EVENT_SCALE, "", 4, &p, &e), 0);
+	assert_true(p.n == 2 && p.was_desired == 2 && p.desired == 4 && p.run == 4 && p.pending == 0);
+	assert_int_equal(plan(2, 0, SCHED_EVENT_APPLY, "keep", 2, &p, &e), 0); /* as it is */
+	assert_true(p.n == 3 && p.was_desired == 2 && p.desired == 2 && p.run == 2);
+	assert_true(plan(2, 1, SCHED_EVENT_SCALE, "", 4, &p, &e) < 0);
+	assert_string_equal(e.text, "there is no agent 'b'");
+	assert_true(plan(2, 0, SCHED_EVENT_APPLY, "nonsense", 4, &p, &e) < 0);
+	assert_string_equal(e.text, "that is no definition");
+	assert_int_equal(p.n, 3);
+	becomes(0, 2);
+	abed_free();
+}
+
 /* Each has its turn: of many at once none is lost, and the last one is what is. */
 static void test_many_at_once(void **state)
 {
@@ -429,17 +520,9 @@ static void one_seed(uint64_t seed)
 
 static void test_seeds(void **state)
 {
-	const char *told = getenv("COVEY_SEEDS");
-	uint64_t from = 1, to = SEEDS;
-
 	(void)state;
-	if (told && sscanf(told, "%" SCNu64 " %" SCNu64, &from, &to) != 2)
-		fail_msg("COVEY_SEEDS is two numbers: FROM TO");
-	for (uint64_t seed = from; seed <= to; seed++) {
-		if (told)
-			print_message("seed %" PRIu64 "\n", seed);
-		one_seed(seed);
-	}
+	for (struct seeds s = seeds_of(SEEDS); seeds_next(&s);)
+		one_seed(s.seed);
 }
 
 int main(void)
@@ -448,6 +531,8 @@ int main(void)
 		cmocka_unit_test(test_an_agent_is_run),
 		cmocka_unit_test(test_a_lost_node_is_made_good),
 		cmocka_unit_test(test_what_is_refused),
+		cmocka_unit_test(test_what_has_no_room_says_why),
+		cmocka_unit_test(test_a_plan),
 		cmocka_unit_test(test_many_at_once),
 		cmocka_unit_test(test_without_a_quorum),
 		cmocka_unit_test(test_seeds),

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "consensus/registers_impl.h"
 #include "node/agree_impl.h"
 #include "node/register_reader.h"
 #include "tests/lib/root_bed.h"
@@ -273,6 +274,33 @@ static void test_a_newer_root_is_left_alone(void **state)
 	}
 }
 
+/* Who is next in rank waits for rounds as this node's proposals had them. */
+static void test_turns_are_counted_in_rounds(void **state)
+{
+	uint8_t bytes[1024], agent[1024];
+	struct ward w = {.key = {.n = 1, .v = "a"}};
+	uint32_t rank, rounds_ms[] = {PACE_FIRST_MS, PACE_MAX_MS};
+	struct agree *a;
+
+	(void)state;
+	rootbed_begin(12, 3);
+	a = awoken(first_root(bytes, sizeof(bytes)), first_agent(agent, sizeof(agent)));
+	while (agree_rank(a, &w.key) == 0)
+		w.key.v[0]++;
+	rank = agree_rank(a, &w.key);
+	assert_in_range(rank, 1, 2);
+	for (size_t i = 0; i < ARRAY_LEN(rounds_ms); i++) {
+		w.turn_at_ms = 0;
+		assert_false(agree_turn(a, &w));
+		assert_int_equal(w.turn_at_ms - a->now.mono_ms, rank * 4 * rounds_ms[i]);
+		assert_int_equal(w.look_at_ms, w.turn_at_ms);
+		for (int k = 0; k < 100; k++)
+			pace_took(&a->registers->pace, PACE_MAX_MS);
+	}
+	agree_free(a);
+	abed_free();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -283,6 +311,7 @@ int main(void)
 		cmocka_unit_test(test_agents_follow),
 		cmocka_unit_test(test_what_was_known_is_known),
 		cmocka_unit_test(test_a_newer_root_is_left_alone),
+		cmocka_unit_test(test_turns_are_counted_in_rounds),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

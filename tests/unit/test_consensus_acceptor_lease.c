@@ -4,17 +4,6 @@
  */
 #include "tests/lib/acceptor_story.h"
 
-/* A voter whose root register has the times of leases, and which has accepted a value of web's; all durable. */
-static void with(struct world *w, const char *value)
-{
-	setup(w);
-	w->quiet = true;
-	accept_value(w, 'b', "", 1, "times");
-	accept_value(w, 'b', "web", 1, value);
-	stored(w, w->write);
-	w->quiet = false;
-}
-
 static void renew(struct world *w, char from, uint64_t number, uint32_t slot, uint64_t epoch, uint32_t tf_ms)
 {
 	struct msg_lease l = {.key = story_key("web"), .slot = slot, .epoch = epoch};
@@ -194,17 +183,10 @@ static void test_a_grant_waits_for_its_value(void **state)
 
 static void test_a_restart_waits(void **state)
 {
-	struct msg_key root = {0}, web = story_key("web");
-	struct ballot one = story_ballot(1, 'b');
-	struct world w;
+	struct world w = {.cfg = story_cfg(1, "abc", ""), .now_ms = 1000};
 
 	(void)state;
-	memset(&w, 0, sizeof(w));
-	w.cfg = story_cfg(1, "abc", "");
-	w.now_ms = 1000;
-	begin(&w, &(struct acceptor_header){.cfg = w.cfg, .lv_max_ms = 8600}, 2, 9); /* once it guarded longer */
-	assert_int_equal(acceptor_load(w.a, &root, &one, &one, story_value("times")), 0);
-	assert_int_equal(acceptor_load(w.a, &web, &one, &one, story_value("0x1")), 0);
+	with_again(&w, "0x1", 8600); /* longer than by the times now */
 	prepare(&w, 'c', "web", 2);
 	stored(&w, w.write);
 	accept_value(&w, 'c', "web", 2, "0y2");
@@ -258,8 +240,7 @@ static void test_a_resume_waits_too(void **state)
 
 static void test_a_long_grant_is_on_disk(void **state)
 {
-	struct msg_key root = {0}, web = story_key("web");
-	struct ballot one = story_ballot(1, 'b');
+	struct msg_key web = story_key("web");
 	struct msg_slot was = {.slot = 0, .owner = story_node('x'), .epoch = 1};
 	struct world w;
 
@@ -279,9 +260,7 @@ static void test_a_long_grant_is_on_disk(void **state)
 	memset(&w, 0, sizeof(w));
 	w.cfg = story_cfg(1, "abc", "");
 	w.quiet = true;
-	begin(&w, &(struct acceptor_header){.cfg = w.cfg, .lv_max_ms = 3100}, 2, 9);
-	assert_int_equal(acceptor_load(w.a, &root, &one, &one, story_value("times")), 0);
-	assert_int_equal(acceptor_load(w.a, &web, &one, &one, story_value("0x1")), 0);
+	with_again(&w, "0x1", 3100);
 	assert_int_equal(acceptor_load_long(w.a, &web, &was, 73945), 0);
 	was.epoch = 7; /* of a value that is not the newest any more: it was over */
 	assert_int_equal(acceptor_load_long(w.a, &web, &was, 73945), 0);

@@ -6,17 +6,6 @@
 #include "base/rng.h"
 #include "tests/lib/acceptor_story.h"
 
-/* A voter whose root register has the times of leases, and which has accepted a value of web's; all durable. */
-static void with(struct world *w, const char *value)
-{
-	setup(w);
-	w->quiet = true;
-	accept_value(w, 'b', "", 1, "times");
-	accept_value(w, 'b', "web", 1, value);
-	stored(w, w->write);
-	w->quiet = false;
-}
-
 /* Slots 0 at epoch 1, and 1 at epoch 2, of web. */
 static const struct msg_lease two[] = {
 	{{3, "web"}, 0, 1, MSG_WHY_NONE},

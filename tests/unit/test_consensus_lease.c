@@ -78,6 +78,14 @@ static int slot_in(struct holder *h, enum lease_in_type type, uint32_t slot, uin
 		h, &(struct lease_in){.type = type, .slot = {.key = story_key("web"), .slot = slot, .epoch = epoch}});
 }
 
+/* One that asks for slot 0 at epoch 4. */
+static void holder_quiet(struct holder *h)
+{
+	holder_setup(h);
+	h->quiet = true;
+	(void)slot_in(h, LEASE_IN_HOLD, 0, 4);
+}
+
 static void grant(struct holder *h, char from, uint64_t number, uint32_t slot, enum msg_why why)
 {
 	struct msg_lease l = {.key = story_key("web"), .slot = slot, .epoch = 4, .why = why};
@@ -91,6 +99,25 @@ static void grant(struct holder *h, char from, uint64_t number, uint32_t slot, e
 	if (!h->quiet)
 		TRACE_EVENT(&h->t, h->now_ms, "%c: %s number %u", from, msg_why_text(why), (unsigned)number);
 	(void)holder_step(h, &(struct lease_in){.type = LEASE_IN_MSG, .msg = &m}); /* answers nothing */
+}
+
+/* Of no state when it has none. */
+static struct lease_slot slot_of(const struct holder *h, uint32_t slot)
+{
+	struct msg_key web = story_key("web");
+	struct lease_slot s;
+
+	return lease_get(&h->l, &web, slot, &s) ? s : (struct lease_slot){.state = LEASE_STATE_MAX};
+}
+
+static bool is(const struct holder *h, uint32_t slot, int state)
+{
+	return (int)slot_of(h, slot).state == state;
+}
+
+static bool is_until(const struct holder *h, int64_t until_ms)
+{
+	return is(h, 0, LEASE_HELD) && slot_of(h, 0).until_ms == until_ms;
 }
 
 /* What a holder of slot 0 at epoch 4, or of 0 and 1, asks for. */
@@ -202,22 +229,20 @@ static void test_both_majorities_grant(void **state)
 {
 	struct quorum_cfg joint = story_cfg(2, "abc", "ade");
 	struct lease_slot s;
-	struct msg_key web = story_key("web");
 	struct holder h;
 
 	(void)state;
-	holder_setup(&h);
-	h.quiet = true;
-	(void)slot_in(&h, LEASE_IN_HOLD, 0, 4);
+	holder_quiet(&h);
 	(void)holder_step(&h, &(struct lease_in){.type = LEASE_IN_CFG, .cfg = &joint});
 	holder_tick(&h, 5);
 	assert_int_equal(h.outs.n_to, 5);
 	h.now_ms = 1500;
 	grant(&h, 'a', 101, 0, MSG_WHY_NONE);
 	grant(&h, 'b', 101, 0, MSG_WHY_NONE);
-	assert_true(lease_get(&h.l, &web, 0, &s) && s.state == LEASE_ASKED);
+	assert_true(is(&h, 0, LEASE_ASKED));
 	grant(&h, 'e', 101, 0, MSG_WHY_NONE);
-	assert_true(lease_get(&h.l, &web, 0, &s) && s.state == LEASE_HELD && s.until_ms == 2005);
+	assert_true(is_until(&h, 2005));
+	s = slot_of(&h, 0);
 	assert_true(lease_may_run(&s, story_now(2004)) && !lease_may_run(&s, story_now(2005)));
 	(void)holder_step(&h, &(struct lease_in){.type = LEASE_IN_LONG, .tf_ms = 90000});
 	assert_int_equal(h.outs.msg.tf_ms, MSG_TF_MAX_MS);
@@ -285,31 +310,27 @@ static void test_by_their_sum(void **state)
 /* A grant of all is one of what its renewal asked for: no slot that came since, no newer epoch, none that was over. */
 static void test_what_a_grant_of_all_counts_for(void **state)
 {
-	struct lease_slot s;
-	struct msg_key web = story_key("web");
 	struct holder h;
 
 	(void)state;
-	holder_setup(&h);
-	h.quiet = true;
-	(void)slot_in(&h, LEASE_IN_HOLD, 0, 4);
+	holder_quiet(&h);
 	holder_tick(&h, 0);
 	(void)slot_in(&h, LEASE_IN_HOLD, 1, 4);
 	grant_all(&h, "abc", 101, set_of(2)); /* not what it asked for */
 	grant_all(&h, "abc", 100, set_of(1));
-	assert_true(lease_get(&h.l, &web, 0, &s) && s.state == LEASE_ASKED);
+	assert_true(is(&h, 0, LEASE_ASKED));
 	grant_all(&h, "abc", 101, set_of(1));
-	assert_true(lease_get(&h.l, &web, 0, &s) && s.state == LEASE_HELD && s.until_ms == 2000);
-	assert_true(lease_get(&h.l, &web, 1, &s) && s.state == LEASE_ASKED);
+	assert_true(is_until(&h, 2000));
+	assert_true(is(&h, 1, LEASE_ASKED));
 	holder_tick(&h, 10);
 	assert_int_equal(h.outs.brief, 0); /* what was granted are other leases than those now */
 	grant_all(&h, "abc", 101, set_of(1));
-	assert_true(lease_get(&h.l, &web, 1, &s) && s.state == LEASE_ASKED);
+	assert_true(is(&h, 1, LEASE_ASKED));
 	(void)slot_in(&h, LEASE_IN_HOLD, 0, 5);
 	(void)slot_in(&h, LEASE_IN_EMPTY, 1, 4);
 	grant_all(&h, "abc", 102, set_of(2));
-	assert_true(lease_get(&h.l, &web, 0, &s) && s.state == LEASE_ASKED && s.epoch == 5);
-	assert_true(lease_get(&h.l, &web, 1, &s) && s.state == LEASE_EMPTY);
+	assert_true(is(&h, 0, LEASE_ASKED) && slot_of(&h, 0).epoch == 5);
+	assert_true(is(&h, 1, LEASE_EMPTY));
 	lease_done(&h.l);
 }
 
@@ -319,9 +340,7 @@ static void test_two_sets_in_turn(void **state)
 	struct holder h;
 
 	(void)state;
-	holder_setup(&h);
-	h.quiet = true;
-	(void)slot_in(&h, LEASE_IN_HOLD, 0, 4);
+	holder_quiet(&h);
 	holder_tick(&h, 0);
 	(void)slot_in(&h, LEASE_IN_HOLD, 1, 4);
 	holder_tick(&h, 10);
@@ -341,14 +360,10 @@ static void test_two_sets_in_turn(void **state)
 static void test_who_is_silent_and_who_is_new(void **state)
 {
 	struct quorum_cfg joint = story_cfg(2, "abc", "ade"), next = story_cfg(3, "ade", "");
-	struct lease_slot s;
-	struct msg_key web = story_key("web");
 	struct holder h;
 
 	(void)state;
-	holder_setup(&h);
-	h.quiet = true;
-	(void)slot_in(&h, LEASE_IN_HOLD, 0, 4);
+	holder_quiet(&h);
 	holder_tick(&h, 0);
 	grant_all(&h, "abc", 101, set_of(1));
 	holder_tick(&h, 700);
@@ -361,13 +376,13 @@ static void test_who_is_silent_and_who_is_new(void **state)
 	assert_int_equal(h.outs.brief, 3);
 	(void)holder_step(&h, &(struct lease_in){.type = LEASE_IN_CFG, .cfg = &joint});
 	grant_all_at(&h, 1, "abc", 104, set_of(1)); /* counts, of the epoch before */
-	assert_true(lease_get(&h.l, &web, 0, &s) && s.until_ms == 4100);
+	assert_true(is_until(&h, 4100));
 	holder_tick(&h, 2200);
 	assert_int_equal(h.outs.brief, 0);
 	grant_all(&h, "ab", 105, set_of(1));
-	assert_true(lease_get(&h.l, &web, 0, &s) && s.until_ms < 4200);
+	assert_true(is(&h, 0, LEASE_HELD) && slot_of(&h, 0).until_ms < 4200);
 	grant_all(&h, "e", 105, set_of(1));
-	assert_true(lease_get(&h.l, &web, 0, &s) && s.until_ms == 4200);
+	assert_true(is_until(&h, 4200));
 	holder_tick(&h, 2900);
 	assert_int_equal(h.outs.brief, 1 | 2 | 16); /* a, b, e of abcde */
 	(void)holder_step(&h, &(struct lease_in){.type = LEASE_IN_CFG, .cfg = &next});
@@ -387,28 +402,22 @@ static void test_who_is_silent_and_who_is_new(void **state)
 /* Grants of a long renewal that come after the release. */
 static void test_what_was_released_is_not_held_again(void **state)
 {
-	struct lease_slot s;
-	struct msg_key web = story_key("web");
 	struct holder h;
 
 	(void)state;
-	holder_setup(&h);
-	h.quiet = true;
-	(void)slot_in(&h, LEASE_IN_HOLD, 0, 4);
+	holder_quiet(&h);
 	(void)holder_step(&h, &(struct lease_in){.type = LEASE_IN_LONG, .tf_ms = 60000});
 	(void)slot_in(&h, LEASE_IN_EMPTY, 0, 4);
 	(void)slot_in(&h, LEASE_IN_RELEASED, 0, 4);
 	grant(&h, 'a', 101, 0, MSG_WHY_NONE);
 	grant(&h, 'b', 101, 0, MSG_WHY_NONE);
-	assert_true(lease_get(&h.l, &web, 0, &s) && s.state == LEASE_RELEASED && s.until_ms == 3100);
+	assert_true(is(&h, 0, LEASE_RELEASED) && slot_of(&h, 0).until_ms == 3100);
 	lease_done(&h.l);
 }
 
 /* What another owns is asked for no more; a release goes on being told. */
 static void test_what_is_gone_is_not_asked_for(void **state)
 {
-	struct lease_slot s;
-	struct msg_key web = story_key("web");
 	struct holder h;
 
 	(void)state;
@@ -424,12 +433,12 @@ static void test_what_is_gone_is_not_asked_for(void **state)
 	(void)slot_in(&h, LEASE_IN_GONE, 1, 4);
 	(void)slot_in(&h, LEASE_IN_GONE, 2, 3); /* of an older epoch: nothing */
 	(void)slot_in(&h, LEASE_IN_GONE, 3, 4);
-	assert_false(lease_get(&h.l, &web, 0, &s));
-	assert_false(lease_get(&h.l, &web, 1, &s));
-	assert_true(lease_get(&h.l, &web, 2, &s) && s.state == LEASE_ASKED);
-	assert_true(lease_get(&h.l, &web, 3, &s) && s.state == LEASE_EMPTY);
+	assert_true(is(&h, 0, LEASE_STATE_MAX));
+	assert_true(is(&h, 1, LEASE_STATE_MAX));
+	assert_true(is(&h, 2, LEASE_ASKED));
+	assert_true(is(&h, 3, LEASE_EMPTY));
 	grant(&h, 'c', 101, 1, MSG_WHY_NONE); /* late */
-	assert_false(lease_get(&h.l, &web, 1, &s));
+	assert_true(is(&h, 1, LEASE_STATE_MAX));
 	lease_done(&h.l);
 	assert_int_equal(h.mem.bytes, 0);
 }
@@ -444,16 +453,12 @@ static void test_each_state_and_each_input(void **state)
 		[LEASE_EMPTY] = {LEASE_EMPTY, LEASE_EMPTY, LEASE_RELEASED},
 		[LEASE_RELEASED] = {LEASE_RELEASED, LEASE_RELEASED, LEASE_RELEASED},
 	};
-	struct msg_key web = story_key("web");
-	struct lease_slot s;
 	struct holder h;
 
 	(void)state;
 	for (int from = 0; from < LEASE_STATE_MAX; from++)
 		for (int i = 0; i < 3; i++) {
-			holder_setup(&h);
-			h.quiet = true;
-			(void)slot_in(&h, LEASE_IN_HOLD, 0, 4);
+			holder_quiet(&h);
 			holder_tick(&h, 0);
 			if (from == LEASE_HELD) {
 				grant(&h, 'a', 101, 0, MSG_WHY_NONE);
@@ -463,13 +468,13 @@ static void test_each_state_and_each_input(void **state)
 				(void)slot_in(&h, LEASE_IN_EMPTY, 0, 4);
 			if (from == LEASE_RELEASED)
 				(void)slot_in(&h, LEASE_IN_RELEASED, 0, 4);
-			assert_true(lease_get(&h.l, &web, 0, &s) && s.state == from);
+			assert_true(is(&h, 0, from));
 			(void)slot_in(&h, inputs[i], 0, 3); /* of an older epoch: nothing */
-			assert_true(lease_get(&h.l, &web, 0, &s) && s.state == from && s.epoch == 4);
+			assert_true(is(&h, 0, from) && slot_of(&h, 0).epoch == 4);
 			(void)slot_in(&h, inputs[i], 0, 4);
-			assert_true(lease_get(&h.l, &web, 0, &s) && s.state == goes[from][i]);
+			assert_true(is(&h, 0, goes[from][i]));
 			(void)slot_in(&h, LEASE_IN_HOLD, 0, 5); /* a newer one begins anew */
-			assert_true(lease_get(&h.l, &web, 0, &s) && s.state == LEASE_ASKED && s.epoch == 5);
+			assert_true(is(&h, 0, LEASE_ASKED) && slot_of(&h, 0).epoch == 5);
 			lease_done(&h.l);
 		}
 }

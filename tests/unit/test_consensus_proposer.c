@@ -44,8 +44,7 @@ static void test_the_highest_accepted_value_is_the_base(void **state)
 	(void)state;
 	setup(&w);
 	w.source.counter = 9;
-	w.quiet = true;
-	begin(&w);
+	begin_quietly(&w);
 	promise(&w, 'a', 3, "three");
 	promise(&w, 'b', 2, "two");
 	assert_string_equal(w.saw, "three");
@@ -65,8 +64,7 @@ static void test_nothing_to_change_is_carried_through(void **state)
 		w.to = NULL;
 		w.verdict = verdicts[i];
 		w.source.counter = 9;
-		w.quiet = true;
-		begin(&w);
+		begin_quietly(&w);
 		promise(&w, 'a', 3, "three");
 		promise(&w, 'b', 0, "");
 		assert_int_equal(w.outs.msg.type, MSG_ACCEPT);
@@ -78,8 +76,7 @@ static void test_nothing_to_change_is_carried_through(void **state)
 		done(&w);
 		/* A name that nobody wrote stays so. */
 		begin(&w);
-		promise(&w, 'a', 0, "");
-		promise(&w, 'b', 0, "");
+		promises(&w, "ab");
 		assert_int_equal(w.p.outcome, i ? PROPOSER_REFUSED : PROPOSER_CHOSEN);
 		done(&w);
 	}
@@ -141,8 +138,7 @@ static void test_a_conflict_beside_a_dead_voter(void **state)
 	promise(&w, 'c', 0, "");
 	tick(&w, 40);
 	tick(&w, proposer_deadline_ms(&w.p));
-	promise(&w, 'a', 0, "");
-	promise(&w, 'c', 0, "");
+	promises(&w, "ac");
 	accepted(&w, 'c');
 	refused(&w, 'a', 12);
 	tick(&w, proposer_deadline_ms(&w.p));
@@ -185,10 +181,9 @@ static void test_the_pauses(void **state)
 	(void)state;
 	for (uint64_t seed = 1; seed <= 200; seed++) {
 		setup(&w);
-		w.quiet = true;
 		w.config.seed = seed;
 		w.config.for_ms = 1000000;
-		begin(&w);
+		begin_quietly(&w);
 		for (int i = 0; i < 9; i++) {
 			refused(&w, 'a', w.p.ballot.counter + 5);
 			refused(&w, 'b', w.p.ballot.counter + 5);
@@ -209,9 +204,8 @@ static void test_ranks_wait_for_their_turn(void **state)
 	(void)state;
 	for (uint32_t rank = 0; rank < 3; rank++) {
 		setup(&w);
-		w.quiet = true;
 		w.config.rank = rank;
-		begin(&w);
+		begin_quietly(&w);
 		assert_int_equal(w.outs.n_to, rank ? 0 : 3);
 		assert_int_equal(proposer_deadline_ms(&w.p), 40 * (rank ? rank : 1));
 		tick(&w, 40 * rank);
@@ -263,8 +257,7 @@ static void test_newer_voters_end_it(void **state)
 
 	(void)state;
 	setup(&w);
-	w.quiet = true;
-	begin(&w);
+	begin_quietly(&w);
 	hear(&w, 'a', (struct msg){.type = MSG_REFUSED, .why = MSG_WHY_EPOCH, .cfg = story_cfg(1, "xyz", "")});
 	assert_int_equal(w.p.outcome, PROPOSER_NONE); /* not newer */
 	promise(&w, 'a', 0, "");
@@ -276,6 +269,34 @@ static void test_newer_voters_end_it(void **state)
 	assert_int_equal(w.p.outcome, PROPOSER_EPOCH);
 	assert_int_equal(w.p.newer.epoch, 2);
 	assert_int_equal(proposer_deadline_ms(&w.p), DEADLINE_NEVER);
+	done(&w);
+}
+
+/* A ballot has one value: what this node has of the voters' is not sent to it, and it is the base all the same. */
+static void test_what_it_has_is_the_base(void **state)
+{
+	struct world w;
+
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		setup(&w);
+		w.quiet = true;
+		w.source.counter = 9;
+		w.config.has = story_ballot(3, 'z');
+		w.config.has_value = value_new(&w.config.mem, story_value("three"));
+		begin(&w);
+		value_unref(&w.config.mem, w.config.has_value); /* it keeps its own */
+		assert_true(ballot_cmp(&w.outs.msg.accepted, &w.config.has) == 0);
+		promise(&w, 'a', 3, "");
+		promise(&w, 'b', i == 0 ? 3 : i == 1 ? 0 : 4, i == 2 ? "four" : ""); /* that one is newer */
+		assert_string_equal(w.saw, i == 2 ? "four" : "three");
+		assert_int_equal(w.outs.msg.type, MSG_ACCEPT);
+		assert_true(ballot_is_zero(&w.outs.msg.accepted));
+		done(&w);
+	}
+	setup(&w);
+	begin_quietly(&w);
+	assert_true(ballot_is_zero(&w.outs.msg.accepted)); /* it has nothing */
 	done(&w);
 }
 
@@ -291,9 +312,8 @@ static void test_no_memory(void **state)
 		setup(&w);
 		w.to = "0a1new";
 		w.source.counter = 3;
-		w.quiet = true;
 		w.mem.fail_in = n;
-		begin(&w);
+		begin_quietly(&w);
 		while (w.p.outcome == PROPOSER_NONE) {
 			for (char v = 'a'; v <= 'c' && w.p.state == PROPOSER_PREPARING; v++)
 				guarded(&w, v, "0a1", "0a1", 100); /* the change keeps it */
@@ -317,8 +337,7 @@ static void test_early_it_waits_for_what_is_to_change(void **state)
 	setup(&w);
 	w.config.change = NULL;
 	w.source.counter = 9;
-	w.quiet = true;
-	begin(&w);
+	begin_quietly(&w);
 	promise(&w, 'a', 3, "three");
 	promise(&w, 'b', 2, "two");
 	assert_int_equal(w.p.state, PROPOSER_READY);
@@ -344,8 +363,7 @@ static void test_early_it_is_told_too_soon_or_never(void **state)
 	(void)state;
 	setup(&w);
 	w.config.change = NULL;
-	w.quiet = true;
-	begin(&w);
+	begin_quietly(&w);
 	promise(&w, 'a', 0, "");
 	give(&w, 700); /* before there is a quorum: goes on as any other */
 	assert_true(w.outs.n_to == 0 && w.p.state == PROPOSER_PREPARING);
@@ -356,8 +374,7 @@ static void test_early_it_is_told_too_soon_or_never(void **state)
 	done(&w);
 	w.now_ms = 0;
 	begin(&w);
-	promise(&w, 'a', 0, "");
-	promise(&w, 'b', 0, "");
+	promises(&w, "ab");
 	tick(&w, proposer_deadline_ms(&w.p));
 	assert_true(w.p.outcome == PROPOSER_UNKNOWN && w.calls == 1);
 	done(&w);
@@ -371,10 +388,8 @@ static void test_early_promises_may_be_overtaken(void **state)
 	(void)state;
 	setup(&w);
 	w.config.change = NULL;
-	w.quiet = true;
-	begin(&w);
-	promise(&w, 'a', 0, "");
-	promise(&w, 'b', 0, "");
+	begin_quietly(&w);
+	promises(&w, "ab");
 	give(&w, 5000);
 	refused(&w, 'a', 7);
 	refused(&w, 'b', 7);
@@ -400,6 +415,7 @@ int main(void)
 		cmocka_unit_test(test_ranks_wait_for_their_turn),
 		cmocka_unit_test(test_what_is_lost_is_sent_again),
 		cmocka_unit_test(test_newer_voters_end_it),
+		cmocka_unit_test(test_what_it_has_is_the_base),
 		cmocka_unit_test(test_no_memory),
 		cmocka_unit_test(test_early_it_waits_for_what_is_to_change),
 		cmocka_unit_test(test_early_it_is_told_too_soon_or_never),

@@ -51,8 +51,7 @@ static void test_held_to_the_end(void **state)
 	setup(&w);
 	w.to = "0b2";
 	w.source.counter = 3;
-	w.quiet = true;
-	begin(&w);
+	begin_quietly(&w);
 	while (w.p.state != PROPOSER_DONE) {
 		assert_true(w.now_ms <= 5000);
 		if (w.p.state == PROPOSER_PREPARING && w.p.answered == 0) {
@@ -86,8 +85,7 @@ static void test_a_guard_that_does_not_hold(void **state)
 		setup(&w);
 		w.to = v[i].to;
 		w.source.counter = 3;
-		w.quiet = true;
-		begin(&w);
+		begin_quietly(&w);
 		guarded(&w, 'a', v[i].base, v[i].guard, 900);
 		guarded(&w, 'b', v[i].base, v[i].guard, 900);
 		assert_int_equal(w.p.state, v[i].held ? PROPOSER_WAITING : PROPOSER_ACCEPTING);
@@ -102,10 +100,8 @@ static void test_a_guard_that_refused_is_waited_for(void **state)
 
 	(void)state;
 	setup(&w);
-	w.quiet = true;
-	begin(&w);
-	promise(&w, 'a', 0, "");
-	promise(&w, 'b', 0, "");
+	begin_quietly(&w);
+	promises(&w, "ab");
 	hear(&w, 'a', m);
 	m.left_ms = 1800;
 	hear(&w, 'b', m);
@@ -127,8 +123,7 @@ static void test_early_promises_tell_of_no_leases(void **state)
 		w.config.change = NULL;
 		w.to = moves ? "0b2" : "0a11c2";
 		w.source.counter = 3;
-		w.quiet = true;
-		begin(&w);
+		begin_quietly(&w);
 		promise(&w, 'a', 1, "0a1");
 		promise(&w, 'b', 1, "0a1");
 		give(&w, 5000);

@@ -23,8 +23,7 @@ static void test_a_read_in_one_round(void **state)
 		       "         -> chosen 'three'\n"
 		       "         = done 3.b900 on 3.b900 answered 3 refused 0 tries 0: chosen\n");
 	done(&w);
-	w.quiet = true;
-	begin(&w);
+	begin_quietly(&w);
 	value(&w, 'a', 0, "");
 	value(&w, 'c', 0, "");
 	assert_int_equal(w.p.outcome, PROPOSER_CHOSEN); /* nobody ever wrote it */
@@ -40,8 +39,7 @@ static void test_a_read_that_finishes_what_it_sees(void **state)
 	(void)state;
 	setup(&w);
 	w.config.read = true;
-	w.quiet = true;
-	begin(&w);
+	begin_quietly(&w);
 	value(&w, 'a', 2, "two");
 	value(&w, 'b', 3, "three");
 	assert_int_equal(w.p.state, PROPOSER_READING); /* c may have three as well */
@@ -62,8 +60,7 @@ static void test_a_read_does_not_wait_for_who_keeps_silent(void **state)
 	(void)state;
 	setup(&w);
 	w.config.read = true;
-	w.quiet = true;
-	begin(&w);
+	begin_quietly(&w);
 	value(&w, 'a', 2, "two");
 	value(&w, 'b', 3, "three");
 	tick(&w, 40);
@@ -136,8 +133,7 @@ static void test_the_one_does_not_have_it(void **state)
 		char one;
 
 		setup_said(&w, 3);
-		w.quiet = true;
-		begin(&w);
+		begin_quietly(&w);
 		one = asked_of(&w);
 		if (i == 0)
 			value(&w, one, 2, "two");
@@ -164,8 +160,7 @@ static void test_nobody_has_it_yet(void **state)
 
 	(void)state;
 	setup_said(&w, 3);
-	w.quiet = true;
-	begin(&w);
+	begin_quietly(&w);
 	value(&w, asked_of(&w), 2, "two");
 	value(&w, 'a', 2, "two");
 	value(&w, 'b', 1, "one");
@@ -183,8 +178,7 @@ static void test_there_is_something_newer(void **state)
 
 	(void)state;
 	setup_said(&w, 3);
-	w.quiet = true;
-	begin(&w);
+	begin_quietly(&w);
 	value(&w, asked_of(&w), 4, "four");
 	assert_int_equal(w.p.state, PROPOSER_READING);
 	assert_int_equal(w.outs.n_to, 3);

@@ -7,6 +7,7 @@
 #include <inttypes.h>
 
 #include "tests/lib/consensus_bed.h"
+#include "tests/lib/seeds.h"
 #include "tests/lib/test.h"
 
 #define SEEDS 150
@@ -59,24 +60,18 @@ static uint64_t one(uint64_t seed)
 
 static void test_seeds(void **state)
 {
-	const char *told = getenv("COVEY_SEEDS");
-	uint64_t from = 1, to = SEEDS, chosen = 0;
+	struct seeds s = seeds_of(SEEDS);
+	uint64_t chosen = 0;
 
 	(void)state;
-	if (told && sscanf(told, "%" SCNu64 " %" SCNu64, &from, &to) != 2)
-		fail_msg("COVEY_SEEDS is two numbers: FROM TO");
-	for (uint64_t seed = from; seed <= to; seed++) {
-		chosen += one(seed);
-		if (told && seed % 100 == 0)
-			print_message("up to %" PRIu64 "\n", seed);
-	}
-	print_message("%" PRIu64 " seeds, %" PRIu64 " operations decided\n", to - from + 1, chosen);
+	while (seeds_next(&s))
+		chosen += one(s.seed);
+	print_message("%" PRIu64 " seeds, %" PRIu64 " operations decided\n", s.n, chosen);
 	print_message("%" PRIu64 " renewals by a sum, %" PRIu64 " granted by one, %" PRIu64
 		      " of a sum that was forgotten\n",
 		brief, brief_granted, sets_unknown);
-	assert_true(chosen > 20 * (to - from + 1));
-	assert_true(brief > 100 * (to - from + 1) && brief_granted > 100 * (to - from + 1) && sets_unknown > 0 &&
-		    older > 0);
+	assert_true(chosen > 20 * s.n);
+	assert_true(brief > 100 * s.n && brief_granted > 100 * s.n && sets_unknown > 0 && older > 0);
 }
 
 /* The same seed is the same run, to the last message. */

@@ -171,11 +171,10 @@ static void the_largest_of_all(void **state)
 #define WEB    \
 	"\xa3" \
 	"web"
-#define DISK "\x07\x09" /* boot 7, write 9 */
-#define EPOCH_1            \
-	{                  \
-		.epoch = 1 \
-	}
+#define DISK	    "\x07\x09"				  /* boot 7, write 9 */
+#define OLD_PREPARE "\x95\x00\x05" CFG WEB BALLOT("\x04") /* its sender has nothing */
+
+static const struct quorum_cfg epoch_1 = {.epoch = 1};
 
 static void golden(struct msg m, const char *is, size_t n)
 {
@@ -199,14 +198,19 @@ static void a_change_as_bytes(void **state)
 		.key = story_key("web"),
 		.ballot = story_ballot(4, 'a')};
 	const struct msg_guard guard = {{0, story_node('c'), 1}, 300};
+	struct err e;
 
 	(void)state;
-	GOLDEN(m, "\x95\x00\x05" CFG WEB BALLOT("\x04"));
+	GOLDEN(m, "\x96\x00\x05" CFG WEB BALLOT("\x04") "\x93\x00" NOBODY "\x00");
+	m.accepted = story_ballot(3, 'a');
+	GOLDEN(m, "\x96\x00\x05" CFG WEB BALLOT("\x04") BALLOT("\x03"));
+	assert_int_equal(decode((const uint8_t *)OLD_PREPARE, sizeof(OLD_PREPARE) - 1, &m.ballot.node, &e), 0);
+	m.accepted = back.accepted; /* none */
 	m.type = MSG_ACCEPT;
 	m.value = story_value("new");
 	GOLDEN(m, "\x96\x02\x05" CFG WEB BALLOT("\x04") "\xc4\x03"
 							"new");
-	m.cfg = (struct quorum_cfg)EPOCH_1;
+	m.cfg = epoch_1;
 	m.value = (struct msg_bytes){0};
 	m.boot = 7;
 	m.write = 9;
@@ -234,7 +238,7 @@ static void reads_and_seals_as_bytes(void **state)
 	m.key = story_key("web");
 	m.more = true;
 	GOLDEN(m, "\x95\x06\x05" JOINT WEB "\xc3");
-	m = (struct msg){.type = MSG_VALUE, .cfg = EPOCH_1, .round = 5, .boot = 7, .write = 9};
+	m = (struct msg){.type = MSG_VALUE, .cfg = epoch_1, .round = 5, .boot = 7, .write = 9};
 	GOLDEN(m, "\x98\x05\x05\x01" DISK "\xa0\x93\x00" NOBODY "\x00\xc4\x00");
 	m.type = MSG_SEALED;
 	m.keys = keys;
@@ -268,7 +272,7 @@ static void leases_as_bytes(void **state)
 	m.tf_ms = 0;
 	GOLDEN(m, "\x95\x0a\x00" CFG "\x06\x91\x93" WEB "\x00\x07");
 	m = (struct msg){
-		.type = MSG_GRANT, .cfg = EPOCH_1, .leases = leases, .n_leases = 2, .number = 6, .boot = 7, .write = 9};
+		.type = MSG_GRANT, .cfg = epoch_1, .leases = leases, .n_leases = 2, .number = 6, .boot = 7, .write = 9};
 	GOLDEN(m, "\x98\x09\x00\x01" DISK "\x06\x92\x94" WEB "\x00\x07\x00\x94" WEB "\x01\x08\x0a\x00");
 	m.n_leases = 0;
 	m.set = UINT64_MAX; /* all of them */
@@ -323,7 +327,7 @@ static void the_sum_of_leases(void **state)
 static void refusals_as_bytes(void **state)
 {
 	struct msg m = {.type = MSG_REFUSED,
-		.cfg = EPOCH_1,
+		.cfg = epoch_1,
 		.round = 5,
 		.why = MSG_WHY_GUARD,
 		.key = story_key("web"),
@@ -351,8 +355,9 @@ static size_t example(enum msg_type type, uint8_t *to)
 		rng_seed(&r, seed);
 		consensus_msgs_random(&r, type, &random_msg);
 		has = (type != MSG_PROMISE || (m->n_guards > 0 && m->value.n > 0)) &&
-		      (type != MSG_SEALED || m->n_keys > 1) && (type != MSG_REFUSED || m->why == MSG_WHY_EPOCH) &&
-		      (m->cfg.old.n == 0 || m->cfg.next.n > 0) &&
+		      (type != MSG_SEALED || m->n_keys > 1) &&
+		      ((type != MSG_KEPT && type != MSG_KNOWN) || m->n_chosen > 1) &&
+		      (type != MSG_REFUSED || m->why == MSG_WHY_EPOCH) && (m->cfg.old.n == 0 || m->cfg.next.n > 0) &&
 		      ((type != MSG_RENEW && type != MSG_GRANT && type != MSG_RELEASE) || m->n_leases > 0);
 		if (has && wire_msg_size(m) < EXAMPLE_MAX)
 			return encoded(m, to);
@@ -551,8 +556,8 @@ static void a_type_of_a_newer_version(void **state)
 	struct err e;
 
 	(void)state;
-	assert_int_equal(decode((const uint8_t *)"\x92\x0d\x01", 3, &from, &e), -ENOTSUP);
-	assert_string_equal(e.text, "register message: there is no type 13");
+	assert_int_equal(decode((const uint8_t *)"\x92\x0f\x01", 3, &from, &e), -ENOTSUP);
+	assert_string_equal(e.text, "register message: there is no type 15");
 }
 
 /* Only where they are the reason do a refusal's voters count; elsewhere nobody has looked at them. */

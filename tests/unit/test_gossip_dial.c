@@ -26,6 +26,8 @@ static struct now now;
 static char names[OTHERS + 1][8], addresses[OTHERS + 1][24];
 static uint32_t under_way[256];
 static size_t n_under_way, n_seeds, n_members, most, asks;
+static size_t n_dials[OTHERS + 1];
+static bool no_address;	 /* of those that are told of */
 static uint64_t id_16;	 /* of a member that one test looks at */
 static uint32_t dial_16; /* the newest dial to it; 0: none */
 
@@ -54,13 +56,19 @@ static struct gossip_record record(int i)
 	(void)snprintf(addresses[i], sizeof(addresses[i]), "10.1.0.%d:1", i); /* fits */
 	return (struct gossip_record){.uuid = {[7] = (uint8_t)(i * 4), [15] = 1},
 		.name = str(names[i]),
-		.address = str(addresses[i]),
+		.address = str(no_address ? "" : addresses[i]),
 		.build = str("1"),
 		.version = 1,
 		.wire_min = 1,
 		.wire_max = 1,
 		.watch_rings = 5,
 		.beat_ms = 1000};
+}
+
+static void count_dial(uint64_t id)
+{
+	for (int i = 1; i <= OTHERS; i++)
+		n_dials[i] += gossip_id_of((uint8_t[16]){[7] = (uint8_t)(i * 4), [15] = 1}) == id;
 }
 
 static void step(const struct gossip_in *in)
@@ -75,6 +83,7 @@ static void step(const struct gossip_in *in)
 			under_way[n_under_way++] = outs.v[i].dial;
 			if (outs.v[i].id == id_16)
 				dial_16 = outs.v[i].dial;
+			count_dial(outs.v[i].id);
 			n_seeds += outs.v[i].id == 0;
 			n_members += outs.v[i].id != 0;
 		}
@@ -148,6 +157,19 @@ static void tells(int from, int to)
 		*p = (struct gossip_part){.incarnation = 1ull << 32, .to = 1, .has_record = true, .record = record(i)};
 		p->id = gossip_id_of(p->record.uuid);
 	}
+	step(&(struct gossip_in){.type = GOSSIP_IN_MSG, .link = LINK, .msg = &msg});
+}
+
+/* And that members from … to are dead. */
+static void tells_dead(int from, int to)
+{
+	static struct gossip_msg msg;
+
+	memset(&msg, 0, sizeof(msg));
+	msg.type = GOSSIP_MSG_STATES;
+	for (int i = from; i <= to; i++)
+		msg.states.v[msg.states.n++] = (struct gossip_msg_state){
+			.id = gossip_id_of(record(i).uuid), .incarnation = 1ull << 32, .flags = GOSSIP_FLAG_DEAD};
 	step(&(struct gossip_in){.type = GOSSIP_IN_MSG, .link = LINK, .msg = &msg});
 }
 
@@ -358,6 +380,40 @@ static void test_whose_dial_says_nothing_is_missed(void **state)
 	gossip_free(g);
 }
 
+/* They stand next to each other and far apart in the table, beside others that cannot be dialled. */
+static void test_each_of_the_dead_is_dialled_as_often(void **state)
+{
+	static const int dead[] = {2, 3, 4, OTHERS};
+	enum { TURNS = 1600 };
+	size_t n = 0;
+
+	(void)state;
+	begin(1000);
+	run(10);
+	finds(1);
+	tells(2, 4);
+	no_address = true;
+	tells(5, OTHERS - 1);
+	no_address = false;
+	tells(OTHERS, OTHERS);
+	tells_dead(2, OTHERS);
+	memset(n_dials, 0, sizeof(n_dials));
+	while (n < TURNS) {
+		tells_all(); /* its link is there */
+		run(500);
+		while (n_under_way > 0)
+			ends(GOSSIP_DIAL_UNREACHABLE);
+		n = 0;
+		for (size_t i = 0; i < ARRAY_LEN(dead); i++)
+			n += n_dials[dead[i]];
+	}
+	for (size_t i = 0; i < ARRAY_LEN(dead); i++)
+		assert_in_range(n_dials[dead[i]], TURNS / 4 * 8 / 10, TURNS / 4 * 12 / 10);
+	for (int i = 5; i < OTHERS; i++)
+		assert_int_equal(n_dials[i], 0);
+	gossip_free(g);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -370,6 +426,7 @@ int main(void)
 		cmocka_unit_test(test_nobody_is_missed_before_it_was_dialled),
 		cmocka_unit_test(test_who_was_lost_is_missed),
 		cmocka_unit_test(test_whose_dial_says_nothing_is_missed),
+		cmocka_unit_test(test_each_of_the_dead_is_dialled_as_often),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -89,6 +89,39 @@ static void test_each_allocation_fails(void **state)
 	assert_true(n > 60);
 }
 
+/* What is removed is removed, with memory or without. */
+static void test_removing_needs_no_memory(void **state)
+{
+	struct bed *b;
+	bool failed = true;
+	long n;
+
+	(void)state;
+	for (n = 1; failed; n++) {
+		b = bed_new(3);
+		bed_start_all(b);
+		bed_set(b, 0, "k", "a value of some length");
+		bed_set(b, 0, "l", "stays");
+		(void)bed_until(b, 2000, bed_agreed);
+		b->failed = false;
+		b->fail_in = n;
+		bed_set(b, 0, "k", NULL);
+		failed = b->failed;
+		b->fail_in = 0;
+		assert_null(bed_value(b, 0, 0, "k"));
+		(void)bed_until(b, 40000, bed_agreed);
+		for (int i = 0; i < 3; i++) {
+			assert_null(bed_value(b, i, 0, "k"));
+			assert_string_equal(bed_value(b, i, 0, "l"), "stays");
+		}
+		bed_set(b, 0, "k", "again");
+		(void)bed_until(b, 2000, bed_agreed);
+		assert_string_equal(bed_value(b, 1, 0, "k"), "again");
+		bed_free(b);
+	}
+	assert_in_range(n, 3, 1000);
+}
+
 struct crowd {
 	char name[16];
 	struct gossip_record r;
@@ -296,6 +329,7 @@ int main(void)
 		cmocka_unit_test(test_new_without_memory),
 		cmocka_unit_test(test_new_with_what_is_none),
 		cmocka_unit_test(test_each_allocation_fails),
+		cmocka_unit_test(test_removing_needs_no_memory),
 		cmocka_unit_test(test_links_are_bounded),
 		cmocka_unit_test(test_outputs_wait_for_their_place),
 		cmocka_unit_test(test_events_are_bounded),

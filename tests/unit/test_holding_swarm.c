@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "tests/lib/holding_bed.h"
+#include "tests/lib/seeds.h"
 #include "tests/lib/test.h"
 
 #define SEEDS 150
@@ -218,31 +219,27 @@ static struct cbed_config config_of(uint64_t seed)
 
 static void test_seeds(void **state)
 {
-	const char *told = getenv("COVEY_SEEDS");
-	uint64_t from = 1, to = SEEDS, starts = 0, fenced = 0;
+	struct seeds s = seeds_of(SEEDS);
+	uint64_t starts = 0, fenced = 0;
 
 	(void)state;
-	if (told && sscanf(told, "%" SCNu64 " %" SCNu64, &from, &to) != 2)
-		fail_msg("COVEY_SEEDS is two numbers: FROM TO");
 	memset(&holding_bed_figures, 0, sizeof(holding_bed_figures));
-	for (uint64_t seed = from; seed <= to; seed++) {
-		struct cbed_config config = config_of(seed);
+	while (seeds_next(&s)) {
+		struct cbed_config config = config_of(s.seed);
 		struct cbed *b = cbed_new(&config);
 
 		cbed_run(b, 10000);
 		cbed_heal(b, 120000);
 		if (b->wrong[0])
-			fail_msg("seed %" PRIu64 ": %s", seed, b->wrong);
+			fail_msg("seed %" PRIu64 ": %s", s.seed, b->wrong);
 		starts += b->starts;
 		fenced += b->fenced;
 		cbed_free(b);
-		if (told && seed % 100 == 0)
-			print_message("up to %" PRIu64 "\n", seed);
 	}
 	print_message("%" PRIu64 " seeds: %" PRIu64 " starts, %" PRIu64 " fenced, %" PRIu64 " releases, %" PRIu64
 		      " identity changes\n",
-		to - from + 1, starts, fenced, holding_bed_figures.releases, holding_bed_figures.identities);
-	assert_true(starts > 4 * (to - from + 1));
+		s.n, starts, fenced, holding_bed_figures.releases, holding_bed_figures.identities);
+	assert_true(starts > 4 * s.n);
 	assert_true(fenced > 0 && holding_bed_figures.releases > 0 && holding_bed_figures.identities > 0);
 }
 

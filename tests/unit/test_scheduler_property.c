@@ -155,6 +155,8 @@ static int64_t still_serving(const struct sched_value *was, const struct sched_v
 			n++;
 		else if (f && f->ready && b->from_epoch == a->from_epoch && sched_is_node(b->from))
 			n++;
+		else if (f && f->ready && b->epoch == a->from_epoch && sched_same_node(b->node, a->from))
+			n++;
 	}
 	return n;
 }

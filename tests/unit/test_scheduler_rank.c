@@ -91,11 +91,13 @@ static void test_agents_are_spread_over_stewards(void **state)
 static void test_ranks_wait_as_measured(void **state)
 {
 	(void)state;
-	assert_int_equal(rank_delay_ms(0, 5000, 2000), 0);
-	assert_int_equal(rank_delay_ms(1, 5000, 2000), 28);
-	assert_int_equal(rank_delay_ms(3, 500, 250), 9);
-	assert_int_equal(rank_delay_ms(RANK_NONE, INT64_MAX, INT64_MAX), RANK_DELAY_MAX_MS);
-	assert_int_equal(rank_delay_ms(2, -1, INT64_MIN), 0);
+	assert_int_equal(rank_delay_ms(0, 7), 0);
+	assert_int_equal(rank_delay_ms(1, 7), 28);
+	assert_int_equal(rank_delay_ms(3, 5), 60);
+	assert_int_equal(rank_delay_ms(2, 0), 0);
+	assert_int_equal(rank_delay_ms(RANK_NONE, 1), RANK_DELAY_MAX_MS);
+	assert_int_equal(rank_delay_ms(1, UINT32_MAX), RANK_DELAY_MAX_MS);
+	assert_int_equal(rank_delay_ms(RANK_NONE, UINT32_MAX), RANK_DELAY_MAX_MS);
 }
 
 int main(void)

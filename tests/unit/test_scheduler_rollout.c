@@ -386,6 +386,88 @@ static void test_a_change_that_was_never_heard_of(void **state)
 	assert_int_equal(b->value->slots[number].version, 3);
 }
 
+static size_t host_of(const struct bed *b, struct sched_node id)
+{
+	size_t i = 0;
+
+	while (i < b->n_hosts && !sched_same_node(b->hosts[i].id, id))
+		i++;
+	assert_true(i < b->n_hosts);
+	return i;
+}
+
+/* Of the version that it moved as nobody has the definition any more, and where it moved to it had not begun. */
+static void test_a_change_over_a_move_that_never_ended(void **state)
+{
+	static const enum sched_host_state ends[] = {SCHED_FORGOTTEN, SCHED_LEFT, SCHED_DEAD, SCHED_ALIVE};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(ends); i++) {
+		struct bed *b = running(&surging, 1, 4);
+		struct sched_slot *s;
+		size_t at, to;
+
+		b->trace = NULL;
+		assert_true(bed_apply(b, &surging, -1));
+		bed_wait(b, 15000);
+		assert_int_equal(b->value->rollout.state, SCHED_ROLLOUT_IDLE);
+		at = host_of(b, b->value->slots[0].node);
+		b->hosts[at].draining = true;
+		assert_true(bed_do(b, SCHED_EVENT_TICK));
+		s = &b->value->slots[0];
+		assert_true(sched_is_node(s->from) && s->version == 2);
+		to = host_of(b, s->node);
+		b->down[to] = true;
+		assert_true(bed_do(b, SCHED_EVENT_UNDO));
+		assert_true(bed_apply(b, &surging, -1));
+		assert_true(b->value->before.version == 1 && b->value->now.version == 3);
+		b->hosts[at].draining = false;
+		b->down[to] = ends[i] != SCHED_ALIVE; /* it comes back too late */
+		if (b->down[to])
+			(void)bed_state(b, to, ends[i], SCHED_EVENT_NODE_DEAD);
+		wait_with(b, 18000, 1); /* less than its timeout */
+		assert_int_equal(b->value->rollout.state, SCHED_ROLLOUT_IDLE);
+		assert_int_equal(b->value->n_slots, 1);
+		assert_int_equal(b->value->slots[0].version, 3);
+	}
+}
+
+/* What was beside the others when leases came runs under one, too: nobody may take that away, so it stops first. */
+static void test_one_beside_the_others_under_a_lease(void **state)
+{
+	struct bed *b = running(&surging, 1, 2);
+	size_t at;
+
+	(void)state;
+	b->trace = NULL;
+	assert_true(bed_apply(b, &surging, -1));
+	assert_true(b->value->n_slots == 2 && b->value->slots[1].extra);
+	at = host_of(b, b->value->slots[1].node);
+	b->hosts[!at].draining = true; /* no room for it */
+	b->down[at] = true;
+	(void)bed_state(b, at, SCHED_FORGOTTEN, SCHED_EVENT_NODE_GONE);
+	assert_int_equal(b->value->slots[1].state, SCHED_PENDING);
+	b->hosts[!at].draining = false;
+	b->trace = &trace;
+	assert_true(bed_apply(b, &leased, -1));
+	bed_wait(b, 5000);
+	TRACE_IS(&trace,
+		"[     0] decision 4 by n2: a definition was applied; version 2 changes to version 3 (known: 1 alive)\n"
+		"         -> slot 1 goes to n2, epoch 3: n1 was forgotten\n"
+		"         -> slot 0 stops on n2: whether it runs under a lease has changed\n"
+		"         = #4 v3 ×1 [1→3 running] 0:stop n2@1v1 +1:n2@3v3L\n"
+		"[   500] decision 5 by n2: what is known has changed (known: 1 alive)\n"
+		"         -> slot 0 goes to n2, epoch 4: whether it runs under a lease has changed\n"
+		"         -> slot 1 stops on n2: its definition has changed; under a lease nobody runs it until it was "
+		"released and has started elsewhere\n"
+		"         = #5 v3 ×1 [1→3 running] 0:n2@4v3L 1:stop n2@3v3L\n"
+		"[  1000] decision 6 by n2: what is known has changed (known: 1 alive)\n"
+		"         -> slot 1 is gone: more than desired were there\n"
+		"         = #6 v3 ×1 [1→3 running] 0:n2@4v3L\n"
+		"[  3000] decision 7 by n2: what is known has changed; version 3 runs everywhere (known: 1 alive)\n"
+		"         = #7 v3 ×1 0:n2@4v3L\n");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -403,6 +485,8 @@ int main(void)
 		cmocka_unit_test(test_the_same_again_in_the_middle),
 		cmocka_unit_test(test_twice_gone_back_from),
 		cmocka_unit_test(test_a_change_that_was_never_heard_of),
+		cmocka_unit_test(test_a_change_over_a_move_that_never_ended),
+		cmocka_unit_test(test_one_beside_the_others_under_a_lease),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -14,6 +14,10 @@ PROGRAMS = ("coveyd", "covey", "covey-shim", "covey-hold")
 LOOP = "perl -e 'my $x = 0; for my $i (1 .. 3000000) { $x = ($x + $i * 3) % 7919 } print $x'"
 
 
+class Skip(Exception):
+    """This run lacks what the text names."""
+
+
 class Bed:
     """Makes guests; each has the programs at hand, on its second drive."""
 
@@ -23,6 +27,16 @@ class Bed:
         self.tar = os.path.join(work, "in.tar")
         self.kvm = False
         self.slowdown = 1.0
+        self.said = []
+
+    def say(self, text):
+        """At once, and as what the drive test at hand has found."""
+        self.said.append(text)
+        print(f"      {text}", flush=True)
+
+    def needs_package(self):
+        if not self.debs:
+            raise Skip("the package (--deb)")
 
     def edge_tests(self):
         """The edge tests that are programs; those in sh look at the source tree and stay at home."""

@@ -9,13 +9,21 @@ from work import Work
 NODES = (3, 5)
 
 
+def began(work, replica, cut_ns):
+    return [r for r in work.diary(f"{replica}-").running(replica) if r.first > cut_ns]
+
+
 def first(work, nodes, mine, cut_ns):
     """Too few for a majority."""
     work.power_on(*nodes)
     for node in nodes:
         node.wait_answers()
         for replica in mine[node.name]["keep"]:
-            wait_for(lambda r=replica: work.diary(f"{r}-").running(r), f"{replica} on {node.name}")
+            wait_for(lambda r=replica: began(work, r, cut_ns), f"{replica} on {node.name}")
+        if len(nodes) == 1:  # it has nobody to ask whether its disk is an old one
+            node.wait_event("believed", "no other member has told")
+        else:
+            assert not node.events("believed"), "they have asked each other"
         assert not node.cluster()["quorum"], node.cluster()
     said = nodes[0].refusal("scale", agent="keep", n=1)
     assert "no majority of the voters" in said, said

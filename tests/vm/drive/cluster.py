@@ -143,15 +143,7 @@ def is_rebooted(guests, say):
 
 
 def run(bed):
-    if not bed.debs:
-        from cases import Skip
-        raise Skip("the package (--deb)")
-    said = []
-
-    def say(text):
-        said.append(text)
-        print("      " + text, flush=True)
-
+    bed.needs_package()
     port = free_port()
     guests = [bed.guest(f"drive-cluster-{i}", memory_mb=768, net=(port, i)) for i in range(1, N + 1)]
     try:
@@ -165,11 +157,10 @@ def run(bed):
         guests[1].check("covey apply --timeout 600s /root/web.yaml /root/only.yaml", 900)
         for guest in guests:
             until(guest, "all that runs", lambda g: len(running(g, "web")) == 3 and len(running(g, "only")) == 1)
-        say("three hosts with certificates are a cluster")
-        loses_power(guests, say)
-        is_rebooted(guests, say)
+        bed.say("three hosts with certificates are a cluster")
+        loses_power(guests, bed.say)
+        is_rebooted(guests, bed.say)
         each(guests, lambda guest: guest.power_off())
     finally:
         for guest in guests:
             guest.close()
-    return "\n".join(said)

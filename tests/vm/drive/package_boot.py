@@ -127,15 +127,7 @@ def again(guest, how):
 
 
 def run(bed):
-    if not bed.debs:
-        from cases import Skip
-        raise Skip("the package (--deb)")
-    said = []
-
-    def say(text):
-        said.append(text)
-        print("      " + text, flush=True)
-
+    bed.needs_package()
     with bed.guest("drive-package-boot") as guest:
         bed.started(guest)
         bed.installed(guest)
@@ -152,11 +144,10 @@ def run(bed):
             check_ends(guest, was, how)
             bed.measure(guest)  # what else the host does changes from boot to boot
             took[-1]["slow"] = max(1.0, bed.slowdown)
-            say("{how}: network online {online:.2f} s after the kernel, unit active {unit:+.2f} s, all agents running "
-                "{agents:+.2f} s after it; slowed down {slow:.1f} times".format(**took[-1]))
+            bed.say("{how}: network online {online:.2f} s after the kernel, unit active {unit:+.2f} s, all agents "
+                    "running {agents:+.2f} s after it; slowed down {slow:.1f} times".format(**took[-1]))
         for what in ("unit", "agents"):
             median = statistics.median(boot[what] / boot["slow"] for boot in took)
-            say(f"{what}: {median:+.2f} s after the network, the median of {len(took)} boots, each by its slowness")
+            bed.say(f"{what}: {median:+.2f} s after the network, the median of {len(took)} boots, each by its slowness")
             assert median <= BAR_S, f"{what}: {median:.2f} s after the network, and {BAR_S} s is the bar"
         guest.power_off()
-    return "\n".join(said)

@@ -7,4 +7,4 @@ IS_SO = "[ -d /sys/fs/cgroup/memory ] && [ -e /sys/fs/cgroup/unified/cgroup.cont
 
 
 def run(bed):
-    return package_v1.run(bed, "hybrid", KERNEL, IS_SO)
+    package_v1.run(bed, "hybrid", KERNEL, IS_SO)

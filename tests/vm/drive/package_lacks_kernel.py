@@ -3,9 +3,7 @@
 
 
 def run(bed):
-    if not bed.debs:
-        from cases import Skip
-        raise Skip("the package (--deb)")
+    bed.needs_package()
     with bed.guest("drive-package-lacks-kernel") as guest:
         guest.kernel_more = "lsm=lockdown,yama,integrity cgroup_disable=memory cgroup_disable=pids"
         bed.started(guest)

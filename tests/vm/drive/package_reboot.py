@@ -5,9 +5,7 @@ were not stopped. suite/lib/reboot.sh is what the guest does before and after.
 
 
 def run(bed):
-    if not bed.debs:
-        from cases import Skip
-        raise Skip("the package (--deb)")
+    bed.needs_package()
     with bed.guest("drive-package-reboot") as guest:
         bed.started(guest)
         bed.suite(guest, "lib/reboot.sh before", 1800)

@@ -8,13 +8,11 @@ IS_SO = "[ -d /sys/fs/cgroup/memory ] && [ -d /sys/fs/cgroup/systemd ] && [ ! -d
 
 
 def run(bed, name="v1", kernel=KERNEL, is_so=IS_SO):
-    if not bed.debs:
-        from cases import Skip
-        raise Skip("the package (--deb)")
+    bed.needs_package()
     with bed.guest(f"drive-package-{name}") as guest:
         guest.kernel_more = kernel
         bed.started(guest)
         guest.check(is_so)
         for script in SCRIPTS:
             bed.suite(guest, script)
-    return f"{' and '.join(SCRIPTS)} on {name}"
+    bed.say(f"{' and '.join(SCRIPTS)} on {name}")

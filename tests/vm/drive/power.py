@@ -225,14 +225,10 @@ class Machine:
         assert said == [("ok",)], f"the store is damaged: {said}"
 
 
-def tell(text):
-    print(f"      drive/power: {text}", flush=True)
-
-
 def run(bed):
     cuts = int(os.environ.get("COVEY_POWER_CUTS", 20))
     seed = int(os.environ.get("COVEY_POWER_SEED", random.SystemRandom().randrange(1 << 32)))
-    tell(f"{cuts} cuts, COVEY_POWER_SEED={seed}")
+    bed.say(f"{cuts} cuts, COVEY_POWER_SEED={seed}")
     with bed.guest("drive-power", data=(DISK_BYTES, seed)) as guest:
         machine = Machine(guest, random.Random(seed))
         bed.started(guest)
@@ -247,11 +243,11 @@ def run(bed):
         machine.look()
         try:
             for number in range(1, cuts + 1):
-                tell(f"cut {number}, {machine.cut()}")
+                bed.say(f"cut {number}, {machine.cut()}")
                 machine.judge()
         except AssertionError as e:
             raise AssertionError(f"COVEY_POWER_SEED={seed}, cut {number}: {e}") from None
         machine.whole(os.path.join(guest.dir, "store"))
         guest.power_off()
-    return (f"one reboot and {machine.cuts} cuts of the power; {machine.changes} acknowledged changes and "
-            f"{machine.events} events looked for, none missing\n")
+    bed.say(f"one reboot and {machine.cuts} cuts of the power; {machine.changes} acknowledged changes and "
+            f"{machine.events} events looked for, none missing")
