@@ -9,6 +9,7 @@
  * second (Karn and Partridge 1987). That it had not come by then does say that the figure is too low, or that
  * something was lost; so it rises by a step, and where that goes on, until rounds end before anything is sent again.
  */
+#include <stdbool.h>
 #include <stdint.h>
 
 #define PACE_FIRST_MS 20 /* until it was measured */
@@ -22,11 +23,17 @@
 
 struct pace {
 	uint32_t us;
+	bool known; /* there was a round */
 };
 
 void pace_init(struct pace *p);
 void pace_took(struct pace *p, int64_t ms); /* a round, in which nothing was sent twice */
 void pace_sent_again(struct pace *p);	    /* a round ended, in which something was */
 uint32_t pace_ms(const struct pace *p);	    /* within the bounds */
+/*
+ * The same, for ranks. Until it is known it is that of hosts side by side: most nodes never propose, and where they
+ * step in too late all wait for it; too soon, and a ballot is refused.
+ */
+uint32_t pace_rank_ms(const struct pace *p);
 
 #endif

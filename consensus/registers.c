@@ -371,6 +371,11 @@ uint32_t registers_round_ms(const struct registers *r)
 	return pace_ms(&r->pace);
 }
 
+uint32_t registers_rank_ms(const struct registers *r)
+{
+	return pace_rank_ms(&r->pace);
+}
+
 void registers_figures(const struct registers *r, struct registers_figures *ret)
 {
 	memcpy(ret->ended, r->ended, sizeof(ret->ended));

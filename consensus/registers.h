@@ -155,6 +155,7 @@ int registers_step(
 int64_t registers_deadline_ms(const struct registers *r); /* CLOCK_MONOTONIC */
 /* How long a round trip and a durable write take, as this node's proposals have it (pace.h): for pauses. */
 uint32_t registers_round_ms(const struct registers *r);
+uint32_t registers_rank_ms(const struct registers *r); /* for ranks: pace_rank_ms */
 /* Of what was proposed: how it ended, since the start, and what has not. */
 struct registers_figures {
 	uint64_t ended[PROPOSER_OUTCOME_MAX];

@@ -128,7 +128,7 @@ bool agree_turn(struct agree *a, struct ward *w)
 	uint32_t rank = agree_rank(a, &w->key);
 
 	if (w->turn_at_ms == 0 && rank != RANK_NONE)
-		w->turn_at_ms = a->now.mono_ms + rank_delay_ms(rank, registers_round_ms(a->registers));
+		w->turn_at_ms = a->now.mono_ms + rank_delay_ms(rank, registers_rank_ms(a->registers));
 	if (rank == RANK_NONE || a->now.mono_ms < w->turn_at_ms) {
 		agree_look_at(a, w, rank == RANK_NONE ? a->now.mono_ms + LOOK_AGAIN_MS : w->turn_at_ms);
 		return false;

@@ -279,7 +279,7 @@ static void test_turns_are_counted_in_rounds(void **state)
 {
 	uint8_t bytes[1024], agent[1024];
 	struct ward w = {.key = {.n = 1, .v = "a"}};
-	uint32_t rank, rounds_ms[] = {PACE_FIRST_MS, PACE_MAX_MS};
+	uint32_t rank, rounds_ms[] = {PACE_MIN_MS, PACE_MAX_MS};
 	struct agree *a;
 
 	(void)state;

@@ -138,8 +138,12 @@ static void test_the_figure_is_smoothed_and_bounded(void **state)
 	(void)state;
 	pace_init(&p);
 	assert_int_equal(pace_ms(&p), PACE_FIRST_MS);
-	pace_took(&p, PACE_FIRST_MS + 80);
-	assert_int_equal(pace_ms(&p), PACE_FIRST_MS + 10); /* one that was slow is one of eight */
+	assert_int_equal(pace_rank_ms(&p), PACE_MIN_MS); /* most never propose */
+	pace_took(&p, 40);
+	assert_int_equal(pace_ms(&p), 40);
+	assert_int_equal(pace_rank_ms(&p), 40);
+	pace_took(&p, 40 + 80);
+	assert_int_equal(pace_ms(&p), 40 + 10); /* one that was slow is one of eight */
 	for (int i = 0; i < 100; i++)
 		pace_took(&p, 37);
 	assert_int_equal(pace_ms(&p), 37);
