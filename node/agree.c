@@ -14,6 +14,7 @@
 
 #define LOOKS_A_STEP 16 /* each reads a value, and decides: the rest is due at once */
 #define OWN_MS	     5	/* what was decided is answered, and often followed by the next, before we look on */
+#define HOSTS_MS     20 /* where one comes or goes others mostly do, too: they are looked at once */
 #define OTHERS_MS    50 /* who decided it looks at what follows; we look when all have it, and told what they do */
 
 /* ---- made and freed ---- */
@@ -210,7 +211,7 @@ void agree_look_at_all(struct agree *a, enum sched_event_type event, struct sche
 
 		w->event = event;
 		w->subject = subject;
-		agree_look_at(a, w, a->now.mono_ms);
+		agree_look_at(a, w, MIN(w->look_at_ms, a->now.mono_ms + HOSTS_MS));
 	}
 }
 
