@@ -68,7 +68,7 @@ void agree_root_chosen(struct agree *a)
 	if (is)
 		agree_recover_root(a, is);
 	a->root_ward->turn_at_ms = 0;
-	agree_look_at(a, a->root_ward, a->now.mono_ms);
+	agree_look_at(a, a->root_ward, a->now.mono_ms + 1); /* this step's view of hosts is of the old one */
 	register_root_done(&was);
 }
 

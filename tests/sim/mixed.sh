@@ -24,8 +24,8 @@ while read -r mutant nodes seed sentence; do
 done <<'SEEDS'
 carry 3 59 register 'a[0-9]': .* is lost in a value that N made
 carry 5 28 register '': .* is lost in a value that N made
-min_version 5 3012 register 'a[0-9]': min_version falls
+min_version 4 3016 register 'a[0-9]': min_version falls
 min_version 7 220 register '': min_version falls
-min_version 6 3002 is asked for what only N+1 can do, and answers: done
+min_version 5 3219 is asked for what only N+1 can do, and answers: done
 SEEDS
 exit $red
