@@ -305,6 +305,13 @@ static bool base_take(struct proposer *p, const struct msg *m)
 	return true;
 }
 
+static void found(struct proposer *p, struct proposer_outs *outs)
+{
+	p->ballot = p->accepted;
+	value_set(p, value_ref(p->base));
+	finish(p, PROPOSER_CHOSEN, outs);
+}
+
 /* The one that was asked does not have it. */
 static void ask_all(struct proposer *p, struct now now, struct proposer_outs *outs)
 {
@@ -321,9 +328,7 @@ static void read_answered(struct proposer *p, int i, const struct msg *m, struct
 	if (!base_take(p, m))
 		return;
 	if (p->base && ballot_cmp(&p->accepted, &p->config.said) == 0) { /* a ballot has one value */
-		p->ballot = p->accepted;
-		value_set(p, value_ref(p->base));
-		finish(p, PROPOSER_CHOSEN, outs);
+		found(p, outs);
 		return;
 	}
 	if (!had || ballot_cmp(&was, &p->accepted) != 0)
@@ -332,9 +337,7 @@ static void read_answered(struct proposer *p, int i, const struct msg *m, struct
 	if (ballot_cmp(&m->accepted, &p->accepted) == 0)
 		p->first |= (uint16_t)(1u << i);
 	if (quorum_reached(&p->config.cfg, RULE(M4) ? p->first : p->answered)) {
-		p->ballot = p->accepted;
-		value_set(p, value_ref(p->base));
-		finish(p, PROPOSER_CHOSEN, outs);
+		found(p, outs);
 	} else if (p->asks_one) {
 		p->answered = p->first = 0; /* it may have it by now */
 		ask_all(p, now, outs);
