@@ -307,6 +307,7 @@ void whole_stop(struct sim_node *n)
 		cluster_register_drop(w->c, i);
 	cluster_seen_done(w->c);
 	free(w->c->known);
+	free(w->c->names);
 	w->c->g = NULL;
 	roster_done(d);
 	council_close(d->council);
