@@ -261,7 +261,7 @@ static void hear(struct agree *a, struct agree_outs *outs)
 		if (o->type == REGISTERS_OUT_CHOSEN)
 			chosen(a, &o->key, a->now.mono_ms + (o->ours ? OWN_MS : OTHERS_MS));
 		else if (o->type == REGISTERS_OUT_CFG)
-			agree_look_at(a, a->root_ward, MIN(a->root_ward->look_at_ms, a->now.mono_ms + 1));
+			agree_look_at(a, a->root_ward, a->now.mono_ms);
 		else if (o->type == REGISTERS_OUT_VOTERS)
 			agree_voters_ended(a, o);
 		else if (o->type == REGISTERS_OUT_ROLL)

@@ -169,6 +169,8 @@ struct registers *agree_registers(struct agree *a);
 int agree_step(struct agree *a, const struct agree_in *in, struct now now, struct agree_outs *outs) MUST_CHECK;
 /* The newest root that is known to be chosen; borrowed until the next step. NULL: none is, or there is no memory. */
 const struct register_root *agree_root(struct agree *a);
+/* Of what agree_root returned last; the zero ballot: it returned NULL. */
+struct ballot agree_root_ballot(const struct agree *a);
 const struct agree_recovery *agree_recovery(const struct agree *a);
 /* How many vote, of how many; and electorate_text. false: it is not known. */
 bool agree_electorate(struct agree *a, struct electorate_count *ret, char *text, size_t n);

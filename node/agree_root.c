@@ -35,6 +35,11 @@ const struct register_root *agree_root(struct agree *a)
 	return &a->root;
 }
 
+struct ballot agree_root_ballot(const struct agree *a)
+{
+	return a->root_ballot;
+}
+
 /* A node that is in one of them, and not in the other. */
 static bool differ(const struct register_nodes *a, const struct register_nodes *b, struct sched_node *ret)
 {
@@ -68,7 +73,7 @@ void agree_root_chosen(struct agree *a)
 	if (is)
 		agree_recover_root(a, is);
 	a->root_ward->turn_at_ms = 0;
-	agree_look_at(a, a->root_ward, a->now.mono_ms + 1); /* this step's view of hosts is of the old one */
+	agree_look_at(a, a->root_ward, a->now.mono_ms);
 	register_root_done(&was);
 }
 

@@ -95,7 +95,8 @@ struct council {
 	bool hold_chosen; /* agents have new values: struct agent.hold_due */
 	/* council_view.c */
 	bool has_view;
-	uint64_t view_changes; /* gossip_changes when it was made: it borrows from there */
+	uint64_t view_changes;	 /* gossip_changes when it was made: it borrows from there */
+	struct ballot view_root; /* who votes, drains and is forgotten was known by */
 	struct told told;
 	struct register_hosts hosts;
 	struct register_view view;

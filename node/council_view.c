@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the core asks of the world when it decides: the hosts and their replicas, as gossip tells them, made once a
- * turn of the loop, and again when gossip has brought something within it, and then for each agent; and definitions,
- * read once as long as there is place.
+ * turn of the loop, again when gossip or the root register has become another within it, and then for each agent; and
+ * definitions, read once as long as there is place.
  */
 #include <errno.h>
 
@@ -41,14 +41,17 @@ static bool make_hosts(struct council *c)
 		.ctx = c,
 		.now = c->n->now,
 		.mem = council_mem};
+	struct ballot root;
 	struct err e;
 
 	if (!g)
 		return false;
-	if (c->has_view && c->view_changes == gossip_changes(g))
+	root = agree_root_ballot(c->a);
+	if (c->has_view && c->view_changes == gossip_changes(g) && ballot_cmp(&c->view_root, &root) == 0)
 		return true;
 	council_view_drop(c);
 	c->view_changes = gossip_changes(g);
+	c->view_root = root;
 	if (told_whole(g, &c->told) < 0) {
 		told_done(&c->told);
 		return false;
