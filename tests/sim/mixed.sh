@@ -25,7 +25,8 @@ caught() {
 		red=1
 		# shellcheck disable=SC2086
 		[ -z "${COVEY_SIM_SEARCH:-}" ] ||
-			"$sim" $run --seed 1 --seeds "$COVEY_SIM_SEARCH" --mutant "$mutant" 2>&1 | grep -a "^seed .*$sentence" || :
+			"$sim" $run --seed 1 --seeds "$COVEY_SIM_SEARCH" --mutant "$mutant" 2>&1 |
+			grep -a "^seed .*$sentence" || :
 	done
 }
 

@@ -239,18 +239,31 @@ static const struct quorum_cfg *newest_cfg(const struct sim *s)
 	return newest;
 }
 
-bool whole_run_may_go(const struct sim *s, const struct sim_node *n)
+/* There is a quorum that n is not of. */
+static bool stays(const struct sim *s, const struct quorum_cfg *cfg, const struct sim_node *n)
 {
-	const struct quorum_cfg *cfg = newest_cfg(s);
 	uint16_t mask = 0;
 
-	for (int k = 0; cfg && k < quorum_voters(cfg); k++) {
+	for (int k = 0; k < quorum_voters(cfg); k++) {
 		uint32_t i = sim_number_of(gossip_id_of(quorum_voter(cfg, k)->v));
 
 		if (i < s->o.room && i != n->number && !s->nodes[i].gone && !s->nodes[i].forgets)
 			mask |= (uint16_t)(1u << k);
 	}
-	return cfg && cfg->epoch > 0 && !quorum_is_joint(cfg) && quorum_reached(cfg, mask);
+	return quorum_reached(cfg, mask);
+}
+
+/* What one voter has accepted may be chosen long after: then who votes by it must be there. */
+bool whole_run_may_go(const struct sim *s, const struct sim_node *n)
+{
+	const struct quorum_cfg *newest = newest_cfg(s), *cfg;
+
+	if (!newest || newest->epoch == 0 || quorum_is_joint(newest) || !stays(s, newest, n))
+		return false;
+	for (size_t at = 0; (cfg = whole_truth_cfg(s->whole->truth, &at));)
+		if (cfg->epoch > newest->epoch && !stays(s, cfg, n))
+			return false;
+	return true;
 }
 
 void whole_run_calm(struct sim *s)

@@ -101,6 +101,11 @@ static void see_cfg(struct whole_truth *t, const struct quorum_cfg *cfg)
 	t->cfgs[t->n_cfgs++] = *cfg;
 }
 
+const struct quorum_cfg *whole_truth_cfg(const struct whole_truth *t, size_t *at)
+{
+	return *at < t->n_cfgs ? &t->cfgs[(*at)++] : NULL;
+}
+
 static bool read_parent(struct whole_truth *t, const struct msg_key *key, struct msg_bytes value, uint64_t *ret)
 {
 	struct register_agent a = {0};

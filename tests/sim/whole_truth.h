@@ -9,5 +9,7 @@
 
 struct whole_truth *whole_truth_new(void);
 void whole_truth_free(struct whole_truth *t);
+/* Who votes, as it was accepted somewhere; *at is 0 at first. NULL: no more. */
+const struct quorum_cfg *whole_truth_cfg(const struct whole_truth *t, size_t *at);
 
 #endif
