@@ -9,7 +9,7 @@
 #include "consensus/registers_impl.h"
 
 #define EARLY_MS    5000 /* promises that nobody uses are let go */
-#define EARLY_BYTES 3072 /* a longer value may be overtaken by what is sent after it */
+#define EARLY_BYTES 3500 /* all of the Accept is one frame; a longer one may be overtaken by what is sent after it */
 
 void registers_work_free(struct registers *r, size_t i)
 {

@@ -222,7 +222,9 @@ void control_conn_answer(struct control_conn *k, struct bytes *frame)
 		k->out = *frame;
 		*frame = (struct bytes){.max = frame->max};
 	}
-	control_conn_fire(k, CONTROL_FIRED_TURN);
+	write_more(k); /* at once: whoever asked waits, and the rest of the turn is work that nobody waits for */
+	if (!k->tx_busy)
+		control_conn_fire(k, CONTROL_FIRED_TURN); /* it is over */
 }
 
 static bool await_tx(struct control_conn *k, const struct timespec *until)
