@@ -110,7 +110,7 @@ static void adopt(struct acceptor *a, const struct quorum_cfg *cfg, struct accep
 	struct acceptor_header *h = &a->header;
 
 	if (quorum_floor(cfg->epoch) > quorum_floor(h->cfg.epoch) &&
-		!(quorum_is_first(cfg) && quorum_index(cfg, &a->self) >= 0))
+		!(quorum_is_first(cfg) && quorum_index(cfg, &a->self) >= 0) && RULE(M26))
 		h->keep_from = quorum_floor(cfg->epoch);
 	h->cfg = *cfg;
 	acceptor_write_header(a, outs);

@@ -142,7 +142,7 @@ static enum msg_why grant(struct acceptor *a, const struct msg *m, const struct 
 	struct guard *g;
 
 	/* Of an earlier era: it may have been given away by those that were given up. It ends, and begins anew. */
-	if (l->epoch < quorum_floor(a->header.cfg.epoch))
+	if (l->epoch < quorum_floor(a->header.cfg.epoch) && RULE(M25))
 		return MSG_WHY_MOVING;
 	if (!r || (!is_of(r, a, &slot, !RULE(M12)) && RULE(M14)))
 		return MSG_WHY_VALUE;

@@ -159,7 +159,7 @@ static void begin_reading(struct proposer *p, struct now now, struct proposer_ou
 
 static void prepare(struct proposer *p, struct now now, struct proposer_outs *outs)
 {
-	const struct ballot floor = {.counter = quorum_floor(p->config.cfg.epoch)};
+	const struct ballot floor = {.counter = RULE(M28) ? quorum_floor(p->config.cfg.epoch) : 0};
 
 	p->above = *ballot_max(ballot_max(&p->above, &p->accepted), &floor);
 	guards_forget(p);

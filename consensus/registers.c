@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "consensus/registers_impl.h"
+#include "consensus/rules.h"
 
 #define LEARN_MS       10000		    /* one reading of what is said to be chosen */
 #define TAKEN_PER_STEP (3 + QUORUM_ALL_MAX) /* outs that one answer, or one tick, makes at most */
@@ -114,7 +115,7 @@ void registers_see_cfg(struct registers *r, const struct quorum_cfg *cfg)
 		return;
 	r->cfg = *cfg;
 	r->cfg_told = false;
-	if (later_era)
+	if (later_era && RULE(M30))
 		registers_known_era(r);
 }
 

@@ -9,6 +9,7 @@
 #include <errno.h>
 
 #include "consensus/registers_impl.h"
+#include "consensus/rules.h"
 
 #define ROLL_MS	       3000 /* who has not answered by then does not */
 #define RESEND_ROUNDS  4
@@ -179,7 +180,7 @@ static bool bring_root(struct registers *r)
  */
 static void bring_on(struct registers *r)
 {
-	const struct known *k = missed(r);
+	const struct known *k = RULE(M27) ? missed(r) : NULL;
 	const struct quorum_cfg cfg = r->next_era;
 
 	if (k) {

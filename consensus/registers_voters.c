@@ -185,8 +185,18 @@ void registers_voters_answer(struct registers *r, const struct msg *m)
 		registers_voters_input(r, &(struct voters_in){.type = VOTERS_IN_MSG, .msg = m});
 }
 
+/* It was begun under voters that were given up since: they would be asked for ever. */
+static bool is_overtaken(const struct registers *r)
+{
+	return r->voters && !r->voters_ended && quorum_floor(r->voters->config.cfg.epoch) < quorum_floor(r->cfg.epoch);
+}
+
 void registers_voters_run(struct registers *r)
 {
+	if (is_overtaken(r)) {
+		registers_emit(r, REGISTERS_OUT_VOTERS)->voters_outcome = VOTERS_OVERTAKEN;
+		r->voters_ended = true;
+	}
 	if (r->probe.round != 0)
 		probe_run(r);
 	else if (r->voters && !r->voters_ended && voters_deadline_ms(r->voters) <= r->now.mono_ms)
@@ -195,6 +205,8 @@ void registers_voters_run(struct registers *r)
 
 int64_t registers_voters_deadline(const struct registers *r)
 {
+	if (is_overtaken(r))
+		return r->now.mono_ms;
 	if (r->probe.round != 0)
 		return MIN(r->probe.resend_ms, r->probe.until_ms);
 	return r->voters ? voters_deadline_ms(r->voters) : DEADLINE_NEVER;

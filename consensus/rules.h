@@ -33,6 +33,15 @@ enum rules_mutant {
 	M20, /* the new owner starts at once */
 	M21, /* RELEASE without the match of the epoch */
 	M22, /* long grants in memory only */
+	M23, /* no fuse (the shim's rule) */
+	M24, /* a change of isolation does not stop first (the scheduler's rule) */
+	/* Of eras, which are doc/PROTOCOL.md's: */
+	M25, /* a lease of an earlier era is renewed */
+	M26, /* who was given up brings along what it had accepted */
+	M27, /* who begins an era keeps what it knows to be chosen, and its voter does not, to itself */
+	M28, /* ballots of an era go on from those of before */
+	M29, /* nobody waits for leases that the lost may have granted (the operator's word, and the simulator's) */
+	M30, /* what was known before an era is not doubted in it */
 	RULES_MUTANT_MAX
 };
 

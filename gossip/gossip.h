@@ -67,7 +67,7 @@ enum gossip_in_type {
 	GOSSIP_IN_FOUNDED,     /* `covey init`: waits no more */
 	GOSSIP_IN_LEAVE,       /* tell all; answered by the event LEFT_TOLD */
 	GOSSIP_IN_FORGET,      /* id, of a member or of nobody: an operator says that it will not come back */
-	GOSSIP_IN_VOTERS,      /* ids: direct links to these too */
+	GOSSIP_IN_VOTERS,      /* ids: direct links to these too; who is the only one needs no witness of a silence */
 	GOSSIP_IN_KNOCK,       /* address: one called that waits to be let in, as we do */
 	GOSSIP_IN_VISIT,       /* ids: and to these, at once, until the next such input: they are asked something */
 	GOSSIP_IN_REACHED,     /* id: its host has answered what OUT_REACH asked for */

@@ -421,6 +421,11 @@ static bool nobody_agrees(const struct gossip *g)
 	return alone > 0 && alone >= n / 2;
 }
 
+static bool votes_alone(const struct gossip *g)
+{
+	return g->n_voters == 1 && g->voters[0] == g->id;
+}
+
 /*
  * A silence needs a witness. Who lost his own connection hears less and less of everybody: if he accused one after the
  * other, each of them would count for nothing in his view (state.c), his word alone would be enough to make them dead,
@@ -428,11 +433,11 @@ static bool nobody_agrees(const struct gossip *g)
  * asked, and they are asked more than once before their saying nothing means nothing. And whoever accuses half of those
  * whom he watches, and nobody agrees in one of them, waits with the others; but he agrees with whoever spoke first, and
  * does not wait for ever: the few on one side of a cut, each of whom accused another one, would all wait for each
- * other. Two alone have no witness.
+ * other. Two alone have no witness; nor has who votes alone when all others are silent, and nobody decides if he waits.
  */
 static void time_is_up(struct gossip *g, struct watch *w)
 {
-	bool alone = g->n_alive <= 2 || w->refused_ms != 0;
+	bool alone = g->n_alive <= 2 || w->refused_ms != 0 || (g->isolated && votes_alone(g));
 
 	if (!alone && (g->isolated || g->heard_ms < w->probed_ms))
 		w->until_ms = g->now.mono_ms + g->profile->beat_ms;

@@ -27,10 +27,18 @@ static void leave_lost(struct decider *d, struct sched_slot *s, enum sched_why w
 		decide_pend(d, s, why);
 }
 
+/* It may stay where it is, as far as that node goes. */
+static bool from_suits(const struct decider *d, const struct sched_slot *s)
+{
+	const struct place_room *r = place_room_of(&d->map, s->from);
+
+	return r && place_fault(r, decide_spec_of(d, s->version), &s->reserve, NULL) == PLACE_FITS;
+}
+
 /*
  * It has two: from goes when node is ready, or when from is lost; another node is found when that one is. Where none
- * can be, since nobody has the definition any more, or it is to run as something else, from goes on alone: decide_roll
- * sees to it.
+ * is, and from may stay, or none can be, since nobody has the definition any more, or it is to run as something else,
+ * from goes on alone: decide_roll sees to it.
  */
 static void settle_moving(struct decider *d, struct sched_slot *s)
 {
@@ -58,7 +66,7 @@ static void settle_moving(struct decider *d, struct sched_slot *s)
 	if (!lost)
 		why = SCHED_WHY_DRAIN;
 	other = joins ? decide_room_for(d, s, (struct sched_node){0}) : NULL;
-	if (lost && !joins)
+	if (lost && (!joins || (!other && from_suits(d, s))))
 		decide_go_on(d, s, why);
 	else if (other)
 		(void)decide_assign(d, s, other->host->id, false, why); /* no room to remember: it stays as it is */

@@ -35,6 +35,8 @@ libsim_a_SOURCES = \
 check_PROGRAMS += %D%/covey-sim
 # Whole nodes: what is below node/ is in these, and stands before libnode.a.
 sim_whole = \
+	%D%/disaster.c \
+	%D%/disaster.h \
 	%D%/mixed.c \
 	%D%/mixed.h \
 	%D%/mixed_priv.h \

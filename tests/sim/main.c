@@ -28,6 +28,7 @@ static const char usage[] =
 	"                 [--mutant Mn]                    rule of theirs\n"
 	"       covey-sim --mixed …                        the same, some of a next version\n"
 	"                 [--mutant carry|min_version]     this one drops what it does not know, or makes more of it\n"
+	"       covey-sim --disaster …                     the same, a majority of the voters is lost for ever\n"
 	"--first ends with the first seed that fails.\n"
 	"       covey-sim --scenario NAME [--nodes N] [--seed S] [--minutes M] [--trials T] [--profile P] [--tls] "
 	"[--primed] [--json]\n"
@@ -110,10 +111,10 @@ static int leave_out(struct run *r, const char *v)
 		r->mutant = v[0] == 'c' ? WHOLE_NO_CARRY : WHOLE_NO_MIN_VERSION;
 		return 0;
 	}
-	if (v[0] != 'M' || !number(v + 1, 24, &m) || m == 0)
+	if (v[0] != 'M' || !number(v + 1, RULES_MUTANT_MAX - 1, &m) || m == 0)
 		return 1 + wrong("no rule is named", v);
 #ifdef CONSENSUS_MUTANTS
-	rules_left_out = m < RULES_MUTANT_MAX ? (enum rules_mutant)m : M_NONE;
+	rules_left_out = (enum rules_mutant)m;
 	r->mutant = (int)m;
 	return 0;
 #else
@@ -139,6 +140,9 @@ static int take_whole(struct command *c, int option, const char *v)
 		return 0;
 	case 'x':
 		c->run.whole = c->run.mixed = true;
+		return 0;
+	case 'd':
+		c->run.whole = c->run.disaster = true;
 		return 0;
 	case '1':
 		c->first = true;
@@ -191,6 +195,7 @@ static int take(struct command *c, int option, const char *v)
 	case 'c':
 	case 'a':
 	case 'x':
+	case 'd':
 	case '1':
 	case 'M':
 		return take_whole(c, option, v);
@@ -229,8 +234,8 @@ static int options(struct command *c, int argc, char **argv)
 		{"primed", no_argument, NULL, 'P'}, {"trace", no_argument, NULL, 'v'}, {"json", no_argument, NULL, 'j'},
 		{"list", no_argument, NULL, 'l'}, {"cluster", no_argument, NULL, 'c'},
 		{"agents", required_argument, NULL, 'a'}, {"mutant", required_argument, NULL, 'M'},
-		{"mixed", no_argument, NULL, 'x'}, {"first", no_argument, NULL, '1'}, {"help", no_argument, NULL, 'h'},
-		{NULL, 0, NULL, 0}};
+		{"mixed", no_argument, NULL, 'x'}, {"disaster", no_argument, NULL, 'd'},
+		{"first", no_argument, NULL, '1'}, {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
 	int option, rc = 0;
 
 	while (!rc && (option = getopt_long(argc, argv, "", longs, NULL)) != -1)
@@ -259,6 +264,8 @@ static void how_to_repeat(const struct run *r, FILE *to)
 		(void)fputs(" --cluster", to);
 	if (r->mixed)
 		(void)fputs(" --mixed", to);
+	if (r->disaster)
+		(void)fputs(" --disaster", to);
 	if (r->mutant == WHOLE_NO_CARRY || r->mutant == WHOLE_NO_MIN_VERSION)
 		(void)fprintf(to, " --mutant %s", r->mutant == WHOLE_NO_CARRY ? "carry" : "min_version");
 	else if (r->mutant)

@@ -9,6 +9,8 @@ red=0
 
 grep '^M' "${TOP:-.}/tests/sim/mutants.txt" | {
 	while read -r mutant options; do
+		kind=--cluster
+		case $options in *--disaster*) kind=--disaster ;; esac
 		# shellcheck disable=SC2086 # a line is the options of one run
 		"$dir/covey-sim" --cluster $options >/dev/null || { echo "$mutant: not well with the rule"; red=1; }
 		# shellcheck disable=SC2086
@@ -17,7 +19,7 @@ grep '^M' "${TOP:-.}/tests/sim/mutants.txt" | {
 		fi
 		echo "$mutant is not caught by $options"
 		red=1
-		[ -z "${COVEY_SIM_SEARCH:-}" ] || "$dir/covey-sim-mutants" --cluster --minutes 1 --first --seed 1000 \
+		[ -z "${COVEY_SIM_SEARCH:-}" ] || "$dir/covey-sim-mutants" $kind --minutes 1 --first --seed 1000 \
 			--seconds "$COVEY_SIM_SEARCH" --mutant "$mutant" 2>&1 | grep 'to repeat' || :
 	done
 	exit $red

@@ -12,6 +12,7 @@
 #include "tests/sim/mixed.h"
 #include "tests/sim/oracle.h"
 #include "tests/sim/whole.h"
+#include "tests/sim/whole_run.h"
 
 #define CHORE_LATER_US 1000000
 #define SINCE_MS       1577836800000 /* of wall clocks: 2020, so that boots are small numbers */
@@ -162,23 +163,28 @@ void node_record(const struct sim_node *n, struct gossip_record *ret)
 	memcpy(ret->uuid, n->uuid, sizeof(ret->uuid));
 }
 
-static size_t seeds_of(const struct sim *s, const char *ret[3])
+/* The first ones; where these may be lost, whoever was there when it ran last, too. */
+static size_t seeds_of(const struct sim_node *n, const char *ret[GOSSIP_SEEDS_MAX])
 {
-	size_t n = MIN(3u, s->o.nodes);
+	const struct sim *s = n->sim;
+	size_t k = MIN(3u, s->o.nodes);
 
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < k; i++)
 		ret[i] = s->nodes[i].address;
-	return n;
+	for (uint32_t i = 3; s->whole && s->whole->disaster && i < s->o.room && k < GOSSIP_SEEDS_MAX; i++)
+		if (whole_knows(n, s->nodes[i].address))
+			ret[k++] = s->nodes[i].address;
+	return k;
 }
 
 bool node_start(struct sim_node *n, bool founds)
 {
 	struct sim *s = n->sim;
-	const char *seeds[3];
+	const char *seeds[GOSSIP_SEEDS_MAX];
 	struct gossip_config c = {.boot = identity_boot(n->boot, n->no_clock ? 0 : SINCE_MS + s->now_us / 1000),
 		.profile = s->o.profile,
 		.seeds = seeds,
-		.n_seeds = seeds_of(s, seeds)};
+		.n_seeds = seeds_of(n, seeds)};
 	struct gossip_mem mem = {.alloc = alloc, .release = release, .ctx = n};
 	uint32_t fails_ppm = n->memory_fails_ppm;
 	int rc;

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "tests/sim/faults.h"
+#include "tests/sim/disaster.h"
 #include "tests/sim/mixed.h"
 #include "tests/sim/node.h"
 #include "tests/sim/oracle.h"
@@ -201,6 +202,7 @@ bool runs_go(struct run *r)
 		s->whole = whole_run_new(s, r->seed, r->agents);
 		s->whole->mutant = r->mutant;
 		s->whole->mixed = r->mixed ? mixed_new(s, r->seed) : NULL;
+		s->whole->disaster = r->disaster ? disaster_new(s, r->seed) : NULL;
 	}
 	s->faults = faults_new(s, r->seed * 0x9e3779b97f4a7c15ULL + 1);
 	chosen = faults_choose(s->faults, sc ? "none" : r->faults, &bad);

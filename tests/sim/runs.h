@@ -18,6 +18,7 @@ struct run {
 	bool primed;	      /* a cluster that was together: each knows of all at the start */
 	bool whole;	      /* nodes, not gossip cores alone */
 	bool mixed;	      /* of two versions */
+	bool disaster;	      /* a majority of the voters is lost for ever */
 	int mutant;	      /* the rule that is left out; 0: none */
 	uint32_t agents;      /* of whole nodes; 0: the seed draws */
 	unsigned trials;      /* of a scenario, 0: its own number */

@@ -28,7 +28,8 @@ enum sim_item {
 	SIM_ITEM_SHIM,
 	SIM_ITEM_SHIM_SAYS,
 	SIM_ITEM_WHOLE,
-	SIM_ITEM_MIXED, /* mixed.h */
+	SIM_ITEM_MIXED,	   /* mixed.h */
+	SIM_ITEM_DISASTER, /* disaster.h */
 	SIM_ITEM_MAX
 };
 

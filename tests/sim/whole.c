@@ -12,6 +12,7 @@
 #include "node/cluster_set.h"
 #include "node/cluster_share.h"
 #include "node/counted.h"
+#include "tests/sim/disaster.h"
 #include "tests/sim/mixed.h"
 #include "tests/sim/whole_priv.h"
 #include "tests/sim/whole_run.h"
@@ -225,6 +226,10 @@ bool whole_due(struct sim *s, struct heap_item *item)
 	case SIM_ITEM_MIXED:
 		heap_del(&s->heap, item);
 		mixed_due(s);
+		return true;
+	case SIM_ITEM_DISASTER:
+		heap_del(&s->heap, item);
+		disaster_due(s);
 		return true;
 	default:
 		return false;

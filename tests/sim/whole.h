@@ -38,7 +38,8 @@ void whole_copy(struct sim_node *n);		   /* of its disk, as it is now */
 bool whole_restore(struct sim_node *n);		   /* that copy is its disk; false: there is none */
 void whole_wipe(struct sim_node *n);
 void whole_disk_faults(struct sim_node *n, uint32_t full_ppm, int64_t slow_us);
-void whole_disk_breaks(struct sim_node *n);	       /* with its next write */
-bool whole_due(struct sim *s, struct heap_item *item); /* false: it is no item of these */
+void whole_disk_breaks(struct sim_node *n);			 /* with its next write */
+bool whole_knows(const struct sim_node *n, const char *address); /* its disk does: a member of its last run */
+bool whole_due(struct sim *s, struct heap_item *item);		 /* false: it is no item of these */
 
 #endif

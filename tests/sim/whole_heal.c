@@ -226,7 +226,7 @@ double whole_run_heals(struct sim *s, int64_t within_us)
 	return (double)(s->now_us - begun_us) / S_US;
 }
 
-static const struct quorum_cfg *newest_cfg(const struct sim *s)
+const struct quorum_cfg *whole_run_cfg(const struct sim *s)
 {
 	const struct quorum_cfg *newest = NULL;
 
@@ -256,7 +256,7 @@ static bool stays(const struct sim *s, const struct quorum_cfg *cfg, const struc
 /* What one voter has accepted may be chosen long after: then who votes by it must be there. */
 bool whole_run_may_go(const struct sim *s, const struct sim_node *n)
 {
-	const struct quorum_cfg *newest = newest_cfg(s), *cfg;
+	const struct quorum_cfg *newest = whole_run_cfg(s), *cfg;
 
 	if (!newest || newest->epoch == 0 || quorum_is_joint(newest) || !stays(s, newest, n))
 		return false;

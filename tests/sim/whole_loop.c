@@ -86,7 +86,7 @@ int ev_run(struct ev_loop *loop, int flags)
 	for (;;) {
 		item = heap_first(&s->heap);
 		if (item->kind != SIM_ITEM_FAULT && item->kind != SIM_ITEM_FAULT_ENDS && item->kind != SIM_ITEM_WHOLE &&
-			item->kind != SIM_ITEM_CHORE && item->kind != SIM_ITEM_MIXED)
+			item->kind != SIM_ITEM_CHORE && item->kind != SIM_ITEM_MIXED && item->kind != SIM_ITEM_DISASTER)
 			break;
 		heap_set(&s->heap, item, item->at_us + LATER_US);
 	}

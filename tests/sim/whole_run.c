@@ -9,6 +9,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "tests/sim/disaster.h"
 #include "tests/sim/mixed_priv.h"
 
 #define S_US	 1000000LL
@@ -63,16 +64,18 @@ static struct asked *asked_new(struct sim *s, struct whole *w, const char *what,
 	return k;
 }
 
-static void ask_root(struct sim *s, struct whole *w, struct agree_root_command cmd, const char *what, bool *done)
+void whole_run_ask_root(
+	struct sim *s, struct whole *w, const struct agree_root_command *cmd, const char *what, bool *done)
 {
 	struct asked *k = asked_new(s, w, what, done);
+	struct agree_root_command with_op = *cmd;
 	char op[24];
 	int rc;
 
 	(void)snprintf(op, sizeof(op), "op%" PRIu64, ++s->whole->op); /* fits */
 	k->beyond = mixed_is_beyond(w, &k->key);
-	cmd.op = op;
-	rc = council_root_command(w->n->council, &cmd, on_answer, k);
+	with_op.op = op;
+	rc = council_root_command(w->n->council, &with_op, on_answer, k);
 	assert(rc == 0);
 	whole_turn(w->sn);
 }
@@ -156,7 +159,7 @@ static void drain(struct sim *s, struct whole *w)
 	cmd.node = register_node_of(&of->n->council->self);
 	(void)snprintf(what, sizeof(what), "%s n%" PRIu32, cmd.type == AGREE_ROOT_DRAIN ? "drain" : "undrain",
 		of->sn->number); /* fits */
-	ask_root(s, w, cmd, what, NULL);
+	whole_run_ask_root(s, w, &cmd, what, NULL);
 }
 
 static void change_kind(struct sim *s, struct whole_agent *a)
@@ -243,7 +246,7 @@ static bool forget(struct sim *s, struct whole *at, const struct register_root *
 	if (s->now_us > s->whole->undrained_us + 2 * S_US) {
 		s->whole->undrained_us = s->now_us;
 		(void)snprintf(what, sizeof(what), "forget n%" PRIu32, n->number); /* fits */
-		ask_root(s, at, cmd, what, NULL);
+		whole_run_ask_root(s, at, &cmd, what, NULL);
 	}
 	return true;
 }
@@ -264,7 +267,7 @@ bool whole_run_tidy(struct sim *s, struct whole *at)
 		cmd.node = root->draining.v[i];
 		if (s->now_us > s->whole->undrained_us + 2 * S_US) {
 			s->whole->undrained_us = s->now_us;
-			ask_root(s, at, cmd, "undrain one that drains", NULL);
+			whole_run_ask_root(s, at, &cmd, "undrain one that drains", NULL);
 		}
 		return true;
 	}
@@ -296,6 +299,7 @@ void whole_run_free(struct sim *s)
 	if (!s->whole)
 		return;
 	heap_del(&s->heap, &s->whole->next);
+	disaster_free(s);
 	mixed_free(s);
 	whole_truth_free(s->whole->truth);
 	free(s->whole);
@@ -317,8 +321,8 @@ bool whole_run_found(struct sim *s)
 		.type = AGREE_ROOT_FOUND, .name = "east", .voters = -1, .replace_after_ms = -1};
 	bool done = false;
 
-	memset(cmd.cluster.v, 0xc1, sizeof(cmd.cluster.v));
-	ask_root(s, s->nodes[0].w, cmd, "found a cluster", &done);
+	memset(cmd.cluster.v, WHOLE_CLUSTER, sizeof(cmd.cluster.v));
+	whole_run_ask_root(s, s->nodes[0].w, &cmd, "found a cluster", &done);
 	if (is_true(s, &done, FOUND_US))
 		return true;
 	if (!s->failed)
@@ -336,6 +340,7 @@ void whole_run_begin(struct sim *s)
 	}
 	heap_set(&s->heap, &s->whole->next, s->now_us + S_US);
 	mixed_begin(s);
+	disaster_begin(s);
 }
 
 void whole_run_killed(struct whole *w)
@@ -347,6 +352,7 @@ void whole_run_looked(struct whole *w)
 {
 	const struct council *c = w->n->council;
 
+	disaster_looked(w);
 	if (w->c->parcels.held > PARCEL_HELD_MAX || c->hints.n > AGENTS_MAX + 1 || c->n_saw > VOTES_SEEN_MAX ||
 		registers_under_way(agree_registers(c->a)) > REGISTERS_PROPOSALS_MAX)
 		sim_fail(whole_sim(w), w->sn->number, "holds more than its bounds");
@@ -374,4 +380,6 @@ void whole_run_figures(const struct sim *s, struct figures *f)
 	figures_add(f, "", -1, (double)run->misled, "misled");
 	if (run->mixed)
 		mixed_figures(run->mixed, f);
+	if (run->disaster)
+		disaster_figures(run->disaster, f);
 }

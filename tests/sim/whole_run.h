@@ -24,7 +24,10 @@
 #include "consensus/msg.h"
 
 #define WHOLE_AGENTS_MAX 8
+#define WHOLE_CLUSTER	 0xc1 /* each byte of the cluster's id */
 
+struct agree_root_command;
+struct disaster;
 struct mixed;
 struct whole;
 struct whole_shim;
@@ -54,7 +57,8 @@ struct whole_run {
 	struct rng rng;	       /* of commands */
 	struct whole_agent agent[WHOLE_AGENTS_MAX];
 	struct whole_truth *truth;
-	struct mixed *mixed; /* NULL: all nodes are of one version */
+	struct mixed *mixed;	   /* NULL: all nodes are of one version */
+	struct disaster *disaster; /* NULL: none comes */
 	uint64_t op;
 	/* Figures. */
 	uint64_t asked, done, refused, unknown, begun, fenced, chosen, reads, misled;
@@ -64,7 +68,14 @@ struct whole_run {
 };
 
 /* Rules that are not the core's: consensus.md. */
-enum { WHOLE_AMNESIA = 5, WHOLE_CLOCK_BEFORE = 15, WHOLE_NO_FUSE = 23, WHOLE_NO_CARRY = 101, WHOLE_NO_MIN_VERSION };
+enum {
+	WHOLE_AMNESIA = 5,
+	WHOLE_CLOCK_BEFORE = 15,
+	WHOLE_NO_FUSE = 23,
+	WHOLE_NO_WAIT = 29,
+	WHOLE_NO_CARRY = 101,
+	WHOLE_NO_MIN_VERSION
+};
 
 struct whole_run *whole_run_new(struct sim *s, uint64_t seed, uint32_t agents);
 void whole_run_free(struct sim *s);
@@ -74,6 +85,11 @@ void whole_run_calm(struct sim *s);  /* no more, and hosts whose disk failed are
 bool whole_run_found(struct sim *s); /* the first node founds the cluster; false, and failed: it does not */
 /* Who drains takes work again, who is gone is forgotten: asked now and then until it is done. false: it is. */
 bool whole_run_tidy(struct sim *s, struct whole *at);
+/* As somebody asks it of that node. done: set with the answer that it is; NULL: nobody waits. */
+void whole_run_ask_root(
+	struct sim *s, struct whole *w, const struct agree_root_command *cmd, const char *what, bool *done);
+/* The newest voters that a daemon knows which runs; NULL: none does. */
+const struct quorum_cfg *whole_run_cfg(const struct sim *s);
 /* Healed within that time, in s; else the run fails. */
 double whole_run_heals(struct sim *s, int64_t within_us);
 /* Whether its host may go for ever: those that stay can still decide. */

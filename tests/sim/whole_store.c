@@ -147,6 +147,16 @@ char *store_note(struct store *s, enum store_note note)
 	return copy;
 }
 
+bool whole_knows(const struct sim_node *n, const char *address)
+{
+	size_t len = strlen(address);
+
+	for (const char *p = n->w->disk.notes[STORE_NOTE_KNOWN]; p && *p; p += strcspn(p, "\n"), p += *p == '\n')
+		if (strncmp(p, address, len) == 0 && p[len] == '\n')
+			return true;
+	return false;
+}
+
 int store_watch(struct store *s, const char *mark, void (*watcher)(void *arg, bool suspect), void *arg)
 {
 	(void)mark;

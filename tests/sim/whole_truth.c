@@ -10,6 +10,7 @@
 
 #include "node/register_agent.h"
 #include "node/register_root.h"
+#include "tests/sim/disaster.h"
 #include "tests/sim/mixed_priv.h"
 
 struct value_known {
@@ -21,6 +22,7 @@ struct at_ballot {
 	uint64_t hash;
 	uint32_t on_disk; /* bits of nodes */
 	bool chosen;
+	bool in_era; /* by those who were left: disaster.h */
 };
 
 struct given {
@@ -231,7 +233,7 @@ static void see_given(struct register_known *r, struct msg_bytes value)
 	register_agent_done(&a);
 }
 
-/* first: the lower of both ballots. Nobody could tell where one that accepted it votes, and its disk has lost that. */
+/* first: the earlier one. Nobody could tell where one that accepted it votes, and its disk has lost that. */
 static void two_are_chosen(struct whole *w, const struct register_known *r, const struct at_ballot *first)
 {
 	struct sim *s = whole_sim(w);
@@ -241,18 +243,36 @@ static void two_are_chosen(struct whole *w, const struct register_known *r, cons
 		r->key.v);
 }
 
-static void must_be_a_chain(struct whole *w, const struct register_known *r, size_t i)
+/* By ballot, but what was chosen in an era is behind all that was before it. */
+static bool is_before(const struct at_ballot *a, const struct at_ballot *b)
 {
-	size_t low = i, high = i + 1;
+	return a->in_era != b->in_era ? b->in_era : ballot_cmp(&a->ballot, &b->ballot) < 0;
+}
 
-	while (low > 0 && !r->ballots[low - 1].chosen)
-		low--;
-	while (high < r->n_ballots && !r->ballots[high].chosen)
-		high++;
-	if (low > 0 && !descends(r, r->ballots[i].hash, r->ballots[low - 1].hash))
-		two_are_chosen(w, r, &r->ballots[low - 1]);
-	else if (high < r->n_ballots && !descends(r, r->ballots[high].hash, r->ballots[i].hash))
-		two_are_chosen(w, r, &r->ballots[i]);
+/* The two, one of them just chosen, with none between them. */
+static void must_follow(
+	struct whole *w, const struct register_known *r, const struct at_ballot *first, const struct at_ballot *next)
+{
+	if (!first || !next || descends(r, next->hash, first->hash) ||
+		(!first->in_era && next->in_era && disaster_excuses(whole_sim(w), first->on_disk)))
+		return;
+	two_are_chosen(w, r, first);
+}
+
+static void must_be_a_chain(struct whole *w, const struct register_known *r, const struct at_ballot *is)
+{
+	const struct at_ballot *low = NULL, *high = NULL;
+
+	for (const struct at_ballot *b = r->ballots; b < r->ballots + r->n_ballots; b++) {
+		if (!b->chosen || b == is)
+			continue;
+		if (is_before(b, is))
+			low = low && is_before(b, low) ? low : b;
+		else
+			high = high && is_before(high, b) ? high : b;
+	}
+	must_follow(w, r, low, is);
+	must_follow(w, r, is, high);
 }
 
 void whole_run_chosen(struct whole *w, const struct msg_key *key, const struct ballot *ballot, struct msg_bytes value)
@@ -264,16 +284,18 @@ void whole_run_chosen(struct whole *w, const struct msg_key *key, const struct b
 
 	if (!see_value(w, r, value, &hash))
 		return;
+	see_cfg(run->truth, council_voters(w->n->council)); /* the first one of an era is in no value */
 	b = at(w, r, ballot, hash);
 	if (b->chosen)
 		return;
 	b->chosen = true;
+	b->in_era = disaster_is_in_era(w);
 	run->chosen++;
 	whole_tell(w, "'%.*s' is chosen at %" PRIu64 ": %016" PRIx64, (int)key->n, key->v, ballot->counter, hash);
 	if (!a_quorum_has(whole_sim(w), run->truth, b->on_disk))
 		sim_fail(whole_sim(w), w->sn->number,
 			"register '%.*s': a value is called chosen that no quorum has on disk", (int)key->n, key->v);
-	must_be_a_chain(w, r, (size_t)(b - r->ballots));
+	must_be_a_chain(w, r, b);
 	see_given(r, value);
 }
 

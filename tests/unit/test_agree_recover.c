@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "consensus/registers_impl.h"
 #include "node/agree_impl.h"
 #include "tests/lib/root_bed.h"
 #include "tests/lib/seeds.h"
@@ -267,6 +268,34 @@ static void test_all_that_are_left_go_on(void **state)
 	}
 }
 
+/* What was asked of the lost alone would be asked of them for ever. */
+static void test_a_change_of_voters_is_given_up_with_them(void **state)
+{
+	const struct registers *r;
+
+	(void)state;
+	lost(28, 5, 5);
+	(void)rootbed_ask(0, rootbed_voters(3));
+	r = abed.b->v[0].r;
+	for (int ms = 0; !(r->voters && quorum_is_joint(registers_cfg(r))) && ms < 5000; ms++)
+		abed_run(1);
+	assert_true(r->voters && quorum_is_joint(registers_cfg(r)));
+	for (int i = 2; i < 5; i++)
+		rootbed_crash(i);
+	abed_run(1000);
+	assert_non_null(r->voters);
+	abed_answered(recover(0, true, false), AGREE_DONE, "");
+	goes_on(0);
+	goes_on(1);
+	assert_true(!r->voters || r->voters->config.cfg.epoch >= QUORUM_ERA_STEP);
+	for (int i = 2; i < 5; i++)
+		rootbed_start(i);
+	for (int ms = 0; !rootbed_is_number(3) && ms < 60000; ms += 100)
+		abed_run(100);
+	assert_true(rootbed_is_number(3));
+	abed_free();
+}
+
 /* The newest that any of them has, though it is the only one: as many as are left are asked, and not a majority. */
 static void test_the_newest_of_any_is_kept(void **state)
 {
@@ -489,6 +518,7 @@ int main(void)
 		cmocka_unit_test(test_each_state),
 		cmocka_unit_test(test_one_more_is_lost_meanwhile),
 		cmocka_unit_test(test_all_that_are_left_go_on),
+		cmocka_unit_test(test_a_change_of_voters_is_given_up_with_them),
 		cmocka_unit_test(test_the_newest_of_any_is_kept),
 		cmocka_unit_test(test_what_it_knows_is_kept),
 		cmocka_unit_test(test_what_they_alone_decided_is_dropped),

@@ -361,6 +361,34 @@ static void test_isolated(void **state)
 	bed_free(b);
 }
 
+/*
+ * Four of five hosts at once: the last one accuses nobody, since nobody can say whose fault it is; unless it is the one
+ * that decides, alone.
+ */
+static void test_who_votes_alone_has_no_witness(void **state)
+{
+	(void)state;
+	for (int alone = 0; alone < 2; alone++) {
+		struct bed *b = bed_new(5);
+		struct gossip_in in = {.type = GOSSIP_IN_VOTERS};
+		uint64_t ids[2];
+
+		bed_start_all(b);
+		ids[0] = b->v[0].id;
+		ids[1] = b->v[1].id;
+		in.ids = ids;
+		in.n_ids = alone ? 1 : 2;
+		bed_step(b, 0, &in);
+		for (int i = 1; i < 5; i++)
+			bed_lose(b, i);
+		bed_run(b, 20000);
+		assert_true(gossip_is_isolated(b->v[0].g));
+		for (int i = 1; i < 5; i++)
+			assert_int_equal(bed_state(b, i, 0), alone ? GOSSIP_DEAD : GOSSIP_ALIVE);
+		bed_free(b);
+	}
+}
+
 static void cut_off(struct bed *b, int node, int other, bool cut)
 {
 	bed_cut(b, node, other, cut);
@@ -541,6 +569,7 @@ int main(void)
 		cmocka_unit_test(test_partition_heals),
 		cmocka_unit_test(test_one_way_cut_of_a_pair),
 		cmocka_unit_test(test_isolated),
+		cmocka_unit_test(test_who_votes_alone_has_no_witness),
 		cmocka_unit_test(test_a_verdict_alone_is_taken_back),
 		cmocka_unit_test(test_a_host_that_answers),
 		cmocka_unit_test(test_halves_meet_again),

@@ -216,6 +216,28 @@ static void test_where_it_moves_to_dies_too(void **state)
 			 "         = #4 v1 ×1 0:n1@3v1 held n3.0@2 n2.0@1\n");
 }
 
+/* Two hosts: while the one that it leaves drains it may go nowhere; once that one takes work again it stays there. */
+static void test_where_it_moves_to_dies_and_there_is_no_other(void **state)
+{
+	struct bed *b = running(&keep, 1, 2);
+	size_t at = sched_same_node(b->value->slots[0].node, bed_id(0)) ? 0 : 1;
+
+	(void)state;
+	b->hosts[at].draining = true;
+	(void)bed_of(b, SCHED_EVENT_DRAIN, at);
+	assert_false(bed_lose(b, 1 - at));
+	bed_wait(b, 3000);
+	b->hosts[at].draining = false;
+	(void)bed_of(b, SCHED_EVENT_UNDRAIN, at);
+	bed_wait(b, 3000);
+	TRACE_IS(&trace, "[     0] decision 2 by n2: n2 drains (known: 2 alive)\n"
+			 "         -> slot 0 starts on n1, epoch 2, and runs on n2 until it is ready there: n2 drains\n"
+			 "         = #2 v1 ×1 0:n1@2v1(from n2@1)\n"
+			 "[  3000] decision 3 by n2: n2 takes agents again (known: 1 alive, 1 dead)\n"
+			 "         -> slot 0 stops on n1: n1 is dead, its host silent\n"
+			 "         = #3 v1 ×1 0:n2@1v1 held n1.0@2\n");
+}
+
 static void test_scaled_stopped_started_removed(void **state)
 {
 	struct bed *b = running(&keep, 1, 3);
@@ -544,6 +566,7 @@ int main(void)
 		cmocka_unit_test(test_a_drain_stops_a_leased_one_first),
 		cmocka_unit_test(test_a_drain_with_no_other_node_waits),
 		cmocka_unit_test(test_where_it_moves_to_dies_too),
+		cmocka_unit_test(test_where_it_moves_to_dies_and_there_is_no_other),
 		cmocka_unit_test(test_scaled_stopped_started_removed),
 		cmocka_unit_test(test_the_same_with_leases),
 		cmocka_unit_test(test_a_name_used_again_with_leases_waits),
