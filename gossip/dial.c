@@ -388,13 +388,13 @@ static const struct member *dead_at(const struct gossip *g, uint32_t at, uint32_
 	return NULL;
 }
 
-/* Each is as likely: who came back may be any of them. NULL: there is none. */
-static const struct member *some_dead(struct gossip *g)
+/* One after the other, from another one on at each node: who came back may be any of them. NULL: there is none. */
+static const struct member *next_dead(const struct gossip *g)
 {
 	uint32_t n;
 
 	(void)dead_at(g, UINT32_MAX, &n);
-	return n > 0 ? dead_at(g, (uint32_t)rng_below(&g->rng, n), &n) : NULL;
+	return n > 0 ? dead_at(g, g->redial_dead % n, &n) : NULL;
 }
 
 /* Somebody whom we know is there, under that very address. */
@@ -430,7 +430,7 @@ static void run_redial(struct gossip *g)
 
 	if (g->redial.next_ms > g->now.mono_ms)
 		return;
-	m = some_dead(g);
+	m = next_dead(g);
 	s = alone(g) || (m && rng_below(&g->rng, 4) != 0) ? NULL : some_seed(g);
 	g->redial_seed = UINT32_MAX;
 	if (s) {
@@ -438,6 +438,7 @@ static void run_redial(struct gossip *g)
 		done = dial_emit(g, &g->redial.token, &g->redial.next_ms, 0, s->address);
 	} else if (m) {
 		done = dial_emit(g, &g->redial.token, &g->redial.next_ms, m->id, address_of(m));
+		g->redial_dead += done;
 	} else {
 		done = true;
 		g->redial.next_ms = g->now.mono_ms + gossip_jitter(g, g->profile->redial_max_ms);

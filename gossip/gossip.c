@@ -111,6 +111,7 @@ static void begin(struct gossip *g, const struct gossip_config *c, struct now no
 	g->beat_at = now.mono_ms + (int64_t)rng_below(&g->rng, p->beat_ms);
 	g->repair_at = now.mono_ms + gossip_jitter(g, p->repair_ms);
 	g->redial.next_ms = now.mono_ms + gossip_jitter(g, p->redial_min_ms);
+	g->redial_dead = (uint32_t)g->id;
 	g->syncing = GOSSIP_NO_LINK;
 	g->deadline_ms = now.mono_ms;
 	g->refused_told_ms = g->memory_told_ms = g->many_told_ms = g->clash_told_ms = INT64_MIN;

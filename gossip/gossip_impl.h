@@ -260,6 +260,7 @@ struct gossip {
 	uint32_t token;
 	struct seed redial; /* address: borrowed of a seed, or NULL; id: whom */
 	uint32_t redial_seed;
+	uint32_t redial_dead; /* counts on */
 	bool waiting, leaving, left_told, forgotten;
 
 	/* watch.c */
