@@ -358,11 +358,13 @@ static void finish(struct answer *an)
 		an->rc = -ENOMEM;
 	for (size_t i = 0; i < an->n; i++)
 		mend_rows(an, &an->v[i]);
-	if (an->op && an->rc == 0)
+	if (an->op && an->rc == 0 && !an->then)
 		ops_set_result(n, an->op, &an->packed);
-	else if (an->op)
+	else if (an->op && an->rc < 0)
 		ops_forget(n, an->op);
-	if (an->rc == 0)
+	if (an->rc == 0 && an->then)
+		an->then(an);
+	else if (an->rc == 0)
 		control_reply(an->rq, &an->packed);
 	else
 		control_refuse(an->rq, "refused", "%s%s", an->rc == -ENOMEM ? "" : "nothing was changed: ",
@@ -407,7 +409,7 @@ static size_t store_all(struct answer *an)
 		if (rc == 0)
 			rc = store_replicas(an, s, &n);
 	}
-	if (n > 0 && an->rc == 0 && rc == 0)
+	if (n > 0 && an->rc == 0 && rc == 0 && !an->then) /* a part of it is not what a retry may be answered with */
 		rc = ops_store(an->node, an->op, &an->packed, on_stored, an);
 	if (n > 0 && an->rc == 0 && rc == 0)
 		rc = store_sync(an->node->store, on_synced, an);

@@ -46,6 +46,8 @@ struct answer {
 	struct bytes packed; /* once sealed */
 	int rc;		     /* the first failure */
 	char error[256];
+	/* Once the change is taken, instead of the answer: this is part of one that goes on. Borrowed. NULL: none. */
+	void (*then)(struct answer *an);
 };
 
 /* Reads `op` of args, which is not known yet (verbs.c has looked). NULL: rq was refused. */

@@ -3,7 +3,7 @@
  * See decree.h. What was there before is looked up when the command is given: for people, who are shown what they
  * replace. Whether it may be done is judged where it is decided, on the value that it meets there.
  */
-#include "node/decree.h"
+#include "node/decree_priv.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -15,32 +15,6 @@
 #include "node/node.h"
 #include "node/ops.h"
 #include "node/register_agent.h"
-
-struct decree;
-
-/* One agent of it. */
-struct item {
-	struct decree *of;
-	char agent[NAME_MAX_LEN + 1];
-	const char *change; /* static: the answer's word, and the event's kind */
-	char *file;	    /* owned, or NULL */
-	char *replaced;	    /* owned: the text of the definition that is replaced, or NULL */
-	bool answered;
-	enum agree_outcome outcome;
-	int64_t version;
-	bool compares; /* apply, scale: what is as it was is not called changed */
-	int64_t version_was, desired_was;
-	char text[ERR_TEXT_MAX]; /* why not, or what else there is to say; "" */
-};
-
-struct decree {
-	struct node *n;
-	struct control_request *rq;
-	uint32_t uid;
-	char op[OP_ID_MAX];
-	size_t n_items, n_answered;
-	struct item *items; /* owned */
-};
 
 static const struct value_mem heap;
 
@@ -71,32 +45,31 @@ static void decree_free(struct decree *d)
 	free(d);
 }
 
-/* NULL: rq was refused. */
-static struct decree *decree_new(
-	struct node *n, struct control_request *rq, const msgpack_object *args, enum op_goal goal, size_t items)
+/* Whether it can be begun; else rq was refused. */
+bool decree_may_begin(struct node *n, struct control_request *rq, const msgpack_object *args, char id[OP_ID_MAX])
 {
-	char id[OP_ID_MAX], fault[ERR_TEXT_MAX];
-	struct decree *d;
-	struct op *op;
+	char fault[ERR_TEXT_MAX];
 	struct err e;
 
-	if (mp_get_strz(args, "op", id, sizeof(id), &e) < 0) {
+	if (mp_get_strz(args, "op", id, OP_ID_MAX, &e) < 0)
 		control_refuse(rq, "usage", "%s", e.text);
-		return NULL;
-	}
-	if (council_fault(n->council, fault, sizeof(fault))) {
+	else if (council_fault(n->council, fault, sizeof(fault)))
 		control_refuse(rq, "refused", "nothing was changed: %s", fault);
-		return NULL;
-	}
-	if (*id && ops_find(n, id)) {
+	else if (*id && ops_find(n, id))
 		control_refuse(rq, "unknown", "operation %s is under way; repeat it in a moment", id);
-		return NULL;
-	}
-	d = mem_zalloc(1, sizeof(*d));
-	op = d ? ops_new(n, id, goal) : NULL;
-	if (op)
+	else
+		return true;
+	return false;
+}
+
+/* op: NULL where there was no memory for it; it is forgotten when the rest fails. NULL: rq was refused. */
+struct decree *decree_of(struct node *n, struct control_request *rq, struct op *op, size_t items)
+{
+	struct decree *d = op ? mem_zalloc(1, sizeof(*d)) : NULL;
+
+	if (d)
 		d->items = mem_zalloc(items, sizeof(*d->items));
-	if (!op || !d->items) {
+	if (!d || !d->items) {
 		if (op)
 			ops_forget(n, op);
 		free(d);
@@ -112,10 +85,18 @@ static struct decree *decree_new(
 	return d;
 }
 
-static struct item *item_add(struct decree *d, const char *agent, const char *change)
+struct decree *decree_new(
+	struct node *n, struct control_request *rq, const msgpack_object *args, enum op_goal goal, size_t items)
+{
+	char id[OP_ID_MAX];
+
+	return decree_may_begin(n, rq, args, id) ? decree_of(n, rq, ops_new(n, id, goal), items) : NULL;
+}
+
+struct decree_item *decree_item_add(struct decree *d, const char *agent, const char *change)
 {
 	struct op *op = ops_find(d->n, d->op);
-	struct item *t = &d->items[d->n_items++];
+	struct decree_item *t = &d->items[d->n_items++];
 
 	t->change = change;
 	(void)snprintf(t->agent, sizeof(t->agent), "%s", agent); /* names are bounded */
@@ -136,7 +117,7 @@ static void pack(const struct decree *d, struct bytes *out)
 	mp_str(&w, "changes");
 	mp_array(&w, d->n_items);
 	for (size_t i = 0; i < d->n_items; i++) {
-		const struct item *t = &d->items[i];
+		const struct decree_item *t = &d->items[i];
 
 		mp_map(&w, 6);
 		mp_key_str(&w, "agent", t->agent);
@@ -161,7 +142,7 @@ static size_t count(const struct decree *d, enum agree_outcome outcome)
 static void refuse(const struct decree *d)
 {
 	size_t done = count(d, AGREE_DONE);
-	const struct item *t = d->items;
+	const struct decree_item *t = d->items;
 	char also[64] = "";
 
 	while (t->outcome == AGREE_DONE || (t->outcome != AGREE_UNKNOWN && count(d, AGREE_UNKNOWN) > 0))
@@ -183,16 +164,16 @@ static void refuse(const struct decree *d)
 static void tell(const struct decree *d)
 {
 	for (size_t i = 0; i < d->n_items; i++) {
-		const struct item *t = &d->items[i];
+		const struct decree_item *t = &d->items[i];
 
-		if (t->outcome == AGREE_DONE && strcmp(t->change, "unchanged") != 0)
+		if (t->outcome == AGREE_DONE && !t->told && strcmp(t->change, "unchanged") != 0)
 			node_event(d->n, SEVERITY_INFO, t->change, t->agent, NULL,
 				"%s by uid %" PRIu32 ": version %" PRId64 "%s%s", t->change, d->uid, t->version,
 				*t->text ? "; " : "", t->text);
 	}
 }
 
-static void finish(struct decree *d)
+void decree_finish(struct decree *d)
 {
 	CLEANUP(bytes_done) struct bytes out;
 	struct op *op = ops_find(d->n, d->op);
@@ -212,7 +193,7 @@ static void finish(struct decree *d)
 	decree_free(d);
 }
 
-static void look_at_value(struct item *t, struct msg_bytes value)
+static void look_at_value(struct decree_item *t, struct msg_bytes value)
 {
 	struct register_agent r = {0};
 	struct err e;
@@ -227,7 +208,7 @@ static void look_at_value(struct item *t, struct msg_bytes value)
 
 static void on_answer(void *arg, const struct agree_answer *a)
 {
-	struct item *t = arg;
+	struct decree_item *t = arg;
 	struct decree *d = t->of;
 
 	t->answered = true;
@@ -241,11 +222,11 @@ static void on_answer(void *arg, const struct agree_answer *a)
 	if (a->outcome == AGREE_REFUSED)
 		(void)snprintf(t->text, sizeof(t->text), "%s", a->refused.text); /* fits */
 	if (++d->n_answered == d->n_items)
-		finish(d);
+		decree_finish(d);
 }
 
 /* After the last one has been given; d may be gone then. */
-static void give_command(struct item *t, const struct agree_command *cmd)
+void decree_give(struct decree_item *t, const struct agree_command *cmd)
 {
 	struct agree_command c = *cmd;
 
@@ -274,7 +255,7 @@ static int64_t desired_of(const struct agent *a, const struct agent_spec *spec)
 }
 
 /* What is known to be decided is in the roster only once it is on disk. */
-static void note_was(struct item *t, const struct agent *a)
+static void note_was(struct decree_item *t, const struct agent *a)
 {
 	struct node *n = t->of->n;
 	struct decided_sum sum;
@@ -294,7 +275,7 @@ static void note_was(struct item *t, const struct agent *a)
 static void apply_one(struct decree *d, const struct apply_file *f, int64_t if_version, struct agree_command *cmd)
 {
 	const struct agent *a = roster_find(d->n, f->spec->name);
-	struct item *t = item_add(d, f->spec->name, is_defined(a) ? "changed" : "created");
+	struct decree_item *t = decree_item_add(d, f->spec->name, is_defined(a) ? "changed" : "created");
 
 	if (is_defined(a))
 		note_was(t, a);
@@ -389,14 +370,14 @@ bool decree_apply(struct node *n, struct control_request *rq, const msgpack_obje
 	for (size_t i = 0; i < b->n; i++)
 		apply_one(d, &b->v[i], if_version, &cmds[i]);
 	for (size_t i = 0; i < b->n; i++)
-		give_command(&d->items[i], &cmds[i]);
+		decree_give(&d->items[i], &cmds[i]);
 	return true;
 }
 
 /* ---- the other changes ---- */
 
 /* Whether `key` names an agent of the cluster; a replica, an agent of agents_dir, one that was never decided: not. */
-static bool get_agent(struct node *n, const msgpack_object *args, const char *key, char name[NAME_MAX_LEN + 1])
+bool decree_agent(struct node *n, const msgpack_object *args, const char *key, char name[NAME_MAX_LEN + 1])
 {
 	const struct agent *a;
 
@@ -406,22 +387,22 @@ static bool get_agent(struct node *n, const msgpack_object *args, const char *ke
 	return !a || (a->scope == SPEC_SCOPE_CLUSTER && a->decided);
 }
 
-static void change_one(struct node *n, struct control_request *rq, const msgpack_object *args, const char *agent,
+void decree_change(struct node *n, struct control_request *rq, const msgpack_object *args, const char *agent,
 	const char *change, enum op_goal goal, const struct decide_event *event)
 {
 	struct decree *d = decree_new(n, rq, args, goal, 1);
 	const struct agent *a = roster_find(n, agent);
-	struct item *t;
+	struct decree_item *t;
 
 	if (!d)
 		return;
-	t = item_add(d, agent, change);
+	t = decree_item_add(d, agent, change);
 	if (event->type == SCHED_EVENT_SCALE && is_defined(a)) {
 		note_was(t, a);
 		(void)snprintf(t->text, sizeof(t->text), "%" PRId64 " replicas instead of %" PRId64, event->desired,
 			a->desired); /* fits */
 	}
-	give_command(t, &(struct agree_command){.event = *event});
+	decree_give(t, &(struct agree_command){.event = *event});
 }
 
 bool decree_scale(struct node *n, struct control_request *rq, const msgpack_object *args)
@@ -430,12 +411,12 @@ bool decree_scale(struct node *n, struct control_request *rq, const msgpack_obje
 	int64_t want = -1;
 	struct err e = {.text = "n: the number of replicas is needed"};
 
-	if (!get_agent(n, args, "agent", name))
+	if (!decree_agent(n, args, "agent", name))
 		return false;
 	if (mp_get_int(args, "n", &want, 0, REPLICAS_MAX, &e) < 0 || want < 0)
 		control_refuse(rq, "usage", "%s", e.text);
 	else
-		change_one(n, rq, args, name, "scaled", OP_RUNNING,
+		decree_change(n, rq, args, name, "scaled", OP_RUNNING,
 			&(struct decide_event){.type = SCHED_EVENT_SCALE, .desired = want});
 	return true;
 }
@@ -444,63 +425,9 @@ bool decree_start(struct node *n, struct control_request *rq, const msgpack_obje
 {
 	char name[NAME_MAX_LEN + 1];
 
-	if (!get_agent(n, args, "target", name))
+	if (!decree_agent(n, args, "target", name))
 		return false;
-	change_one(n, rq, args, name, "started", OP_RUNNING, &(struct decide_event){.type = SCHED_EVENT_START});
-	return true;
-}
-
-/* Those of agents_dir are stopped by the node's own way; both in one answer they are not. */
-static bool stop_all(struct node *n, struct control_request *rq, const msgpack_object *args)
-{
-	static const struct agree_command stop = {.event.type = SCHED_EVENT_STOP};
-	const struct agent *own = NULL;
-	struct decree *d;
-	size_t k = 0, i = 0;
-
-	LIST_FOREACH (at, &n->roster.order) {
-		const struct agent *a = LIST_ENTRY(at, struct agent, order);
-
-		if (a->removed || a->stopped)
-			continue;
-		if (a->decided)
-			k++;
-		else
-			own = a;
-	}
-	if (k == 0)
-		return false;
-	if (own) {
-		control_refuse(rq, "refused",
-			"nothing was stopped: there are agents of the cluster, and of %s alone (%s): 'covey stop "
-			"AGENT' stops each",
-			n->cfg->name, own->name);
-		return true;
-	}
-	d = decree_new(n, rq, args, OP_STOPPED, k);
-	if (!d)
-		return true;
-	LIST_FOREACH (at, &n->roster.order) {
-		const struct agent *a = LIST_ENTRY(at, struct agent, order);
-
-		if (!a->removed && !a->stopped)
-			(void)item_add(d, a->name, "stopped"); /* it is in d; so below */
-	}
-	for (; i < k; i++)
-		give_command(&d->items[i], &stop);
-	return true;
-}
-
-bool decree_stop(struct node *n, struct control_request *rq, const msgpack_object *args)
-{
-	char name[NAME_MAX_LEN + 1];
-	bool all = false;
-
-	if (n->council && mp_get_bool(args, "all", &all, NULL) == 0 && all)
-		return stop_all(n, rq, args);
-	if (!get_agent(n, args, "target", name))
-		return false;
-	change_one(n, rq, args, name, "stopped", OP_STOPPED, &(struct decide_event){.type = SCHED_EVENT_STOP});
+	decree_change(n, rq, args, name, "started", OP_RUNNING, &(struct decide_event){.type = SCHED_EVENT_START});
 	return true;
 }
 
@@ -508,9 +435,9 @@ bool decree_restart(struct node *n, struct control_request *rq, const msgpack_ob
 {
 	char name[NAME_MAX_LEN + 1];
 
-	if (!get_agent(n, args, "target", name))
+	if (!decree_agent(n, args, "target", name))
 		return false;
-	change_one(n, rq, args, name, "restarted", OP_RESTARTED,
+	decree_change(n, rq, args, name, "restarted", OP_RESTARTED,
 		&(struct decide_event){.type = SCHED_EVENT_RESTART, .desired = -1});
 	return true;
 }
@@ -519,9 +446,9 @@ bool decree_remove(struct node *n, struct control_request *rq, const msgpack_obj
 {
 	char name[NAME_MAX_LEN + 1];
 
-	if (!get_agent(n, args, "agent", name))
+	if (!decree_agent(n, args, "agent", name))
 		return false;
-	change_one(n, rq, args, name, "removed", OP_REMOVED, &(struct decide_event){.type = SCHED_EVENT_REMOVE});
+	decree_change(n, rq, args, name, "removed", OP_REMOVED, &(struct decide_event){.type = SCHED_EVENT_REMOVE});
 	return true;
 }
 
@@ -534,11 +461,11 @@ bool decree_rollout(struct node *n, struct control_request *rq, const msgpack_ob
 		{"undo", "undone", SCHED_EVENT_UNDO}};
 	char name[NAME_MAX_LEN + 1], action[16];
 
-	if (!get_agent(n, args, "agent", name) || mp_get_strz(args, "action", action, sizeof(action), NULL) < 0)
+	if (!decree_agent(n, args, "agent", name) || mp_get_strz(args, "action", action, sizeof(action), NULL) < 0)
 		return false;
 	for (size_t i = 0; i < ARRAY_LEN(actions); i++)
 		if (strcmp(action, actions[i].action) == 0) {
-			change_one(n, rq, args, name, actions[i].change, OP_RUNNING,
+			decree_change(n, rq, args, name, actions[i].change, OP_RUNNING,
 				&(struct decide_event){.type = actions[i].type});
 			return true;
 		}

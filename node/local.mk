@@ -72,6 +72,8 @@ libnode_a_SOURCES = \
 	%D%/decided.h \
 	%D%/decree.c \
 	%D%/decree.h \
+	%D%/decree_priv.h \
+	%D%/decree_stop.c \
 	%D%/decree_progress.c \
 	%D%/decree_recover.c \
 	%D%/decree_recover.h \
