@@ -234,6 +234,16 @@ void disaster_looked(struct whole *w)
 		sim_fail(s, w->sn->number, "an era begins with another configuration than its first");
 }
 
+bool disaster_is_over(const struct sim *s)
+{
+	const struct disaster *d = of(s);
+
+	for (uint32_t i = 0; d && i < s->o.room; i++)
+		if (d->back_us[i] != 0)
+			return false;
+	return true;
+}
+
 bool disaster_is_in_era(const struct whole *w)
 {
 	const struct disaster *d = of(whole_sim(w));

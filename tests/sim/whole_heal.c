@@ -8,6 +8,7 @@
 
 #include "node/agree_impl.h"
 #include "node/register_agent.h"
+#include "tests/sim/disaster.h"
 #include "tests/sim/mixed.h"
 #include "tests/sim/oracle.h"
 #include "tests/sim/whole_truth.h"
@@ -202,6 +203,8 @@ static bool is_well(struct sim *s, char *why, uint32_t *node)
 	struct msg_bytes value;
 	struct ballot ballot;
 
+	if (!disaster_is_over(s))
+		return wrong(why, node, UINT32_MAX, "hosts are still to come back");
 	if (!oracle_converged(s, NULL)) {
 		*node = oracle_explain(s, why, 200);
 		return false;
