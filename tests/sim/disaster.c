@@ -163,14 +163,28 @@ static bool is_under_way(const struct sim *s)
 	return false;
 }
 
+/* A voter that is left, and whose daemon runs; NULL: there is none now. */
+static struct sim_node *somebody(struct sim *s, struct disaster *d)
+{
+	int n = quorum_voters(&d->before), from = (int)rng_below(&d->rng, (uint64_t)n);
+
+	for (int i = 0; i < n; i++) {
+		struct sim_node *v = voter(s, &d->before, (from + i) % n);
+
+		if (v->life == SIM_RUNS && v->w->n && !v->w->ending && v->w->n->cluster)
+			return v;
+	}
+	return NULL;
+}
+
 static void give_up(struct sim *s, struct disaster *d)
 {
 	struct agree_root_command cmd = {
 		.type = AGREE_ROOT_RECOVER, .voters = -1, .replace_after_ms = -1, .off = d->off};
-	struct sim_node *n = voter(s, &d->before, (int)rng_below(&d->rng, (uint64_t)quorum_voters(&d->before)));
+	struct sim_node *n = somebody(s, d);
 	struct err e;
 
-	if (n->life != SIM_RUNS || !n->w->n || n->w->ending || !n->w->n->cluster || is_under_way(s))
+	if (!n || is_under_way(s))
 		return;
 	if (!council_trust(n->w->n->council, &e)) {
 		story_tell(&s->story, s->now_us, n->number, UINT32_MAX, "cannot recover: %s", e.text);

@@ -205,16 +205,20 @@ static bool a_quorum_has(const struct sim *s, const struct whole_truth *t, uint3
 	return false;
 }
 
-static void give(struct register_known *r, struct given g)
+/* in_era: what is kept there may have the number of something that is lost. */
+static void give(struct register_known *r, struct given g, bool in_era)
 {
-	for (size_t i = r->n_given; i-- > 0;)
-		if (r->given[i].epoch == g.epoch)
+	for (size_t i = r->n_given; i-- > 0;) {
+		const struct given *was = &r->given[i];
+
+		if (was->epoch == g.epoch && (!in_era || (was->slot == g.slot && sched_same_node(was->node, g.node))))
 			return;
+	}
 	r->given = grown(r->given, r->n_given, sizeof(*r->given));
 	r->given[r->n_given++] = g;
 }
 
-static void see_given(struct register_known *r, struct msg_bytes value)
+static void see_given(struct register_known *r, struct msg_bytes value, bool in_era)
 {
 	struct register_agent a = {0};
 	struct err e;
@@ -226,9 +230,9 @@ static void see_given(struct register_known *r, struct msg_bytes value)
 
 		if (s->state == SCHED_PENDING)
 			continue;
-		give(r, (struct given){.slot = s->number, .epoch = s->epoch, .node = s->node});
+		give(r, (struct given){.slot = s->number, .epoch = s->epoch, .node = s->node}, in_era);
 		if (sched_is_node(s->from))
-			give(r, (struct given){.slot = s->number, .epoch = s->from_epoch, .node = s->from});
+			give(r, (struct given){.slot = s->number, .epoch = s->from_epoch, .node = s->from}, in_era);
 	}
 	register_agent_done(&a);
 }
@@ -296,7 +300,7 @@ void whole_run_chosen(struct whole *w, const struct msg_key *key, const struct b
 		sim_fail(whole_sim(w), w->sn->number,
 			"register '%.*s': a value is called chosen that no quorum has on disk", (int)key->n, key->v);
 	must_be_a_chain(w, r, b);
-	see_given(r, value);
+	see_given(r, value, b->in_era);
 }
 
 void __real_council_hint_chosen(struct council *c, const struct registers_out *out);
