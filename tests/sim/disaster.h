@@ -22,7 +22,7 @@ void disaster_free(struct sim *s);
 void disaster_begin(struct sim *s); /* from now on it may come */
 void disaster_due(struct sim *s);
 void disaster_looked(struct whole *w);		/* a turn of a node is over */
-bool disaster_is_over(const struct sim *s); /* whoever is to come back has; or none came */
+bool disaster_is_over(const struct sim *s);	/* whoever is to come back has; or none came */
 bool disaster_is_in_era(const struct whole *w); /* it knows the era: what it calls chosen is so there */
 /* Whether what was chosen before, and is on the disks of these nodes, need not be in what is chosen in the era. */
 bool disaster_excuses(const struct sim *s, uint32_t on_disk);
