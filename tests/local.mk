@@ -431,13 +431,13 @@ CLEANFILES += %D%/e2e/agent/diary
 EXTRA_DIST += %D%/e2e/agent/diary.c
 EXTRA_DIST += %D%/e2e/test_bed.sh %D%/e2e/bed/diary.py %D%/e2e/bed/fleet.py %D%/e2e/bed/main.py %D%/e2e/bed/net.py \
 	%D%/e2e/bed/work.py
-EXTRA_DIST += %D%/e2e/cases/alone.py %D%/e2e/cases/away.py %D%/e2e/cases/churn.py %D%/e2e/cases/cuts.py \
-	%D%/e2e/cases/elsewhere.py %D%/e2e/cases/failover.py %D%/e2e/cases/few.py %D%/e2e/cases/full.py \
-	%D%/e2e/cases/identity.py %D%/e2e/cases/join.py %D%/e2e/cases/killed.py %D%/e2e/cases/leave.py \
-	%D%/e2e/cases/lost.py %D%/e2e/cases/maintain.py %D%/e2e/cases/oneway.py %D%/e2e/cases/partition.py \
-	%D%/e2e/cases/paused.py %D%/e2e/cases/power.py %D%/e2e/cases/race.py %D%/e2e/cases/rolling.py \
-	%D%/e2e/cases/silent.py %D%/e2e/cases/soak.py %D%/e2e/cases/template.py %D%/e2e/cases/trust.py %D%/e2e/cases/voter_full.py \
-	%D%/e2e/cases/wiped.py
+EXTRA_DIST += %D%/e2e/cases/alone.py %D%/e2e/cases/away.py %D%/e2e/cases/churn.py %D%/e2e/cases/crowd.py \
+	%D%/e2e/cases/cuts.py %D%/e2e/cases/elsewhere.py %D%/e2e/cases/failover.py %D%/e2e/cases/few.py \
+	%D%/e2e/cases/full.py %D%/e2e/cases/identity.py %D%/e2e/cases/join.py %D%/e2e/cases/killed.py \
+	%D%/e2e/cases/leave.py %D%/e2e/cases/lost.py %D%/e2e/cases/maintain.py %D%/e2e/cases/oneway.py \
+	%D%/e2e/cases/partition.py %D%/e2e/cases/paused.py %D%/e2e/cases/power.py %D%/e2e/cases/race.py \
+	%D%/e2e/cases/rolling.py %D%/e2e/cases/silent.py %D%/e2e/cases/soak.py %D%/e2e/cases/template.py \
+	%D%/e2e/cases/trust.py %D%/e2e/cases/voter_full.py %D%/e2e/cases/wiped.py
 
 # The benchmarks' harness starts and stops the floor and the peers (bench/).
 TESTS += %D%/edge/test_bench_smoke.sh
