@@ -436,8 +436,8 @@ EXTRA_DIST += %D%/e2e/cases/alone.py %D%/e2e/cases/away.py %D%/e2e/cases/churn.p
 	%D%/e2e/cases/full.py %D%/e2e/cases/identity.py %D%/e2e/cases/join.py %D%/e2e/cases/killed.py \
 	%D%/e2e/cases/leave.py %D%/e2e/cases/lost.py %D%/e2e/cases/maintain.py %D%/e2e/cases/oneway.py \
 	%D%/e2e/cases/partition.py %D%/e2e/cases/paused.py %D%/e2e/cases/power.py %D%/e2e/cases/race.py \
-	%D%/e2e/cases/rolling.py %D%/e2e/cases/silent.py %D%/e2e/cases/soak.py %D%/e2e/cases/template.py \
-	%D%/e2e/cases/trust.py %D%/e2e/cases/voter_full.py %D%/e2e/cases/wiped.py
+	%D%/e2e/cases/recover.py %D%/e2e/cases/rolling.py %D%/e2e/cases/silent.py %D%/e2e/cases/soak.py \
+	%D%/e2e/cases/template.py %D%/e2e/cases/trust.py %D%/e2e/cases/voter_full.py %D%/e2e/cases/wiped.py
 
 # The benchmarks' harness starts and stops the floor and the peers (bench/).
 TESTS += %D%/edge/test_bench_smoke.sh
