@@ -107,6 +107,7 @@ struct member {
 	uint8_t used : 1;
 	uint8_t state_from, map_from; /* the link that these came from: FROM_NONE, or its number */
 	uint8_t link;		      /* FROM_NONE, or the number of the link to it */
+	bool alone;		      /* dead by our word, given while we heard nobody */
 };
 
 struct urgent {
@@ -232,8 +233,8 @@ struct gossip {
 	uint32_t pred[GOSSIP_RINGS], succ[GOSSIP_RINGS];
 	struct accused *accused;
 	bool judge, rewire;
-	bool rebooted;		      /* the change at hand is another boot's */
-	uint64_t alone_id, alone_inc; /* state.c: whom we called dead while we heard nobody */
+	bool rebooted;	/* the change at hand is another boot's */
+	bool has_alone; /* … some member is */
 
 	/* values.c */
 	size_t values_bytes, values_max;
@@ -433,6 +434,7 @@ void watch_beat(struct gossip *g);
 void watch_run(struct gossip *g);
 int64_t watch_deadline(const struct gossip *g);
 bool watch_has(const struct gossip *g, uint32_t member);
+bool watch_decides_alone(const struct gossip *g); /* it hears nobody, and is the only one that votes */
 /* The link to it is gone: is what a dial says now news of it? Not of one that we do not watch. */
 bool watch_lost(struct gossip *g, uint32_t member, bool short_link);
 

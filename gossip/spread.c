@@ -88,15 +88,15 @@ uint32_t spread_after(const struct gossip *g, uint64_t seq)
 }
 
 /* Whoever wants to know it asks, when he sees that our views differ: then we know whether it was us. */
-static bool is_verdict_alone(const struct gossip *g, const struct member *m)
+static bool is_verdict_alone(const struct member *m)
 {
-	return m->id == g->alone_id && m->inc == g->alone_inc && m->state == GOSSIP_DEAD;
+	return m->alone && m->state == GOSSIP_DEAD;
 }
 
 /* A stranger's state goes with its map, but when it says more than that it lives. */
-static bool state_is_news(const struct gossip *g, const struct member *m, const struct link *l)
+static bool state_is_news(const struct member *m, const struct link *l)
 {
-	if (is_verdict_alone(g, m))
+	if (is_verdict_alone(m))
 		return false;
 	if ((int32_t)(m->state_seq - (uint32_t)l->state_cursor) <= 0 || m->state_from == l->number)
 		return false;
@@ -113,7 +113,7 @@ bool spread_states(struct gossip *g, struct link *l, struct gossip_msg *ret)
 	for (uint32_t i = spread_after(g, l->state_cursor); i != MEMBER_NONE; i = members_at(g, i)->next) {
 		const struct member *m = members_at(g, i);
 
-		if (state_is_news(g, m, l) && !pack_state(&p, m))
+		if (state_is_news(m, l) && !pack_state(&p, m))
 			return true;
 		l->state_cursor = m->seq;
 	}

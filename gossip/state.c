@@ -193,6 +193,7 @@ bool state_merge(struct gossip *g, struct member *m, const struct gossip_msg_sta
 		flags = state_join(s->flags);
 		state_clear(g, m);
 		g->rebooted = state_boot(s->incarnation) > state_boot(m->inc);
+		m->alone = false;
 		if (g->rebooted)
 			admit_reboot(g, m, s->incarnation);
 		m->inc = s->incarnation;
@@ -220,11 +221,16 @@ bool state_merge(struct gossip *g, struct member *m, const struct gossip_msg_sta
 	return true;
 }
 
-/* More than half of the observers that accuse it or are not accused themselves. */
+/*
+ * More than half of the observers that accuse it or are not accused themselves. Who votes alone and hears nobody waits
+ * for no other's word (watch.c).
+ */
 static bool judged_dead(const struct gossip *g, const struct accused *a, const uint32_t *obs, size_t n_obs)
 {
 	uint32_t against = 0, count = 0;
 
+	if (watch_decides_alone(g) && state_accuser(a, g->id) >= 0)
+		return true;
 	for (size_t i = 0; i < n_obs; i++) {
 		const struct member *o = members_at(g, obs[i]);
 
@@ -245,27 +251,34 @@ static void judge_dead(struct gossip *g, struct member *m)
 	state_clear(g, m);
 	members_changed(g, m, was, CHANGE_STATE, FROM_NONE);
 	settle(g, m, &by);
-	if (g->isolated) {
-		g->alone_id = m->id;
-		g->alone_inc = m->inc;
-	}
+	m->alone = g->isolated;
+	g->has_alone |= m->alone;
 }
 
-/*
- * Who hears nobody and knows of one other living member calls that one dead, as two alone must. When he then learns
- * that the others called him dead, it was he who was cut off: the verdict was his alone, and nobody shall hear of it.
- */
-void state_take_back(struct gossip *g)
+static void take_back(struct gossip *g, struct member *m)
 {
-	struct member *m = members_find(g, g->alone_id);
-	uint64_t was = m ? members_hash(m) : 0;
+	uint64_t was = members_hash(m);
 
-	g->alone_id = 0;
-	if (!m || m->inc != g->alone_inc || m->state != GOSSIP_DEAD)
+	m->alone = false;
+	if (m->state != GOSSIP_DEAD)
 		return;
 	m->flags = 0;
 	members_changed(g, m, was, CHANGE_STATE, FROM_NONE);
 	state_settle(g, m);
+}
+
+/*
+ * Who hears nobody and knows of one other living member, or votes alone, calls the others dead. When he then learns
+ * that they called him dead, it was he who was cut off: the verdict was his alone, and nobody shall hear of it.
+ */
+void state_take_back(struct gossip *g)
+{
+	if (!g->has_alone)
+		return;
+	g->has_alone = false;
+	MEMBERS_FOREACH(g, m)
+	if (m->alone)
+		take_back(g, m);
 }
 
 /* One more look for each that changes: an observer that stands accused, or is gone, may make the difference. */

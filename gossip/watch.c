@@ -16,8 +16,8 @@
  * are by their own observers alone.
  *
  * After Lifeguard: who is late himself, or hears nobody's answers, is slower to accuse, up to four times; who was
- * paused takes the pause off everybody's silence; who hears nobody at all accuses nobody. Who has just begun misses
- * nobody whom he has not come to dial yet.
+ * paused takes the pause off everybody's silence; who hears nobody at all accuses nobody, but for two alone and for who
+ * votes alone. Who has just begun misses nobody whom he has not come to dial yet.
  */
 #include "base/sm.h"
 #include "gossip/gossip_impl.h"
@@ -421,9 +421,9 @@ static bool nobody_agrees(const struct gossip *g)
 	return alone > 0 && alone >= n / 2;
 }
 
-static bool votes_alone(const struct gossip *g)
+bool watch_decides_alone(const struct gossip *g)
 {
-	return g->n_voters == 1 && g->voters[0] == g->id;
+	return g->isolated && g->n_voters == 1 && g->voters[0] == g->id;
 }
 
 /*
@@ -437,7 +437,7 @@ static bool votes_alone(const struct gossip *g)
  */
 static void time_is_up(struct gossip *g, struct watch *w)
 {
-	bool alone = g->n_alive <= 2 || w->refused_ms != 0 || (g->isolated && votes_alone(g));
+	bool alone = g->n_alive <= 2 || w->refused_ms != 0 || watch_decides_alone(g);
 
 	if (!alone && (g->isolated || g->heard_ms < w->probed_ms))
 		w->until_ms = g->now.mono_ms + g->profile->beat_ms;

@@ -42,8 +42,8 @@ void council_close(struct council *c); /* after the store; NULL is fine */
 void council_turn(struct council *c);
 
 /*
- * cmd is copied. `fn` is called once, never from within this call; the answer is borrowed for the call. -ENOMEM: it is
- * not.
+ * cmd is copied. `fn` is called once, never from within this call; the answer is borrowed for the call. -ENOMEM,
+ * -ESHUTDOWN (it has ended): it is not.
  */
 typedef void council_answered(void *arg, const struct agree_answer *a);
 int council_command(struct council *c, const struct agree_command *cmd, council_answered *fn, void *arg) MUST_CHECK;

@@ -116,10 +116,10 @@ static const char *keep(char *to, size_t n, const char *s)
 
 int council_command(struct council *c, const struct agree_command *cmd, council_answered *fn, void *arg)
 {
-	struct council_ask *k = ask_new(c, cmd->text.n, fn, arg);
+	struct council_ask *k = c->ended ? NULL : ask_new(c, cmd->text.n, fn, arg);
 
 	if (!k)
-		return -ENOMEM;
+		return c->ended ? -ESHUTDOWN : -ENOMEM;
 	k->command = *cmd;
 	k->command.token = ++c->token;
 	if (cmd->text.n > 0)
@@ -131,10 +131,10 @@ int council_command(struct council *c, const struct agree_command *cmd, council_
 
 int council_root_command(struct council *c, const struct agree_root_command *cmd, council_answered *fn, void *arg)
 {
-	struct council_ask *k = ask_new(c, 0, fn, arg);
+	struct council_ask *k = c->ended ? NULL : ask_new(c, 0, fn, arg);
 
 	if (!k)
-		return -ENOMEM;
+		return c->ended ? -ESHUTDOWN : -ENOMEM;
 	k->is_root = true;
 	k->root = *cmd;
 	k->root.token = ++c->token;

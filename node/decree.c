@@ -229,12 +229,15 @@ static void on_answer(void *arg, const struct agree_answer *a)
 void decree_give(struct decree_item *t, const struct agree_command *cmd)
 {
 	struct agree_command c = *cmd;
+	int rc;
 
 	c.event.op = t->of->op;
-	if (!decided_key(t->agent, &c.key) || council_command(t->of->n->council, &c, on_answer, t) < 0) {
+	rc = decided_key(t->agent, &c.key) ? council_command(t->of->n->council, &c, on_answer, t) : -EINVAL;
+	if (rc < 0) {
 		struct agree_answer a = {.outcome = AGREE_REFUSED};
 
-		(void)err_set(&a.refused, -ENOMEM, "out of memory"); /* it is read from there */
+		(void)err_set(&a.refused, rc, "%s",
+			rc == -ESHUTDOWN ? "the daemon is stopping" : "out of memory"); /* it is read from there */
 		on_answer(t, &a);
 	}
 }

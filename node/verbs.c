@@ -130,7 +130,9 @@ static bool answer_again(struct node *n, struct control_request *rq, const msgpa
 	if (mp_get_strz(args, "op", id, sizeof(id), NULL) < 0)
 		return false; /* refused by the verb, with the reason */
 	op = ops_find(n, id);
-	if (op)
+	if (op && ops_result(op)->n == 0)
+		control_refuse(rq, "unknown", "operation %s is under way; repeat it in a moment", id);
+	else if (op)
 		control_reply(rq, ops_result(op));
 	return op != NULL;
 }

@@ -286,8 +286,8 @@ void decide_go_on(struct decider *d, struct sched_slot *s, enum sched_why why)
 	if (!hold(d, s, was, s->epoch))
 		return;
 	place_count(&d->map, &s->reserve, was, -1);
-	if (r)
-		s->version = r->version; /* it is as it was before the move */
+	if (r && d->v->rollout.state != SCHED_ROLLOUT_IDLE)
+		s->version = r->version; /* it is as it was before the move: decide_roll goes on from there */
 	if (s->number < d->n_reports)
 		d->reports[s->number] = (struct decide_reports){.node = d->reports[s->number].from};
 	s->node = s->from;

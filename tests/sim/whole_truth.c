@@ -288,7 +288,8 @@ void whole_run_chosen(struct whole *w, const struct msg_key *key, const struct b
 
 	if (!see_value(w, r, value, &hash))
 		return;
-	see_cfg(run->truth, council_voters(w->n->council)); /* the first one of an era is in no value */
+	if (disaster_is_in_era(w)) /* its first configuration is in no value */
+		see_cfg(run->truth, council_voters(w->n->council));
 	b = at(w, r, ballot, hash);
 	if (b->chosen)
 		return;

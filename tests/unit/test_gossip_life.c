@@ -361,38 +361,66 @@ static void test_isolated(void **state)
 	bed_free(b);
 }
 
-/*
- * Four of five hosts at once: the last one accuses nobody, since nobody can say whose fault it is; unless it is the one
- * that decides, alone.
- */
-static void test_who_votes_alone_has_no_witness(void **state)
-{
-	(void)state;
-	for (int alone = 0; alone < 2; alone++) {
-		struct bed *b = bed_new(5);
-		struct gossip_in in = {.type = GOSSIP_IN_VOTERS};
-		uint64_t ids[2];
-
-		bed_start_all(b);
-		ids[0] = b->v[0].id;
-		ids[1] = b->v[1].id;
-		in.ids = ids;
-		in.n_ids = alone ? 1 : 2;
-		bed_step(b, 0, &in);
-		for (int i = 1; i < 5; i++)
-			bed_lose(b, i);
-		bed_run(b, 20000);
-		assert_true(gossip_is_isolated(b->v[0].g));
-		for (int i = 1; i < 5; i++)
-			assert_int_equal(bed_state(b, i, 0), alone ? GOSSIP_DEAD : GOSSIP_ALIVE);
-		bed_free(b);
-	}
-}
-
 static void cut_off(struct bed *b, int node, int other, bool cut)
 {
 	bed_cut(b, node, other, cut);
 	bed_cut(b, other, node, cut);
+}
+
+/* All others at once: who is left calls nobody dead, since it may be he who is cut off; unless he decides, alone. */
+static void others_are_lost(int n, bool alone)
+{
+	struct bed *b = bed_new(n);
+	struct gossip_in in = {.type = GOSSIP_IN_VOTERS, .n_ids = alone ? 1 : 2};
+	uint64_t voters[2];
+
+	bed_start_all(b);
+	voters[0] = b->v[0].id;
+	voters[1] = b->v[1].id;
+	in.ids = voters;
+	bed_step(b, 0, &in);
+	for (int i = 1; i < n; i++)
+		bed_lose(b, i);
+	bed_run(b, 3000 * (int64_t)n); /* five at a time, at most */
+	assert_true(gossip_is_isolated(b->v[0].g));
+	for (int i = 1; i < n; i++)
+		assert_int_equal(bed_state(b, i, 0), alone ? GOSSIP_DEAD : GOSSIP_ALIVE);
+	bed_free(b);
+}
+
+static void test_who_votes_alone_has_no_witness(void **state)
+{
+	(void)state;
+	others_are_lost(5, false);
+	others_are_lost(5, true);
+	others_are_lost(BED_NODES_MAX, true);
+}
+
+/* The one that votes is cut off, and the others run: of none of those whom it calls dead does anybody hear that. */
+static void test_who_votes_alone_takes_it_back(void **state)
+{
+	struct bed *b = bed_new(6);
+	struct gossip_in in = {.type = GOSSIP_IN_VOTERS, .n_ids = 1};
+
+	(void)state;
+	bed_start_all(b);
+	in.ids = &b->v[0].id;
+	bed_step(b, 0, &in);
+	for (int i = 1; i < 6; i++)
+		cut_off(b, 0, i, true);
+	bed_run(b, 20000);
+	bed_mark(b);
+	for (int i = 1; i < 6; i++) {
+		assert_int_equal(bed_state(b, i, 0), GOSSIP_DEAD);
+		assert_int_equal(bed_state(b, 0, i), GOSSIP_DEAD);
+	}
+	for (int i = 1; i < 6; i++)
+		cut_off(b, 0, i, false);
+	(void)bed_until(b, 60000, bed_agreed);
+	for (int i = 1; i < 6; i++)
+		for (int k = 1; k < 6; k++)
+			assert_int_equal(b->v[i].said_ms[k][GOSSIP_DEAD], -1);
+	bed_free(b);
 }
 
 /* n0 missed that n2 returned, and calls n1 dead while it hears nobody. Nobody hears of that. */
@@ -570,6 +598,7 @@ int main(void)
 		cmocka_unit_test(test_one_way_cut_of_a_pair),
 		cmocka_unit_test(test_isolated),
 		cmocka_unit_test(test_who_votes_alone_has_no_witness),
+		cmocka_unit_test(test_who_votes_alone_takes_it_back),
 		cmocka_unit_test(test_a_verdict_alone_is_taken_back),
 		cmocka_unit_test(test_a_host_that_answers),
 		cmocka_unit_test(test_halves_meet_again),
