@@ -156,7 +156,8 @@ static bool put_self(const struct cluster *c, const struct gossip_out *out, char
 			text, TEXT_MAX, "%s said that %s does not answer; it does, and says so", who(c, out, by), own);
 		return true;
 	case GOSSIP_EVENT_ISOLATED:
-		(void)snprintf(text, TEXT_MAX, "%s hears no other node: it calls nobody dead until it does, unless it alone votes", own);
+		(void)snprintf(text, TEXT_MAX,
+			"%s hears no other node: it calls nobody dead until it does, unless it alone votes", own);
 		return true;
 	case GOSSIP_EVENT_HEARS:
 		(void)snprintf(text, TEXT_MAX, "%s hears %s again", own, cluster_seen_name(c, out->id));

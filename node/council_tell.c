@@ -50,7 +50,8 @@ static bool is_there(const struct council *c, const struct uuid *node)
 
 	if (!g || !gossip_member_get(g, gossip_id_of(node->v), &m))
 		return false;
-	return m.self || (m.state <= GOSSIP_SUSPECT && !gossip_is_isolated(g)); /* who is isolated may call nobody dead */
+	return m.self ||
+	       (m.state <= GOSSIP_SUSPECT && !gossip_is_isolated(g)); /* who is isolated may call nobody dead */
 }
 
 /* Who is not known here is told by the first digits of its UUID, as in decisions. */
