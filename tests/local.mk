@@ -109,6 +109,7 @@ test_programs += %D%/unit/test_events
 test_programs += %D%/unit/test_explain
 test_programs += %D%/unit/test_gossip_faults
 test_programs += %D%/unit/test_gossip_identity
+test_programs += %D%/unit/test_gossip_cut
 test_programs += %D%/unit/test_gossip_life
 test_programs += %D%/unit/test_gossip_msg
 test_programs += %D%/unit/test_gossip_rules

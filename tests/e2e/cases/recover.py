@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Most voters lose their power, and are given up: those that are left go on, with what ran there as well. Then the others
-come back after all: they hear that they were given up, and nothing under a lease has run twice.
+"""Most voters lose their power, and are given up: those that are left go on, with what ran there as well. Then the
+others come back after all: they hear that they were given up, and nothing under a lease has run twice.
 """
 from fleet import voters_of
 from work import Work
