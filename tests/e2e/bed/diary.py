@@ -55,19 +55,20 @@ class Diary:
                 found += [(a, b, min(a.last, b.last) - b.first) for b in runs[i + 1:] if b.first <= a.last]
         return found
 
-    def gaps(self, least_ns=LATE_NS, until_ns=0):
-        """{replica: [(from, to)]}: no run of it has written anything for so long, up to until_ns too."""
+    def holes(self):
+        """{replica: [(from, to)]}: from the end of its runs so far to the beginning of the next."""
         found = {}
         for replica, runs in self.replicas().items():
-            at = sorted(t for run in runs for t in run.at)
-            at += [until_ns] if until_ns > at[-1] else []
-            found[replica] = [(a, b) for a, b in zip(at, at[1:]) if b - a >= least_ns]
+            found[replica], last = [], runs[0].last
+            for run in runs[1:]:
+                if run.first > last:
+                    found[replica].append((last, run.first))
+                last = max(last, run.last)
         return found
 
-    def most_down(self, least_ns=LATE_NS, until_ns=0):
-        """How many replicas were silent at one time, at most."""
-        gaps = [g for of_one in self.gaps(least_ns, until_ns).values() for g in of_one]
-        steps = [(g[0], 1) for g in gaps] + [(g[1], -1) for g in gaps]
+    def most_down(self):
+        """How many replicas had no run at one time, at most, between their first run and their last."""
+        steps = [step for of_one in self.holes().values() for a, b in of_one for step in ((a, 1), (b, -1))]
         down = most = 0
         for _, step in sorted(steps):
             down += step

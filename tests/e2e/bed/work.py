@@ -56,6 +56,14 @@ class Work:
 
             wait_for(fits, f"each {name} to write where {node.name} knows it, and nowhere else")
 
+    def writes_on(self, replica, nodes, since_ns):
+        """Until it has written after that on one of these nodes; and all that it ever wrote there was of one run."""
+        def there():
+            return [r for r in self.diary(f"{replica}-").replicas().get(replica, []) if r.node in nodes]
+
+        wait_for(lambda: any(r.last > since_ns for r in there()), f"{replica} to write on, on one of {nodes}")
+        assert len(there()) == 1, (replica, "began again", there())
+
     @staticmethod
     def wait_guards(since_ns):
         """Until a voter that was started then is past its wait: in it, it accepts nobody else as a slot's owner."""

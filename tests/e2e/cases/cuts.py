@@ -2,7 +2,7 @@
 """Networks that are cut while agents run: in two, one way, and again and again. Where most voters are all runs; what is
 kept runs on in the other part too, what runs under a lease does not. Healed, each runs once, and where it was decided.
 """
-from diary import LATE_NS, now
+from diary import now
 from fleet import wait_for
 from work import Work
 
@@ -35,10 +35,9 @@ def in_two(work, names):
         print(f"      {replica}: on {where} after {(line_ns - at_ns) / 1e6:.0f} ms", flush=True)
     later = now()
     for replica in kept:
-        runs = [r for r in work.diary(f"{replica}-").running(replica) if r.node in there]
-        assert len(runs) == 1 and runs[0].last > later - LATE_NS, (replica, "does not run on", runs)
+        work.writes_on(replica, there, later)
     for replica in leased:
-        runs = [r for r in work.diary(f"{replica}-").running(replica) if r.node in there]
+        runs = [r for r in work.diary(f"{replica}-").runs if r.node in there and r.last > later]
         assert not runs, (replica, "runs without a majority", runs)
     fleet.net.heal()
     fleet.wait_seen({x.name: "alive" for x in fleet.nodes})

@@ -2,7 +2,6 @@
 """Hosts are drained, and leave, while they work: their replicas are elsewhere before they end here, never are more down
 than `unavailable` says, and a lease is handed over rather than waited for.
 """
-from diary import now
 from fleet import voters_of
 from work import Work
 
@@ -22,8 +21,8 @@ def gone_from(work, node, there):
 
 def check(work):
     for name, most in MOST_DOWN.items():
-        down = work.diary(f"{name}.").most_down(until_ns=now())
-        assert down <= most, (name, down, work.diary(f"{name}.").gaps(until_ns=now()))
+        down = work.diary(f"{name}.").most_down()
+        assert down <= most, (name, down, work.diary(f"{name}.").holes())
     diary = work.diary("lease")
     assert not diary.overlaps() and not diary.falls(), (diary.overlaps(), diary.falls())
     gaps = [b.first - a.last for runs in diary.replicas().values() for a, b in zip(runs, runs[1:])]

@@ -30,7 +30,7 @@ def first(work, nodes, mine, cut_ns):
     work.wait_guards(now())  # a lease would have come by then
     for node in nodes:
         for replica in mine[node.name]["keep"]:
-            assert work.diary(f"{replica}-").running(replica), (replica, "does not run on")
+            wait_for(lambda r=replica: work.diary(f"{r}-").running(r), f"{replica} to run on")
     early = [r for runs in work.diary("lease").replicas().values() for r in runs if r.first > cut_ns]
     assert not early, ("without a majority", early)
 
