@@ -37,7 +37,8 @@ def run(fleet):
             full.covey("remove", "other")
             for name, placed in before.items():
                 assert work.wait_runs(full, name, n) == placed, (name, placed)
-            again = {r: runs for r, runs in work.diary().replicas().items() if len(runs) > 1 and not r.startswith("other")}
+            runs = work.diary().replicas()
+            again = {r: v for r, v in runs.items() if len(v) > 1 and not r.startswith("other")}
             assert not again, again
         finally:
             work.power_off(full)
