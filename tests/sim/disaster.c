@@ -101,7 +101,7 @@ static uint16_t draw(struct sim *s, struct disaster *d, const struct quorum_cfg 
 
 		for (int k = 0; k < n; k++)
 			goes |= (mask >> k & 1) && voter(s, cfg, k) == &s->nodes[i];
-		has_seed |= !goes && s->nodes[i].life != SIM_ABSENT && !s->nodes[i].leaving;
+		has_seed |= !goes && s->nodes[i].life != SIM_ABSENT && !s->nodes[i].leaving && !s->nodes[i].forgets;
 	}
 	return stays && has_seed ? mask : 0;
 }
