@@ -43,5 +43,5 @@ def run(fleet):
         one.wait_event("link-refused", f"no link from {fleet.node(4).address}", "hello")
     wait_for(lambda: descriptors(one) <= before + 4, "their descriptors to be given back")
     for node in fleet.nodes[:3]:
-        odd = [e["text"] for k in ("dead", "suspect") for e in node.events(k)]
+        odd = [e["text"] for e in node.events("dead")]
         assert not odd, (node.name, odd)
