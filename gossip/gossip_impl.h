@@ -234,7 +234,7 @@ struct gossip {
 	struct accused *accused;
 	bool judge, rewire;
 	bool rebooted;	/* the change at hand is another boot's */
-	bool has_alone; /* … some member is */
+	bool has_alone; /* some member is `alone` */
 
 	/* values.c */
 	size_t values_bytes, values_max;

@@ -37,6 +37,7 @@ def in_two(work, names):
     for replica in kept:
         work.writes_on(replica, there, later)
     for replica in leased:
+        work.wait_line(replica, later, not_on=there)
         runs = [r for r in work.diary(f"{replica}-").runs if r.node in there and r.last > later]
         assert not runs, (replica, "runs without a majority", runs)
     fleet.net.heal()
