@@ -83,6 +83,8 @@ static int64_t link_deadline(const struct transport_link *k)
 
 	if (k->state == LINK_UP && k->n_out > 0)
 		at = k->tx_since_ms + k->t->limits.stall_ms;
+	if (k->tx_busy)
+		at = MIN(at, k->tx_look_ms);
 	return k->state == LINK_DEAD ? 0 : at;
 }
 
@@ -114,8 +116,6 @@ static struct transport_link *take_ready(struct transport *t, unsigned *ret_fire
 		list_del(&k->ready);
 		*ret_fired = k->fired;
 		k->fired = 0;
-		if (*ret_fired & TRANSPORT_FIRED_TX)
-			k->wants_tx = false;
 	}
 	pthread_mutex_unlock(&t->lock);
 	return k;
@@ -289,13 +289,10 @@ size_t transport_room(struct transport *t, uint32_t link)
 
 	if (!k)
 		return 0;
-	transport_link_reap(k, t->now_ms);
+	transport_io_reap(k, t->now_ms);
 	room = transport_io_room(k);
-	if (room > 0)
-		return room;
-	k->wants_room = true;
-	transport_link_await_tx(k);
-	return 0;
+	k->wants_room |= room == 0;
+	return room;
 }
 
 bool transport_is_idle(struct transport *t, uint32_t link)
@@ -305,7 +302,6 @@ bool transport_is_idle(struct transport *t, uint32_t link)
 	if (!k || k->n_out == 0)
 		return k != NULL;
 	k->wants_room = true;
-	transport_link_await_tx(k);
 	return false;
 }
 
@@ -316,14 +312,11 @@ int transport_send(struct transport *t, uint32_t link, const void *frame, size_t
 
 	if (!k)
 		return -ENOENT;
-	transport_link_reap(k, now_ms);
+	transport_io_reap(k, now_ms);
 	rc = transport_io_add(k, frame, n, now_ms);
 	if (rc == 0)
 		t->st.frames_out++;
-	if (rc == -EAGAIN) {
-		k->wants_room = true;
-		transport_link_await_tx(k);
-	}
+	k->wants_room |= rc == -EAGAIN;
 	return rc;
 }
 

@@ -3,11 +3,17 @@
  * The bytes of a link. In: into a buffer as large as the frame that is coming, or as what came at a time of late, read
  * on when its frames have been taken. Out: frames, each with its length, in runs (a TLS stream of nng's makes a record
  * of each), one at a time on its way: a frame is a run of its own, or with those that were sent in the same turn.
+ *
+ * A run mostly leaves while nng is told to send it. So its aio has no callback, which nng would run on a thread of its
+ * own: two changes of thread for each run, to learn what is known by then. One that does not fit into the socket is
+ * looked at again after a while, longer the longer it takes.
  */
 #include "gossip/transport_priv.h"
 
 #include <errno.h>
 #include <string.h>
+
+#include "base/aio.h"
 
 #define READ_MIN      512
 #define KEEP_BYTES    1024 /* a larger buffer is not kept */
@@ -21,30 +27,13 @@ static void on_rx(void *arg)
 	transport_link_fire(arg, TRANSPORT_FIRED_RX);
 }
 
-/* Wakes nobody when nobody waits: a heartbeat that has left is noticed with the next one. */
-static void on_tx(void *arg)
-{
-	struct transport_link *k = arg;
-	struct transport *t = k->t;
-	bool wakes;
-
-	pthread_mutex_lock(&t->lock);
-	k->fired |= TRANSPORT_FIRED_TX;
-	wakes = !k->gone && (k->wants_tx || nng_aio_result(k->tx) != 0 || nng_aio_count(k->tx) < k->tx_bytes);
-	if (wakes && list_is_empty(&k->ready))
-		list_add_tail(&t->ready, &k->ready);
-	pthread_mutex_unlock(&t->lock);
-	if (wakes)
-		t->hooks->wake(t->arg);
-}
-
 int transport_io_alloc(struct transport_link *k)
 {
 	k->in.max = IN_MAX;
 	k->rx_want = READ_MIN;
 	for (size_t i = 0; i < LINK_IN_FLIGHT_MAX; i++)
 		k->out[i].max = RUN_MAX(k);
-	return nng_aio_alloc(&k->rx, on_rx, k) == 0 && nng_aio_alloc(&k->tx, on_tx, k) == 0 ? 0 : -ENOMEM;
+	return nng_aio_alloc(&k->rx, on_rx, k) == 0 && nng_aio_alloc(&k->tx, NULL, NULL) == 0 ? 0 : -ENOMEM;
 }
 
 void transport_io_free(struct transport_link *k)
@@ -220,25 +209,6 @@ bool transport_io_frames(struct transport_link *k, int64_t now_ms)
 	return true;
 }
 
-static void write_more(struct transport_link *k, int64_t now_ms)
-{
-	struct bytes *b = &k->out[0];
-	nng_iov iov;
-
-	if (k->tx_busy || k->n_out == 0 || k->state == LINK_DEAD)
-		return;
-	if (k->n_out == 1) /* nothing is added any more to what has begun */
-		list_del(&k->unsent);
-	iov.iov_buf = b->v + k->out_at;
-	iov.iov_len = b->n - k->out_at;
-	(void)nng_aio_set_iov(k->tx, 1, &iov);		   /* one always fits */
-	nng_aio_set_timeout(k->tx, NNG_DURATION_INFINITE); /* as for reading */
-	k->tx_busy = true;
-	k->tx_bytes = iov.iov_len;
-	k->tx_since_ms = now_ms;
-	nng_stream_send(k->stream, k->tx);
-}
-
 /* The next one becomes the first; its memory goes to the end. */
 static void rotate(struct transport_link *k)
 {
@@ -255,26 +225,68 @@ static void rotate(struct transport_link *k)
 	k->n_out--;
 }
 
-void transport_io_end_tx(struct transport_link *k, int64_t now_ms)
+static void begin_run(struct transport_link *k, int64_t now_ms)
 {
-	int rv = nng_aio_result(k->tx);
+	struct bytes *b = &k->out[0];
+	nng_iov iov;
 
+	if (k->n_out == 1) /* nothing is added any more to what has begun */
+		list_del(&k->unsent);
+	iov.iov_buf = b->v + k->out_at;
+	iov.iov_len = b->n - k->out_at;
+	(void)nng_aio_set_iov(k->tx, 1, &iov);		   /* one always fits */
+	nng_aio_set_timeout(k->tx, NNG_DURATION_INFINITE); /* as for reading */
+	k->tx_busy = true;
+	k->tx_since_ms = now_ms;
+	nng_stream_send(k->stream, k->tx);
+}
+
+/* false: it has failed. Reading says more, and what the peer said last; else the frame is stalled. */
+static bool end_run(struct transport_link *k)
+{
 	k->tx_busy = false;
-	/* Reading says more, and what the peer said last; else the frame is stalled. */
-	if (rv != 0) {
+	if (nng_aio_result(k->tx) != 0) {
 		list_del(&k->unsent); /* not to be tried each turn */
-		return;
+		return false;
 	}
 	k->out_at += nng_aio_count(k->tx);
 	if (k->state == LINK_UP)
 		k->t->st.bytes_out += nng_aio_count(k->tx);
-	k->tx_since_ms = now_ms;
 	if (k->out_at == k->out[0].n)
 		rotate(k);
-	if (k->n_out > 1 || list_is_empty(&k->unsent)) /* else it waits for the end of the turn */
+	return true;
+}
+
+/* The first run has begun, or may: nothing is added to it. */
+static bool is_closed(const struct transport_link *k)
+{
+	return k->n_out > 1 || (k->n_out == 1 && list_is_empty(&k->unsent));
+}
+
+/* As far as it goes at once. */
+static void write_more(struct transport_link *k, int64_t now_ms)
+{
+	bool ended = false;
+
+	while (k->state != LINK_DEAD && (k->tx_busy || is_closed(k))) {
+		if (!k->tx_busy)
+			begin_run(k, now_ms);
+		if (!aio_is_over(k->tx)) {
+			k->tx_look_ms = now_ms + aio_pause_ms(now_ms - k->tx_since_ms);
+			break;
+		}
+		ended = true;
+		if (!end_run(k))
+			break;
+	}
+	if (ended && k->wants_room)
+		transport_link_fire(k, TRANSPORT_FIRED_TURN);
+}
+
+void transport_io_reap(struct transport_link *k, int64_t now_ms)
+{
+	if (k->tx_busy)
 		write_more(k, now_ms);
-	if (k->n_out > 1)
-		transport_link_await_tx(k);
 }
 
 /* The last run, while it is gathered. */
@@ -310,19 +322,12 @@ static struct bytes *run_for(struct transport_link *k, size_t n, int64_t now_ms)
 	return b;
 }
 
-static void go_on(struct transport_link *k, int64_t now_ms)
-{
-	write_more(k, now_ms);
-	if (k->n_out > 1)
-		transport_link_await_tx(k);
-}
-
 /* What was gathered before it waits no longer. */
 static void drop_run(struct transport_link *k, int64_t now_ms)
 {
 	bytes_done(&k->out[--k->n_out]);
 	list_del(&k->unsent);
-	go_on(k, now_ms);
+	write_more(k, now_ms);
 }
 
 int transport_io_add(struct transport_link *k, const void *frame, size_t n, int64_t now_ms)
@@ -344,13 +349,15 @@ int transport_io_add(struct transport_link *k, const void *frame, size_t n, int6
 	}
 	(void)bytes_add(b, head, sizeof(head)); /* both fit */
 	(void)bytes_add(b, frame, n);
-	if (list_is_empty(&k->unsent) || k->n_out > 1)
-		go_on(k, now_ms);
+	write_more(k, now_ms);
 	return 0;
 }
 
 void transport_io_flush(struct transport_link *k, int64_t now_ms)
 {
-	if (!k->tx_busy) /* else more is gathered until the run before it has left */
-		go_on(k, now_ms);
+	transport_io_reap(k, now_ms);
+	if (k->tx_busy)
+		return; /* more is gathered until the run before it has left */
+	list_del(&k->unsent);
+	write_more(k, now_ms);
 }

@@ -30,31 +30,6 @@ void transport_link_fire(struct transport_link *k, unsigned what)
 		t->hooks->wake(t->arg);
 }
 
-unsigned transport_link_fired(struct transport_link *k, unsigned mask)
-{
-	unsigned fired;
-
-	pthread_mutex_lock(&k->t->lock);
-	fired = k->fired & mask;
-	k->fired &= ~mask;
-	if (fired & TRANSPORT_FIRED_TX)
-		k->wants_tx = false;
-	pthread_mutex_unlock(&k->t->lock);
-	return fired;
-}
-
-void transport_link_await_tx(struct transport_link *k)
-{
-	bool has;
-
-	pthread_mutex_lock(&k->t->lock);
-	k->wants_tx = true;
-	has = k->fired & TRANSPORT_FIRED_TX;
-	pthread_mutex_unlock(&k->t->lock);
-	if (has)
-		transport_link_fire(k, TRANSPORT_FIRED_TX);
-}
-
 /* The figures follow the states. */
 static size_t *counter(struct transport_link *k)
 {
@@ -189,8 +164,6 @@ void transport_link_end(struct transport_link *k, int64_t now_ms)
 	k->deadline_ms = now_ms + ENDING_MS;
 	list_del(&k->unsent);
 	transport_io_flush(k, now_ms);
-	if (k->n_out > 0)
-		transport_link_await_tx(k);
 	transport_link_fire(
 		k, TRANSPORT_FIRED_TURN); /* to be read on: not now, a hook may have a frame of it in hand */
 }
@@ -277,12 +250,6 @@ void transport_link_start(struct transport_link *k, int64_t now_ms)
 	transport_io_read(k);
 }
 
-void transport_link_reap(struct transport_link *k, int64_t now_ms)
-{
-	if (k->n_out > 0 && transport_link_fired(k, TRANSPORT_FIRED_TX))
-		transport_io_end_tx(k, now_ms);
-}
-
 void transport_link_turn(struct transport_link *k, unsigned fired, int64_t now_ms)
 {
 	bool more;
@@ -291,8 +258,7 @@ void transport_link_turn(struct transport_link *k, unsigned fired, int64_t now_m
 		transport_dial_end(k, now_ms);
 	if (fired & TRANSPORT_FIRED_RX)
 		transport_io_end_rx(k);
-	if (fired & TRANSPORT_FIRED_TX)
-		transport_io_end_tx(k, now_ms);
+	transport_io_reap(k, now_ms);
 	more = transport_io_frames(k, now_ms);
 	if (k->wants_room && k->state == LINK_UP && !k->silenced && transport_io_room(k) > 0) {
 		k->wants_room = false;
@@ -307,7 +273,7 @@ void transport_link_late(struct transport_link *k, int64_t now_ms)
 	const struct transport_limits *l = &k->t->limits;
 	struct err e;
 
-	transport_link_reap(k, now_ms);
+	transport_io_reap(k, now_ms);
 	if (k->state == LINK_UP && k->n_out > 0 && now_ms - k->tx_since_ms >= l->stall_ms) {
 		k->t->st.stalled++;
 		(void)err_set(&e, -ETIMEDOUT, "does not read: a frame has waited for %d ms", l->stall_ms);

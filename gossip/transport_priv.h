@@ -28,8 +28,7 @@
 
 #define TRANSPORT_FIRED_DIAL 1u
 #define TRANSPORT_FIRED_RX   2u
-#define TRANSPORT_FIRED_TX   4u
-#define TRANSPORT_FIRED_TURN 8u
+#define TRANSPORT_FIRED_TURN 4u
 
 enum transport_state {
 	LINK_DIALLING,
@@ -57,9 +56,8 @@ struct transport_link {
 	nng_stream *stream;
 	nng_aio *rx, *tx;
 	bool rx_busy, tx_busy, wants_room; /* wants_room: `writable` is to be called */
-	size_t tx_bytes;		   /* of the run that is on its way */
-	int64_t tx_since_ms;
-	struct bytes in;		 /* what came and is no frame yet, from in_at on */
+	int64_t tx_since_ms, tx_look_ms;   /* tx_look_ms: when a run that is on its way is looked at again */
+	struct bytes in;		   /* what came and is no frame yet, from in_at on */
 	size_t in_at, rx_bytes, rx_want; /* rx_bytes: room for what is read; rx_want: for what comes at a time, or so */
 	struct bytes out[LINK_IN_FLIGHT_MAX]; /* [0] is on its way, from out_at on; each frame with its length */
 	size_t n_out, out_at;
@@ -68,7 +66,6 @@ struct transport_link {
 	struct list ready; /* the rest: under t->lock; once `gone`, of t->dying */
 	bool gone;	   /* the reaper's: what fires is nobody's any more */
 	unsigned fired;
-	bool wants_tx; /* a frame that has left is to be noticed at once */
 };
 
 struct transport {
@@ -128,17 +125,14 @@ void transport_link_over(struct transport_link *k, const char *why);
 void transport_link_late(struct transport_link *k, int64_t now_ms); /* its deadline has come */
 void transport_link_end(struct transport_link *k, int64_t now_ms);  /* LINK_ENDING */
 void transport_link_free(struct transport_link *k);
-void transport_link_fire(struct transport_link *k, unsigned what);	/* from any thread */
-unsigned transport_link_fired(struct transport_link *k, unsigned mask); /* and forgets it */
-void transport_link_await_tx(struct transport_link *k);
-void transport_link_reap(struct transport_link *k, int64_t now_ms); /* what has left and woke nobody */
+void transport_link_fire(struct transport_link *k, unsigned what); /* from any thread */
 
 /* transport_io.c */
 int transport_io_alloc(struct transport_link *k);
 void transport_io_free(struct transport_link *k);
 void transport_io_read(struct transport_link *k); /* asks for more bytes, if they are wanted */
 void transport_io_end_rx(struct transport_link *k);
-void transport_io_end_tx(struct transport_link *k, int64_t now_ms);
+void transport_io_reap(struct transport_link *k, int64_t now_ms);   /* what has left since */
 bool transport_io_frames(struct transport_link *k, int64_t now_ms); /* takes those that are there; true: not all */
 int transport_io_add(struct transport_link *k, const void *frame, size_t n, int64_t now_ms);
 size_t transport_io_room(const struct transport_link *k);	   /* frames of any size */

@@ -119,28 +119,34 @@ static void on_wake(struct ev_loop *loop, ev_async *w, int revents)
 	ev_async_send(loop, w);
 }
 
+static void on_look(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	struct control *c = w->data;
+
+	(void)loop;    /* it is c's */
+	(void)revents; /* only one kind */
+	LIST_FOREACH_SAFE (at, &c->conns) {
+		struct control_conn *k = LIST_ENTRY(at, struct control_conn, link);
+
+		if (k->tx_busy)
+			control_conn_turn(k, 0);
+	}
+}
+
+void control_await(struct control *c)
+{
+	if (ev_is_active(&c->look))
+		return;
+	ev_timer_set(&c->look, CONTROL_LOOK_MS / 1e3, 0);
+	ev_timer_start(c->loop, &c->look);
+}
+
 static void free_control(struct control *c)
 {
 	nng_aio_free(c->accept);
-	(void)pthread_cond_destroy(&c->fired);
 	(void)pthread_mutex_destroy(&c->lock);
 	free(c->path);
 	free(c);
-}
-
-static int init_sync(struct control *c)
-{
-	pthread_condattr_t attr;
-	int rc;
-
-	if (pthread_condattr_init(&attr) != 0)
-		return -ENOMEM;
-	(void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC); /* a valid clock */
-	rc = pthread_cond_init(&c->fired, &attr);
-	(void)pthread_condattr_destroy(&attr); /* cannot fail on an initialised one */
-	if (rc == 0)
-		(void)pthread_mutex_init(&c->lock, NULL); /* cannot fail with default attributes */
-	return -rc;
 }
 
 static struct control *new_control(struct ev_loop *loop, const char *path)
@@ -149,10 +155,7 @@ static struct control *new_control(struct ev_loop *loop, const char *path)
 
 	if (!c)
 		return NULL;
-	if (init_sync(c) < 0) {
-		free(c);
-		return NULL;
-	}
+	(void)pthread_mutex_init(&c->lock, NULL); /* cannot fail with default attributes */
 	list_init(&c->conns);
 	list_init(&c->ready);
 	list_init(&c->waiting);
@@ -162,6 +165,8 @@ static struct control *new_control(struct ev_loop *loop, const char *path)
 	c->wake.data = c;
 	ev_timer_init(&c->accept_again, on_accept_again, 0, 0);
 	c->accept_again.data = c;
+	ev_timer_init(&c->look, on_look, 0, 0);
+	c->look.data = c;
 	c->path = mem_strdup(path);
 	if (c->path && nng_aio_alloc(&c->accept, on_accept, c) == 0)
 		return c;
@@ -220,6 +225,7 @@ void control_close(struct control *c)
 		control_conn_free(k);
 	}
 	ev_async_stop(c->loop, &c->wake);
+	ev_timer_stop(c->loop, &c->look);
 	free_control(c);
 }
 

@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/aio.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "node/control_frame.h"
@@ -31,7 +32,6 @@ void control_conn_fire(struct control_conn *k, unsigned what)
 	k->fired |= what;
 	if (list_is_empty(&k->ready))
 		list_add_tail(&c->ready, &k->ready);
-	pthread_cond_signal(&c->fired);
 	pthread_mutex_unlock(&c->lock);
 	ev_async_send(c->loop, &c->wake);
 }
@@ -39,11 +39,6 @@ void control_conn_fire(struct control_conn *k, unsigned what)
 static void on_rx(void *arg)
 {
 	control_conn_fire(arg, CONTROL_FIRED_RX);
-}
-
-static void on_tx(void *arg)
-{
-	control_conn_fire(arg, CONTROL_FIRED_TX);
 }
 
 static size_t left(const struct control_conn *k)
@@ -98,18 +93,6 @@ static void read_more(struct control_conn *k)
 	nng_stream_recv(k->stream, k->rx);
 }
 
-static void write_more(struct control_conn *k)
-{
-	nng_iov iov = {.iov_buf = k->out.v + k->out_at, .iov_len = k->out.n - k->out_at};
-
-	if (k->tx_busy || k->dead || iov.iov_len == 0)
-		return;
-	(void)nng_aio_set_iov(k->tx, 1, &iov); /* one always fits */
-	nng_aio_set_timeout(k->tx, UNFINISHED_MS);
-	k->tx_busy = true;
-	nng_stream_send(k->stream, k->tx);
-}
-
 static void end_rx(struct control_conn *k)
 {
 	int rv = nng_aio_result(k->rx);
@@ -128,6 +111,16 @@ static void end_rx(struct control_conn *k)
 	}
 }
 
+static void begin_tx(struct control_conn *k)
+{
+	nng_iov iov = {.iov_buf = k->out.v + k->out_at, .iov_len = k->out.n - k->out_at};
+
+	(void)nng_aio_set_iov(k->tx, 1, &iov); /* one always fits */
+	nng_aio_set_timeout(k->tx, UNFINISHED_MS);
+	k->tx_busy = true;
+	nng_stream_send(k->stream, k->tx);
+}
+
 static void end_tx(struct control_conn *k)
 {
 	k->tx_busy = false;
@@ -143,6 +136,20 @@ static void end_tx(struct control_conn *k)
 		bytes_done(&k->out);
 	else
 		bytes_clear(&k->out);
+}
+
+/* As far as it goes at once: most answers leave while nng is told to send them. */
+static void write_more(struct control_conn *k)
+{
+	while (!k->dead && (k->tx_busy || k->out.n > 0)) {
+		if (!k->tx_busy)
+			begin_tx(k);
+		if (!aio_is_over(k->tx)) {
+			control_await(k->control);
+			return;
+		}
+		end_tx(k);
+	}
 }
 
 static void kick(struct control_conn *k, const char *why)
@@ -196,8 +203,6 @@ void control_conn_turn(struct control_conn *k, unsigned fired)
 {
 	if (fired & CONTROL_FIRED_RX)
 		end_rx(k);
-	if (fired & CONTROL_FIRED_TX)
-		end_tx(k);
 	write_more(k);
 	if (may_take(k) && !k->said_hello)
 		take_hello(k);
@@ -224,31 +229,21 @@ void control_conn_answer(struct control_conn *k, struct bytes *frame)
 	}
 	write_more(k); /* at once: whoever asked waits, and the rest of the turn is work that nobody waits for */
 	if (!k->tx_busy)
-		control_conn_fire(k, CONTROL_FIRED_TURN); /* it is over */
-}
-
-static bool await_tx(struct control_conn *k, const struct timespec *until)
-{
-	struct control *c = k->control;
-	bool fired;
-	int rc = 0;
-
-	pthread_mutex_lock(&c->lock);
-	while (!(k->fired & CONTROL_FIRED_TX) && rc == 0)
-		rc = pthread_cond_timedwait(&c->fired, &c->lock, until);
-	fired = k->fired & CONTROL_FIRED_TX;
-	k->fired &= ~CONTROL_FIRED_TX;
-	pthread_mutex_unlock(&c->lock);
-	return fired;
+		control_conn_fire(k, CONTROL_FIRED_TURN); /* the next request, or its end */
 }
 
 void control_conn_flush(struct control_conn *k, const struct timespec *until)
 {
+	static const struct timespec pause = {.tv_nsec = CONTROL_LOOK_MS * 1000000};
+	struct timespec now;
+
 	for (;;) {
 		write_more(k);
-		if (!k->tx_busy || !await_tx(k, until))
+		(void)clock_gettime(CLOCK_MONOTONIC, &now); /* cannot fail for this clock */
+		if (!k->tx_busy || now.tv_sec > until->tv_sec ||
+			(now.tv_sec == until->tv_sec && now.tv_nsec >= until->tv_nsec))
 			return;
-		end_tx(k);
+		(void)nanosleep(&pause, NULL); /* cut short is fine */
 	}
 }
 
@@ -297,7 +292,7 @@ int control_conn_new(struct control *c, nng_stream *stream, const struct control
 	k->out.max = IN_MAX;
 	list_init(&k->link);
 	list_init(&k->ready);
-	if (nng_aio_alloc(&k->rx, on_rx, k) != 0 || nng_aio_alloc(&k->tx, on_tx, k) != 0 ||
+	if (nng_aio_alloc(&k->rx, on_rx, k) != 0 || nng_aio_alloc(&k->tx, NULL, NULL) != 0 ||
 		bytes_add(&k->out, control_hello_rep, CONTROL_HELLO_BYTES) < 0) {
 		free_conn(k);
 		return -ENOMEM;

@@ -25,13 +25,15 @@
 #define CONTROL_NOBODY	 ((uint32_t)-1)
 
 #define CONTROL_FIRED_RX   1u
-#define CONTROL_FIRED_TX   2u
-#define CONTROL_FIRED_TURN 4u
+#define CONTROL_FIRED_TURN 2u
+
+#define CONTROL_LOOK_MS 2 /* an answer that did not fit into the socket is looked at again */
 
 struct control {
 	struct ev_loop *loop;
 	ev_async wake;
 	ev_timer accept_again; /* after a failure that takes time */
+	ev_timer look;	       /* some answer is on its way */
 	char *path;	       /* owned */
 	control_handler *handler;
 	void *arg;
@@ -45,7 +47,6 @@ struct control {
 	struct control_stats st;
 
 	pthread_mutex_t lock; /* of what follows, and of `ready` and `fired` of each connection */
-	pthread_cond_t fired; /* somebody's `fired` changed */
 	struct list ready;    /* of struct control_conn */
 	bool accepted;
 };
@@ -84,6 +85,9 @@ void control_conn_turn(struct control_conn *k, unsigned fired); /* may free it *
 void control_conn_answer(struct control_conn *k, struct bytes *frame);
 void control_conn_flush(struct control_conn *k, const struct timespec *until); /* waits for its answer to leave */
 void control_conn_fire(struct control_conn *k, unsigned what);		       /* from any thread */
+
+/* control.c: connections whose answers are on their way have their turn in a while. */
+void control_await(struct control *c);
 
 /* control_peer.c */
 bool control_peer_ask(nng_stream *s, struct control_peer *ret);

@@ -197,20 +197,10 @@ static size_t drain(int fd, size_t *total)
 	return *total;
 }
 
-/* Whether a full buffer has torn the frame that was sent last, without touching it. */
+/* Whether the buffer is full: the frame that was sent last is torn, or has not begun to leave. */
 static bool is_torn(struct link_end *a)
 {
-	struct transport_link *k = transport_link_find(a->t, a->last);
-	bool has = false;
-
-	for (int i = 0; i < 100 && !has; i++) { /* stuck before its first byte is as good */
-		pthread_mutex_lock(&a->t->lock);
-		has = k->fired & TRANSPORT_FIRED_TX;
-		pthread_mutex_unlock(&a->t->lock);
-		if (!has)
-			wait_pause();
-	}
-	return !has || nng_aio_count(k->tx) < k->tx_bytes;
+	return transport_link_find(a->t, a->last)->tx_busy;
 }
 
 /* Sends until the last frame is torn, or further until that many are held back; then reads all of them. */
