@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "tests/lib/cluster_bed.h"
 #include "tests/lib/proc.h"
@@ -364,6 +366,87 @@ static void stops_all_of_both(void)
 	assert_true(daemon_ok(daemon_call(&bed.v[1], "stop", "all=true"))); /* nothing is left */
 }
 
+/* Asked by a process of its own, which waits for the answer and ends with 0 where that is well. */
+static int asks(size_t i, const char *verb, const char *args)
+{
+	int pid = fork();
+
+	assert_true(pid >= 0);
+	if (pid == 0)
+		_exit(daemon_ok(daemon_call(&bed.v[i], verb, args)) ? 0 : 1);
+	return pid;
+}
+
+static int answer_of(int pid)
+{
+	int status = -1;
+
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static bool has_begun(size_t i, const char *op)
+{
+	char args[64];
+
+	(void)snprintf(args, sizeof(args), "op=%s,wait_ms=1", op); /* fits */
+	return daemon_ok(daemon_call(&bed.v[i], "wait", args));
+}
+
+/* The two that n1 needs for a decision: they are there, and do not answer. */
+static void others_get(int signal)
+{
+	assert_int_equal(kill(bed.v[1].pid, signal), 0);
+	assert_int_equal(kill(bed.v[2].pid, signal), 0);
+}
+
+static void what_is_asked_again_meanwhile_waits(void)
+{
+	int pid;
+
+	others_get(SIGSTOP);
+	pid = asks(0, "scale", "agent=web,n=4,op=slow");
+	WAIT_UNTIL(has_begun(0, "slow"), WAIT_BOUND_S);
+	has(cluster_bed_refused(&bed, 0, "scale", "agent=web,n=4,op=slow"),
+		"operation slow is under way; repeat it in a moment");
+	others_get(SIGCONT);
+	assert_int_equal(answer_of(pid), 0);
+	assert_true(daemon_ok(daemon_call(&bed.v[0], "scale", "agent=web,n=4,op=slow")));
+	WAIT_UNTIL(all_run("web", 4), WAIT_BOUND_S);
+	WAIT_UNTIL(cluster_bed_all_see(&bed, "alive alive alive"), WAIT_BOUND_S);
+}
+
+/* The node's own ones are stopped, those of the cluster wait to be: who asked is told that it is not known. */
+static void the_end_comes_between_both_halves(void)
+{
+	int pid;
+
+	WAIT_UNTIL(daemon_state_is(&bed.v[0], "n1/own.0", "running"), WAIT_BOUND_S);
+	others_get(SIGSTOP);
+	pid = asks(0, "stop", "all=true,op=both");
+	WAIT_UNTIL(daemon_state_is(&bed.v[0], "n1/own.0", "stopped"), WAIT_BOUND_S);
+	daemon_kill(&bed.v[0], SIGTERM);
+	assert_int_equal(answer_of(pid), 1);
+	others_get(SIGCONT);
+	daemon_start(&bed.v[0]);
+	WAIT_UNTIL(cluster_bed_all_see(&bed, "alive alive alive"), WAIT_BOUND_S);
+	WAIT_UNTIL(daemon_ok(daemon_call(&bed.v[0], "stop", "all=true,op=both")), WAIT_BOUND_S);
+	WAIT_UNTIL(all_run("web", 0), WAIT_BOUND_S);
+	assert_true(daemon_state_is(&bed.v[0], "n1/own.0", "stopped"));
+}
+
+static void test_what_ends_or_is_asked_again_before_it_is_decided(void **state)
+{
+	(void)state;
+	cluster_bed_init(&bed, 3, NULL);
+	assert_int_equal(mkdir(tmpdir_path(&bed.v[0].dir, "agents.d"), 0755), 0);
+	(void)daemon_file(&bed.v[0], "agents.d/own.yaml", "name: own\ncommand: [/bin/sleep, \"1000\"]\n", 0644);
+	cluster_bed_form(&bed);
+	they_are_placed();
+	what_is_asked_again_meanwhile_waits();
+	the_end_comes_between_both_halves();
+}
+
 static void test_what_a_node_alone_has_becomes_the_clusters(void **state)
 {
 	char gossip[512];
@@ -401,6 +484,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(test_three_daemons_decide, end),
 		cmocka_unit_test_teardown(test_who_begins_alone_knows_for_whom_it_waits, end),
+		cmocka_unit_test_teardown(test_what_ends_or_is_asked_again_before_it_is_decided, end),
 		cmocka_unit_test_teardown(test_what_a_node_alone_has_becomes_the_clusters, end),
 	};
 

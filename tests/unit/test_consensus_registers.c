@@ -257,6 +257,38 @@ static void test_whom_the_value_came_to_need_not_read(void **state)
 	rbed_free(b);
 }
 
+/* Who hears that there is something newer, and cannot read it, knows as much; until it has read it. */
+static void test_who_is_behind_knows_it(void **state)
+{
+	struct rbed *b = rbed_new(6, 4);
+	struct registers_in in = {.type = REGISTERS_IN_HEARD, .key = rbed_key(0)};
+	struct registers *r;
+	struct msg_bytes value;
+	uint64_t token;
+
+	(void)state;
+	vote(b, 0, "012");
+	assert_true(rbed_put(b, 0, 0) != 0);
+	rbed_until(b, settled);
+	r = b->v[3].r;
+	assert_false(registers_is_behind(r, &in.key));
+	b->silent = true;
+	token = rbed_put(b, 0, 0);
+	rbed_until(b, all_ended);
+	assert_true(registers_get(b->v[0].r, &in.key, &in.ballot, &value));
+	assert_false(registers_is_behind(r, &in.key));
+	b->lose_pct = 100;
+	rbed_input(&b->v[3], &in);
+	rbed_run(b, 5000);
+	assert_true(registers_is_behind(r, &in.key));
+	assert_false(registers_is_behind(r, &(struct msg_key){.n = 1, .v = "z"}));
+	b->lose_pct = 0;
+	rbed_run(b, 20000);
+	assert_false(registers_is_behind(r, &in.key));
+	has_number(b, 3, 0, token);
+	rbed_free(b);
+}
+
 static void test_what_is_refused(void **state)
 {
 	struct rbed *b = rbed_new(5, 2);
@@ -416,6 +448,7 @@ int main(void)
 		cmocka_unit_test(test_what_nobody_tells),
 		cmocka_unit_test(test_who_has_accepted_it_need_not_read),
 		cmocka_unit_test(test_whom_the_value_came_to_need_not_read),
+		cmocka_unit_test(test_who_is_behind_knows_it),
 		cmocka_unit_test(test_what_is_refused),
 		cmocka_unit_test(test_who_cannot_write_is_not_made_a_voter),
 		cmocka_unit_test(test_without_a_quorum),
