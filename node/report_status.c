@@ -246,12 +246,21 @@ static void end_state(struct sum *s, bool removed)
 		(void)snprintf(s->state, sizeof(s->state), "%s", state); /* fits */
 }
 
+/* Every node was to have one. */
+static void is_nowhere(const struct part *p, struct sum *s)
+{
+	(void)strcpy(s->state, "pending"); /* fits; so below */
+	(void)snprintf(s->reason, sizeof(s->reason), "no node has one: covey explain %.*s tells why", (int)p->name.n,
+		p->name.v);
+}
+
 /* What the cluster has decided is known everywhere; what is there is told by those that have it. */
 static void add_decided(struct node *n, const struct part *p, const struct decided_sum *d, struct sum *s)
 {
 	struct uuid by = register_uuid_of(d->by);
 	struct gossip_member m;
 	struct roster_count c;
+	bool every;
 
 	*s = (struct sum){.stopped = d->stopped || d->removed,
 		.desired = d->stopped || d->removed ? 0 : d->desired,
@@ -264,7 +273,8 @@ static void add_decided(struct node *n, const struct part *p, const struct decid
 	for (size_t i = 0; i < p->n_replicas; i++)
 		add_replica(s, &p->replicas[i]);
 	add_each_state(p, s);
-	if (d->spec && d->spec->kind == SPEC_EVERY_NODE)
+	every = d->spec && d->spec->kind == SPEC_EVERY_NODE;
+	if (every)
 		s->desired = (int64_t)(p->n_replicas + (p->own ? p->own->n_slots : 0));
 	end_state(s, d->removed);
 	(void)snprintf(
@@ -273,6 +283,8 @@ static void add_decided(struct node *n, const struct part *p, const struct decid
 		(void)snprintf(s->decided_by, sizeof(s->decided_by), "%s", m.record.name.v);
 	if (s->running < s->desired)
 		(void)council_pending(n->council, p->own ? p->own->name : "", s->reason, sizeof(s->reason));
+	if (every && s->desired == 0 && !s->stopped)
+		is_nowhere(p, s);
 }
 
 static void add_up(struct node *n, const struct part *p, struct sum *s)
@@ -315,7 +327,8 @@ static void pack_agent(struct node *n, struct mp_writer *w, const struct part *p
 	mp_key_str(w, "scope", spec_scope_name(scope));
 	mp_key_str(w, "kind", s.kind);
 	mp_key_str(w, "state", *s.state ? s.state : "pending");
-	mp_key_str(w, "pending_reason", s.running < s.desired ? or_null(s.reason) : NULL);
+	mp_key_str(w, "pending_reason",
+		s.running < s.desired || strcmp(s.state, "pending") == 0 ? or_null(s.reason) : NULL);
 	mp_key_int(w, "desired", s.desired);
 	mp_key_int(w, "running", s.running);
 	mp_key_int(w, "healthy", s.healthy);

@@ -212,6 +212,11 @@ static void what_runs_everywhere_is_explained_anywhere(void)
 		&bed.v[0], EACH "command: [/bin/sleep, \"1000\"]\nplacement: {require: [\"zone == a\"]}\n")));
 	WAIT_UNTIL(all_explain("without", "why", "is not zone == a") && !all_explain("replicas", "state", ""),
 		WAIT_BOUND_S);
+	for (size_t i = 0; i < bed.n; i++) {
+		assert_string_equal(daemon_text(agent_at(i, "each"), "state"), "pending");
+		has(daemon_text(agent_at(i, "each"), "pending_reason"),
+			"no node has one: covey explain each tells why");
+	}
 	assert_true(daemon_ok(daemon_call(&bed.v[2], "remove", "agent=each")));
 }
 
