@@ -9,7 +9,7 @@
  * A frame is its length, 4 bytes big endian, then as many bytes of payload: 1 … TRANSPORT_FRAME_MAX. Nothing is queued:
  * a link holds at most LINK_IN_FLIGHT_MAX frames that have not left, and is read on only when what came before has
  * been taken. Where frames are gathered, these are runs of frames: what is sent until transport_flush leaves at once,
- * which costs both ends one system call and one turn of nng's threads instead of one a frame.
+ * which costs one system call here, and one there with a turn of nng's threads, instead of one a frame.
  *
  * Why streams and not nng's sockets: these hide whether a dial was refused or went unanswered, lose what does not fit
  * silently, and put 8 bytes more into each message.

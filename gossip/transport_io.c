@@ -275,9 +275,9 @@ static void write_more(struct transport_link *k, int64_t now_ms)
 			k->tx_look_ms = now_ms + aio_pause_ms(now_ms - k->tx_since_ms);
 			break;
 		}
-		ended = true;
 		if (!end_run(k))
 			break;
+		ended = true;
 	}
 	if (ended && k->wants_room)
 		transport_link_fire(k, TRANSPORT_FIRED_TURN);
