@@ -44,6 +44,19 @@ void *mem_realloc(void *p, size_t n)
 	return fails_now() ? NULL : realloc(p, n ? n : 1);
 }
 
+void *mem_give(void *ctx, size_t n)
+{
+	(void)ctx;
+	return mem_alloc(n);
+}
+
+void mem_take_back(void *ctx, void *p, size_t n)
+{
+	(void)ctx;
+	(void)n;
+	free(p);
+}
+
 char *mem_strndup(const char *s, size_t n)
 {
 	size_t len = strnlen(s, n);

@@ -213,19 +213,6 @@ static char *address_text(const struct config_addr *a, char *out, size_t n)
 	return out;
 }
 
-static void *give(void *ctx, size_t n)
-{
-	(void)ctx;
-	return mem_alloc(n);
-}
-
-static void take_back(void *ctx, void *p, size_t n)
-{
-	(void)ctx;
-	(void)n;
-	free(p);
-}
-
 /* Addresses of `join`, then those of members of the last run: one block, owned. *ret_n of them. */
 static char **seeds(const struct cluster *c, size_t *ret_n)
 {
@@ -261,7 +248,7 @@ static void hello_as_core(struct cluster *c)
 
 static int core_new(struct cluster *c, struct err *e)
 {
-	const struct gossip_mem mem = {.alloc = give, .release = take_back};
+	const struct gossip_mem mem = {.alloc = mem_give, .release = mem_take_back};
 	AUTO_FREE char **v = NULL;
 	struct gossip_config cfg = {.record = c->record,
 		.boot = c->boot,

@@ -15,20 +15,7 @@
 #include "node/node.h"
 #include "node/register_reader.h"
 
-static void *give(void *ctx, size_t n)
-{
-	(void)ctx;
-	return mem_alloc(n);
-}
-
-static void take_back(void *ctx, void *p, size_t n)
-{
-	(void)ctx;
-	(void)n;
-	free(p);
-}
-
-const struct value_mem council_mem = {.alloc = give, .release = take_back};
+const struct value_mem council_mem = {.alloc = mem_give, .release = mem_take_back};
 
 static int load_begin(void *arg, const struct acceptor_header *header, uint64_t write)
 {

@@ -16,22 +16,7 @@
 #include "node/ops.h"
 #include "node/register_agent.h"
 
-static const struct value_mem heap;
-
-static void *give(void *ctx, size_t n)
-{
-	(void)ctx;
-	return mem_alloc(n);
-}
-
-static void take_back(void *ctx, void *p, size_t n)
-{
-	(void)ctx;
-	(void)n;
-	free(p);
-}
-
-static const struct value_mem heap = {.alloc = give, .release = take_back};
+static const struct value_mem heap = {.alloc = mem_give, .release = mem_take_back};
 
 /* ---- made and freed ---- */
 

@@ -4,27 +4,14 @@
  */
 #include "tests/lib/agree_bed.h"
 
-#include <stdlib.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "tests/lib/test.h"
 
 struct abed abed;
 
-static void *give(void *ctx, size_t n)
-{
-	(void)ctx;
-	return malloc(n);
-}
-
-static void take_back(void *ctx, void *p, size_t n)
-{
-	(void)ctx;
-	(void)n;
-	free(p);
-}
-
-const struct value_mem abed_heap = {.alloc = give, .release = take_back};
+const struct value_mem abed_heap = {.alloc = mem_give, .release = mem_take_back};
 
 /* ---- a node ---- */
 

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "node/cluster_priv.h"
 #include "node/cluster_share.h"
 #include "node/council_priv.h"
@@ -60,17 +61,10 @@ static void *give(void *ctx, size_t n)
 	return malloc(n);
 }
 
-static void take_back(void *ctx, void *p, size_t n)
-{
-	(void)ctx;
-	(void)n;
-	free(p);
-}
-
 static void begin(void)
 {
 	static const char text[] = "name: web\ncommand: [/bin/true]\n";
-	const struct gossip_mem mem = {.alloc = give, .release = take_back};
+	const struct gossip_mem mem = {.alloc = give, .release = mem_take_back};
 	struct gossip_config g = {.boot = 1, .record = {.name = {"n1", 2}, .uuid = {1}, .version = 1, .wire_min = 1}};
 	struct agent_spec *spec;
 	struct spec_faults faults = {0};

@@ -4,9 +4,9 @@
  */
 #include "node/council_figures.h"
 
-#include <stdlib.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "node/cluster_priv.h"
 #include "node/council_priv.h"
 #include "node/register_reader.h"
@@ -17,19 +17,6 @@ static struct {
 	struct cluster cluster;
 	struct council c;
 } bed;
-
-static void *give(void *ctx, size_t n)
-{
-	(void)ctx;
-	return malloc(n);
-}
-
-static void take_back(void *ctx, void *p, size_t n)
-{
-	(void)ctx;
-	(void)n;
-	free(p);
-}
 
 static void known(const char *name)
 {
@@ -45,7 +32,7 @@ static void known(const char *name)
 /* One of two members votes, or both, or the other one alone. */
 static void begin(const char *who)
 {
-	const struct gossip_mem mem = {.alloc = give, .release = take_back};
+	const struct gossip_mem mem = {.alloc = mem_give, .release = mem_take_back};
 	struct gossip_config g = {.boot = 1, .record = {.name = {"n1", 2}, .uuid = {1}, .version = 1, .wire_min = 1}};
 	struct agree_config config = {.registers.acceptor = {.boot = 1, .reader = &register_reader}};
 	struct quorum_set *set = &config.registers.acceptor.header.cfg.old;

@@ -31,19 +31,6 @@ static bool no_address;	 /* of those that are told of */
 static uint64_t id_16;	 /* of a member that one test looks at */
 static uint32_t dial_16; /* the newest dial to it; 0: none */
 
-static void *give(void *ctx, size_t n)
-{
-	(void)ctx;
-	return mem_alloc(n);
-}
-
-static void take_back(void *ctx, void *p, size_t n)
-{
-	(void)ctx;
-	(void)n;
-	free(p);
-}
-
 static struct gossip_str str(const char *s)
 {
 	return (struct gossip_str){s, (uint16_t)strlen(s)};
@@ -96,7 +83,7 @@ static void begin(int64_t at_ms)
 {
 	static char text[SEEDS][24];
 	const char *seeds[SEEDS];
-	const struct gossip_mem mem = {.alloc = give, .release = take_back};
+	const struct gossip_mem mem = {.alloc = mem_give, .release = mem_take_back};
 	struct gossip_config c = {
 		.record = record(OTHERS / 2), .boot = 1, .profile = GOSSIP_PROFILE_LAN, .seeds = seeds, .seed = 7};
 

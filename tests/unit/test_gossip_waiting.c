@@ -18,24 +18,11 @@ static enum gossip_dial_end ends = GOSSIP_DIAL_TURNED_AWAY;
 static struct gossip *g;
 static struct now now;
 
-static void *give(void *ctx, size_t n)
-{
-	(void)ctx;
-	return mem_alloc(n);
-}
-
-static void take_back(void *ctx, void *p, size_t n)
-{
-	(void)ctx;
-	(void)n;
-	free(p);
-}
-
 static void begin(int n_seeds)
 {
 	static char text[SEEDS][16];
 	const char *seeds[SEEDS];
-	const struct gossip_mem mem = {.alloc = give, .release = take_back};
+	const struct gossip_mem mem = {.alloc = mem_give, .release = mem_take_back};
 	struct gossip_config c = {.record = {.uuid = {1}, .name = {"n1", 2}, .wire_min = 1, .wire_max = 1},
 		.boot = 1,
 		.profile = GOSSIP_PROFILE_LAN,
