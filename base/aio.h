@@ -6,8 +6,8 @@
  *
  *	nng_aio_alloc(&aio, NULL, NULL);
  *	nng_stream_send(stream, aio);
- *	if (!aio_is_over(aio))		the socket is full
- *		look again in aio_pause_ms(since it was begun)
+ *	if (!aio_is_over(aio))
+ *		the socket is full: look again, in aio_pause_ms(since it was begun)
  */
 #include <nng/nng.h>
 #include <stdbool.h>
@@ -24,10 +24,12 @@ static inline bool aio_is_over(nng_aio *aio)
 	return true;
 }
 
-/* Milliseconds until it is looked at again, by those that it has taken: no more than a quarter later than needed. */
+/* Milliseconds until it is looked at again, by those that it has taken. At once in the first, in which nng's TLS makes
+ * room for more: later in steps of a quarter, from 1 to 50.
+ */
 static inline int64_t aio_pause_ms(int64_t since_ms)
 {
-	return MIN(MAX(since_ms / 4, (int64_t)1), (int64_t)50);
+	return since_ms > 0 ? MIN(MAX(since_ms / 4, (int64_t)1), (int64_t)50) : 0;
 }
 
 #endif

@@ -289,7 +289,7 @@ size_t transport_room(struct transport *t, uint32_t link)
 
 	if (!k)
 		return 0;
-	transport_io_reap(k, t->now_ms);
+	transport_io_reap(k, MAX(t->now_ms, k->tx_since_ms));
 	room = transport_io_room(k);
 	k->wants_room |= room == 0;
 	return room;

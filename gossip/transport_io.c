@@ -4,9 +4,9 @@
  * on when its frames have been taken. Out: frames, each with its length, in runs (a TLS stream of nng's makes a record
  * of each), one at a time on its way: a frame is a run of its own, or with those that were sent in the same turn.
  *
- * A run mostly leaves while nng is told to send it. So its aio has no callback, which nng would run on a thread of its
- * own: two changes of thread for each run, to learn what is known by then. One that does not fit into the socket is
- * looked at again after a while, longer the longer it takes.
+ * A run mostly leaves while nng is told to send it, or goes into the buffer of nng's TLS. So its aio has no callback,
+ * which nng would run on a thread of its own: two changes of thread for each run, to learn what is known by then. One
+ * that does not fit is looked at again, after a while that is longer the longer it takes (transport_deadline_ms).
  */
 #include "gossip/transport_priv.h"
 
@@ -242,7 +242,7 @@ static void begin_run(struct transport_link *k, int64_t now_ms)
 }
 
 /* false: it has failed. Reading says more, and what the peer said last; else the frame is stalled. */
-static bool end_run(struct transport_link *k)
+static bool end_run(struct transport_link *k, int64_t now_ms)
 {
 	k->tx_busy = false;
 	if (nng_aio_result(k->tx) != 0) {
@@ -250,6 +250,7 @@ static bool end_run(struct transport_link *k)
 		return false;
 	}
 	k->out_at += nng_aio_count(k->tx);
+	k->tx_since_ms = now_ms;
 	if (k->state == LINK_UP)
 		k->t->st.bytes_out += nng_aio_count(k->tx);
 	if (k->out_at == k->out[0].n)
@@ -275,7 +276,7 @@ static void write_more(struct transport_link *k, int64_t now_ms)
 			k->tx_look_ms = now_ms + aio_pause_ms(now_ms - k->tx_since_ms);
 			break;
 		}
-		if (!end_run(k))
+		if (!end_run(k, now_ms))
 			break;
 		ended = true;
 	}

@@ -136,16 +136,12 @@ void cluster_in(struct cluster *c, const struct gossip_in *in)
 
 /* ---- the loop's callbacks ---- */
 
-void cluster_arm(struct cluster *c)
+static void arm_timer(struct cluster *c)
 {
 	struct ev_loop *loop = c->n->loop;
 	int64_t at = DEADLINE_NEVER;
 	struct timespec t;
 
-	if (c->changed) {
-		cluster_seen_change(c);
-		c->n->heard = true;
-	}
 	if (c->g)
 		at = MIN(gossip_deadline_ms(c->g), transport_deadline_ms(c->t));
 	if (at == c->armed_ms && ev_is_active(&c->timer))
@@ -159,6 +155,15 @@ void cluster_arm(struct cluster *c)
 	ev_now_update(loop);
 	ev_timer_set(&c->timer, (double)MAX(at, (int64_t)0) / 1e6, 0.);
 	ev_timer_start(loop, &c->timer);
+}
+
+void cluster_arm(struct cluster *c)
+{
+	if (c->changed) {
+		cluster_seen_change(c);
+		c->n->heard = true;
+	}
+	arm_timer(c);
 }
 
 static void on_timer(struct ev_loop *loop, ev_timer *w, int revents)
@@ -196,8 +201,11 @@ static void on_flush(struct ev_loop *loop, ev_prepare *w, int revents)
 
 	(void)loop;
 	(void)revents;
-	if (c->t)
-		transport_flush(c->t, c->n->now.mono_ms);
+	if (!c->t)
+		return;
+	transport_flush(c->t, c->n->now.mono_ms);
+	if (transport_deadline_ms(c->t) < c->armed_ms) /* what did not leave at once */
+		arm_timer(c);
 }
 
 /* ---- core and transport ---- */

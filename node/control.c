@@ -133,11 +133,14 @@ static void on_look(struct ev_loop *loop, ev_timer *w, int revents)
 	}
 }
 
-void control_await(struct control *c)
+void control_await(struct control *c, int ms)
 {
-	if (ev_is_active(&c->look))
+	ev_tstamp pause = ms / 1e3;
+
+	if (ev_is_active(&c->look) && ev_timer_remaining(c->loop, &c->look) <= pause)
 		return;
-	ev_timer_set(&c->look, CONTROL_LOOK_MS / 1e3, 0);
+	ev_timer_stop(c->loop, &c->look);
+	ev_timer_set(&c->look, pause, 0);
 	ev_timer_start(c->loop, &c->look);
 }
 

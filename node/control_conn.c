@@ -21,6 +21,7 @@
 #define READ_MIN      4096
 #define READ_MAX      ((size_t)1024 * 1024) /* at a time: memory follows what came */
 #define IN_MAX	      (CONTROL_HEAD_BYTES + CONTROL_FRAME_MAX)
+#define LOOK_MAX_MS   50		  /* an answer that does not fit is looked at again: in 0, 1, 2, … ms */
 #define UNFINISHED_MS 10000		  /* for the rest of a hello or a frame, and for reading an answer */
 #define KEEP_BYTES    ((size_t)16 * 1024) /* a larger buffer is not kept for the next frame */
 
@@ -118,6 +119,7 @@ static void begin_tx(struct control_conn *k)
 	(void)nng_aio_set_iov(k->tx, 1, &iov); /* one always fits */
 	nng_aio_set_timeout(k->tx, UNFINISHED_MS);
 	k->tx_busy = true;
+	k->looks = 0;
 	nng_stream_send(k->stream, k->tx);
 }
 
@@ -145,7 +147,7 @@ static void write_more(struct control_conn *k)
 		if (!k->tx_busy)
 			begin_tx(k);
 		if (!aio_is_over(k->tx)) {
-			control_await(k->control);
+			control_await(k->control, MIN(k->looks++, LOOK_MAX_MS));
 			return;
 		}
 		end_tx(k);
@@ -234,7 +236,7 @@ void control_conn_answer(struct control_conn *k, struct bytes *frame)
 
 void control_conn_flush(struct control_conn *k, const struct timespec *until)
 {
-	static const struct timespec pause = {.tv_nsec = CONTROL_LOOK_MS * 1000000};
+	static const struct timespec pause = {.tv_nsec = 1000000};
 	struct timespec now;
 
 	for (;;) {

@@ -27,8 +27,6 @@
 #define CONTROL_FIRED_RX   1u
 #define CONTROL_FIRED_TURN 2u
 
-#define CONTROL_LOOK_MS 2 /* an answer that did not fit into the socket is looked at again */
-
 struct control {
 	struct ev_loop *loop;
 	ev_async wake;
@@ -58,6 +56,7 @@ struct control_conn {
 	nng_stream *stream;
 	nng_aio *rx, *tx;
 	bool rx_busy, tx_busy, said_hello, dead;
+	int looks; /* at what is on its way, in vain */
 	struct control_peer peer;
 	struct bytes in;  /* what came and is no request yet */
 	struct bytes out; /* what goes, from out_at on */
@@ -86,8 +85,8 @@ void control_conn_answer(struct control_conn *k, struct bytes *frame);
 void control_conn_flush(struct control_conn *k, const struct timespec *until); /* waits for its answer to leave */
 void control_conn_fire(struct control_conn *k, unsigned what);		       /* from any thread */
 
-/* control.c: connections whose answers are on their way have their turn in a while. */
-void control_await(struct control *c);
+/* control.c: connections whose answers are on their way have their turn in so many ms, or before. */
+void control_await(struct control *c, int ms);
 
 /* control_peer.c */
 bool control_peer_ask(nng_stream *s, struct control_peer *ret);

@@ -13,6 +13,7 @@
 #include "node/nng_setup.h"
 #include "tests/lib/cluster_bed.h"
 #include "tests/lib/consensus_story.h"
+#include "tests/lib/pki_bed.h"
 #include "tests/lib/tmpdir.h"
 #include "tests/lib/wait.h"
 
@@ -35,6 +36,8 @@ struct side {
 static struct ev_loop *loop;
 static ev_timer watchdog;
 static struct side a, b;
+static ev_prepare sleeps;
+static struct pki_bed *pki; /* NULL: without TLS */
 static uint8_t value[MSG_VALUE_MAX];
 static struct spec_faults faults;
 
@@ -100,17 +103,36 @@ static void on_register(void *arg, const struct msg *m)
 	s->value_right = m->value.n == 0 || memcmp(m->value.v, value, m->value.n) == 0;
 }
 
+/* Before the loop sleeps: what did not leave at once has its time to be looked at. */
+static void on_sleep(struct ev_loop *l, ev_prepare *w, int revents)
+{
+	struct side *const sides[] = {&a, &b};
+
+	(void)l;
+	(void)w;
+	(void)revents;
+	for (size_t i = 0; i < ARRAY_LEN(sides); i++)
+		if (sides[i]->c && sides[i]->c->t)
+			assert_true(transport_deadline_ms(sides[i]->c->t) >= sides[i]->c->armed_ms);
+}
+
 /* A node of nothing but its store, its events and its cluster. */
 static void side_open(struct side *s, const char *name, int port, int join)
 {
-	char text[512];
+	char text[2048], trust[1536] = ", insecure: yes}\n";
+	struct pki_bed_paths p;
 	struct err e;
 
 	*s = (struct side){.dir = tmpdir_make(), .n = {.loop = loop, .boot_kept = true, .next_run = 1ULL << 32}};
+	if (pki) {
+		p = pki_bed_paths(pki, "pki", name);
+		(void)snprintf(trust, sizeof(trust), "}\ntls: {ca: %.400s, cert: %.400s, key: %.400s}\n", p.ca, p.cert,
+			p.key); /* fit; so below */
+	}
 	(void)snprintf(text, sizeof(text),
 		"node: {name: %s}\ndata_dir: %s\nrun_dir: %s\nhttp: {bind: none}\n"
-		"gossip: {bind: \"127.0.0.1:%d\", join: [\"127.0.0.1:%d\"], insecure: yes, profile: local}\n",
-		name, s->dir.path, s->dir.path, port, join);
+		"gossip: {bind: \"127.0.0.1:%d\", join: [\"127.0.0.1:%d\"], profile: local%s",
+		name, s->dir.path, s->dir.path, port, join, trust);
 	if (config_parse(text, strlen(text), "/", &s->cfg, &faults) < 0)
 		fail_msg("%s: line %d: %s", name, faults.v[0].line, faults.v[0].text);
 	s->n.cfg = s->cfg;
@@ -188,6 +210,9 @@ static int setup(void **state)
 		value[i] = (uint8_t)(i * 31 >> 3);
 	loop = ev_loop_new(EVFLAG_AUTO);
 	assert_non_null(loop);
+	ev_prepare_init(&sleeps, on_sleep);
+	ev_set_priority(&sleeps, EV_MINPRI);
+	ev_prepare_start(loop, &sleeps);     /* the first to begin is called last */
 	side_open(&a, "n1", port_a, port_a); /* itself: one of two dials */
 	side_open(&b, "n2", port_b, port_a);
 	UNTIL(is_linked(&a, &b) && is_linked(&b, &a));
@@ -198,10 +223,32 @@ static int teardown(void **state)
 {
 	(void)state;
 	ev_timer_stop(loop, &watchdog);
+	ev_prepare_stop(loop, &sleeps);
 	side_close(&a);
 	side_close(&b);
 	ev_loop_destroy(loop);
 	return 0;
+}
+
+static int setup_tls(void **state)
+{
+	static struct pki_bed made;
+
+	made = (struct pki_bed){.dir = tmpdir_make()};
+	pki_bed_authority(&made, "pki", cluster_bed_wall_ms());
+	pki_bed_issue(&made, "pki", "n1", cluster_bed_wall_ms());
+	pki_bed_issue(&made, "pki", "n2", cluster_bed_wall_ms());
+	pki = &made;
+	return setup(state);
+}
+
+static int teardown_tls(void **state)
+{
+	int rc = teardown(state);
+
+	tmpdir_remove(&pki->dir);
+	pki = NULL;
+	return rc;
 }
 
 static struct msg message(const struct side *from, uint64_t round, size_t n)
@@ -465,6 +512,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_a_message_comes_with_the_sender_of_its_link, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_long_values_while_beats_go_on, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_long_values_while_beats_go_on, setup_tls, teardown_tls),
 		cmocka_unit_test_setup_teardown(test_to_whom_there_is_no_link, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_a_full_queue, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_garbage_costs_itself_alone, setup, teardown),
