@@ -20,6 +20,7 @@
 #define BUILD_MAX_MS  20000 /* for all neighbours to be dialled once */
 #define OTHERS_DIALS  4	    /* the other end of a pair has so many to dial before us, when all begin */
 #define SILENT_DIALS  4	    /* handshakes' time that one takes at most, where all dial at once */
+#define REDIALS	      5	    /* pauses of redial_min_ms that lie between the dead, however many they are */
 #define ANSWER_MS     60000 /* by then the edge has answered; a dial that it forgot begins anew */
 
 static int64_t pause_of(struct gossip *g, unsigned tries, int64_t min_ms, int64_t max_ms)
@@ -142,6 +143,29 @@ void dial_answered(struct gossip *g, uint32_t token, uint64_t id)
 	g->rewire = true;
 }
 
+/* The dead member before which so many others stand that can be dialled; NULL, and how many there are. */
+static const struct member *dead_at(const struct gossip *g, uint32_t at, uint32_t *ret_n)
+{
+	*ret_n = 0;
+	if (g->n_state[GOSSIP_DEAD] == 0)
+		return NULL;
+	MEMBERS_FOREACH(g, m)
+	if (m->state == GOSSIP_DEAD && can_dial(m) && (*ret_n)++ == at)
+		return m;
+	return NULL;
+}
+
+/* Each of the dead has its turn about as often as one alone would have. */
+static int64_t redial_pause(struct gossip *g)
+{
+	const struct profile *p = g->profile;
+	int64_t all = pause_of(g, g->redial.tries, p->redial_min_ms, p->redial_max_ms);
+	uint32_t n;
+
+	(void)dead_at(g, UINT32_MAX, &n);
+	return MAX(all / (int64_t)MAX(n, 1u), MIN(all, REDIALS * p->redial_min_ms));
+}
+
 static void failed_member(struct gossip *g, struct dial *d, enum gossip_dial_end how)
 {
 	const struct profile *p = g->profile;
@@ -211,7 +235,7 @@ void dial_failed(struct gossip *g, const struct gossip_in *in)
 		g->redial.token = 0;
 		if (in->how == GOSSIP_DIAL_SELF && g->redial_seed < g->n_seeds)
 			g->seeds[g->redial_seed].id = g->id;
-		g->redial.next_ms = g->now.mono_ms + pause_of(g, g->redial.tries, p->redial_min_ms, p->redial_max_ms);
+		g->redial.next_ms = g->now.mono_ms + redial_pause(g);
 		if (g->redial.tries < UINT8_MAX)
 			g->redial.tries++;
 	}
@@ -374,18 +398,6 @@ static bool run_seeds(struct gossip *g)
 		g->seed_ms = g->now.mono_ms;
 	}
 	return true;
-}
-
-/* The dead member before which so many others stand that can be dialled; NULL, and how many there are. */
-static const struct member *dead_at(const struct gossip *g, uint32_t at, uint32_t *ret_n)
-{
-	*ret_n = 0;
-	if (g->n_state[GOSSIP_DEAD] == 0)
-		return NULL;
-	MEMBERS_FOREACH(g, m)
-	if (m->state == GOSSIP_DEAD && can_dial(m) && (*ret_n)++ == at)
-		return m;
-	return NULL;
 }
 
 /* One after the other, from another one on at each node: who came back may be any of them. NULL: there is none. */

@@ -118,6 +118,20 @@ static bool is_stale(struct sim_node *subject, uint64_t incarnation)
 	       incarnation < self.incarnation;
 }
 
+/* That verdict stands elsewhere: it was judged when it was made, and is only heard of here. */
+static bool is_hearsay(struct sim_node *n, struct sim_node *subject, uint64_t incarnation)
+{
+	struct sim *s = n->sim;
+	struct gossip_member m;
+
+	for (uint32_t i = 0; i < s->o.room; i++)
+		if (&s->nodes[i] != n && node_lives(&s->nodes[i]) &&
+			gossip_member_get(s->nodes[i].g, subject->id, &m) && m.state == GOSSIP_DEAD &&
+			m.incarnation == incarnation)
+			return true;
+	return false;
+}
+
 static void count_fall(struct sim_node *n, struct sim_node *subject, enum oracle_view view, uint64_t incarnation)
 {
 	struct sim *s = n->sim;
@@ -131,7 +145,7 @@ static void count_fall(struct sim_node *n, struct sim_node *subject, enum oracle
 		return;
 	c->false_dead++;
 	c->calm_dead += calm(subject);
-	if (!is_promised(n, subject))
+	if (!is_promised(n, subject) || is_hearsay(n, subject, incarnation))
 		return;
 	c->broken_promises++;
 	if (!s->oracle->tolerates)
