@@ -83,7 +83,7 @@ static int64_t link_deadline(const struct transport_link *k)
 
 	if (k->state == LINK_UP && k->n_out > 0)
 		at = k->tx_since_ms + k->t->limits.stall_ms;
-	if (k->tx_busy)
+	if (k->tx_busy && k->state != LINK_HELLO) /* there it waits for the handshake, and nobody for it */
 		at = MIN(at, k->tx_look_ms);
 	return k->state == LINK_DEAD ? 0 : at;
 }
