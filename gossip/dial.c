@@ -2,9 +2,9 @@
 /*
  * Whom to dial, and when. Of two that want each other the smaller id dials at once, the other after a pause, unless
  * only it can. Failed dials are repeated after growing, jittered pauses, for ever. The dead, and seeds where nobody
- * known was found, are dialled one at a time: so halves of a cluster that lost each other meet again by themselves,
- * hours later too, at a cost that does not grow with their number. Of members a few are dialled at a time, those whose
- * link was lost aside: whoever refuses says that it is down.
+ * known was found, are dialled one at a time, each about as often as one alone, up to a dial each REDIALS pauses: so
+ * halves of a cluster that lost each other meet again by themselves, hours later too, at a cost that is bounded. Of
+ * members a few are dialled at a time, those whose link was lost aside: whoever refuses says that it is down.
  *
  * Who has no link dials few seeds at a time, and when the first of them is up no member until that one has told who is
  * there, and no news of that came for a while: where all hosts of a site start at once, handshakes with neighbours take
