@@ -120,8 +120,8 @@ bool transport_addresses(
 int transport_port(const struct transport *t); /* that is listened at; 0: none */
 void transport_stats(const struct transport *t, struct transport_stats *ret);
 
-/* What happened since; calls the hooks. Wanted after `wake`, and at the deadline, which may come nearer with whatever is
- * sent, flushed or asked for room.
+/* What happened since; calls the hooks. Wanted after `wake`, and at the deadline, which may come nearer with whatever
+ * is sent, flushed or asked for room.
  */
 void transport_turn(struct transport *t, int64_t now_ms);
 int64_t transport_deadline_ms(const struct transport *t);

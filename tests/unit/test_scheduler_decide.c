@@ -238,35 +238,6 @@ static void test_where_it_moves_to_dies_and_there_is_no_other(void **state)
 			 "         = #3 v1 ×1 0:n2@1v1 held n1.0@2\n");
 }
 
-/* Nothing of it changes any more, so it stays of the version that it is of, also where its node tells of an older one
- * that runs the same.
- */
-static void test_what_goes_back_keeps_its_version(void **state)
-{
-	struct bed *b = running(&keep, 1, 2);
-	size_t at;
-
-	(void)state;
-	b->trace = NULL;
-	assert_true(bed_apply(b, &keep, -1));
-	bed_wait(b, 15000);
-	assert_int_equal(b->value->rollout.state, SCHED_ROLLOUT_IDLE);
-	assert_int_equal(b->value->slots[0].version, 2);
-	b->alike = 2;
-	b->as = 1;
-	at = sched_same_node(b->value->slots[0].node, bed_id(0)) ? 0 : 1;
-	b->hosts[at].draining = true;
-	(void)bed_of(b, SCHED_EVENT_DRAIN, at);
-	assert_true(sched_same_node(b->value->slots[0].from, bed_id(at)));
-	(void)bed_lose(b, 1 - at);
-	b->hosts[at].draining = false;
-	(void)bed_of(b, SCHED_EVENT_UNDRAIN, at);
-	bed_wait(b, 3000);
-	assert_true(sched_same_node(b->value->slots[0].node, bed_id(at)));
-	assert_false(sched_is_node(b->value->slots[0].from));
-	assert_int_equal(b->value->slots[0].version, 2);
-}
-
 static void test_scaled_stopped_started_removed(void **state)
 {
 	struct bed *b = running(&keep, 1, 3);
@@ -596,7 +567,6 @@ int main(void)
 		cmocka_unit_test(test_a_drain_with_no_other_node_waits),
 		cmocka_unit_test(test_where_it_moves_to_dies_too),
 		cmocka_unit_test(test_where_it_moves_to_dies_and_there_is_no_other),
-		cmocka_unit_test(test_what_goes_back_keeps_its_version),
 		cmocka_unit_test(test_scaled_stopped_started_removed),
 		cmocka_unit_test(test_the_same_with_leases),
 		cmocka_unit_test(test_a_name_used_again_with_leases_waits),

@@ -432,6 +432,35 @@ static void test_a_change_over_a_move_that_never_ended(void **state)
 	}
 }
 
+/* Nothing of it changes any more, so it stays of the version that it is of, also where its node tells of an older one
+ * that runs the same.
+ */
+static void test_what_goes_back_keeps_its_version(void **state)
+{
+	struct bed *b = running(&surging, 1, 2);
+	size_t at;
+
+	(void)state;
+	b->trace = NULL;
+	assert_true(bed_apply(b, &surging, -1));
+	bed_wait(b, 15000);
+	assert_int_equal(b->value->rollout.state, SCHED_ROLLOUT_IDLE);
+	assert_int_equal(b->value->slots[0].version, 2);
+	b->alike = 2;
+	b->as = 1;
+	at = sched_same_node(b->value->slots[0].node, bed_id(0)) ? 0 : 1;
+	b->hosts[at].draining = true;
+	(void)bed_of(b, SCHED_EVENT_DRAIN, at);
+	assert_true(sched_same_node(b->value->slots[0].from, bed_id(at)));
+	(void)bed_lose(b, 1 - at);
+	b->hosts[at].draining = false;
+	(void)bed_of(b, SCHED_EVENT_UNDRAIN, at);
+	bed_wait(b, 3000);
+	assert_true(sched_same_node(b->value->slots[0].node, bed_id(at)));
+	assert_false(sched_is_node(b->value->slots[0].from));
+	assert_int_equal(b->value->slots[0].version, 2);
+}
+
 /* What was beside the others when leases came runs under one, too: nobody may take that away, so it stops first. */
 static void test_one_beside_the_others_under_a_lease(void **state)
 {
@@ -486,6 +515,7 @@ int main(void)
 		cmocka_unit_test(test_twice_gone_back_from),
 		cmocka_unit_test(test_a_change_that_was_never_heard_of),
 		cmocka_unit_test(test_a_change_over_a_move_that_never_ended),
+		cmocka_unit_test(test_what_goes_back_keeps_its_version),
 		cmocka_unit_test(test_one_beside_the_others_under_a_lease),
 	};
 
