@@ -22,6 +22,15 @@ said() { # PATTERN: in the last output
 	grep -Eq "$1" "$work/out" || fault "'$1' is not in: $(cat "$work/out")"
 }
 
+soon() { # PATTERN VERB: once what was told elsewhere has come
+	turns=300
+	until covey "$2" >"$work/out" && grep -Eq "$1" "$work/out"; do
+		turns=$((turns - 1))
+		[ $turns -gt 0 ] || said "$1"
+		sleep 0.1
+	done
+}
+
 "$top/dev/up" --dir "$work/state" | tee "$work/out"
 said '^metrics:  http://127'
 said '^stop: '
@@ -87,8 +96,7 @@ echo '== a cluster'
 said '^n3 +alive'
 said '^stop: '
 socket=$work/state/run/n3/covey.sock
-covey status >"$work/out"
-said '^n1/[a-z]+ +running'
+soon '^n1/[a-z]+ +running' status
 before=$(pids)
 "$top/dev/up" --nodes 3 --dir "$work/state" >"$work/out"
 said 'coveyd n2 runs already'
