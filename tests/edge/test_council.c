@@ -213,7 +213,7 @@ static void what_runs_everywhere_is_explained_anywhere(void)
 	WAIT_UNTIL(all_explain("without", "why", "is not zone == a") && !all_explain("replicas", "state", ""),
 		WAIT_BOUND_S);
 	for (size_t i = 0; i < bed.n; i++) {
-		assert_string_equal(daemon_text(agent_at(i, "each"), "state"), "pending");
+		WAIT_UNTIL(strcmp(daemon_text(agent_at(i, "each"), "state"), "pending") == 0, WAIT_BOUND_S);
 		has(daemon_text(agent_at(i, "each"), "pending_reason"),
 			"no node has one: covey explain each tells why");
 	}
