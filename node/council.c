@@ -20,6 +20,7 @@
 #define STEPS_A_TURN 256 /* what is due at once: then the loop turns */
 #define SLEPT_MS     20	 /* the two clocks are not read at one instant */
 #define AGAIN_S	     1.0 /* until what the disk did not take is given to it again */
+#define COMING_S     5.0 /* a majority that lives has been heard of by then */
 
 /* ---- outputs ---- */
 
@@ -223,6 +224,13 @@ void council_on_message(void *arg, const struct msg *m)
 	registers_in(c, &(struct registers_in){.type = REGISTERS_IN_MSG, .msg = m});
 }
 
+void council_on_coming(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	(void)loop;
+	(void)w;
+	(void)revents; /* the loop has turned, which is all */
+}
+
 static void on_stored(void *arg, uint64_t write)
 {
 	struct council *c = arg;
@@ -284,6 +292,25 @@ static void tell_voters(struct council *c)
 	cluster_voters(c->n->cluster, ids, n);
 }
 
+bool council_is_coming(const struct council *c)
+{
+	return ev_is_active(&c->coming);
+}
+
+/* It ends with a turn of the loop, in which what has waited goes on. */
+static void look_for_majority(struct council *c)
+{
+	bool comes = !c->came && cluster_stand(c->n->cluster) == CLUSTER_MEMBER;
+	bool heard = (comes || council_is_coming(c)) && council_has_quorum(c);
+
+	if (!comes && !heard)
+		return;
+	c->came = true;
+	ev_timer_stop(c->n->loop, &c->coming);
+	ev_timer_set(&c->coming, heard ? 0. : COMING_S, 0.);
+	ev_timer_start(c->n->loop, &c->coming);
+}
+
 void council_turn(struct council *c)
 {
 	if (!c->a || c->ended)
@@ -299,6 +326,7 @@ void council_turn(struct council *c)
 		ev_timer_set(&c->again, AGAIN_S, 0.);
 		ev_timer_start(c->n->loop, &c->again);
 	}
+	look_for_majority(c);
 	council_seen_turn(c);
 	if (c->cfg_changed) {
 		c->cfg_changed = false;

@@ -57,6 +57,8 @@ bool council_get(
 	const struct council *c, const char *agent, struct ballot *ret_ballot, struct msg_bytes *ret_value) MUST_CHECK;
 /* NULL, or why nothing can be decided here now, for people. */
 const char *council_fault(const struct council *c, char *out, size_t n);
+/* This node came a moment ago and has not heard of a majority yet: what is asked of it waits for that (verbs.c). */
+bool council_is_coming(const struct council *c);
 /* Who votes, as far as is known; epoch 0: nobody. */
 const struct quorum_cfg *council_voters(const struct council *c);
 bool council_is_voter(const struct council *c, uint64_t member);

@@ -70,6 +70,7 @@ int council_open(struct node *n, struct council **ret, struct err *e)
 	list_init(&c->self_asks);
 	ev_timer_init(&c->timer, council_on_timer, 0., 0.);
 	ev_timer_init(&c->again, council_on_again, 0., 0.);
+	ev_timer_init(&c->coming, council_on_coming, 0., 0.);
 	c->timer.data = c->again.data = c;
 	c->armed_ms = DEADLINE_NEVER;
 	c->slept_ms = n->now.boot_ms - n->now.mono_ms;
@@ -139,6 +140,7 @@ void council_end(struct council *c)
 	c->ended = true;
 	ev_timer_stop(c->n->loop, &c->timer);
 	ev_timer_stop(c->n->loop, &c->again);
+	ev_timer_stop(c->n->loop, &c->coming);
 	ev_timer_stop(c->n->loop, &c->patience);
 	council_end_commands(c);
 }

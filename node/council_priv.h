@@ -82,6 +82,8 @@ struct council {
 	struct list asks, asked; /* not given to the core yet; given */
 	uint64_t token;
 	bool cfg_changed;
+	bool came;	 /* this node is a member: the first time in this process */
+	ev_timer coming; /* council_is_coming, at the most */
 	/* council_era.c: as of when it was looked at last */
 	uint64_t floor; /* of the epoch */
 	bool voters_known, voted;
@@ -139,6 +141,7 @@ void council_go_on(struct council *c);
 extern const struct votes_hooks council_hooks;
 void council_on_timer(struct ev_loop *loop, ev_timer *w, int revents);
 void council_on_again(struct ev_loop *loop, ev_timer *w, int revents);
+void council_on_coming(struct ev_loop *loop, ev_timer *w, int revents);
 void council_on_message(void *arg, const struct msg *m);
 /* A request to our own voter; copied. */
 void council_ask_self(struct council *c, const struct msg *m);

@@ -206,6 +206,7 @@ static void on_settle(struct ev_loop *loop, ev_prepare *w, int revents)
 	(void)revents;
 	if (n->council) {
 		node_now(n);
+		verbs_turn(n);
 		council_turn(n->council);
 		if (n->cluster)
 			cluster_turn(n->cluster);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The table of verbs. A verb is one row: its name, whether HTTP may ask it, whether it changes anything
- * (changes go one
- * after the other), and what answers it.
+ * The table of verbs. A verb is one row: its name, whether HTTP may ask it, whether it changes anything (changes go
+ * one after the other) or has the cluster decide (a node that has only just come waits a moment for its majority), and
+ * what answers it.
  */
 #include "node/verbs.h"
 
@@ -14,6 +14,7 @@
 #include "node/apply.h"
 #include "node/change.h"
 #include "node/cluster.h"
+#include "node/council.h"
 #include "node/decree_recover.h"
 #include "node/decree_root.h"
 #include "node/local.h"
@@ -23,10 +24,11 @@
 #include "node/renew.h"
 #include "node/report.h"
 
-#define VERB_READ    1u /* HTTP may ask it */
-#define VERB_CHANGE  2u /* one at a time */
-#define VERB_MEMBER  8u /* another node of the cluster may ask it, as all that HTTP may */
-#define VERB_CLUSTER 4u /* means nothing without a gossip section */
+#define VERB_READ    1u	 /* HTTP may ask it */
+#define VERB_CHANGE  2u	 /* one at a time */
+#define VERB_MEMBER  8u	 /* another node of the cluster may ask it, as all that HTTP may */
+#define VERB_CLUSTER 4u	 /* means nothing without a gossip section */
+#define VERB_DECIDED 16u /* the cluster decides it */
 
 typedef void verb_fn(struct node *n, struct control_request *rq, const msgpack_object *args);
 
@@ -52,15 +54,15 @@ static const struct verb verbs[] = {
 	{"version", VERB_READ, report_version, NULL},
 	{"logs", VERB_MEMBER, poll_logs, NULL},
 	{"wait", 0, poll_wait, NULL},
-	{"apply", VERB_CHANGE, apply_verb, NULL},
-	{"scale", VERB_CHANGE, change_scale, NULL},
-	{"start", VERB_CHANGE, change_start, NULL},
-	{"stop", VERB_CHANGE, change_stop, NULL},
-	{"restart", VERB_CHANGE, change_restart, NULL},
-	{"remove", VERB_CHANGE, change_remove, NULL},
-	{"rollout", VERB_CHANGE, change_rollout, NULL},
-	{"drain", VERB_CHANGE, maintain_drain, NULL},
-	{"undrain", VERB_CHANGE, maintain_undrain, NULL},
+	{"apply", VERB_CHANGE | VERB_DECIDED, apply_verb, NULL},
+	{"scale", VERB_CHANGE | VERB_DECIDED, change_scale, NULL},
+	{"start", VERB_CHANGE | VERB_DECIDED, change_start, NULL},
+	{"stop", VERB_CHANGE | VERB_DECIDED, change_stop, NULL},
+	{"restart", VERB_CHANGE | VERB_DECIDED, change_restart, NULL},
+	{"remove", VERB_CHANGE | VERB_DECIDED, change_remove, NULL},
+	{"rollout", VERB_CHANGE | VERB_DECIDED, change_rollout, NULL},
+	{"drain", VERB_CHANGE | VERB_DECIDED, maintain_drain, NULL},
+	{"undrain", VERB_CHANGE | VERB_DECIDED, maintain_undrain, NULL},
 	{"reload", VERB_CHANGE, local_reload_verb, NULL}, /* certificates too */
 	{"voters", VERB_CHANGE, maintain_voters, NULL},	  /* without arguments it only tells */
 	{"backup", 0, maintain_backup, NULL},
@@ -106,6 +108,12 @@ void verbs_begin(struct node *n)
 	n->changing = true;
 }
 
+static bool must_wait(const struct node *n, const struct verb *v)
+{
+	return ((v->flags & VERB_CHANGE) && n->changing) ||
+	       ((v->flags & VERB_DECIDED) && n->council && council_is_coming(n->council));
+}
+
 static void queue(struct node *n, const struct verb *v, struct control_request *rq, const msgpack_object *args)
 {
 	struct queued *q = n->n_changes < CONTROL_WAITERS_MAX ? mem_zalloc(1, sizeof(*q)) : NULL;
@@ -143,17 +151,24 @@ static void run(struct node *n, const struct verb *v, struct control_request *rq
 		v->fn(n, rq, args);
 }
 
-void verbs_next(struct node *n)
+void verbs_turn(struct node *n)
 {
-	n->changing = false;
-	while (!n->changing && !n->ending && !list_is_empty(&n->changes)) {
+	while (!n->ending && !list_is_empty(&n->changes)) {
 		struct queued *q = LIST_ENTRY(n->changes.next, struct queued, link);
 
+		if (must_wait(n, q->verb))
+			break;
 		list_del(&q->link);
 		n->n_changes--;
 		run(n, q->verb, q->rq, q->args);
 		free(q);
 	}
+}
+
+void verbs_next(struct node *n)
+{
+	n->changing = false;
+	verbs_turn(n);
 }
 
 void verbs_done(struct node *n)
@@ -184,7 +199,7 @@ void verbs_handle(void *arg, struct control_request *rq, const char *verb, const
 		control_refuse(rq, "stopping", "the daemon is stopping");
 	else if ((v->flags & VERB_CLUSTER) && !n->cluster)
 		control_refuse(rq, "refused", "%s", v->alone);
-	else if ((v->flags & VERB_CHANGE) && n->changing)
+	else if (must_wait(n, v))
 		queue(n, v, rq, args);
 	else
 		run(n, v, rq, args);

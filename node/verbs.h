@@ -15,6 +15,7 @@ bool verbs_is_read(const char *verb);
 /* A change is under way: other changes wait their turn. It has ended: the next one goes. */
 void verbs_begin(struct node *n);
 void verbs_next(struct node *n);
+void verbs_turn(struct node *n); /* what waits and need not any more */
 void verbs_done(struct node *n); /* at the end of the daemon: what waits is refused */
 
 #endif

@@ -421,6 +421,26 @@ static void what_is_asked_again_meanwhile_waits(void)
 	WAIT_UNTIL(cluster_bed_all_see(&bed, "alive alive alive"), WAIT_BOUND_S);
 }
 
+/* It has heard of nobody yet: what it is asked waits for them, unless they take longer than it waits for anybody. */
+static void who_has_just_come_takes_commands(void)
+{
+	int64_t asked_ms;
+	int pid, rc;
+
+	daemon_kill(&bed.v[0], SIGTERM);
+	others_get(SIGSTOP);
+	daemon_start(&bed.v[0]);
+	asked_ms = wait_mono_ms();
+	pid = asks(0, "scale", "agent=web,n=3");
+	assert_true(daemon_ok(daemon_call(&bed.v[0], "status", NULL)));
+	others_get(SIGCONT);
+	rc = answer_of(pid);
+	assert_true(rc == 0 || wait_mono_ms() - asked_ms > 4500);
+	WAIT_UNTIL(cluster_bed_all_see(&bed, "alive alive alive"), WAIT_BOUND_S);
+	assert_true(daemon_ok(daemon_call(&bed.v[0], "scale", "agent=web,n=4")));
+	WAIT_UNTIL(all_run("web", 4), WAIT_BOUND_S);
+}
+
 /* The node's own ones are stopped, those of the cluster wait to be: who asked is told that it is not known. */
 static void the_end_comes_between_both_halves(void)
 {
@@ -449,6 +469,7 @@ static void test_what_ends_or_is_asked_again_before_it_is_decided(void **state)
 	cluster_bed_form(&bed);
 	they_are_placed();
 	what_is_asked_again_meanwhile_waits();
+	who_has_just_come_takes_commands();
 	the_end_comes_between_both_halves();
 }
 

@@ -51,6 +51,11 @@ void cluster_voters(struct cluster *c, const uint64_t *ids, size_t n)
 		cluster_seen_change(c);
 }
 
+enum cluster_stand cluster_stand(const struct cluster *c)
+{
+	return whole_of(c->n)->sn->member ? CLUSTER_MEMBER : CLUSTER_WAITING;
+}
+
 const char *cluster_fault(const struct cluster *c, char *out, size_t n)
 {
 	if (whole_of(c->n)->sn->member)

@@ -32,7 +32,7 @@ def run(fleet):
     for node in rest:
         wait_for(lambda x=node: list(ids(x, wiped.name).values()) == ["alive"], f"{node.name} to know the new node")
         assert old not in ids(node, wiped.name), node.name
-    wait_for(lambda: wiped.cluster()["voters"], "the new node to know who votes")
+    fleet.wait_seen({x.name: "alive" for x in rest}, [wiped])
     wiped.covey("scale", "keep", str(n + 1))
     assert fleet.wait_voters(voters_of(n)) == sorted(x.name for x in fleet.nodes)
     lost = rest[0]
