@@ -8,7 +8,7 @@ local_place() { # DIR, or nothing for the host's own places
 		run=$state/run
 		# Two of them at a time do not share a group, nor a port.
 		parent=covey-dev-$(printf '%s' "$state" | cksum | cut -d' ' -f1)
-		port=$((20000 + $(printf '%s' "$state" | cksum | cut -d' ' -f1) % 20000))
+		port=$((20000 + $(printf '%s' "$state" | cksum | cut -d' ' -f1) % 12000))
 	else
 		state=/var/lib/covey-dev
 		run=/run/covey-dev

@@ -93,8 +93,9 @@ nothing_left "$before"
 
 echo '== a cluster'
 "$top/dev/up" --nodes 3 --dir "$work/state" >"$work/out"
-said '^n3 +alive'
 said '^stop: '
+socket=$work/state/run/n1/covey.sock
+soon '^n3 +alive' nodes
 socket=$work/state/run/n3/covey.sock
 soon '^n1/[a-z]+ +running' status
 before=$(pids)

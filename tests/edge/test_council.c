@@ -255,7 +255,7 @@ static void a_slot_keeps_its_lease_while_its_agent_changes(void)
 	daemon_start(&bed.v[at]);
 	WAIT_UNTIL(daemon_replica(&bed.v[at], "part.0", &r) && r.pid > 0 && r.pid != pid, WAIT_BOUND_S);
 	assert_int_equal(kill(bed.v[at].pid, SIGSTOP), 0);
-	WAIT_UNTIL(!proc_lives(r.pid), WAIT_BOUND_S); /* by its fuse */
+	WAIT_UNTIL(proc_is_gone(r.pid), WAIT_BOUND_S); /* by its fuse */
 	assert_int_equal(kill(bed.v[at].pid, SIGCONT), 0);
 	WAIT_UNTIL(cluster_bed_all_see(&bed, "alive alive alive"), WAIT_BOUND_S);
 	assert_true(daemon_ok(daemon_call(&bed.v[at], "remove", "agent=part")));
@@ -279,7 +279,7 @@ static void a_singleton_has_one_place(void)
 	assert_int_equal(kill(bed.v[at].pid, SIGSTOP), 0);
 	WAIT_UNTIL(
 		running_on(other, "only", NULL) == 1 && running_on(other, "only", bed.v[at].name) == 0, WAIT_BOUND_S);
-	assert_false(proc_lives(pid));
+	WAIT_UNTIL(proc_is_gone(pid), WAIT_BOUND_S);
 	assert_int_equal(kill(bed.v[at].pid, SIGCONT), 0);
 	WAIT_UNTIL(cluster_bed_all_see(&bed, "alive alive alive"), WAIT_BOUND_S);
 	WAIT_UNTIL(all_run("only", 1), WAIT_BOUND_S);

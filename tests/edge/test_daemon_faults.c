@@ -154,7 +154,7 @@ static void test_ten_thousand_commands_leave_nothing(void **state)
 #else
 	const long slack_kb = 512;
 #endif
-	long kb;
+	long kb, grown_kb = slack_kb + 1;
 	int fds;
 
 	(void)state;
@@ -162,12 +162,15 @@ static void test_ten_thousand_commands_leave_nothing(void **state)
 	for (int i = 0; i < 500; i++)
 		assert_non_null(daemon_call(&bed, "version", NULL));
 	fds = count_fds();
-	kb = rss_kb();
-	for (int i = 0; i < 10000; i++)
-		assert_non_null(daemon_call(&bed, "version", NULL));
-	WAIT_UNTIL(count_fds() <= fds, WAIT_BOUND_S);
-	if (rss_kb() > kb + slack_kb)
-		fail_msg("%ld KB before, %ld KB after", kb, rss_kb());
+	for (int times = 0; grown_kb > slack_kb && times < 3; times++) { /* what leaks does so each time */
+		kb = rss_kb();
+		for (int i = 0; i < 10000; i++)
+			assert_non_null(daemon_call(&bed, "version", NULL));
+		WAIT_UNTIL(count_fds() <= fds, WAIT_BOUND_S);
+		grown_kb = rss_kb() - kb;
+	}
+	if (grown_kb > slack_kb)
+		fail_msg("%ld KB more each time", grown_kb);
 }
 
 static int covey(const char *socket, const char *args)

@@ -73,6 +73,7 @@ static void test_how_agents_ended_in_order_is_known(void **state)
 	};
 	struct daemon_replica before[ARRAY_LEN(ends)], r;
 	struct daemon_bed d;
+	int shims[ARRAY_LEN(ends)];
 
 	(void)state;
 	daemon_init(&d);
@@ -85,8 +86,12 @@ static void test_how_agents_ended_in_order_is_known(void **state)
 		assert_true(daemon_replica(&d, ends[i].id, &before[i]));
 	}
 	daemon_kill(&d, SIGTERM);
+	for (size_t i = 0; i < ARRAY_LEN(ends); i++) {
+		shims[i] = proc_parent(before[i].pid);
+		assert_int_equal(kill(shims[i], SIGTERM), 0);
+	}
 	for (size_t i = 0; i < ARRAY_LEN(ends); i++)
-		assert_int_equal(kill(proc_parent(before[i].pid), SIGTERM), 0);
+		WAIT_UNTIL(proc_is_gone(shims[i]), WAIT_BOUND_S); /* its sockets went before */
 	WAIT_UNTIL(daemon_processes(&d) == 0 && files_in(&d, "data/ends") == 3, WAIT_BOUND_S);
 	host_again(&d);
 	daemon_start(&d);
@@ -104,10 +109,23 @@ static void test_how_agents_ended_in_order_is_known(void **state)
 	daemon_done(&d);
 }
 
+/* A cut of the power is no signal, but SIGKILL is close. */
+static void end_with_shim(struct daemon_bed *d, const char *id, int signal)
+{
+	struct daemon_replica r;
+	int shim;
+
+	assert_true(daemon_replica(d, id, &r));
+	shim = proc_parent(r.pid);
+	daemon_kill(d, signal);
+	assert_int_equal(kill(shim, SIGKILL), 0);
+	(void)kill(r.pid, SIGKILL); /* mostly it went with its shim */
+	WAIT_UNTIL(proc_is_gone(shim) && proc_is_gone(r.pid), WAIT_BOUND_S);
+}
+
 static void test_a_cut_is_told_once(void **state)
 {
 	struct daemon_bed d;
-	struct daemon_replica r;
 	int64_t at;
 
 	(void)state;
@@ -117,11 +135,7 @@ static void test_a_cut_is_told_once(void **state)
 	daemon_run(&d, "name: off\ncommand: [/bin/sleep, \"1000\"]\n");
 	assert_true(daemon_ok(daemon_call(&d, "stop", "target=off")));
 	WAIT_UNTIL(daemon_state_is(&d, "off.0", "stopped"), WAIT_BOUND_S);
-	assert_true(daemon_replica(&d, "web.0", &r));
-	daemon_kill(&d, SIGKILL);
-	assert_int_equal(kill(proc_parent(r.pid), SIGKILL), 0); /* a cut of the power is no signal, but this is close */
-	assert_int_equal(kill(r.pid, SIGKILL), 0);
-	WAIT_UNTIL(proc_is_gone(r.pid), WAIT_BOUND_S);
+	end_with_shim(&d, "web.0", SIGKILL);
 	host_again(&d);
 	daemon_start(&d);
 	WAIT_UNTIL(daemon_state_is(&d, "web.0", "running"), WAIT_BOUND_S);
@@ -135,17 +149,6 @@ static void test_a_cut_is_told_once(void **state)
 	daemon_done(&d);
 }
 
-static void end_with_shim(struct daemon_bed *d, const char *id)
-{
-	struct daemon_replica r;
-
-	assert_true(daemon_replica(d, id, &r));
-	daemon_kill(d, SIGTERM);
-	assert_int_equal(kill(proc_parent(r.pid), SIGKILL), 0);
-	assert_int_equal(kill(r.pid, SIGKILL), 0);
-	WAIT_UNTIL(proc_is_gone(r.pid), WAIT_BOUND_S);
-}
-
 /* The daemon was away already: whether the host went down in order nobody knows, and nobody says. */
 static void test_what_is_not_known_is_not_told(void **state)
 {
@@ -155,13 +158,13 @@ static void test_what_is_not_known_is_not_told(void **state)
 	daemon_init(&d);
 	daemon_start(&d);
 	daemon_run(&d, "name: web\ncommand: [/bin/sleep, \"1000\"]\n");
-	end_with_shim(&d, "web.0");
+	end_with_shim(&d, "web.0", SIGTERM);
 	host_again(&d);
 	daemon_start(&d);
 	WAIT_UNTIL(daemon_state_is(&d, "web.0", "running"), WAIT_BOUND_S);
 	assert_true(daemon_logged(&d, 0, "the host has started anew", "no end of an agent is recorded"));
 	assert_false(daemon_logged(&d, 0, "without notice", ""));
-	daemon_kill(&d, SIGKILL);
+	end_with_shim(&d, "web.0", SIGKILL);
 	host_again(&d);
 	daemon_start(&d);
 	assert_true(daemon_has_event(&d, "web", "host", "without notice")); /* that one was not asked to end */

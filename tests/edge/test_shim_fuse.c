@@ -38,12 +38,12 @@ static void renewed_it_holds_and_then_burns(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(flags); i++) {
 		int64_t renewed = 0, ended;
 
-		kit_arm(k, 1500);
+		kit_arm(k, 3000);
 		plan_leased(k, &p, flags[i]);
 		kit_run(k, &p);
 		kit_wait_log(k, "up\n");
-		for (int n = 0; n < 20; n++) {
-			kit_arm(k, 1500);
+		for (int n = 0; n < 40; n++) {
+			kit_arm(k, 3000);
 			renewed = wait_mono_ms();
 			assert_true(kit_poll(k, 100));
 			assert_false(k->exited);
@@ -53,7 +53,7 @@ static void renewed_it_holds_and_then_burns(void **state)
 		assert_int_equal(k->exit.kind, SHIM_FENCED);
 		assert_string_equal(k->exit.detail, "its lease ran out before it was renewed");
 		assert_int_equal(k->exit.signal, SIGKILL);
-		assert_true(ended - renewed >= 1450);
+		assert_true(ended - renewed >= 2950);
 		assert_int_equal(kit_pids(k), 0);
 		(void)remove(k->log_path);
 	}
@@ -90,7 +90,7 @@ static void it_burns_without_a_daemon(void **state)
 	struct kit *k = *state;
 	struct kit_plan p;
 
-	kit_arm(k, 1000);
+	kit_arm(k, 3000);
 	plan_leased(k, &p, SHIM_FLAG_NEW_PIDNS);
 	kit_run(k, &p);
 	kit_hang_up(k);
@@ -105,7 +105,7 @@ static void it_burns_though_the_shim_hangs(void **state)
 	struct kit *k = *state;
 	struct kit_plan p;
 
-	kit_arm(k, 1000);
+	kit_arm(k, 3000);
 	plan_leased(k, &p, SHIM_FLAG_NEW_PIDNS);
 	kit_run(k, &p);
 	assert_int_equal(kill(k->pid, SIGSTOP), 0);
@@ -133,7 +133,7 @@ static void unarmed_it_holds_until_it_is_armed(void **state)
 		kit_until(k, SHIM_HELLO);
 		assert_int_equal(k->hello.state, SHIM_RUNNING);
 		armed = wait_mono_ms();
-		kit_arm(k, 1500);
+		kit_arm(k, 3000);
 		kit_send(k, SHIM_ARM, NULL, 0);
 		kit_until(k, SHIM_ARMED);
 		assert_int_equal(k->armed.deadline_boot_ns, k->page->deadline_boot_ns);

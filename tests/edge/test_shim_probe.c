@@ -118,7 +118,7 @@ static void one_that_hangs_is_ended_with_all_it_forked(void **state)
 
 	run_agent(k);
 	(void)probe(k, "echo begun; (setsid sleep 1000 &) ; (setsid setsid sleep 1001 &); sleep 1002", 5,
-		10 * WAIT_BOUND_S);
+		100 * WAIT_BOUND_S);
 	assert_int_equal(k->done.timed_out, 1);
 	assert_int_equal(k->done.status, -1);
 	assert_string_equal(k->done.output, "begun\n");
@@ -143,7 +143,7 @@ static void two_at_a_time(void **state)
 
 	run_agent(k);
 	start_probe(k, &p, "exec sleep 1000", 1, 60000);
-	start_probe(k, &p, "exec sleep 1001", 2, 1000);
+	start_probe(k, &p, "exec sleep 1001", 2, (uint32_t)(100 * WAIT_BOUND_S));
 	WAIT_UNTIL(kit_pids(k) == 3, WAIT_BOUND_S);
 	(void)probe(k, "true", 3, 1000);
 	assert_int_equal(k->done.status, -1);
@@ -412,8 +412,7 @@ static void in_a_group_below_the_agents_under_its_limits(void **state)
 	if (bounded) {
 		p.argv[2] = "for i in 1 2 3 4 5 6 7; do sleep 1000 & done; wait";
 		p.p.exec_id++;
-		p.p.timeout_ms =
-			(uint32_t)(17 * WAIT_BOUND_S); /* only those that a broken limit lets through are waited for */
+		p.p.timeout_ms = 20000; /* only those that a broken limit lets through are waited for */
 		kit_exec(k, &p);
 		kit_until(k, SHIM_EXEC_DONE);
 		assert_non_null(strstr(k->done.output, "Cannot fork"));

@@ -272,28 +272,31 @@ static int ipc_of(unsigned uid)
 /* Shared memory, semaphores and a queue of System V, and a POSIX queue where they are mounted. */
 static void what_it_leaves_in_ipc_is_removed(void **state)
 {
-	static const char make[] = "my $name = \"covey-test\"; my $q = syscall(%d, $name, 0102, 0600, 0);"
+	static const char make[] = "my $name = \"%s\"; my $q = syscall(%d, $name, 0102, 0600, 0);"
 				   "my @ids = (shmget(0, 4096, 0600), semget(0, 1, 0600), msgget(0, 0600));"
 				   "print scalar(grep { defined } @ids), \"\\n\"";
 	struct kit *k = *state;
 	struct kit_plan p;
-	char script[512];
+	const unsigned uid = 62000 + (unsigned)getpid() % 2900; /* another run of this test has another */
 	int ours = shmget(IPC_PRIVATE, 4096, 0600);
+	char script[512], name[32], queue[64];
 
 	assert_true(ours >= 0);
 	kit_plan(k, &p, "");
-	p.p.uid = p.p.gid = 64999;
+	p.p.uid = p.p.gid = uid;
 	p.argv[0] = "perl";
 	p.argv[1] = "-e";
-	(void)snprintf(script, sizeof(script), make, SYS_mq_open);
+	(void)snprintf(name, sizeof(name), "covey-test-%d", (int)getpid()); /* fits; so below */
+	(void)snprintf(queue, sizeof(queue), "/dev/mqueue/%s", name);
+	(void)snprintf(script, sizeof(script), make, name, SYS_mq_open);
 	assert_string_equal(run(k, &p, script), "3\n");
-	assert_int_equal(ipc_of(64999), 3); /* of a user that has a name it stays */
+	assert_int_equal(ipc_of(uid), 3); /* of a user that has a name it stays */
 	p.p.flags |= SHIM_FLAG_REMOVE_IPC;
 	assert_string_equal(run(k, &p, script), "3\n");
-	assert_int_equal(ipc_of(64999), 0);
-	assert_int_equal(access("/dev/mqueue/covey-test", F_OK), -1);
+	assert_int_equal(ipc_of(uid), 0);
+	assert_int_equal(access(queue, F_OK), -1);
 	assert_int_equal(shmctl(ours, IPC_RMID, NULL), 0); /* of others too */
-	(void)syscall(SYS_mq_unlink, "covey-test");	   /* where queues are not mounted it is still there */
+	(void)syscall(SYS_mq_unlink, name);		   /* where queues are not mounted it is still there */
 }
 
 int main(void)

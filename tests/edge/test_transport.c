@@ -349,7 +349,7 @@ static void test_a_dial_tells_refused_from_no_such_name(void **state)
 	int bound = link_raw_listen(-1, refused), busy = link_raw_listen(0, full);
 
 	(void)state;
-	link_open(&a, NULL, NULL, (struct transport_limits){.dial_ms = 300, .hello_ms = 300});
+	link_open(&a, NULL, NULL, (struct transport_limits){.dial_ms = 10000, .hello_ms = 300});
 	link_dial(&a, refused, 1);
 	LINK_UNTIL(a.failed == 1, &a);
 	assert_int_equal(a.outcomes[TRANSPORT_REFUSED], 1);

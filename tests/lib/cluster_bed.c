@@ -165,6 +165,11 @@ void cluster_bed_form(struct cluster_bed *b)
 	WAIT_UNTIL(all_know_all(b), WAIT_BOUND_S);
 }
 
+bool cluster_bed_was_late(struct cluster_bed *b, size_t i)
+{
+	return daemon_logged(&b->v[i], 0, "this daemon was ", " ms late");
+}
+
 bool cluster_bed_told(struct cluster_bed *b, size_t i, const char *kind, const char *part, const char *other)
 {
 	const msgpack_object *reply = daemon_call(&b->v[i], "events", "max=1000"), *v;

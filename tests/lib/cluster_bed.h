@@ -34,6 +34,8 @@ const char *cluster_bed_state(struct cluster_bed *b, size_t i, const char *name)
 /* A member's pair in `nodes`, as text. */
 const char *cluster_bed_field(struct cluster_bed *b, size_t i, const char *name, const char *key);
 size_t cluster_bed_members(struct cluster_bed *b, size_t i);
+/* Whether its daemon once stood still for long, as it says itself: who called it dead meanwhile was right. */
+bool cluster_bed_was_late(struct cluster_bed *b, size_t i);
 /* Whether node i has told an event of that kind with both parts in its text. */
 bool cluster_bed_told(struct cluster_bed *b, size_t i, const char *kind, const char *part, const char *other);
 /* An agent in the status of node i, borrowed until the next call of that node; NULL: it shows none. */

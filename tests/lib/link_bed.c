@@ -369,3 +369,20 @@ void link_dial_and_close(struct link_end *a, struct link_end *b, size_t rounds)
 	}
 	LINK_UNTIL(link_stats(a).up == 0 && link_stats(b).up == 0 && link_stats(b).pending == 0, a, b);
 }
+
+size_t link_dials_leave_nothing(struct link_end *a, struct link_end *b, size_t rounds, size_t slack_kb)
+{
+	size_t fds = link_fds(), times = 0, kb;
+
+	do {
+		assert_in_range(times, 0, 2);
+		kb = link_rss_kb();
+		link_dial_and_close(a, b, rounds);
+		LINK_UNTIL(link_fds() <= fds, a, b);
+		times++;
+#ifdef COVEY_SANITIZED /* which keep what was freed for a while */
+		break;
+#endif
+	} while (link_rss_kb() > kb + slack_kb);
+	return times;
+}

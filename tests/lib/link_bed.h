@@ -46,6 +46,11 @@ void link_dial(struct link_end *x, const char *address, uint64_t token);
 void link_dial_end(struct link_end *x, const struct link_end *to, uint64_t token);
 /* So often a link from a to b that is closed once it is up; returns when both ends have none. */
 void link_dial_and_close(struct link_end *a, struct link_end *b, size_t rounds);
+/*
+ * They leave no descriptor behind, and no more than so much memory: what leaks does so each time, what lies scattered
+ * (threads were late to free) once. Returns how often it was `rounds` until that was seen.
+ */
+size_t link_dials_leave_nothing(struct link_end *a, struct link_end *b, size_t rounds, size_t slack_kb);
 void link_address(const struct link_end *x, char ret[TRANSPORT_ADDR_MAX]);
 struct transport_stats link_stats(const struct link_end *x);
 

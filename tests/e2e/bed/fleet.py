@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(HERE)))
@@ -167,6 +168,13 @@ class Node:
         """The last such event, once there is one."""
         return wait_for(lambda: self.events(kind, *parts), f"{self.name} to tell '{kind}' with {parts}")[-1]
 
+    def metric(self, name):
+        """Of a name without labels; None: it has none."""
+        with self.fleet.net.inside(self.i), urllib.request.urlopen("http://127.0.0.1:7948/metrics", timeout=10) as page:
+            lines = page.read().decode().splitlines()
+        found = [x for x in lines if x.startswith((f"{name}{{", f"{name} "))]
+        return float(found[0].split()[-1]) if found else None
+
     def log(self):
         with open(self.log_path, encoding="utf-8", errors="replace") as f:
             return f.read()
@@ -196,24 +204,31 @@ class Fleet:
         return "join: [" + ", ".join(f"{x.address}:{PORT}" for x in self.nodes[:seeds]) + "]"
 
     def form(self, nodes=None, seeds=3, **more):
-        """Configures and starts them, founds on the first, and waits until all see all, and as many vote as are to."""
+        """Configures and starts them, founds on the first, and waits until all see all and what they have to offer, and
+        as many vote as are to.
+        """
         nodes = nodes or self.nodes
         for node in nodes:
             node.configure(gossip=self.gossip(node, seeds), **more)
         self.start(nodes)
         nodes[0].ask("init")
         self.wait_seen({node.name: "alive" for node in nodes}, nodes)
+        wait_for(lambda: all(m["capacity"]["memory_bytes"] for node in nodes for m in node.ask("nodes")["nodes"]),
+                 "each to know what each has to offer")
         self.wait_voters(voters_of(len(nodes)), nodes)
 
     def wait_voters(self, n, by=None):
-        """Until each of `by` knows of so many that vote, and of the same: their names."""
+        """Until each of `by` knows of so many that vote, of the same, and of no change under way: their names."""
         def agree():
-            seen = [sorted(node.cluster().get("voters", [])) for node in by or self.nodes]
+            said = [node.ask("voters") or {"voters": [], "text": ""} for node in by or self.nodes]
+            seen = [sorted(s["voters"]) for s in said]
+            if any("under way" in s["text"] for s in said):  # those before it are needed too
+                return None
             return seen[0] if all(s == seen[0] for s in seen) and len(seen[0]) == n else None
 
         return wait_for(agree, f"{n} voters")
 
-    def wait_seen(self, states, by=None):
+    def wait_seen(self, states, by=None, bound_s=BOUND_S):
         """Until each of `by` sees these members in these states ("gone": not at all)."""
         by = by or self.nodes
 
@@ -222,9 +237,18 @@ class Fleet:
             return all(m.get(name, "gone") == state for m in seen for name, state in states.items())
 
         try:
-            wait_for(agree, f"{', '.join(n.name for n in by)} to see {states}")
+            wait_for(agree, f"{', '.join(n.name for n in by)} to see {states}", bound_s)
         except FleetError as e:
             raise FleetError(f"{e}; they see {[node.members() for node in by]}") from None
+
+    def stood_still(self, nodes=None):
+        """Whether one of these daemons was late by half a beat since it began: others may have missed it then, and be
+        right to say so; a lease may have run out.
+        """
+        late = [n.name for n in nodes or self.nodes if n.child and n.metric("covey_gossip_late_total")]
+        if late:
+            print(f"      stood still for a while: {', '.join(late)}", flush=True)
+        return bool(late)
 
     def wait_linked(self):
         """Until each has a link to each: of a few hosts, those that can be dialled. Then all is as it will be."""

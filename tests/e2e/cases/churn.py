@@ -32,6 +32,7 @@ def run(fleet):
         if (i + 1) % 250 == 0:
             print(f"      {i + 1}: {', '.join(f'{n.name} {n.pss() >> 10} kB' for n in (first, second))}", flush=True)
         if i + 1 == FIRST:
+            fleet.wait_linked()
             before = [(n, descriptors(n), n.pss()) for n in (first, second)]
     assert len(ids) == TIMES, f"{len(ids)} nodes of {TIMES}"
     for node, fds, pss in before:

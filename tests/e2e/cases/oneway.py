@@ -16,7 +16,7 @@ def between_two(fleet):
     fleet.wait_seen({n.name: "alive" for n in fleet.nodes})
     for node in fleet.nodes:
         odd = [e["text"] for e in node.events("dead") if not e["text"].startswith("n5 ")]
-        assert not odd, (node.name, odd, before)
+        assert not odd or fleet.stood_still(fleet.nodes[:4]), (node.name, odd, before)
     fleet.net.heal()
 
 
@@ -27,7 +27,7 @@ def to_all(fleet):
         node.wait_event("dead", "n1 is dead")
     fleet.wait_seen({"n1": "dead", **{n.name: "alive" for n in others}}, others)
     odd = [e["text"] for e in one.events("dead") if not e["text"].startswith("n5 ")]
-    assert not odd, odd
+    assert not odd or fleet.stood_still(fleet.nodes[:4]), odd
     fleet.net.heal()
     fleet.wait_seen({n.name: "alive" for n in fleet.nodes})
 

@@ -4,7 +4,7 @@ other refuses them with a sentence and shows what it knows. Healed, they merge b
 """
 import concurrent.futures
 
-from fleet import wait_for
+from fleet import BOUND_S, wait_for
 
 NODES = 5
 AGENT = ("name: {}\ncommand: [/bin/sleep, \"1000\"]\nresources: {{memory: 16M, pids: 4}}\n"
@@ -44,7 +44,7 @@ def run(fleet):
         wait_for(lambda n=node: has(n, "before"), f"{node.name} to know of it")
     fleet.net.cut([1, 2], [3, 4, 5])
     fleet.wait_seen({n.name: "dead" if n in few else "alive" for n in fleet.nodes}, many)
-    fleet.wait_seen({n.name: "dead" if n in many else "alive" for n in fleet.nodes}, few)
+    fleet.wait_seen({n.name: "dead" if n in many else "alive" for n in fleet.nodes}, few, 4 * BOUND_S)
     apply(many[0], "many")
     many[1].covey("scale", "before", "3")
     assert many[2].cluster()["quorum"], many[2].cluster()

@@ -2,7 +2,7 @@
 """Most voters lose their power, and are given up: those that are left go on, with what ran there as well. Then the
 others come back after all: they hear that they were given up, and nothing under a lease has run twice.
 """
-from fleet import voters_of
+from fleet import BOUND_S, voters_of
 from work import Work
 
 NODES = (3, 5)
@@ -20,7 +20,7 @@ def run(fleet):
     if len(left) == 1:
         left[0].wait_event("isolated")
     else:
-        fleet.wait_seen({name: "dead" for name in gone}, left)
+        fleet.wait_seen({name: "dead" for name in gone}, left, 4 * BOUND_S)  # there are few to say so
     refused = left[0].covey("apply", work.file("more"), check=False)
     assert refused.returncode == 1 and "no majority of the voters is there" in refused.stderr, refused
     left[0].covey("recover", "--force", "--hosts-are-off", "--cluster", left[0].status()["cluster"]["id"])

@@ -48,4 +48,4 @@ def run(fleet):
         assert found == {n.name: f"{n.address}:7947" for n in good}, found
     launch(fleet, last, "n2")
     fleet.node(1).wait_event("name-taken", "another node calls itself n2", "refused")
-    assert fleet.node(1).members() == {n.name: "alive" for n in good}
+    wait_for(lambda: fleet.node(1).members() == {n.name: "alive" for n in good}, "the three to be as they were")

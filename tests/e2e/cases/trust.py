@@ -7,6 +7,8 @@ import os
 import shutil
 import subprocess
 
+from fleet import wait_for
+
 NODES = 4
 
 
@@ -30,7 +32,7 @@ def restart(fleet, node, tls, seeds=2):
 
 def unchanged(fleet):
     for node in fleet.nodes[:2]:
-        assert node.members() == {"n1": "alive", "n2": "alive"}, node.members()
+        wait_for(lambda: node.members() == {"n1": "alive", "n2": "alive"}, f"{node.name} to see the two, and no other")
 
 
 def refused(fleet, guest, by="link-refused"):
