@@ -241,11 +241,14 @@ static void a_slot_keeps_its_lease_while_its_agent_changes(void)
 	size_t at;
 	int pid;
 
-	daemon_run(&bed.v[0], PART "isolation: stop\nupdate: {min_healthy: 100ms}\n");
+	for (size_t i = 0; i < bed.n; i++) /* ready, as each knows it: what is not is taken at once */
+		daemon_run(&bed.v[i], PART "isolation: stop\nupdate: {min_healthy: 100ms}\n");
 	WAIT_UNTIL(all_run("part", 3), WAIT_BOUND_S);
 	assert_true(
 		daemon_ok(daemon_apply(&bed.v[0], PART "isolation: keep\nupdate: {min_healthy: 1h, timeout: 2h}\n")));
 	WAIT_UNTIL(running_on(0, "part", NULL) == 4, WAIT_BOUND_S); /* the others wait for that one, for an hour */
+	/* Else it would be taken as soon as its node has begun anew. */
+	assert_true(daemon_ok(daemon_call(&bed.v[0], "rollout", "agent=part,action=pause")));
 	at = node_of("part", "part.0");
 	pid = daemon_pid_of(&bed.v[at], "part.0");
 	assert_int_not_equal(pid, 0);
