@@ -92,6 +92,13 @@ uint64_t os_parent(int pid)
 	return stat_field(pid, 4);
 }
 
+bool os_is_ending(int pid)
+{
+	const uint64_t exiting = 4; /* PF_EXITING */
+
+	return stat_field(pid, 9) & exiting;
+}
+
 int os_write_file(int dirfd, const char *path, const char *v)
 {
 	AUTO_CLOSE int fd = openat(dirfd, path, O_WRONLY | O_CLOEXEC);

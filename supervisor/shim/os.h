@@ -29,5 +29,6 @@ void os_close(int *fd);
 /* When a process was started, and its parent, as /proc/PID/stat says it; 0 when it cannot be told. */
 uint64_t os_start_time(int pid);
 uint64_t os_parent(int pid);
+bool os_is_ending(int pid); /* it is out of its groups, or will be in a moment, and waits to be reaped then */
 
 #endif

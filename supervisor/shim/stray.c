@@ -26,15 +26,18 @@ enum stray stray_look(void)
 	return info.si_pid ? STRAY_DEAD : STRAY_LIVE;
 }
 
+/* 1: it was alive; one that ends already (a probe that was killed) is none that was left. */
 static int kill_if_ours(const char *name, int self)
 {
 	size_t len = strlen(name), used;
 	uint64_t pid = text_to_u64(name, len, &used);
+	bool ends;
 
 	if (used == 0 || used < len || os_parent((int)pid) != (uint64_t)self)
 		return 0;
+	ends = os_is_ending((int)pid);
 	(void)kill((int)pid, SIGKILL); /* a child of ours that is not reaped: the pid is its own */
-	return 1;
+	return !ends;
 }
 
 int stray_kill(void)
