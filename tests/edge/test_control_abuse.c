@@ -75,7 +75,7 @@ static void expect_closed(int fd)
 	char junk[4096];
 	ssize_t n;
 
-	while ((n = recv(fd, junk, sizeof(junk), 0)) > 0)
+	while ((n = wait_recv(fd, junk, sizeof(junk))) > 0)
 		;
 	assert_true(n == 0 || errno == ECONNRESET);
 	assert_int_equal(close(fd), 0);

@@ -75,7 +75,7 @@ static bool http_has(int fd, const char *status, const char *words, const char *
 	size_t n = 0;
 	ssize_t r;
 
-	while (n < sizeof(reply) - 1 && (r = recv(fd, reply + n, sizeof(reply) - 1 - n, 0)) > 0)
+	while (n < sizeof(reply) - 1 && (r = wait_recv(fd, reply + n, sizeof(reply) - 1 - n)) > 0)
 		n += (size_t)r;
 	reply[n] = '\0';
 	assert_int_equal(close(fd), 0);

@@ -104,7 +104,7 @@ static void open_notify(struct home *h)
 static void expect_notify(struct home *h, const char *begin)
 {
 	char text[512];
-	ssize_t n = recv(h->notify, text, sizeof(text) - 1, 0);
+	ssize_t n = wait_recv(h->notify, text, sizeof(text) - 1);
 
 	assert_true(n > 0);
 	text[n] = '\0';

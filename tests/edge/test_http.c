@@ -147,7 +147,7 @@ static size_t read_reply(int fd, char *reply, size_t max)
 	size_t n = 0;
 	ssize_t r;
 
-	while (n < max - 1 && (r = recv(fd, reply + n, max - 1 - n, 0)) > 0)
+	while (n < max - 1 && (r = wait_recv(fd, reply + n, max - 1 - n)) > 0)
 		n += (size_t)r;
 	reply[n] = '\0';
 	assert_int_equal(close(fd), 0);

@@ -46,7 +46,7 @@ static int end(void **state)
 static const char *next(void)
 {
 	do {
-		ssize_t n = recv(heard, last, sizeof(last) - 1, 0);
+		ssize_t n = wait_recv(heard, last, sizeof(last) - 1);
 
 		if (n <= 0)
 			fail_msg("nothing was heard for %d s", WAIT_BOUND_S);

@@ -5,8 +5,10 @@
  * Waiting for an event, never for a time: the condition is looked at every few milliseconds, and the bound is so
  * generous that only a real fault reaches it. On a loaded machine a test becomes slower, not red.
  */
+#include <errno.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <time.h>
 
 #include "tests/lib/test.h"
@@ -39,6 +41,17 @@ static inline void wait_any_instant(uint64_t random, int max_ms)
 	const struct timespec t = {.tv_nsec = (long)(random % ((uint64_t)max_ms * 1000000))};
 
 	(void)nanosleep(&t, NULL); /* as above */
+}
+
+/* recv() with a bound (SO_RCVTIMEO), which is told of the process's having been stopped and going on: not this one. */
+static inline ssize_t wait_recv(int fd, void *v, size_t n)
+{
+	ssize_t r;
+
+	do
+		r = recv(fd, v, n, 0);
+	while (r < 0 && errno == EINTR);
+	return r;
 }
 
 /* Until cond holds; the test fails, naming cond, after bound_s seconds. */
