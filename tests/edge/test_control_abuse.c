@@ -87,7 +87,7 @@ static int raw_hello(const char *path)
 	int fd = raw_connect(path);
 
 	assert_int_equal(send(fd, control_hello_req, CONTROL_HELLO_BYTES, MSG_NOSIGNAL), CONTROL_HELLO_BYTES);
-	assert_int_equal(recv(fd, theirs, sizeof(theirs), MSG_WAITALL), sizeof(theirs));
+	assert_int_equal(wait_recv_all(fd, theirs, sizeof(theirs)), sizeof(theirs));
 	assert_memory_equal(theirs, control_hello_rep, sizeof(theirs));
 	return fd;
 }
@@ -172,10 +172,10 @@ static void body_refused(struct bed *b, const char *body, size_t n, const char *
 		control_frame_head(head, 7, n);
 		assert_int_equal(send(fd, head, sizeof(head), MSG_NOSIGNAL), sizeof(head));
 		assert_int_equal(send(fd, body, n, MSG_NOSIGNAL), n);
-		assert_int_equal(recv(fd, head, sizeof(head), MSG_WAITALL), sizeof(head));
+		assert_int_equal(wait_recv_all(fd, head, sizeof(head)), sizeof(head));
 		assert_int_equal(control_frame_look(head, sizeof(head), &f, NULL), 0);
 		assert_in_range(f.body_bytes, 1, sizeof(reply) - 1);
-		assert_int_equal(recv(fd, reply, f.body_bytes, MSG_WAITALL), f.body_bytes);
+		assert_int_equal(wait_recv_all(fd, reply, f.body_bytes), f.body_bytes);
 		assert_non_null(memmem(reply, f.body_bytes, "usage", 5));
 		if (!memmem(reply, f.body_bytes, words, strlen(words)))
 			fail_msg("%.*s does not say '%s'", (int)f.body_bytes, reply, words);
@@ -243,10 +243,10 @@ static void test_a_peer_that_does_not_read_waits_for_itself(void **state)
 	assert_in_range(asked, 10, ASKED);
 	still_serves(b);
 	for (int i = 0; i < 10; i++) {
-		assert_int_equal(recv(fd, head, sizeof(head), MSG_WAITALL), sizeof(head));
+		assert_int_equal(wait_recv_all(fd, head, sizeof(head)), sizeof(head));
 		assert_int_equal(control_frame_look(head, sizeof(head), &f, NULL), 0);
 		assert_int_equal(f.id & 0x7fffffff, i);
-		assert_int_equal(recv(fd, reply, f.body_bytes, MSG_WAITALL), f.body_bytes);
+		assert_int_equal(wait_recv_all(fd, reply, f.body_bytes), f.body_bytes);
 	}
 	assert_int_equal(close(fd), 0);
 	still_serves(b);

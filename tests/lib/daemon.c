@@ -263,19 +263,21 @@ bool daemon_ok(const msgpack_object *reply)
 
 bool daemon_wait(struct daemon_bed *d, const char *op, char text[256])
 {
-	int64_t end = wait_mono_ms() + 2 * WAIT_BOUND_S * 1000;
+	int64_t began = wait_mono_ms();
 	char args[OP_ID_MAX + 32];
 
 	(void)snprintf(args, sizeof(args), "op=%s,wait_ms=1000", op);
-	while (wait_mono_ms() < end) {
+	while (wait_mono_ms() < began + 2 * WAIT_BOUND_S * 1000) {
 		const msgpack_object *reply = daemon_call(d, "wait", args), *r = reply ? mp_get(reply, "result") : NULL;
 		const msgpack_object *done = r ? mp_get(r, "done") : NULL, *failed = r ? mp_get(r, "failed") : NULL;
 
 		if (!done)
 			continue;
 		(void)snprintf(text, 256, "%.255s", daemon_text(r, "text"));
-		if (done->via.boolean || failed->via.boolean)
+		if (done->via.boolean || failed->via.boolean) {
+			wait_told(began, 2 * WAIT_BOUND_S, text);
 			return done->via.boolean;
+		}
 	}
 	print_log(d);
 	fail_msg("the operation does not end: %s", text);

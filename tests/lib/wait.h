@@ -54,15 +54,36 @@ static inline ssize_t wait_recv(int fd, void *v, size_t n)
 	return r;
 }
 
+/* The same for all n bytes, or as many as came before the end. */
+static inline ssize_t wait_recv_all(int fd, void *v, size_t n)
+{
+	size_t at = 0;
+	ssize_t r = 1;
+
+	for (; at < n && r > 0; at += r > 0 ? (size_t)r : 0)
+		r = wait_recv(fd, (char *)v + at, n - at);
+	return (ssize_t)at;
+}
+
+/* What took a third of its bound has a thin margin: the log of the test names it, though it passes. */
+static inline void wait_told(int64_t began_ms, int bound_s, const char *cond)
+{
+	int64_t took_ms = wait_mono_ms() - began_ms;
+
+	if (took_ms > bound_s * 1000LL / 3)
+		print_message("took %d of %d s: %s\n", (int)(took_ms / 1000), bound_s, cond);
+}
+
 /* Until cond holds; the test fails, naming cond, after bound_s seconds. */
 #define WAIT_UNTIL(cond, bound_s)                                                       \
 	do {                                                                            \
-		int64_t wait_end = wait_mono_ms() + (int64_t)(bound_s)*1000;            \
+		int64_t wait_began = wait_mono_ms();                                    \
 		while (!(cond)) {                                                       \
-			if (wait_mono_ms() > wait_end)                                  \
+			if (wait_mono_ms() > wait_began + (int64_t)(bound_s)*1000)      \
 				fail_msg("waited %d s for: %s", (int)(bound_s), #cond); \
 			wait_pause();                                                   \
 		}                                                                       \
+		wait_told(wait_began, (int)(bound_s), #cond);                           \
 	} while (0)
 
 #endif
