@@ -61,18 +61,23 @@ struct ward {
 
 #define AVOID_MAX 8
 
+/* One that made no durable write when it was asked to. */
+struct avoided {
+	struct sched_node node;
+	int64_t until_ms; /* CLOCK_MONOTONIC: not asked before */
+	int64_t pause_ms; /* the last, which ends there */
+};
+
 /* The change of voters that this node runs, or is about to. */
 struct voting {
 	bool due; /* with the next step that has room for it */
 	bool under_way;
 	struct quorum_set target;
-	uint64_t epoch;		 /* at which it is due */
-	struct register_put put; /* out is owned, as long as it is used */
-	uint64_t joint_epoch;	 /* the newest JOINT seen, … */
-	int64_t joint_at_ms;	 /* … and when; CLOCK_MONOTONIC */
-	/* Who made no durable write when it was asked, until when; the oldest is overwritten. */
-	struct sched_node avoid[AVOID_MAX];
-	int64_t avoid_until_ms[AVOID_MAX];
+	uint64_t epoch;			 /* at which it is due */
+	struct register_put put;	 /* out is owned, as long as it is used */
+	uint64_t joint_epoch;		 /* the newest JOINT seen, … */
+	int64_t joint_at_ms;		 /* … and when; CLOCK_MONOTONIC */
+	struct avoided avoid[AVOID_MAX]; /* the oldest is overwritten */
 	size_t next_avoid;
 };
 

@@ -9,8 +9,9 @@
 #include "node/agree_impl.h"
 #include "scheduler/rank.h"
 
-#define TAKE_UP_MS 5000	 /* JOINT is seen for so long: who ran the change is gone; the next rank so much later */
-#define AVOID_MS   60000 /* who made no durable write when it was asked to */
+#define TAKE_UP_MS     5000  /* JOINT is seen for so long: who ran the change is gone; the next rank so much later */
+#define AVOID_FIRST_MS 5000  /* who made no durable write when it was asked to, … */
+#define AVOID_MOST_MS  60000 /* … again and again */
 
 static const struct msg_key root_key;
 
@@ -22,11 +23,36 @@ static size_t avoided(const struct agree *a, struct sched_node out[AVOID_MAX], i
 
 	*ret_until_ms = DEADLINE_NEVER;
 	for (size_t i = 0; i < AVOID_MAX; i++)
-		if (a->voting.avoid_until_ms[i] > a->now.mono_ms) {
-			out[n++] = a->voting.avoid[i];
-			*ret_until_ms = MIN(*ret_until_ms, a->voting.avoid_until_ms[i]);
+		if (a->voting.avoid[i].until_ms > a->now.mono_ms) {
+			out[n++] = a->voting.avoid[i].node;
+			*ret_until_ms = MIN(*ret_until_ms, a->voting.avoid[i].until_ms);
 		}
 	return n;
+}
+
+static struct avoided *avoided_find(struct voting *v, struct sched_node node)
+{
+	for (size_t i = 0; i < AVOID_MAX; i++)
+		if (sched_same_node(v->avoid[i].node, node))
+			return &v->avoid[i];
+	return NULL;
+}
+
+/*
+ * Each time for twice as long, so that a disk which stalled once costs little, and one which writes nothing is hardly
+ * asked. Who was asked no more for as long as the longest pause begins anew.
+ */
+static void avoid(struct agree *a, struct sched_node node)
+{
+	struct voting *v = &a->voting;
+	struct avoided *x = avoided_find(v, node);
+
+	if (!x || a->now.mono_ms > x->until_ms + AVOID_MOST_MS) {
+		x = x ? x : &v->avoid[v->next_avoid++ % AVOID_MAX];
+		*x = (struct avoided){.node = node, .pause_ms = AVOID_FIRST_MS / 2};
+	}
+	x->pause_ms = MIN(2 * x->pause_ms, (int64_t)AVOID_MOST_MS);
+	x->until_ms = a->now.mono_ms + x->pause_ms;
 }
 
 /* Its runner may be at work still: two at once do no harm. */
@@ -143,11 +169,8 @@ void agree_voters_ended(struct agree *a, const struct registers_out *o)
 	int64_t in_ms = o->voters_outcome == VOTERS_CHANGED || o->voters_outcome == VOTERS_UNREADY ? 0 : LOOK_AGAIN_MS;
 
 	v->under_way = false;
-	for (uint8_t i = 0; o->voters_outcome == VOTERS_UNREADY && i < o->n_to; i++) {
-		v->avoid[v->next_avoid] = register_node_of(&o->to[i]);
-		v->avoid_until_ms[v->next_avoid] = a->now.mono_ms + AVOID_MS;
-		v->next_avoid = (v->next_avoid + 1) % AVOID_MAX;
-	}
+	for (uint8_t i = 0; o->voters_outcome == VOTERS_UNREADY && i < o->n_to; i++)
+		avoid(a, register_node_of(&o->to[i]));
 	a->root_ward->turn_at_ms = 0;
 	agree_look_at(a, a->root_ward, a->now.mono_ms + in_ms);
 }

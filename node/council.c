@@ -48,9 +48,12 @@ static void voters_changed(struct council *c, const struct registers_out *out)
 		[VOTERS_CHANGED] = "the voters were changed",
 		[VOTERS_OVERTAKEN] = "another node has changed the voters meanwhile",
 		[VOTERS_FULL] = "no memory to change the voters; another node may go on",
-		[VOTERS_UNREADY] = "the voters are as they were: one that was to vote made no durable write in time"};
+		[VOTERS_UNREADY] = "the voters are as they were: no durable write was made in time by "};
+	char unready[256] = "";
 
-	node_event(c->n, SEVERITY_INFO, "voters", NULL, NULL, "%s", texts[out->voters_outcome]);
+	if (out->voters_outcome == VOTERS_UNREADY)
+		(void)council_names(c, out->to, out->n_to, unready, sizeof(unready));
+	node_event(c->n, SEVERITY_INFO, "voters", NULL, NULL, "%s%s", texts[out->voters_outcome], unready);
 }
 
 static void route(struct council *c, const struct registers_out *out)

@@ -246,6 +246,29 @@ static void test_who_cannot_write_is_passed_over(void **state)
 	assert_true(first >= 0 && second >= 0 && first != second);
 }
 
+/* Where there is nobody else each asks it again, after 5 s, and then after twice as long each time, up to 60 s. */
+static void test_who_cannot_write_is_asked_again(void **state)
+{
+	const uint32_t *unready;
+	int deaf = 2;
+
+	(void)state;
+	rootbed_founded(9, 2);
+	unready = &abed.b->voters_ended[VOTERS_UNREADY];
+	rbed_input(&abed.b->v[deaf], &(struct registers_in){.type = REGISTERS_IN_SEEN, .boot = 100});
+	rootbed_come(3);
+	abed_run(15000); /* 3 s, 5 s, 3 s, … */
+	assert_int_equal(*unready, 2 * 3);
+	abed_run(135000);
+	assert_int_equal(*unready, 5 * 3);
+	abed_run(66000); /* 60 s, 3 s */
+	assert_int_equal(*unready, 6 * 3);
+	rootbed_crash(deaf);
+	rootbed_start(deaf);
+	rootbed_become(3, 65000);
+	abed_free();
+}
+
 /* ---- seeds ---- */
 
 static int living(void)
@@ -363,6 +386,7 @@ int main(void)
 		cmocka_unit_test(test_what_a_crash_left_behind_is_taken_up),
 		cmocka_unit_test(test_two_runners),
 		cmocka_unit_test(test_who_cannot_write_is_passed_over),
+		cmocka_unit_test(test_who_cannot_write_is_asked_again),
 		cmocka_unit_test(test_seeds),
 	};
 

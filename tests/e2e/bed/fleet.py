@@ -226,7 +226,7 @@ class Fleet:
                 return None
             return seen[0] if all(s == seen[0] for s in seen) and len(seen[0]) == n else None
 
-        return wait_for(agree, f"{n} voters")
+        return wait_for(agree, f"{n} voters", 2 * BOUND_S)  # whose disk stalls is asked again, later and later
 
     def wait_seen(self, states, by=None, bound_s=BOUND_S):
         """Until each of `by` sees these members in these states ("gone": not at all)."""
