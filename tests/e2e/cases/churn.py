@@ -11,7 +11,7 @@ TIMES = int(os.environ.get("COVEY_CHURN", "25"))
 FIRST = min(10, TIMES // 2)  # until all buffers are as large as they get
 REMEMBERED = 1024  # of those that left, and no more
 EACH_BYTES = 1100  # that one of them may cost
-SLACK_BYTES = 256 << 10  # the events of the last hours, in the store's cache
+SLACK_BYTES = 1 << 20  # the events of the last hours, in the store's cache; more of it at once on a busy host
 
 
 def descriptors(node):
