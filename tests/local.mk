@@ -440,6 +440,10 @@ EXTRA_DIST += %D%/e2e/cases/alone.py %D%/e2e/cases/away.py %D%/e2e/cases/churn.p
 	%D%/e2e/cases/recover.py %D%/e2e/cases/rolling.py %D%/e2e/cases/silent.py %D%/e2e/cases/soak.py \
 	%D%/e2e/cases/template.py %D%/e2e/cases/trust.py %D%/e2e/cases/voter_full.py %D%/e2e/cases/wiped.py
 
+# A test that fails now and then is run where it fails more often (dev/rough).
+TESTS += %D%/edge/test_rough.sh
+EXTRA_DIST += %D%/edge/test_rough.sh
+
 # The benchmarks' harness starts and stops the floor and the peers (bench/).
 TESTS += %D%/edge/test_bench_smoke.sh
 EXTRA_DIST += %D%/edge/test_bench_smoke.sh %D%/edge/bench_figures.py
