@@ -106,10 +106,13 @@ def take_processors(seed, most_ms):
     """Their pids."""
     pids = []
     for core in sorted(os.sched_getaffinity(0)):
-        pids.append(os.fork())
-        if pids[-1] == 0:
-            hog(seed, core, most_ms)
-            os._exit(0)
+        pid = os.fork()
+        if pid == 0:
+            try:
+                hog(seed, core, most_ms)
+            finally:
+                os._exit(0)  # whatever becomes of it: the rest is its parent's
+        pids.append(pid)
     return pids
 
 
@@ -138,6 +141,9 @@ def run(args):
                     freezer.turn()
                 time.sleep(TURN_S)
             return child.returncode if child.returncode >= 0 else 128 - child.returncode
+        except FileNotFoundError as e:
+            print(f"rough: {e.filename}: {e.strerror}", file=sys.stderr)
+            return 127
         finally:
             for pid in hogs:
                 os.kill(pid, signal.SIGKILL)
