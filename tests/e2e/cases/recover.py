@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Most voters lose their power, and are given up: those that are left go on, with what ran there as well. Then the
-others come back after all: they hear that they were given up, and nothing under a lease has run twice.
+others come back after all, one after the other: they hear that they were given up, and nothing under a lease has run
+twice. At once they would be a majority that may hear each other before it hears that.
 """
 from fleet import BOUND_S, voters_of
 from work import Work
@@ -28,12 +29,11 @@ def run(fleet):
         for name in names:
             work.wait_runs(node, name, n, not_on=gone)
     left[0].covey("apply", work.file("more"))
-    work.power_on(*lost)
     for node in lost:
+        work.power_on(node)
         node.wait_answers()
-    fleet.wait_seen({x.name: "alive" for x in fleet.nodes})
-    for node in lost:
         node.wait_event("given-up")
+    fleet.wait_seen({x.name: "alive" for x in fleet.nodes})
     fleet.wait_voters(voters_of(n))
     for node in fleet.nodes:
         work.once(node, ("lease",), n)
