@@ -35,7 +35,7 @@ late() { # OPTIONS OF late.py…, the first of them of dev/rough
 late "--still 500 --seed 2" 100
 late "--skew 500 --seed 3" 100
 late "--disk 500" "100 fsync"
-late "--busy 60 --still 500" 100
+late "--busy 200" 20
 "$TOP/dev/rough" sh -c 'kill -9 $$' 2>/dev/null
 [ $? -eq 137 ] || { echo "FAIL: a signal is not told as a shell does"; red=1; }
 "$TOP/dev/rough" --still 500 2>/dev/null
